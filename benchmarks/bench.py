@@ -1,7 +1,8 @@
 """How fast is the gateway beside a bare pass-through, on this machine, now?
 
 ``make bench``, or ``python benchmarks/bench.py --help``. Contenders take turns in short windows, several rounds of
-them, so that a slow minute of the machine hits them all. README.md says what is measured and how to read it.
+them, so that a slow minute of the machine hits them all; then policies and detectors are timed by themselves.
+README.md says what is measured and how to read it.
 """
 
 import argparse
@@ -10,15 +11,17 @@ import platform
 import secrets
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Final
+from typing import Final, get_args
 
 from rich.console import Console
 
 from benchmarks.figures import Row
+from benchmarks.payloads import Writing
 from benchmarks.plan import Plan
+from benchmarks.policing import AIM_US, QUICK, Effort, costs, price
 from benchmarks.processes import ROOT, CannotMeasure, Cores, Process, choose_cores, on_core
 from benchmarks.profiling import profile
 from benchmarks.record import Recorder, load_average
@@ -28,15 +31,14 @@ from benchmarks.scenarios import (
     SCENARIOS,
     SERVERS,
     UPSTREAM,
-    Contender,
-    Scenario,
     Site,
     of_sizes,
     parse_size,
 )  # fmt: skip
-from benchmarks.site import write_config
-from benchmarks.tables import table_of, verdicts
+from benchmarks.site import site_in, write_config
+from benchmarks.tables import costs_table, prices, prices_inside, table_of, verdicts
 
+# Requests a second on one core, without policies.
 AIM: Final = 5_000.0
 
 
@@ -56,36 +58,38 @@ def main() -> int:
 
 
 def _run(given: argparse.Namespace, console: Console, cores: Cores, folder: Path) -> int:
-    scenarios: Sequence[Scenario] = given.scenarios
-    contenders: Sequence[Contender] = given.contenders
-    key = secrets.token_urlsafe(32)
+    plan = Plan(
+        scenarios=given.scenarios,
+        contenders=given.contenders,
+        rounds=given.rounds,
+        seconds=given.seconds,
+        warmup=given.warmup,
+        key=secrets.token_urlsafe(32),
+        language=given.language,
+    )
+    recorder = Recorder(plan, cores)
     with ExitStack() as stack:
         command = [sys.executable, "-m", "benchmarks.upstream"]
         upstream = stack.enter_context(Process(UPSTREAM, command, cores.load))
-        site = Site(upstream_port=upstream.port, config=folder / "splitgate.yaml")
-        write_config(site, key, scenarios)
+        site = site_in(folder, upstream.port)
+        write_config(site, plan.key, plan.scenarios)
         if given.profile:
             with on_core(cores.server):
-                profile(console, site, key, scenarios, given.profile_requests)
+                profile(console, site, plan, given.profile_requests)
             return 0
-        servers = {UPSTREAM: upstream} | {
-            server.name: stack.enter_context(Process(server.name, server.command(site), cores.server))
-            for server in SERVERS
-            if any(contender.server == server.name for contender in contenders)
-        }
-        plan = Plan(
-            scenarios=scenarios,
-            contenders=contenders,
-            rounds=given.rounds,
-            seconds=given.seconds,
-            warmup=given.warmup,
-            key=key,
-            language=given.language,
-        )
-        recorder = Recorder(plan, cores)
-        with on_core(cores.load):
-            rows = measure(plan, servers, recorder, console)
-    _tell(console, plan, rows)
+        if not given.policies:
+            with ExitStack() as running:
+                servers = {UPSTREAM: upstream} | {
+                    server.name: running.enter_context(Process(server.name, server.command(site), cores.server))
+                    for server in SERVERS
+                    if any(contender.server == server.name for contender in plan.contenders)
+                }
+                with on_core(cores.load):
+                    rows = measure(plan, servers, recorder, console)
+            _tell(console, plan, rows)
+        if given.policies or given.whole:
+            with on_core(cores.server):
+                _tell_policies(console, site, plan.key, recorder, QUICK if given.quick else Effort())
     console.print(f"raw figures: {recorder.save().relative_to(ROOT)}", highlight=False)
     return 0
 
@@ -97,8 +101,23 @@ def _tell(console: Console, plan: Plan, rows: Mapping[tuple[str, str], Row]) -> 
     for title, scenarios in (("Whole answers", whole), ("Streams", streams)):
         if scenarios:
             console.print(table_of(title, scenarios, rows, floor))
-    for line in verdicts(rows, scenario="whole c=32", against="bare", aim=AIM):
+    for line in verdicts(rows, scenario="whole c=32", against="bare", aims={"gateway off": AIM}):
         console.print(line, highlight=False)
+    for line in prices(rows, whole, of="gateway chat", against="gateway off", aim_us=AIM_US):
+        console.print(line, highlight=False)
+
+
+def _tell_policies(console: Console, site: Site, key: str, recorder: Recorder, effort: Effort) -> None:
+    priced = price(site, key, effort)
+    recorder.add_price(priced)
+    for line in prices_inside(priced, aim_us=AIM_US):
+        console.print(line, highlight=False)
+    # A figure rests on fewer calls here: there are many of them.
+    each = Effort(seconds=effort.seconds / 5)
+    for writing in get_args(Writing):
+        found = costs(writing, each)
+        recorder.add_costs(writing, found)
+        console.print(costs_table(f"{writing} text: µs (ns a character)", found))
 
 
 def _arguments() -> argparse.Namespace:
@@ -111,6 +130,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--language", choices=("ascii", "unicode"), default="ascii", help="what the data is written in")
     parser.add_argument("--only", default="", metavar="TEXT", help="the scenarios whose name holds TEXT")
     parser.add_argument("--contender", action="append", metavar="NAME", help="beside the first one; may be repeated")
+    parser.add_argument("--policies", action="store_true", help="what policies and detectors cost, and nothing else")
     parser.add_argument("--profile", action="store_true", help="show where the gateway spends a request's time instead")
     parser.add_argument("--profile-requests", type=int, default=5_000, metavar="N")
     parser.add_argument("--list", action="store_true", help="show contenders and scenarios as JSON")
@@ -123,6 +143,7 @@ def _arguments() -> argparse.Namespace:
     given.contenders = [
         c for c in CONTENDERS if not given.contender or c in CONTENDERS[:1] or c.name in given.contender
     ]
+    given.whole = not (given.only or given.contender or given.bodies)
     if given.list:
         names = {"scenarios": [s.name for s in scenarios], "contenders": [c.name for c in CONTENDERS]}
         sys.stdout.write(json.dumps(names, indent=2) + "\n")

@@ -18,9 +18,11 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.inside import scope_of
 from benchmarks.payloads import request_body
+from benchmarks.plan import Plan
 from benchmarks.processes import ROOT, CannotMeasure
-from benchmarks.scenarios import CONTENDERS, Contender, Scenario, Site
+from benchmarks.scenarios import Contender, Scenario, Site
 from benchmarks.stages import stages, token_time
 from gateway.compose import running_app
 from gateway.settings import load
@@ -45,17 +47,18 @@ class Hot:
     total_us: float
 
 
-def profile(console: Console, site: Site, key: str, scenarios: Sequence[Scenario], requests: int) -> None:
-    """Profile the gateway's contenders on the first whole and the first streamed scenario.
+def profile(console: Console, site: Site, plan: Plan, requests: int) -> None:
+    """Profile the plan's gateways on its first whole and its first streamed scenario.
 
     Raises:
         CannotMeasure: a request was refused.
     """
-    kinds = {bool(scenario.chunks): scenario for scenario in reversed(scenarios)}
+    key = plan.key
+    kinds = {bool(scenario.chunks): scenario for scenario in reversed(plan.scenarios)}
     for scenario in sorted(kinds.values(), key=lambda scenario: scenario.chunks):
         # A stream costs about as much as a request for each of its tokens.
         count = max(_CONCURRENT, requests // (scenario.chunks or 1))
-        for contender in (contender for contender in CONTENDERS if contender.server == "gateway"):
+        for contender in (contender for contender in plan.contenders if contender.server in site.configs):
             _tell_stages(console, site, contender, scenario, key)
             cpu_us, stats = uvloop.run(_both(site, contender, scenario, key, count))
             console.print(
@@ -71,8 +74,8 @@ async def _both(
     site: Site, contender: Contender, scenario: Scenario, key: str, count: int
 ) -> tuple[float, pstats.Stats]:
     body = request_body(contender.dialect, scenario)
-    scope = _scope(contender, key, len(body))
-    async with running_app(load(site.config, {}), None) as app:
+    scope = scope_of(contender, key, len(body))
+    async with running_app(load(site.configs[contender.server], {}), None) as app:
         batches = [await _batch(app, scope, body, max(_CONCURRENT, count // _BATCHES)) for _ in range(_BATCHES)]
         profiler = cProfile.Profile()
         profiler.enable()
@@ -104,28 +107,6 @@ async def _call(app: _App, scope: _Message, body: bytes, count: int) -> None:
         await app(dict(scope), receive, send)
         if statuses != {200}:
             raise CannotMeasure(f"the gateway answered {max(statuses, default=0)} to {scope['path']}")
-
-
-def _scope(contender: Contender, key: str, length: int) -> _Message:
-    path = contender.path
-    return {
-        "type": "http",
-        "http_version": "1.1",
-        "method": "POST",
-        "scheme": "http",
-        "path": path,
-        "raw_path": path.encode(),
-        "query_string": b"",
-        "root_path": "",
-        "headers": [
-            (b"host", b"127.0.0.1"),
-            (b"authorization", f"Bearer {key}".encode()),
-            (b"content-type", b"application/json"),
-            (b"content-length", str(length).encode()),
-        ],
-        "client": ("127.0.0.1", 1),
-        "server": ("127.0.0.1", 2),
-    }
 
 
 def functions(stats: pstats.Stats, count: int) -> list[Hot]:
@@ -183,7 +164,7 @@ def _table(title: str, rows: Sequence[Hot], whole: float) -> Table:
 
 
 def _tell_stages(console: Console, site: Site, contender: Contender, scenario: Scenario, key: str) -> None:
-    scope = _scope(contender, key, scenario.body_bytes)
+    scope = scope_of(contender, key, scenario.body_bytes)
     if scenario.chunks:
         micros = uvloop.run(token_time(site, contender, scenario, scope))
         console.print(f"{contender.name}: {micros:.1f} µs a streamed token, without I/O")

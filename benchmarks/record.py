@@ -6,14 +6,17 @@ Into one JSON file a run, with what is needed to judge it later: machine, versio
 import json
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
 from benchmarks.figures import Measured, histogram
+from benchmarks.payloads import Writing
 from benchmarks.plan import Plan
+from benchmarks.policing import Cost, Times
 from benchmarks.processes import ROOT, Cores
 from benchmarks.scenarios import Contender, Scenario
 
@@ -31,6 +34,7 @@ class Recorder:
     def __init__(self, plan: Plan, cores: Cores) -> None:
         self._began = datetime.now(UTC)
         self._turns: list[dict[str, object]] = []
+        self._policies: dict[str, object] = {}
         self._about: dict[str, object] = {
             "began": self._began.isoformat(timespec="seconds"),
             "python": platform.python_version(),
@@ -69,9 +73,19 @@ class Recorder:
             }
         )
 
+    def add_price(self, priced: Mapping[str, Times]) -> None:
+        """Keep what ``baseline`` costs without server and network, in microseconds."""
+        self._policies["baseline_us"] = {name: asdict(taken) for name, taken in priced.items()}
+
+    def add_costs(self, writing: Writing, found: Mapping[str, Sequence[Cost]]) -> None:
+        """Keep what detectors cost by themselves."""
+        self._policies[writing] = {name: [asdict(cost) for cost in row] for name, row in found.items()}
+
     def save(self) -> Path:
         """Write the file and say where it is."""
         RESULTS.mkdir(parents=True, exist_ok=True)
         path = RESULTS / f"{self._began:%Y-%m-%dT%H%M%SZ}.json"
-        path.write_text(json.dumps({"about": self._about, "turns": self._turns}, indent=1) + "\n")
+        path.write_text(
+            json.dumps({"about": self._about, "turns": self._turns, "policies": self._policies}, indent=1) + "\n"
+        )
         return path

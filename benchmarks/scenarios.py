@@ -4,21 +4,25 @@ Add a contender or a scenario by adding a value to the lists; nothing else needs
 """
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
 UPSTREAM: Final = "upstream"
 DIRECT: Final = "direct"
+# The gateway as it comes, with the pack ``baseline``, and with the same policies switched off.
+BASELINE: Final = "gateway"
+OFF: Final = "gateway off"
+TWO_KB: Final = 2048
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """What a server's command may depend on: the upstream's port, and the gateway's configuration file."""
+    """What a server's command may depend on: the upstream's port, and the configuration file of each gateway."""
 
     upstream_port: int
-    config: Path
+    configs: Mapping[str, Path]
 
 
 Command: TypeAlias = Callable[[Site], Sequence[str]]
@@ -55,7 +59,7 @@ class Scenario:
 
     name: str
     connections: int
-    body_bytes: int = 2048
+    body_bytes: int = TWO_KB
     chunks: int = 0
     pace_ms: int = 0
 
@@ -69,21 +73,23 @@ def _script(module: str) -> Command:
     return lambda site: [sys.executable, "-m", module, "--upstream-port", str(site.upstream_port)]
 
 
-def _gateway(site: Site) -> Sequence[str]:
-    return [sys.executable, "-m", "gateway.worker", "--config", str(site.config)]
+def _gateway(name: str) -> Command:
+    return lambda site: [sys.executable, "-m", "gateway.worker", "--config", str(site.configs[name])]
 
 
 SERVERS: Final = (
     Server(name="passthrough", command=_script("benchmarks.passthrough")),
-    Server(name="gateway", command=_gateway),
+    Server(name=BASELINE, command=_gateway(BASELINE)),
+    Server(name=OFF, command=_gateway(OFF)),
 )
 
 # The first one is what the others' added times are measured against.
 CONTENDERS: Final = (
     Contender(name=DIRECT, server=UPSTREAM, path="/v1/chat/completions", dialect="chat"),
     Contender(name="bare", server="passthrough", path="/v1/chat/completions", dialect="chat"),
-    Contender(name="gateway chat", server="gateway", path="/v1/chat/completions", dialect="chat"),
-    Contender(name="gateway split", server="gateway", path="/v1/split", dialect="split"),
+    Contender(name="gateway off", server=OFF, path="/v1/chat/completions", dialect="chat"),
+    Contender(name="gateway chat", server=BASELINE, path="/v1/chat/completions", dialect="chat"),
+    Contender(name="gateway split", server=BASELINE, path="/v1/split", dialect="split"),
 )
 
 SCENARIOS: Final = (

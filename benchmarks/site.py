@@ -1,23 +1,43 @@
 """How is the gateway configured for a measurement?
 
-As a small installation would be: one key, one OpenAI-compatible target, data in the tool envelope. The scenarios'
-model names reach the upstream unchanged, since by them it knows what to answer.
+As a small installation would be: one key, one OpenAI-compatible target, data in the tool envelope, the policies that
+come with it. A second gateway differs in one thing, which is that its policies are off. The scenarios' model names
+reach the upstream unchanged, since by them it knows what to answer.
 """
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
 
-from benchmarks.scenarios import Scenario, Site
+from benchmarks.scenarios import BASELINE, OFF, Scenario, Site
+
+_OFF_POLICY: Final = {
+    "apiVersion": "splitgate/v1",
+    "kind": "Policy",
+    "metadata": {"name": "nothing", "owner": "benchmarks"},
+    "spec": {"mode": "off"},
+}
+
+
+def site_in(folder: Path, upstream_port: int) -> Site:
+    """Where the configurations are to stand, one folder for each gateway."""
+    configs = {name: folder / name.replace(" ", "-") / "splitgate.yaml" for name in (BASELINE, OFF)}
+    return Site(upstream_port=upstream_port, configs=configs)
 
 
 def write_config(site: Site, key: str, scenarios: Sequence[Scenario]) -> None:
-    """Write the gateway's configuration file."""
-    site.config.write_text(config_text(site.upstream_port, key, scenarios))
+    """Write the configuration of each gateway."""
+    for name, config in site.configs.items():
+        config.parent.mkdir(exist_ok=True)
+        config.write_text(config_text(site.upstream_port, key, scenarios, _policies(name, config.parent)))
 
 
-def config_text(upstream_port: int, key: str, scenarios: Sequence[Scenario]) -> str:
-    """The configuration as JSON, which is YAML too."""
+def config_text(
+    upstream_port: int, key: str, scenarios: Sequence[Scenario], policies: Mapping[str, object] | None = None
+) -> str:
+    """The configuration as JSON, which is YAML too; ``policies`` are those that a gateway has unless told otherwise."""
 
     def target(model: str) -> dict[str, object]:
         return {
@@ -36,6 +56,16 @@ def config_text(upstream_port: int, key: str, scenarios: Sequence[Scenario]) -> 
             "server": {"host": "127.0.0.1", "port": 0},
             "keys": [{"name": "bench", "sha256": digest}],
             "models": {name: {"min_isolation": "channel", "targets": [target(name)]} for name in names},
+            # Beside the configuration: a measurement leaves nothing among its user's own files.
+            "state_dir": "state",
+            "policies": policies or {},
         },
         indent=2,
     )
+
+
+def _policies(name: str, folder: Path) -> Mapping[str, object]:
+    if name != OFF:
+        return {}
+    (folder / "off.yaml").write_text(json.dumps(_OFF_POLICY))
+    return {"packs": [], "paths": ["off.yaml"]}

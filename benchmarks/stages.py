@@ -6,34 +6,40 @@ upstream answers from memory, and one of the lowest times is taken: noise on a m
 """
 
 import time
-from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from types import TracebackType
-from typing import Any, Final, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
 
-from adapters.registry import provider_named
+from benchmarks.canned import CannedClient, at_once
 from benchmarks.figures import percentile
-from benchmarks.payloads import request_body, stream_events, whole_answer
-from benchmarks.processes import CannotMeasure
+from benchmarks.inside import Inside, inside, through
+from benchmarks.payloads import stream_events
 from benchmarks.scenarios import Contender, Scenario, Site
-from gateway.compose import Layouts
-from gateway.dialects import openai_chat, split
 from gateway.dialects.body import parse_body
-from gateway.domain.exchange import Handling
-from gateway.domain.ports import Call, Provider
-from gateway.pipeline.guard import Guard
-from gateway.pipeline.handle import Services
+from gateway.domain.detection import Facts, Scanned, Subject
+from gateway.domain.exchange import AppliedRevision, Handling, Reply
+from gateway.domain.identity import Caller
+from gateway.domain.model import Model
+from gateway.domain.ports import Call
+from gateway.domain.prompt import Prompt
+from gateway.domain.request import ClientRequest
+from gateway.domain.verdict import Verdict
+from gateway.pipeline import run
+from gateway.pipeline.admit import admit
+from gateway.pipeline.answer import Answered, Answering, Held
+from gateway.pipeline.apply import Applied, apply
 from gateway.pipeline.lift import lift
-from gateway.settings import Settings, load
-from gateway.web.auth import Doorkeeper
-from gateway.web.door import Dialect, Door, Lobby
+from gateway.pipeline.scan import common_facts, scan
+from gateway.pipeline.subjects import subjects_of
+from gateway.pipeline.taint import is_tainted
 from gateway.web.edge import check_json, deciding_headers
+from policies.engine.applicable import Applicable
+from policies.engine.evaluate import evaluate
 
 _TURNS: Final = 20
 _CALLS: Final = 100
 _STREAMS: Final = 200
 _LOW: Final = 0.02
-_Result = TypeVar("_Result")
 
 
 def added_times(stages: Mapping[str, Callable[[], object]]) -> dict[str, float]:
@@ -58,153 +64,137 @@ def _durations(steps: Sequence[Callable[[], object]]) -> list[int]:
     return durations
 
 
-class CannedClient:
-    """An ``UpstreamClient`` that gives one answer from memory, in the pieces given."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """The stages of ``gateway/pipeline/handle.py`` for one request, each to be called by itself."""
 
-    def __init__(self, content_type: str, pieces: tuple[bytes, ...]) -> None:
-        self._response = _CannedResponse({"content-type": content_type}, pieces)
+    gateway: Inside
+    request: ClientRequest
+    caller: Caller
+    model: Model
+    policies: Applicable
 
-    def request(self, method: str, url: str, **_: object) -> "_CannedExchange":
-        """Open an exchange."""
-        del method, url
-        return _CannedExchange(self._response)
+    @classmethod
+    def of(cls, gateway: Inside, scope: Mapping[str, Any]) -> "Way":
+        """The way of the gateway's own request."""
+        request = gateway.dialect.read(parse_body(gateway.body))
+        caller = gateway.doorkeeper.caller(deciding_headers(dict(scope)))
+        policies = admit(request, caller, gateway.in_force.ruleset, None)
+        model = gateway.services.models[request.model]
+        return cls(gateway=gateway, request=request, caller=caller, model=model, policies=policies)
 
-    async def close(self) -> None:
-        """Nothing is open."""
+    def admit(self) -> Applicable:
+        """Which policies stand for the request."""
+        return admit(self.request, self.caller, self.gateway.in_force.ruleset, self.gateway.services.bypass())
 
+    def lift(self) -> Prompt:
+        """Trust and channel of each segment."""
+        return lift(self.request, self.model, self.caller)
 
-class _CannedResponse:
-    status = 200
+    def subjects(self, prompt: Prompt) -> tuple[Facts, tuple[Subject, ...]]:
+        """What there is to look at, and the facts of the request as a whole."""
+        tainted = is_tainted(prompt, self.caller.tenant, self.gateway.services.untainted)
+        facts = common_facts(self.request, self.caller, prompt, tainted=tainted)
+        return facts, subjects_of(prompt, self.request.options, facts, self.policies)
 
-    def __init__(self, headers: Mapping[str, str], pieces: tuple[bytes, ...]) -> None:
-        self.headers = headers
-        self._pieces = pieces
+    def scan(self, subjects: Sequence[Subject]) -> tuple[Scanned, ...]:
+        """What detectors see in it."""
+        return at_once(scan(subjects, self.policies, self.gateway.in_force.scanner, run.at_once))
 
-    async def chunks(self) -> AsyncIterator[bytes]:
-        for piece in self._pieces:
-            yield piece
+    def decide(self, scanned: Sequence[Scanned]) -> Verdict:
+        """What policy makes of it."""
+        return evaluate(self.policies, scanned, self.gateway.services.now())
 
-    async def read(self, limit: int) -> bytes:
-        del limit
-        return b"".join(self._pieces)
+    def apply(self, prompt: Prompt, verdict: Verdict) -> Applied:
+        """Redactions, placeholders, the canary."""
+        canary = self.gateway.services.draw_canary() if self.policies.uses("canary") else None
+        return apply(prompt, self.request.options, verdict.found, canary)
 
+    def call(self, applied: Applied) -> Call:
+        """The layout for the one target there is."""
+        target = self.model.targets[0]
+        layout, options = self.gateway.services.lay_out(target, applied.prompt, applied.options)
+        return Call(id="0" * 32, target=target, layout=layout, options=options)
 
-class _CannedExchange:
-    def __init__(self, response: _CannedResponse) -> None:
-        self._response = response
+    def send(self, call: Call) -> Reply:
+        """The upstream's answer, from memory."""
+        return at_once(self.gateway.services.providers(call.target).send(call))
 
-    async def __aenter__(self) -> _CannedResponse:
-        return self._response
+    def guard(self, prompt: Prompt, facts: Facts, applied: Applied, call: Call, reply: Reply) -> Answered | Held:
+        """What of the answer may reach the client."""
+        services = self.gateway.services
+        answering = Answering(
+            request=self.request, caller=self.caller, lifted=prompt, applied=applied, policies=self.policies,
+            facts=facts, scanner=self.gateway.in_force.scanner, untainted=services.untainted,
+            approvals=services.approvals, now=services.now,
+        )  # fmt: skip
+        return at_once(answering.whole(reply, call, self._handling(call)))
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        return None
-
-
-def at_once(waiting: Awaitable[_Result]) -> _Result:
-    """The result of something that never has to wait.
-
-    Raises:
-        RuntimeError: it waits all the same.
-    """
-    steps = waiting.__await__()
-    try:
-        next(steps)
-    except StopIteration as done:
-        return done.value
-    raise RuntimeError("this was to run without waiting; run it on an event loop instead")
+    def _handling(self, call: Call) -> Handling:
+        return Handling(
+            request_id=call.id,
+            model=self.model.name,
+            created=0,
+            isolation="channel",
+            format=call.layout.format,
+            target=call.target.id,
+            policy=AppliedRevision(names=self.policies.names, revision=self.policies.revision),
+        )
 
 
 def stages(site: Site, contender: Contender, scenario: Scenario, scope: Mapping[str, Any]) -> dict[str, float]:
     """Microseconds of each stage of a whole answer in the order of its way, then of all of them together."""
-    settings = load(site.config, {})
-    dialect: Dialect = split if contender.dialect == "split" else openai_chat
-    doorkeeper = Doorkeeper(settings.keys)
-    model = settings.models[scenario.model]
-    target = model.targets[0]
-    layouts = Layouts(model.targets)
-    provider = provider_named(target.provider, CannedClient("application/json", (whole_answer(),)))
+    gateway = inside(site, contender, scenario)
+    way = Way.of(gateway, scope)
+    parsed = parse_body(gateway.body)
+    prompt = way.lift()
+    facts, subjects = way.subjects(prompt)
+    scanned = way.scan(subjects)
+    verdict = way.decide(scanned)
+    applied = way.apply(prompt, verdict)
+    call = way.call(applied)
+    reply = way.send(call)
+    answered = way.guard(prompt, facts, applied, call, reply)
 
-    raw = request_body(contender.dialect, scenario)
-    parsed = parse_body(raw)
-    request = dialect.read(parsed)
-    caller = doorkeeper.caller(deciding_headers(dict(scope)))
-    prompt = lift(request, model, caller)
-    layout, options = layouts(target, prompt, request.options)
-    call = Call(id="0" * 32, target=target, layout=layout, options=options)
-    reply = at_once(provider.send(call))
-    handling = Handling(
-        request_id=call.id, model=model.name, created=0, isolation="channel", format=layout.format, target=target.id
-    )
-
-    def admit() -> None:
+    def at_the_door() -> None:
         headers = deciding_headers(dict(scope))
-        doorkeeper.caller(headers)
+        gateway.doorkeeper.caller(headers)
         check_json(headers)
 
-    door = _door(settings, dialect, layouts, provider)
     timed: Mapping[str, Callable[[], object]] = {
-        "headers, key": admit,
-        "parse the body": lambda: parse_body(raw),
-        "dialect: read": lambda: dialect.read(parsed),
-        "lift": lambda: lift(request, model, caller),
-        "lay out": lambda: layouts(target, prompt, request.options),
-        "provider: send, from memory": lambda: at_once(provider.send(call)),
-        "guard": lambda: Guard(layout.datamark).whole(reply),
-        "dialect: write": lambda: dialect.write(reply, handling),
+        "headers, key": at_the_door,
+        "parse the body": lambda: parse_body(gateway.body),
+        "dialect: read": lambda: gateway.dialect.read(parsed),
+        "admit": way.admit,
+        "lift": way.lift,
+        "subjects": lambda: way.subjects(prompt),
+        "scan": lambda: way.scan(subjects),
+        "decide": lambda: way.decide(scanned),
+        "apply": lambda: way.apply(prompt, verdict),
+        "lay out": lambda: way.call(applied),
+        "provider: send, from memory": lambda: way.send(call),
+        "guard": lambda: way.guard(prompt, facts, applied, call, reply),
+        "dialect: write": lambda: gateway.dialect.write(reply, answered.handling),
     }
-    whole = added_times({"all": lambda: at_once(_through(door, scope, raw))})["all"]
+    whole = added_times({"all": lambda: at_once(through(gateway, scope))})["all"]
     found = added_times(timed)
     return found | {"what joins them": whole - sum(found.values()), "the whole request": whole}
 
 
 async def token_time(site: Site, contender: Contender, scenario: Scenario, scope: Mapping[str, Any]) -> float:
     """Microseconds of one token of a streamed answer, each a piece of its own: a long stream less a short one."""
-    settings = load(site.config, {})
-    dialect: Dialect = split if contender.dialect == "split" else openai_chat
-    target = settings.models[scenario.model].targets[0]
-    raw = request_body(contender.dialect, scenario)
 
-    def door_of(tokens: int) -> Door:
+    def of(tokens: int) -> Inside:
         opening, token, ending = stream_events()
         client = CannedClient("text/event-stream", (opening, *(token,) * tokens, ending))
-        return _door(settings, dialect, Layouts((target,)), provider_named(target.provider, client))
+        return inside(site, contender, scenario, client)
 
-    doors = {tokens: door_of(tokens) for tokens in (10, 110)}
-    samples: dict[int, list[int]] = {tokens: [] for tokens in doors}
+    gateways = {tokens: of(tokens) for tokens in (10, 110)}
+    samples: dict[int, list[int]] = {tokens: [] for tokens in gateways}
     for _ in range(_STREAMS):
-        for tokens, door in doors.items():
+        for tokens, gateway in gateways.items():
             start = time.perf_counter_ns()
-            await _through(door, scope, raw)
+            await through(gateway, scope)
             samples[tokens].append(time.perf_counter_ns() - start)
     short, long = (percentile(sorted(durations), _LOW) for durations in samples.values())
     return (long - short) / 1000 / 100
-
-
-def _door(settings: Settings, dialect: Dialect, layouts: Layouts, provider: Provider) -> Door:
-    services = Services(
-        models=settings.models,
-        lay_out=layouts,
-        credit=lambda _, reached: reached,
-        providers=lambda _: provider,
-        now=time.time,
-    )
-    lobby = Lobby(
-        services=services,
-        doorkeeper=Doorkeeper(settings.keys),
-        max_body_bytes=settings.server.max_body_bytes,
-        recent=deque(maxlen=0),
-    )
-    return Door(dialect, lobby)
-
-
-async def _through(door: Door, scope: Mapping[str, Any], raw: bytes) -> None:
-    async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": raw, "more_body": False}
-
-    async def send(message: Mapping[str, Any]) -> None:
-        if message.get("status", 200) != 200 or b'"error"' in message.get("body", b""):
-            raise CannotMeasure("the gateway answered with an error to a request of the benchmark's own")
-
-    await door(dict(scope), receive, send)

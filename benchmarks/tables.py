@@ -1,6 +1,6 @@
 """How are the figures told?
 
-Every cell is the median of the rounds with the range behind it; what stands in no round is a dash.
+Every cell over rounds is their median with the range behind it; what stands in no round is a dash.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from rich.table import Table
 
 from benchmarks.figures import Row, Spread
-from benchmarks.scenarios import Scenario
+from benchmarks.policing import SIZES, Cost, Times
+from benchmarks.scenarios import TWO_KB, Scenario
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +82,9 @@ def table_of(title: str, scenarios: Sequence[Scenario], rows: Mapping[tuple[str,
     return table
 
 
-def verdicts(rows: Mapping[tuple[str, str], Row], *, scenario: str, against: str, aim: float) -> list[str]:
+def verdicts(
+    rows: Mapping[tuple[str, str], Row], *, scenario: str, against: str, aims: Mapping[str, float]
+) -> list[str]:
     """What each contender makes of one core: as measured, and as its CPU time alone says."""
     beneath = rows.get((scenario, against))
     lines: list[str] = []
@@ -90,9 +93,55 @@ def verdicts(rows: Mapping[tuple[str, str], Row], *, scenario: str, against: str
         if row.scenario != scenario or not row.contender.startswith("gateway") or rate is None or cpu is None:
             continue
         line = (
-            f"{row.contender}, {scenario}: {rate.median:,.0f} requests/s measured, {1e6 / cpu.median:,.0f} by CPU time "
-            f"(aim {aim:,.0f})"
+            f"{row.contender}, {scenario}: {rate.median:,.0f} requests/s measured, {1e6 / cpu.median:,.0f} by CPU time"
         )
+        if row.contender in aims:
+            line += f" (aim {aims[row.contender]:,.0f})"
         own = None if beneath is None else row.added("cpu_us", beneath)
         lines.append(line if own is None else f"{line}; {own.median:,.0f} µs a request more than {against}")
     return lines
+
+
+def prices(
+    rows: Mapping[tuple[str, str], Row], scenarios: Sequence[Scenario], *, of: str, against: str, aim_us: float
+) -> list[str]:
+    """What policies add to the CPU time of a request, scenario by scenario; the aim is for requests of 2 KB."""
+    lines: list[str] = []
+    for scenario in scenarios:
+        one, other = rows.get((scenario.name, of)), rows.get((scenario.name, against))
+        added = one.added("cpu_us", other) if one is not None and other is not None else None
+        if added is not None:
+            aim = _aim(added.median, aim_us) if scenario.body_bytes == TWO_KB else ""
+            told = f"{added.median:,.0f} µs CPU a request more than {against} ({added.low:,.0f} to {added.high:,.0f})"
+            lines.append(f"{of}, {scenario.name}: {told}{aim}")
+    return lines
+
+
+def prices_inside(priced: Mapping[str, Times], *, aim_us: float) -> list[str]:
+    """The same without server and network."""
+    return [
+        f"baseline, 2 KB, {name}: {taken.low:,.1f} µs at the lowest, {taken.median:,.1f} at the median"
+        f"{_aim(taken.median, aim_us)}"
+        for name, taken in priced.items()
+    ]
+
+
+def _aim(micros: float, aim_us: float) -> str:
+    return f"; aim: at most {aim_us:,.0f}, {'met' if micros <= aim_us else 'MISSED'}"
+
+
+def costs_table(title: str, costs: Mapping[str, Sequence[Cost]]) -> Table:
+    """A row for each detector, a column for each size. What grows no faster than the text has the same ns all along."""
+    caption = "+ found something; ! gave up at its limit, which counts as not looked at"
+    table = Table(title=title, title_justify="left", caption=caption, caption_justify="left")
+    table.add_column("detector")
+    for size in SIZES:
+        table.add_column(f"{size // 1024:,} KB", justify="right")
+    for name, row in costs.items():
+        table.add_row(name, *map(_cost_cell, row))
+    return table
+
+
+def _cost_cell(cost: Cost) -> str:
+    sign = {"quiet": " ", "found": "+"}.get(cost.outcome, "!")
+    return f"{cost.micros:,.1f} ({cost.nanos_per_char:.1f}) {sign}"

@@ -3,9 +3,10 @@
 The one composition root: only this file knows formats, providers, transports, pipeline and web at once.
 """
 
+import os
 import secrets
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
@@ -18,12 +19,20 @@ from adapters.registry import (
     probe_for,
     provider_named,
 )
-from gateway.dialects import split
+from gateway.activation.activate import Activation
+from gateway.activation.break_glass import BreakGlass, shared_key
+from gateway.activation.engine import engine
+from gateway.activation.fan_out import ask_all_workers
+from gateway.activation.last_good import LastGood
+from gateway.activation.sources import Sources
+from gateway.activation.state_folder import StateFolder
+from gateway.detectors import canary
+from gateway.dialects import openai_chat, split
 from gateway.domain.errors import RequestError
 from gateway.domain.identity import ANONYMOUS
 from gateway.domain.isolation import Isolation
 from gateway.domain.model import Model
-from gateway.domain.ports import Provider, UpstreamClient
+from gateway.domain.ports import Approvals, Provider, UpstreamClient
 from gateway.domain.prompt import Prompt
 from gateway.domain.request import REASONING_FIELDS, Options
 from gateway.domain.target import FormatOptions, Layout, Target
@@ -35,7 +44,12 @@ from gateway.pipeline.lift import lift
 from gateway.probes import Probes
 from gateway.settings import Settings
 from gateway.standing import EXAMPLE, Standing, Standings
+from gateway.stores.approvals import SqliteApprovals
+from gateway.stores.sweep import swept
+from gateway.stores.untainted import UntaintedReplies
+from gateway.web.admin import Desk, admin_routes
 from gateway.web.app import App
+from gateway.web.approvals import ApprovalDesk, approval_routes
 from gateway.web.auth import Doorkeeper
 from gateway.web.door import Lobby
 from gateway.web.recent import Recent
@@ -46,10 +60,11 @@ PROBE_WAIT_S = 5.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Worker:
-    """A worker's application, and what its models can do at present."""
+    """A worker's application, what its models can do at present, and the way to have it reload its policies."""
 
     app: App
     standings: Callable[[], Standings]
+    reload: Callable[[], Awaitable[object]]
 
 
 @asynccontextmanager
@@ -77,16 +92,37 @@ async def running_worker(settings: Settings, embedded_socket: str | None) -> Asy
         if health is not None:
             health.start()
         await probes.start(targets, wait_s=PROBE_WAIT_S)
-        services = _services(models, targets, client, probes.evidence)
-        yield Worker(
-            app=_app(settings, services, lambda: probes.settled and (health is None or health.answers)),
-            standings=lambda: {name: standing(model, services) for name, model in models.items()},
-        )
+        store = SqliteApprovals(settings.state_dir / "approvals.sqlite3", time.time)
+        async with _activation(settings, client) as activation, swept(store.sweep):
+            services = _services(models, targets, client, probes.evidence, activation=activation, approvals=store)
+            yield Worker(
+                app=_app(
+                    settings,
+                    services,
+                    activation,
+                    store,
+                    lambda: activation.ready and probes.settled and (health is None or health.answers),
+                ),
+                standings=lambda: {name: standing(model, services) for name, model in models.items()},
+                reload=activation.reload,
+            )
     finally:
         if health is not None:
             await health.close()
         await probes.close()
         await client.close()
+
+
+def _activation(settings: Settings, client: UpstreamClient) -> Activation:
+    """The policies and the break-glass grants of this worker."""
+    folder = StateFolder(settings.state_dir / "policies")
+    return Activation(
+        Sources(settings.policies),
+        engine(os.environ, lambda: client),
+        last_good=LastGood(folder),
+        break_glass=BreakGlass(folder, shared_key(os.environ)),
+        watch=settings.policies.watch,
+    )
 
 
 def _health(settings: Settings, targets: tuple[Target, ...], client: UpstreamClient) -> EmbeddedHealth | None:
@@ -102,6 +138,9 @@ def _services(
     targets: tuple[Target, ...],
     client: UpstreamClient,
     evidence: Callable[[Target], Evidence],
+    *,
+    activation: Activation,
+    approvals: Approvals,
 ) -> Services:
     layouts = Layouts(targets)
     providers = {target.provider: provider_named(target.provider, client) for target in targets}
@@ -112,18 +151,45 @@ def _services(
     def credited(target: Target, reached: Isolation) -> Isolation:
         return credit(target, reached, evidence)
 
-    return Services(models=models, lay_out=layouts, credit=credited, providers=provider, now=time.time)
+    return Services(
+        models=models,
+        lay_out=layouts,
+        credit=credited,
+        providers=provider,
+        now=time.time,
+        in_force=activation.in_force,
+        bypass=activation.bypass,
+        untainted=UntaintedReplies(time.monotonic),
+        approvals=approvals,
+        draw_canary=canary.draw,
+    )
 
 
-def _app(settings: Settings, services: Services, ready: Callable[[], bool]) -> App:
+def _app(
+    settings: Settings, services: Services, activation: Activation, store: SqliteApprovals, ready: Callable[[], bool]
+) -> App:
+    doorkeeper = Doorkeeper(settings.keys, settings.server.allowed_hosts)
     lobby = Lobby(
         services=services,
-        doorkeeper=Doorkeeper(settings.keys, settings.server.allowed_hosts),
+        doorkeeper=doorkeeper,
         max_body_bytes=settings.server.max_body_bytes,
         compressed_bodies=settings.server.compressed_bodies,
         recent=Recent(settings.server.record_recent, most_bytes=settings.server.record_recent_bytes),
     )
-    return App(lobby, reach=lambda model: reach(model, services.credit), ready=ready)
+    desk = Desk(
+        doorkeeper=doorkeeper,
+        policies=activation,
+        glass=activation.break_glass,
+        fan_out=lambda: ask_all_workers(os.environ),
+    )
+    approvals = ApprovalDesk(
+        doorkeeper=doorkeeper,
+        store=store,
+        revision=lambda: activation.in_force().ruleset.revision,
+        dialects={split.NAME: split, openai_chat.NAME: openai_chat},
+    )
+    more = (*admin_routes(desk), *approval_routes(approvals))
+    return App(lobby, reach=lambda model: reach(model, services.credit), ready=ready, admin=more)
 
 
 def reach(model: Model, credited: Callable[[Target, Isolation], Isolation]) -> Isolation:

@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import Final
 
 from gateway.configuration.build import build, wrong_with_bind
-from gateway.configuration.problems import Problem, refuse
-from gateway.configuration.report import Report
 from gateway.configuration.salvage import salvage
+from gateway.configuration.schema import SHAPE
 from gateway.configuration.secrets import Surroundings
-from gateway.configuration.source import MAX_BYTES, read_source
-from gateway.configuration.validate import validate
 from gateway.configuration.values import EmbeddedSettings, Server, Settings
 from gateway.domain.identity import Key
+from gateway.yamlfile.problems import Problem, refuse
+from gateway.yamlfile.report import Report
+from gateway.yamlfile.source import MAX_BYTES, read_source
+from gateway.yamlfile.validate import validate
 
 __all__ = ["BUILT_IN", "EmbeddedSettings", "Key", "Server", "Settings", "load", "with_bind"]
 
@@ -37,7 +38,7 @@ def load(path: Path | None, environ: Mapping[str, str], *, offline: bool = False
     else:
         file, raw, folder = str(path), _read(path), path.parent
     source = read_source(file, raw)
-    document, faults = validate(source)
+    document, faults = validate(source, SHAPE)
     if document is None:
         document = salvage(source.value, [fault.loc for fault in faults])
     report = Report(source=source, faults=faults)

@@ -10,6 +10,7 @@ import asyncio
 import gc
 import logging
 import os
+import signal
 import socket
 import sys
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from pathlib import Path
 
 import uvloop
 
+from gateway.activation.hangup import reloading_on_hangup
 from gateway.compose import running_worker
 from gateway.domain.errors import ConfigError
 from gateway.settings import Settings, load
@@ -40,6 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
         return 2
+    # Until the policies are there to be reloaded, and once they are gone, SIGHUP must not end the process.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     with socket.socket(fileno=options.fd) as listening, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_run(settings, listening, options.ready_fd, options.grace))
     return 0
@@ -52,7 +56,10 @@ async def _run(settings: Settings, listening: socket.socket, ready_fd: int, grac
         with os.fdopen(ready_fd, "wb") as supervisor:
             supervisor.write(written(worker.standings()))
 
-    async with running_worker(settings, os.environ.get(EMBEDDED_SOCKET)) as worker:
+    async with (
+        running_worker(settings, os.environ.get(EMBEDDED_SOCKET)) as worker,
+        reloading_on_hangup(worker.reload),
+    ):
         await serve(worker.app, listening, grace_s=grace_s, on_started=started)
 
 

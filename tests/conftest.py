@@ -197,7 +197,7 @@ def running(folder: Path, config: str, environ: Mapping[str, str]) -> Generator[
             stdout=subprocess.PIPE,
             stderr=sink,
             text=True,
-            env={**os.environ, **environ},
+            env={**os.environ, "XDG_STATE_HOME": str(folder / "state"), **environ},
             cwd=folder,
         )
     try:

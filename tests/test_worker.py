@@ -39,6 +39,7 @@ def test_it_says_in_one_line_what_its_models_can_do_then_serves_until_it_is_stop
         assert read(lines) == {"local": Standing(reaches=Isolation.WRAPPED, example=Isolation.WRAPPED)}
         assert len(lines) == 1
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/readyz"
+        process.send_signal(signal.SIGHUP)
         assert httpx.get(url, trust_env=False).status_code == 200
         process.send_signal(signal.SIGTERM)
         # The server stops in order and then lets the signal have its way.

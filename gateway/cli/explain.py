@@ -5,25 +5,37 @@ The same stages as for a live request, up to the upstream body; no model is call
 
 import os
 import sys
+import time
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from adapters.registry import provider_named
+from gateway.activation.assemble import assemble
+from gateway.activation.engine import engine
+from gateway.activation.sources import Sources
 from gateway.cli.explain_view import Explanation, Outcome, show
 from gateway.cli.requests import read_bytes, read_request
 from gateway.cli.told import NO, WRONG, CommandFailed
 from gateway.compose import Layouts
+from gateway.detectors import canary
 from gateway.domain.identity import ANONYMOUS, Caller
-from gateway.domain.ports import Call, UpstreamResponse
+from gateway.domain.ports import Call, UpstreamClient, UpstreamResponse
 from gateway.domain.request import ClientRequest, Options
 from gateway.domain.target import Layout, Target, Timeouts
+from gateway.domain.verdict import Block, RequireApproval
 from gateway.pipeline import route
+from gateway.pipeline.admit import admit
+from gateway.pipeline.apply import apply
 from gateway.pipeline.credit import Evidence, credit
 from gateway.pipeline.handle import find_model
 from gateway.pipeline.lift import lift
+from gateway.pipeline.scan import common_facts, look
+from gateway.pipeline.subjects import subjects_of
 from gateway.settings import Settings, load
+from policies.engine.evaluate import evaluate
 
 _REQUEST_ID: Final = "explain"
 
@@ -48,32 +60,42 @@ def explain(
 
 
 def explained(request: ClientRequest, settings: Settings, caller: Caller) -> Explanation:
-    """Take a request as far as its upstream body.
+    """Take a request as far as its upstream body, or as far as policy lets it.
 
     Raises:
+        ConfigError: the policies cannot be used.
         RequestError: it would be refused before any target is considered.
     """
     model = find_model(request.model, settings.models)
+    in_force = assemble(Sources(settings.policies).read(), engine(os.environ, _no_services)).in_force
+    policies = admit(request, caller, in_force.ruleset, None)
     prompt = lift(request, model, caller)
-    floor = route.floor_of(request.min_isolation, model)
+    facts = common_facts(request, caller, prompt, tainted=bool(prompt.data))
+    scanned = look(subjects_of(prompt, request.options, facts, policies), policies, in_force.scanner)
+    verdict = evaluate(policies, scanned, time.time())
+    floor = route.floor_of(request.min_isolation, model, policies.min_isolation)
+    explanation = Explanation(
+        request=request, model=model, caller=caller, prompt=prompt, policies=policies, verdict=verdict, floor=floor
+    )
+    if isinstance(verdict, Block | RequireApproval):
+        return explanation
+    applied = apply(prompt, request.options, verdict.found, canary.draw() if policies.uses("canary") else None)
     layouts = Layouts(model.targets)
     judged = route.candidates(
-        prompt,
-        request.options,
+        applied.prompt,
+        applied.options,
         model,
         floor,
         lay_out=layouts,
         # Render probes need the server: here their success is supposed, and the view says so.
         credit=lambda target, reached: credit(target, reached, lambda _: Evidence.SHOWN),
     )
-    return Explanation(
-        request=request,
-        model=model,
-        caller=caller,
-        prompt=prompt,
-        floor=floor,
-        outcomes=tuple(_outcome(candidate) for candidate in judged),
-    )
+    return replace(explanation, outcomes=tuple(_outcome(candidate) for candidate in judged))
+
+
+def _no_services() -> UpstreamClient:
+    """Detectors that would ask a service are not asked: no network is used."""
+    return _NoNetwork()
 
 
 def _outcome(candidate: route.Candidate) -> Outcome:

@@ -20,6 +20,8 @@ from gateway.domain.model import Model
 from gateway.domain.prompt import Data, History, Instruction, Media, Prompt, Segment, Turn
 from gateway.domain.request import ClientRequest
 from gateway.domain.target import Layout, Target
+from gateway.domain.verdict import Verdict, Weight, decision_of
+from policies.engine.applicable import Applicable
 
 # Characters of a text that are shown unless --full is asked for.
 SHOWN: Final = 4_000
@@ -43,8 +45,10 @@ class Explanation:
     model: Model
     caller: Caller
     prompt: Prompt
+    policies: Applicable
+    verdict: Verdict
     floor: Isolation
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[Outcome, ...] = ()
 
     @property
     def chosen(self) -> Outcome | None:
@@ -73,6 +77,8 @@ def lines(explanation: Explanation, *, full: bool, width: int | None) -> Iterato
         yield from _tool_calls(turn, page)
     if not explanation.prompt.data:
         yield Text("No data segment: nothing can be kept apart. See `splitgate doctor`.", style="bold red")
+    yield _title("policy")
+    yield from _policy(explanation)
     yield _title("targets")
     for outcome in explanation.outcomes:
         yield from _target(outcome, chosen=outcome is explanation.chosen)
@@ -106,7 +112,11 @@ def _heading(explanation: Explanation) -> Iterator[Text]:
     yield Text(f"caller  {explanation.caller.key} · trusted as far as {explanation.caller.max_trust.label}")
     wanted = "nothing" if asked is None else asked.label
     configured = explanation.model.min_isolation.label
-    yield Text(f"floor   {explanation.floor.label} (the request asks for {wanted}, the model for {configured})")
+    asked_by = explanation.policies.min_isolation
+    by_policy = "" if asked_by is None else f", policy for {asked_by.label}"
+    yield Text(
+        f"floor   {explanation.floor.label} (the request asks for {wanted}, the model for {configured}{by_policy})"
+    )
 
 
 def _segment(number: int, segment: Segment, turn: Turn, page: _Page) -> Iterator[Text]:
@@ -135,6 +145,16 @@ def _tool_calls(turn: Turn, page: _Page) -> Iterator[Text]:
     for call in turn.tool_calls:
         yield Text.assemble(("· TOOL CALL", "bold cyan"), f"  {one_line(call.name)} · id {one_line(call.id)}")
         yield from page.behind("  < ", visible, call.arguments, "cyan")
+
+
+def _policy(explanation: Explanation) -> Iterator[Text]:
+    names = ", ".join(explanation.policies.names) or "none that is evaluated"
+    yield Text(f"{decision_of(explanation.verdict)} · {names} · revision {explanation.policies.revision}")
+    for hit in explanation.verdict.found.hits:
+        acts = hit.weight is Weight.ACTS
+        told = hit.action.value if acts else f"{hit.action.value}, but only {hit.weight.value}"
+        yield Text(f"  {hit.rule} · {one_line(hit.where)} · {told}", style="red" if acts else "dim")
+        yield Text(f"    {one_line(hit.message)}")
 
 
 def _target(outcome: Outcome, *, chosen: bool) -> Iterator[Text]:

@@ -5,11 +5,13 @@ none of the gateway.
 """
 
 import sys
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import Annotated
 
 import typer
+
+from gateway.cli.options import ConfigOption, DialectChoice, DialectOption
+from gateway.cli.policy.app import policy_app
 
 EXIT_CODES = (
     "Exit codes: 0 it worked; 1 the answer is no; 2 wrong usage or configuration; 3 a running gateway could not be "
@@ -27,30 +29,7 @@ app = typer.Typer(
 )
 keys_app = typer.Typer(help="API keys for clients of the gateway.", no_args_is_help=True)
 app.add_typer(keys_app, name="keys")
-
-ConfigOption: TypeAlias = Annotated[
-    Path | None,
-    typer.Option(
-        "--config",
-        "-c",
-        envvar="SPLITGATE_CONFIG",
-        metavar="FILE",
-        help="The configuration file. Without it: ./splitgate.yaml if there is one, else the built-in default.",
-    ),
-]
-
-
-class DialectChoice(StrEnum):
-    """The wire formats that ``explain`` and ``doctor`` read."""
-
-    AUTO = "auto"
-    SPLIT = "split"
-    OPENAI_CHAT = "openai-chat"
-
-
-DialectOption: TypeAlias = Annotated[
-    DialectChoice, typer.Option("--dialect", help="The request's wire format; auto: by its fields.")
-]
+app.add_typer(policy_app, name="policy")
 
 
 def _version(wanted: bool) -> None:

@@ -82,7 +82,7 @@ def _ask(url: str, key: str | None, surroundings: Surroundings) -> list[JsonObje
         case 401:
             message = "the gateway asks for a key that it knows; put one into SPLITGATE_KEY, or name it with --api-key"
             raise CommandFailed(message, code=NO)
-        case 404:
+        case 403 | 404:
             message = (
                 "the gateway shows no requests; in its file, server.record_recent must be set, and the key's entry "
             )

@@ -15,8 +15,8 @@ from typing import Final
 
 import typer
 
-from gateway.configuration.problems import InvalidConfiguration, Problem
 from gateway.domain.errors import ConfigError, GatewayError
+from gateway.yamlfile.problems import InvalidConfiguration, Problem
 
 NO: Final = 1
 WRONG: Final = 2
@@ -42,7 +42,7 @@ def told() -> Generator[None]:
     try:
         yield
     except InvalidConfiguration as error:
-        say("\n".join(_shown(problem) for problem in error.problems))
+        say("\n".join(shown(problem) for problem in error.problems))
         count = len(error.problems)
         say(f"error: {count} problem{'' if count == 1 else 's'} in the configuration; nothing was started")
         raise typer.Exit(WRONG) from None
@@ -67,7 +67,7 @@ def say(text: str) -> None:
     typer.echo(visible(text), err=True)
 
 
-def _shown(problem: Problem) -> str:
+def shown(problem: Problem) -> str:
     """The problem, and the part of its line around the column with a caret under it."""
     lines = [f"{problem.where}: {problem.message}"]
     if problem.excerpt and problem.column is not None:

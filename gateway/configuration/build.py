@@ -6,14 +6,23 @@ collects every problem before it gives up.
 
 import re
 from collections import Counter
+from difflib import get_close_matches
+from pathlib import Path
 from typing import Final
 
-from gateway.configuration.problems import Loc
-from gateway.configuration.report import Report
-from gateway.configuration.schema import Document, KeySection, ModelSection, ServerSection, TemplateSection
+from gateway.configuration.packs import shipped
+from gateway.configuration.schema import (
+    Document,
+    KeySection,
+    ModelSection,
+    PoliciesSection,
+    ServerSection,
+    TemplateSection,
+)
 from gateway.configuration.secrets import Surroundings
+from gateway.configuration.state import state_dir
 from gateway.configuration.targets import build_target
-from gateway.configuration.values import EmbeddedSettings, Server, Settings
+from gateway.configuration.values import EmbeddedSettings, PolicySettings, Server, Settings
 from gateway.domain.address import is_loopback
 from gateway.domain.identity import Caller, Key
 from gateway.domain.isolation import Isolation, isolation_from_label
@@ -21,6 +30,8 @@ from gateway.domain.model import Model, Template
 from gateway.domain.prompt import Trust
 from gateway.domain.target import Target
 from gateway.pipeline.unmix import parse_template
+from gateway.yamlfile.problems import Loc
+from gateway.yamlfile.report import Report
 
 _HOST_NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,253}|[0-9A-Fa-f]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*")
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
@@ -37,6 +48,7 @@ def build(document: Document, report: Report, surroundings: Surroundings) -> Set
     keys = _keys(document.keys, report)
     models = {name: _model(name, section, report, surroundings) for name, section in document.models.items()}
     _expect_unique_ids(document, report)
+    policies = _policies(document.policies, report, surroundings)
     report.finish()
     return Settings(
         file=report.source.file,
@@ -45,6 +57,8 @@ def build(document: Document, report: Report, surroundings: Surroundings) -> Set
         models=models,
         transport=document.server.transport,
         embedded=EmbeddedSettings(start=document.server.embedded.start),
+        policies=policies,
+        state_dir=state_dir(document.state_dir, report.source.file, surroundings),
         warnings=tuple(report.warnings),
     )
 
@@ -97,9 +111,47 @@ def _keys(sections: tuple[KeySection, ...], report: Report) -> tuple[Key, ...]:
             max_trust=Trust[section.max_trust.upper()],
             require_data=section.require_data,
             admin=section.admin,
+            approver=section.approver,
         )
         keys.append(Key(sha256=digest, caller=caller))
     return tuple(keys)
+
+
+def _policies(section: PoliciesSection, report: Report, surroundings: Surroundings) -> PolicySettings:
+    loc: Loc = ("policies",)
+    seen: set[str] = set()
+    # The default names a pack of ours: only what somebody wrote can be misspelt.
+    for index, name in enumerate(section.packs if "packs" in section.model_fields_set else ()):
+        where: Loc = (*loc, "packs", index)
+        wrong = _wrong_with_pack(name)
+        if wrong is not None:
+            report.add(where, wrong)
+        report.expect_unique(seen, name, where, f"the pack `{name}`")
+    paths = tuple((surroundings.folder / path).absolute() for path in section.paths)
+    for index, path in enumerate(paths):
+        where = (*loc, "paths", index)
+        report.expect_unique(seen, str(path), where, "the same path")
+        if not _is_there(path):
+            # No error: at a restart the copy last in force stands in for a folder that is gone.
+            report.warn(where, "there is no such file or folder; policies cannot be put in force until there is")
+    return PolicySettings(packs=section.packs, paths=paths, watch=section.watch)
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:
+        return False
+
+
+def _wrong_with_pack(name: str) -> str | None:
+    """Why ``name`` is no pack, if it is none."""
+    names = shipped()
+    if name in names:
+        return None
+    close = get_close_matches(name, names, n=1, cutoff=0.6)
+    hint = f"did you mean `{close[0]}`?" if close else f"there are {', '.join(names) or 'none'}"
+    return f"no pack is called `{name}`; {hint}; files of your own go into `policies.paths`"
 
 
 def _model(name: str, section: ModelSection, report: Report, surroundings: Surroundings) -> Model:

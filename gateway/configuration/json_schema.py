@@ -4,36 +4,21 @@
 where; what takes more than one key or the world outside the file to judge, ``splitgate check`` alone can tell.
 """
 
-import json
 from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
-from pydantic.json_schema import GenerateJsonSchema
-from pydantic_core import core_schema
-
 from adapters.registry import FAMILIES, FORMATS, PROVIDERS
 from gateway.configuration.schema import Document
+from gateway.yamlfile import json_schema
+from gateway.yamlfile.json_schema import Untitled
 
 FILE: Final = Path(__file__).with_name("splitgate.schema.json")
 
 
-class _Untitled(GenerateJsonSchema):
-    """Without a title for each key: it would only repeat the key."""
-
-    def field_title_should_be_set(self, schema: object) -> bool:
-        del schema
-        return False
-
-    def dict_schema(self, schema: core_schema.DictSchema) -> dict[str, object]:
-        """A mapping whose keys follow a pattern has no others."""
-        made = super().dict_schema(schema)
-        return {**made, "additionalProperties": False} if "patternProperties" in made else made
-
-
 def schema_text() -> str:
     """The JSON Schema of the whole file, as it is checked in."""
-    schema = Document.model_json_schema(schema_generator=_Untitled)
+    schema = Document.model_json_schema(schema_generator=Untitled)
     target = schema["$defs"]["TargetSection"]["properties"]
     known: tuple[tuple[str, Collection[str]], ...] = (
         ("provider", PROVIDERS),
@@ -44,8 +29,7 @@ def schema_text() -> str:
         # An optional key is text or null: the names belong to the text.
         text = target[key].get("anyOf", [target[key]])[0]
         text["enum"] = sorted(names)
-    head = {"$schema": GenerateJsonSchema.schema_dialect, "title": "splitgate.yaml"}
-    return json.dumps({**schema, **head}, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
+    return json_schema.schema_text(schema, "splitgate.yaml")
 
 
 if __name__ == "__main__":

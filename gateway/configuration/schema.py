@@ -8,6 +8,8 @@ from typing import Annotated, Final, Literal, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from gateway.yamlfile.validate import Shape
+
 Name: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]{1,64}$")]
 Seconds: TypeAlias = Annotated[float, Field(gt=0, le=86_400)]
 Level: TypeAlias = Literal["native", "channel", "wrapped", "none"]
@@ -85,7 +87,28 @@ class KeySection(Section):
         default=False, description="Refuse requests with this key that carry no data apart from instructions."
     )
     admin: bool = Field(
-        default=False, description="Let this key read the kept request bodies of all tenants (`server.record_recent`)."
+        default=False,
+        description="Let this key read the kept request bodies of all tenants (`server.record_recent`), reload "
+        "policies and break the glass.",
+    )
+    approver: bool = Field(
+        default=False,
+        description="Let this key decide what `require_approval` rules of its tenant hold; never its own requests.",
+    )
+
+
+class PoliciesSection(Section):
+    """Which policies are in force. The pack `baseline` stands for every request that no other one matches."""
+
+    packs: tuple[Name, ...] = Field(default=("baseline",), description="Names of packs that come with Splitgate.")
+    paths: tuple[Annotated[str, Field(min_length=1, max_length=4096)], ...] = Field(
+        default=(),
+        description="Policy files, and folders of them (each `*.yaml` and `*.yml` in it, not below); relative ones "
+        "count from the configuration file's folder.",
+    )
+    watch: bool = Field(
+        default=True,
+        description="Put changed files in force by themselves. Without it: SIGHUP, or `POST /admin/policies/reload`.",
     )
 
 
@@ -208,6 +231,15 @@ class Document(Section):
     models: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:/-]{1,128}$")], ModelSection] = Field(
         min_length=1, description="The models, by the name that clients ask for."
     )
+    policies: PoliciesSection = Field(default_factory=PoliciesSection, description="See `policies` below.")
+    state_dir: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=4096,
+        description="Folder for what outlives a process: policies last in force, break-glass grants, approvals. A "
+        "relative one counts from the configuration file's folder. If not given: one of this configuration file's own "
+        "below `$XDG_STATE_HOME/splitgate` or `~/.local/state/splitgate`.",
+    )
 
 
 # Where each section stands in the file: `*` is any list index or model name.
@@ -216,8 +248,11 @@ SECTIONS: Final[tuple[tuple[tuple[str, ...], type[Section]], ...]] = (
     (("server",), ServerSection),
     (("server", "embedded"), EmbeddedSection),
     (("keys", "*"), KeySection),
+    (("policies",), PoliciesSection),
     (("models", "*"), ModelSection),
     (("models", "*", "templates", "*"), TemplateSection),
     (("models", "*", "targets", "*"), TargetSection),
     (("models", "*", "targets", "*", "timeouts"), TimeoutsSection),
 )
+
+SHAPE: Final = Shape(document=Document, sections=SECTIONS)

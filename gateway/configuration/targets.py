@@ -7,8 +7,6 @@ from urllib.parse import urlsplit
 
 from adapters.registry import FAMILIES, FORMATS, PROVIDERS, FormatEntry, family_for, format_named, is_trained
 from gateway.configuration.evidence import credit
-from gateway.configuration.problems import Loc
-from gateway.configuration.report import Report
 from gateway.configuration.schema import TargetSection
 from gateway.configuration.secrets import Surroundings, resolve
 from gateway.dialects.body import is_forbidden_field
@@ -16,6 +14,8 @@ from gateway.domain.address import is_loopback
 from gateway.domain.isolation import Isolation
 from gateway.domain.jsonvalue import JsonObject
 from gateway.domain.target import Secret, Target, Timeouts
+from gateway.yamlfile.problems import Loc
+from gateway.yamlfile.report import Report
 
 EMBEDDED_MODEL: Final = "smollm2-135m-instruct"
 # The child process answers on a Unix socket, whose path the supervisor knows: this host is never resolved.

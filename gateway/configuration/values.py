@@ -5,6 +5,7 @@ Frozen values without file positions or YAML; everything in them has been checke
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from gateway.domain.identity import Key
@@ -35,8 +36,20 @@ class EmbeddedSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PolicySettings:
+    """Names of shipped packs, and absolute paths of files and folders; ``watch`` follows changes of these."""
+
+    packs: tuple[str, ...]
+    paths: tuple[Path, ...]
+    watch: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """The whole configuration. ``file`` names where it came from, ``warnings`` are sentences for whoever starts us."""
+    """The whole configuration. ``file`` names where it came from, ``warnings`` are sentences for whoever starts us.
+
+    ``state_dir`` is absolute and may not exist yet.
+    """
 
     file: str
     server: Server
@@ -44,4 +57,6 @@ class Settings:
     models: Mapping[str, Model]
     transport: Literal["aiohttp", "httpx"]
     embedded: EmbeddedSettings
+    policies: PolicySettings
+    state_dir: Path
     warnings: tuple[str, ...] = ()

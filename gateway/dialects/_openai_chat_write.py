@@ -12,14 +12,16 @@ import orjson
 from gateway.dialects import _sse
 from gateway.domain.errors import GatewayError, UpstreamGarbled, upstream_reason
 from gateway.domain.exchange import (
+    ApprovalPending,
     Choice,
     Finish,
     Handling,
+    Judged,
     ReasoningDelta,
     RefusalDelta,
     Reply,
+    ReplyEvent,
     Started,
-    StreamEvent,
     TextDelta,
     ToolCallDelta,
     ToolCallStarted,
@@ -47,6 +49,12 @@ def write(reply: Reply, handling: Handling) -> bytes:
     if reply.usage is not None:
         body["usage"] = _usage(reply.usage)
     return orjson.dumps(body)
+
+
+def write_held(pending: ApprovalPending, handling: Handling) -> bytes:
+    """A completion that ends at once and says where the real one waits for an approver."""
+    choice = Choice(index=0, text=waiting(pending), finish_reason="content_filter")
+    return write(Reply(id="", model=handling.model, created=handling.created, choices=(choice,)), handling)
 
 
 def error_body(error: GatewayError, status: int) -> bytes:
@@ -89,6 +97,14 @@ def _choice(choice: Choice) -> JsonObject:
     }
 
 
+def waiting(pending: ApprovalPending) -> str:
+    """The words that a client of this dialect gets in place of an answer that waits for approval."""
+    return (
+        f"[This answer waits for an approver. Approval {pending.approval}: once it is approved, "
+        f"GET /v1/approvals/{pending.approval} hands the answer out, once.]"
+    )
+
+
 def _tool_call(call: ToolCall) -> JsonObject:
     return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
 
@@ -97,7 +113,8 @@ def _usage(usage: Usage) -> JsonObject:
     return {
         "prompt_tokens": usage.input_tokens,
         "completion_tokens": usage.output_tokens,
-        "total_tokens": usage.input_tokens + usage.output_tokens,
+        # An upstream may count whatever it likes; what is written has 64 bits.
+        "total_tokens": min(usage.input_tokens + usage.output_tokens, 2**63 - 1),
         **usage.details,
     }
 
@@ -130,7 +147,7 @@ class StreamWriter:
         }
         self._head = b"data: " + orjson.dumps(common)[:-1] + b',"choices":['
 
-    def feed(self, event: StreamEvent) -> bytes:
+    def feed(self, event: ReplyEvent) -> bytes:
         """The bytes that tell of ``event``; none where there is nothing to tell yet."""
         match event:
             case TextDelta():
@@ -150,12 +167,19 @@ class StreamWriter:
             case Started():
                 self._begin(event)
                 return self._opening(0)
-            case UsageReport():
-                self._usage = event.usage
-                self._late = _taken(event.extra, _LATE_EXTRA)
+            case ApprovalPending():
+                return self.feed(TextDelta(choice=event.choice, text=waiting(event)))
+            case UsageReport() | Judged():
+                self._keep(event)
                 return b""
             case _:  # pragma: no cover
                 assert_never(event)
+
+    def _keep(self, event: UsageReport | Judged) -> None:
+        """Remember what stands at the end; this dialect has no place for policy's findings."""
+        if isinstance(event, UsageReport):
+            self._usage = event.usage
+            self._late = _taken(event.extra, _LATE_EXTRA)
 
     def _delta(self, choice: int, delta: bytes, logprobs: JsonObject | None = None) -> bytes:
         told = b"null" if logprobs is None else orjson.dumps(logprobs)

@@ -5,27 +5,32 @@ and data apart. Events are ``start``, then ``text``, ``reasoning``, ``refusal``,
 ``tool_call_arguments`` as they come, then ``done`` or ``error``, never both. Errors are problem objects (RFC 9457).
 """
 
+from dataclasses import replace
 from typing import Final, assert_never
 
 import orjson
 
 from gateway.dialects import _sse
-from gateway.domain.errors import GatewayError, UpstreamGarbled, upstream_reason
+from gateway.domain.errors import GatewayError, UpstreamGarbled, blocking_rules, upstream_reason
 from gateway.domain.exchange import (
+    AppliedRevision,
+    ApprovalPending,
     Choice,
     Finish,
     Handling,
+    Judged,
     ReasoningDelta,
     RefusalDelta,
     Reply,
+    ReplyEvent,
     Started,
-    StreamEvent,
     TextDelta,
     ToolCallDelta,
     ToolCallStarted,
     Usage,
     UsageReport,
 )
+from gateway.domain.finding import Finding
 from gateway.domain.jsonvalue import JsonObject, JsonValue
 
 
@@ -39,6 +44,11 @@ def write(reply: Reply, handling: Handling) -> bytes:
         "usage": _usage(reply.usage),
         "split": _split(handling),
     })  # fmt: skip
+
+
+def write_held(pending: ApprovalPending, handling: Handling) -> bytes:
+    """What stands in place of a reply that waits for an approver."""
+    return orjson.dumps({**_identity(handling), **approval(pending), "split": _split(handling)})
 
 
 def error_body(error: GatewayError, status: int) -> bytes:
@@ -58,6 +68,8 @@ def _problem(error: GatewayError, status: int) -> JsonObject:
         problem["upstream_code"] = reason
     if error.param is not None:
         problem["param"] = error.param
+    if rules := blocking_rules(error):
+        problem["rules"] = list(rules)
     return problem
 
 
@@ -86,10 +98,34 @@ def _split(handling: Handling) -> JsonObject:
         "format": handling.format,
         "target": handling.target,
         "decision": handling.decision,
-        "policy": None,
-        "findings": [{"rule": found.rule, "where": found.where, "count": found.count} for found in handling.findings],
+        "policy": _policy(handling.policy),
+        "findings": [_finding(found) for found in handling.findings],
         "notes": list(handling.notes),
     }
+
+
+def approval(pending: ApprovalPending) -> JsonObject:
+    """Where the answer waits, and for how long; times are seconds since the epoch."""
+    return {
+        "approval": pending.approval,
+        "expires": int(pending.expires),
+        "tools": list(pending.tools),
+        "url": f"/v1/approvals/{pending.approval}",
+    }
+
+
+def _policy(applied: AppliedRevision | None) -> JsonObject | None:
+    return None if applied is None else {"name": ",".join(applied.names), "revision": applied.revision}
+
+
+def _finding(found: Finding) -> JsonObject:
+    """The gateway's own removals say what, where and how often; rules of policy also what came of them."""
+    told: dict[str, JsonValue] = {"rule": found.rule, "where": found.where, "count": found.count}
+    if found.policy is not None:
+        told |= {"policy": found.policy, "action": found.action, "weight": found.weight.value}
+    if found.exception is not None:
+        told["exception"] = found.exception
+    return told
 
 
 class StreamWriter:
@@ -101,7 +137,7 @@ class StreamWriter:
         self._usage: Usage | None = None
         self._reason: str | None = None
 
-    def feed(self, event: StreamEvent) -> bytes:
+    def feed(self, event: ReplyEvent) -> bytes:
         """The bytes that tell of ``event``; none where there is nothing to tell yet."""
         # A native request asks for one choice: should the upstream give more, the first is the answer.
         if getattr(event, "choice", 0):
@@ -119,12 +155,24 @@ class StreamWriter:
                 return _sse.event("tool_call", {"index": event.index, "id": event.id, "name": event.name})
             case Started():
                 return _sse.event("start", {**_identity(self._handling), "split": _split(self._handling)})
+            case ApprovalPending():
+                return _sse.event("approval_required", approval(event))
+            case Finish() | UsageReport() | Judged():
+                self._keep(event)
+                return b""
+            case _:  # pragma: no cover
+                assert_never(event)
+
+    def _keep(self, event: Finish | UsageReport | Judged) -> None:
+        """Remember what the last event tells."""
+        match event:
             case Finish():
                 self._reason = event.reason
-                return b""
             case UsageReport():
                 self._usage = event.usage
-                return b""
+            case Judged():
+                findings = (*self._handling.findings, *event.findings)
+                self._handling = replace(self._handling, decision=event.decision, findings=findings)
             case _:  # pragma: no cover
                 assert_never(event)
 

@@ -5,6 +5,6 @@ together here and nothing else is done.
 """
 
 from gateway.dialects._split_read import NAME, read
-from gateway.dialects._split_write import StreamWriter, error_body, write
+from gateway.dialects._split_write import StreamWriter, error_body, write, write_held
 
-__all__ = ["NAME", "StreamWriter", "error_body", "read", "write"]
+__all__ = ["NAME", "StreamWriter", "error_body", "read", "write", "write_held"]

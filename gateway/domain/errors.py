@@ -10,10 +10,17 @@
     │   ├── BodyTooLarge
     │   ├── UnsupportedEncoding     content type or content encoding
     │   ├── Unauthenticated
+    │   ├── Forbidden               a good key that may not do this
     │   ├── ForeignOrigin           Host or Origin is not ours, and no keys are configured
     │   ├── UnknownModel
     │   ├── UnknownRoute
     │   ├── MethodNotAllowed
+    │   ├── BlockedByPolicy         rules of policy refuse it
+    │   ├── UnknownApproval         no such approval of this caller's tenant
+    │   ├── NotAnApprover           this key may not decide on that answer
+    │   ├── ApprovalDecided         the first decision stands
+    │   ├── ApprovalDenied          an approver said no
+    │   ├── ApprovalGone            expired, handed out before, or of other policies
     │   ├── IsolationUnreachable    no target reaches the floor
     │   └── NotSayable              no target of the model can say what was asked
     ├── UpstreamError               the model's side
@@ -23,6 +30,10 @@
     │   ├── UpstreamOverloaded      429 or 503, with retry-after where given
     │   ├── UpstreamFailed          5xx, or our credentials were refused
     │   └── UpstreamGarbled         an answer that is not its protocol, or one that broke off
+    ├── PoliciesNotLoaded           no policies are in force yet: nothing may pass
+    ├── PoliciesRejected            the policy files cannot be put in force; those in force stay
+    ├── StateUnusable               the folder for state cannot be used
+    ├── ApprovalsUnavailable        answers cannot be held for approval, or those held cannot be read
     └── ConfigError                 a file of ours cannot be used
 
 Each message says what to do next and carries no prompt text and no secret. HTTP is not known here: ``web/problems.py``
@@ -97,6 +108,12 @@ class Unauthenticated(RequestError):
     code = "invalid_api_key"
 
 
+class Forbidden(RequestError):
+    """The key is good and may not do this."""
+
+    code = "forbidden"
+
+
 class ForeignOrigin(RequestError):
     """``Host`` or ``Origin`` is not this gateway's, while no key is asked for."""
 
@@ -119,6 +136,51 @@ class MethodNotAllowed(RequestError):
     """The path exists, the method does not."""
 
     code = "method_not_allowed"
+
+
+class BlockedByPolicy(RequestError):
+    """Policy refuses the request. ``rules`` are the ids of the rules that did."""
+
+    code = "splitgate_blocked"
+
+    def __init__(self, message: str, *, rules: tuple[str, ...] = (), param: str | None = None) -> None:
+        super().__init__(message, param=param)
+        self.rules = rules
+
+
+def blocking_rules(error: GatewayError) -> tuple[str, ...]:
+    """The ids of the rules that refused the request, if any did."""
+    return error.rules if isinstance(error, BlockedByPolicy) else ()
+
+
+class UnknownApproval(RequestError):
+    """There is no such approval, or it is not this caller's to see."""
+
+    code = "approval_not_found"
+
+
+class NotAnApprover(RequestError):
+    """The key is no approver's, or it is the one whose request is to be decided on."""
+
+    code = "not_an_approver"
+
+
+class ApprovalDecided(RequestError):
+    """Somebody decided before, and that stands."""
+
+    code = "approval_decided"
+
+
+class ApprovalDenied(RequestError):
+    """An approver said no: the answer is not handed out."""
+
+    code = "approval_denied"
+
+
+class ApprovalGone(RequestError):
+    """The answer expired, was handed out before, or was held under other policies."""
+
+    code = "approval_gone"
 
 
 class IsolationUnreachable(RequestError):
@@ -199,6 +261,30 @@ class UpstreamGarbled(UpstreamError):
     """The answer is not the protocol's, or broke off before its end."""
 
     code = "upstream_garbled"
+
+
+class PoliciesNotLoaded(GatewayError):
+    """No policies are in force, and nothing passes without them."""
+
+    code = "policies_not_loaded"
+
+
+class PoliciesRejected(GatewayError):
+    """The policy files cannot be put in force. What was in force before still is."""
+
+    code = "policies_rejected"
+
+
+class StateUnusable(GatewayError):
+    """The folder for state cannot be written, or is open to others."""
+
+    code = "state_unusable"
+
+
+class ApprovalsUnavailable(GatewayError):
+    """Answers that wait for an approver cannot be kept, or not be read: nothing is released."""
+
+    code = "approvals_unavailable"
 
 
 class ConfigError(GatewayError):

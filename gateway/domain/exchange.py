@@ -121,9 +121,44 @@ class UsageReport:
     extra: JsonObject = field(default_factory=dict[str, JsonValue])
 
 
+@value
+class ApprovalRequired:
+    """What a choice held back waits for an approver: the guard's word to the pipeline, never sent as it is."""
+
+    choice: int
+
+
+@value
+class ApprovalPending:
+    """The answer, or what of it was not yet sent, waits for an approver until ``expires`` (seconds since the epoch)."""
+
+    approval: str
+    expires: float
+    tools: tuple[str, ...]
+    choice: int = 0
+
+
+@value
+class Judged:
+    """What policy made of an answer, once all of it was judged: the last event of a guarded stream."""
+
+    decision: str
+    findings: tuple[Finding, ...]
+
+
 StreamEvent: TypeAlias = (
     Started | TextDelta | ReasoningDelta | RefusalDelta | ToolCallStarted | ToolCallDelta | Finish | UsageReport
 )
+# What goes on to the client: the upstream's events as far as they are cleared, and what the gateway adds.
+ReplyEvent: TypeAlias = StreamEvent | ApprovalPending | Judged
+
+
+@value
+class AppliedRevision:
+    """The policies that stood for a request, and the digest of the whole set that they are from."""
+
+    names: tuple[str, ...]
+    revision: str
 
 
 @value
@@ -131,7 +166,7 @@ class Handling:
     """What the gateway did with a request: the ``split`` part of a native reply, the headers of every reply.
 
     ``model`` is the name that the client asked for, ``isolation`` a level or ``no-data``, ``created`` in seconds
-    since the epoch.
+    since the epoch. ``decision`` is a verdict's word, or ``pending`` while an answer is still being judged.
     """
 
     request_id: str
@@ -141,5 +176,6 @@ class Handling:
     format: str
     target: str
     decision: str = "allow"
+    policy: AppliedRevision | None = None
     findings: tuple[Finding, ...] = ()
     notes: tuple[str, ...] = ()

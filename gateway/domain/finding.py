@@ -1,12 +1,33 @@
-"""What was seen in a segment?"""
+"""What is told of what was seen in a request or its answer?"""
 
 from gateway.domain.value import value
+from gateway.domain.verdict import Hit, Weight
 
 
 @value
 class Finding:
-    """What a rule saw ``count`` times at ``where``: a segment id, ``tools`` or ``history``. Never its text."""
+    """What a rule saw ``count`` times at ``where``: a segment id, ``tools``, ``history`` or ``output``. Never its text.
+
+    The gateway's own removals name no policy. ``weight`` says whether the rule's ``action`` was taken.
+    """
 
     rule: str
     where: str
     count: int
+    policy: str | None = None
+    action: str | None = None
+    weight: Weight = Weight.ACTS
+    exception: str | None = None
+
+
+def finding_of(hit: Hit) -> Finding:
+    """What is told of a rule that hit."""
+    return Finding(
+        rule=hit.rule,
+        where=hit.where,
+        count=hit.count,
+        policy=hit.policy,
+        action=hit.action.value,
+        weight=hit.weight,
+        exception=hit.exception,
+    )

@@ -9,7 +9,8 @@ from gateway.domain.prompt import Trust
 class Caller:
     """An authenticated caller. ``key`` is the key's name, never the key.
 
-    An ``admin`` may read what the gateway keeps of everybody's requests.
+    An ``admin`` may read what the gateway keeps of everybody's requests, reload policies and break the glass. An
+    ``approver`` may decide what policies hold back of its tenant's requests.
     """
 
     key: str
@@ -17,6 +18,7 @@ class Caller:
     max_trust: Trust = Trust.OPERATOR
     require_data: bool = False
     admin: bool = False
+    approver: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,9 +1,11 @@
 """What does the core ask of the world outside it?"""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
+from gateway.domain.approval import HeldReply
+from gateway.domain.detection import Detections, Subject
 from gateway.domain.exchange import Reply, StreamEvent
 from gateway.domain.prompt import Prompt
 from gateway.domain.request import Options
@@ -83,4 +85,40 @@ class UpstreamClient(Protocol):
 
     async def close(self) -> None:
         """Close pooled connections."""
+        ...
+
+
+class Scanner(Protocol):
+    """Runs detectors, which it knows by their instance keys. Neither method raises for a detector that fails."""
+
+    def scan(self, subject: Subject, wanted: frozenset[str]) -> Detections:
+        """What those of ``wanted`` that only compute see: pure, each within its own time budget."""
+        ...
+
+    def asks(self, wanted: frozenset[str]) -> bool:
+        """Whether any of ``wanted`` takes another process or a service."""
+        ...
+
+    async def ask(self, subjects: Sequence[Subject], wanted: frozenset[str]) -> Sequence[Detections]:
+        """What those of ``wanted`` see that take another process or a service; one answer for each subject."""
+        ...
+
+
+class Untainted(Protocol):
+    """The gateway's own short-lived list of replies that no untrusted data could have steered."""
+
+    def knows(self, tenant: str, content: tuple[str, ...]) -> bool:
+        """Whether exactly this was a reply to an untainted request of this tenant's."""
+        ...
+
+    def remember(self, tenant: str, content: tuple[str, ...]) -> None:
+        """Put a reply on the list."""
+        ...
+
+
+class Approvals(Protocol):
+    """Keeps replies that wait for an approver."""
+
+    async def hold(self, held: HeldReply) -> None:
+        """Keep a reply; raises ``ApprovalsUnavailable`` where that is not certain."""
         ...

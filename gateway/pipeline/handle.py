@@ -4,24 +4,31 @@ The numbered list below is the whole way; each step takes and returns values, an
 whole answers share every step.
 """
 
-from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import aclosing
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from gateway.domain.errors import UnknownModel
-from gateway.domain.exchange import Handling, Reply, StreamEvent
-from gateway.domain.finding import Finding
+from gateway.domain.errors import BlockedByPolicy, UnknownModel
+from gateway.domain.exchange import AppliedRevision, Handling
+from gateway.domain.finding import Finding, finding_of
 from gateway.domain.identity import Caller
 from gateway.domain.isolation import Isolation
 from gateway.domain.model import Model
-from gateway.domain.ports import Call, Provider
+from gateway.domain.ports import Approvals, Call, Provider, Untainted
 from gateway.domain.request import ClientRequest
 from gateway.domain.target import Target
-from gateway.domain.value import value
+from gateway.domain.verdict import Block, RequireApproval, Verdict, Weight, decision_of
 from gateway.pipeline import route, send
-from gateway.pipeline.guard import Guard
+from gateway.pipeline.admit import admit
+from gateway.pipeline.answer import Answered, Answering, Held, Streaming
+from gateway.pipeline.apply import apply
+from gateway.pipeline.in_force import InForce
 from gateway.pipeline.lift import lift
 from gateway.pipeline.run import Run, at_once
+from gateway.pipeline.scan import common_facts, scan
+from gateway.pipeline.subjects import subjects_of
+from gateway.pipeline.taint import is_tainted
+from policies.engine.applicable import Applicable
+from policies.engine.evaluate import evaluate
 
 # Said where `native` rests on the configuration's word instead of on evidence.
 ASSUMED = "native-assumed"
@@ -29,61 +36,70 @@ ASSUMED = "native-assumed"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """What the stages ask of the world. ``now`` gives seconds since the epoch."""
+    """What the stages ask of the world.
+
+    ``now`` gives seconds since the epoch; ``in_force`` the policies, once for each request, and ``bypass`` the reason
+    for which they are not enforced at present, if they are not.
+    """
 
     models: Mapping[str, Model]
     lay_out: route.LayOut
     credit: route.Credit
     providers: Callable[[Target], Provider]
     now: Callable[[], float]
-
-
-@value
-class Answered:
-    """A whole answer, and what was done for it."""
-
-    reply: Reply
-    handling: Handling
-
-
-@value
-class Streaming:
-    """An answer that is still coming; ``events`` raises ``UpstreamError`` where it breaks off."""
-
-    events: AsyncGenerator[StreamEvent, None]
-    handling: Handling
+    in_force: Callable[[], InForce]
+    bypass: Callable[[], str | None]
+    untainted: Untainted
+    approvals: Approvals
+    draw_canary: Callable[[], str]
 
 
 async def handle(
     request: ClientRequest, caller: Caller, request_id: str, services: Services, run: Run = at_once
-) -> Answered | Streaming:
+) -> Answered | Streaming | Held:
     """Serve one request; ``run`` does its computing.
 
     Raises:
-        RequestError: the request cannot be served as it is; nothing was sent upstream.
+        RequestError: the request cannot be served as it is, or policy refuses it; nothing was sent upstream.
         UpstreamError: no target answered.
+        PoliciesNotLoaded: there are no policies to judge by.
     """
-    # 1 admit: the model must exist
+    # 1 admit: the model must exist; one revision of the policies stands for the whole request
     model = find_model(request.model, services.models)
+    in_force = services.in_force()
+    policies = admit(request, caller, in_force.ruleset, services.bypass())
     # 2 lift: trust and channel of each segment
     prompt = await run(lambda: lift(request, model, caller))
+    # 3 scan: what detectors see in each text
+    tainted = is_tainted(prompt, caller.tenant, services.untainted)
+    facts = common_facts(request, caller, prompt, tainted=tainted)
+    subjects = await run(lambda: subjects_of(prompt, request.options, facts, policies))
+    scanned = await scan(subjects, policies, in_force.scanner, run)
+    # 4 decide: what policy makes of it
+    verdict = await run(lambda: evaluate(policies, scanned, services.now()))
+    refuse_blocked(verdict)
+    # 5 apply: redactions, placeholders, the canary
+    canary = services.draw_canary() if policies.uses("canary") else None
+    applied = await run(lambda: apply(prompt, request.options, verdict.found, canary))
     # 6 route: the targets that reach the floor, each with its layout
     ranked = route.candidates(
-        prompt,
-        request.options,
+        applied.prompt,
+        applied.options,
         model,
-        route.floor_of(request.min_isolation, model),
+        route.floor_of(request.min_isolation, model, policies.min_isolation),
         lay_out=services.lay_out,
         credit=services.credit,
     )
     # 7 send, 8 guard
+    answering = Answering(
+        request=request, caller=caller, lifted=prompt, applied=applied, policies=policies, facts=facts,
+        scanner=in_force.scanner, untainted=services.untainted, approvals=services.approvals, now=services.now,
+    )  # fmt: skip
     if request.options.stream:
         call, opened = await send.open_stream(request_id, ranked, services.providers, run)
-        events = _guarded(opened, Guard(call.layout.datamark))
-        return Streaming(events=events, handling=_handling(request, call, services.now()))
+        return answering.stream(opened, call, _handling(request, call, verdict, policies, services.now()))
     call, reply = await send.send(request_id, ranked, services.providers, run)
-    reply = Guard(call.layout.datamark).whole(reply)
-    return Answered(reply=reply, handling=_handling(request, call, services.now()))
+    return await answering.whole(reply, call, _handling(request, call, verdict, policies, services.now()))
 
 
 def find_model(name: str, models: Mapping[str, Model]) -> Model:
@@ -98,17 +114,23 @@ def find_model(name: str, models: Mapping[str, Model]) -> Model:
     return model
 
 
-async def _guarded(opened: send.OpenedStream, guard: Guard) -> AsyncGenerator[StreamEvent, None]:
-    async with aclosing(opened.rest) as rest:
-        for cleared in guard.feed(opened.first):
-            yield cleared
-        async for event in rest:
-            for cleared in guard.feed(event):
-                yield cleared
+def refuse_blocked(verdict: Verdict) -> None:
+    """End the way of a request that policy blocks.
+
+    Raises:
+        BlockedByPolicy: naming the rules. What waits for approval is an answer, never a request: it blocks as well.
+    """
+    if not isinstance(verdict, Block | RequireApproval):
+        return
+    hits = [hit for hit in verdict.found.hits if hit.weight is Weight.ACTS]
+    rules = tuple(dict.fromkeys([hit.rule for hit in hits]))
+    told = "; ".join(dict.fromkeys([f"{hit.rule} ({hit.where}): {hit.message}" for hit in hits]))
+    raise BlockedByPolicy(f"policy refuses this request: {told}", rules=rules)
 
 
-def _handling(request: ClientRequest, call: Call, now: float) -> Handling:
+def _handling(request: ClientRequest, call: Call, verdict: Verdict, policies: Applicable, now: float) -> Handling:
     layout = call.layout
+    removed = [Finding(rule="reserved-token", where=r.where, count=r.count) for r in layout.removals]
     return Handling(
         request_id=call.id,
         model=request.model,
@@ -116,10 +138,14 @@ def _handling(request: ClientRequest, call: Call, now: float) -> Handling:
         isolation=layout.isolation_label,
         format=layout.format,
         target=call.target.id,
-        findings=tuple(
-            Finding(rule="reserved-token", where=removal.where, count=removal.count) for removal in layout.removals
-        ),
-        notes=(*layout.notes, ASSUMED)
-        if call.target.assumed and layout.isolation is Isolation.NATIVE
-        else layout.notes,
+        decision=decision_of(verdict),
+        policy=AppliedRevision(names=policies.names, revision=policies.revision),
+        findings=(*removed, *[finding_of(hit) for hit in verdict.found.hits]),
+        notes=_notes(call),
     )
+
+
+def _notes(call: Call) -> tuple[str, ...]:
+    layout = call.layout
+    assumed = layout.isolation is Isolation.NATIVE and call.target.assumed
+    return (*layout.notes, ASSUMED) if assumed else layout.notes

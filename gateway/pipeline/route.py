@@ -34,9 +34,9 @@ class Candidate:
     refusal: GatewayError | None = None
 
 
-def floor_of(asked: Isolation | None, model: Model) -> Isolation:
-    """The strictest of the request's and the model's floor."""
-    return model.min_isolation if asked is None else max(asked, model.min_isolation)
+def floor_of(asked: Isolation | None, model: Model, by_policy: Isolation | None = None) -> Isolation:
+    """The strictest of the floors of request, model and policy."""
+    return max([floor for floor in (asked, model.min_isolation, by_policy) if floor is not None])
 
 
 def candidates(

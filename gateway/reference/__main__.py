@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Final
 
 from gateway.configuration.reference import tables
+from gateway.reference.controls import control_map
 from gateway.reference.layouts import EXAMPLES, best, families, layout, request
 from gateway.reference.lifted import lifted
+from gateway.reference.policies import actions, facts, limits, policy_keys
 from gateway.reference.tables import errors, fields
-from gateway.reference.wires import chat_error, native_error, native_reply, native_stream
+from gateway.reference.wires import chat_error, native_blocked, native_error, native_held, native_reply, native_stream
 
 BLOCKS: Final[Mapping[str, Callable[[], str]]] = {
     "keys": tables,
@@ -23,11 +25,18 @@ BLOCKS: Final[Mapping[str, Callable[[], str]]] = {
     "lifted": lifted,
     "native reply": native_reply,
     "native stream": native_stream,
+    "native held": native_held,
+    "native blocked": native_blocked,
     "native error": native_error,
     "chat error": chat_error,
     "request": request,
     "best isolation": best,
     "families": families,
+    "control map": control_map,
+    "policy keys": policy_keys,
+    "policy facts": facts,
+    "policy actions": actions,
+    "condition limits": limits,
     **{f"example {name}": (lambda name=name: layout(name)) for name in EXAMPLES},
 }
 

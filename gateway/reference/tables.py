@@ -3,9 +3,10 @@
 import inspect
 import re
 from collections.abc import Iterator
+from typing import Final
 
 from gateway.dialects._openai_chat_fields import FIELDS, REFERENCES
-from gateway.domain.errors import GatewayError, RequestError, UpstreamError
+from gateway.domain.errors import ConfigError, GatewayError, RequestError, UpstreamError
 from gateway.web.problems import STATUS
 
 
@@ -33,11 +34,16 @@ def errors() -> str:
     return table(("code", "HTTP", "meaning"), rows)
 
 
+# What has branches of its own, or is never told to a client.
+_BRANCHES: Final = (RequestError, UpstreamError, ConfigError)
+
+
 def _kinds() -> Iterator[type[GatewayError]]:
     """Errors in the order of their tree. A broken configuration stops a start: no client meets it."""
     yield from RequestError.__subclasses__()
     yield RequestError
     yield from UpstreamError.__subclasses__()
+    yield from (kind for kind in GatewayError.__subclasses__() if kind not in _BRANCHES)
     yield GatewayError
 
 

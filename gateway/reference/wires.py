@@ -2,11 +2,23 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from gateway.dialects import openai_chat, split
-from gateway.domain.errors import GatewayError, IsolationUnreachable, UnknownField
-from gateway.domain.exchange import Choice, Finish, Handling, Reply, Started, TextDelta, Usage, UsageReport
+from gateway.domain.errors import BlockedByPolicy, GatewayError, IsolationUnreachable, UnknownField
+from gateway.domain.exchange import (
+    AppliedRevision,
+    ApprovalPending,
+    Choice,
+    Finish,
+    Handling,
+    Reply,
+    Started,
+    TextDelta,
+    Usage,
+    UsageReport,
+)
 from gateway.domain.finding import Finding
 from gateway.web.problems import status_of
 
@@ -20,7 +32,12 @@ _HANDLING: Final = Handling(
     isolation="channel",
     format="tool-envelope",
     target="support/2",
-    findings=(Finding(rule="reserved-token", where="mail-17", count=2),),
+    policy=AppliedRevision(names=("baseline",), revision="sha256:9f86d081884c7d65…"),
+    findings=(
+        Finding(rule="reserved-token", where="mail-17", count=2),
+        Finding(rule="secret-in-data", where="mail-17", count=1, policy="baseline", action="redact"),
+    ),
+    decision="redact",
 )
 
 
@@ -45,6 +62,17 @@ def native_stream() -> str:
     return f"```\n{sent.decode().rstrip()}\n```"
 
 
+def native_held() -> str:
+    """What stands in place of a native reply that waits for an approver."""
+    pending = ApprovalPending(approval="3q2-7wAAAAAAAAAAAAAAAA", expires=_CREATED + 3600, tools=("send_email",))
+    return _json(split.write_held(pending, replace(_HANDLING, decision="require_approval")))
+
+
+def native_blocked() -> str:
+    """A refusal by policy."""
+    return _refusal(split.error_body, BlockedByPolicy(_BLOCKED, rules=("override-in-data",)))
+
+
 def native_error() -> str:
     """A refusal of the native API."""
     return _refusal(split.error_body, IsolationUnreachable(_TOO_LOW, param="min_isolation"))
@@ -57,6 +85,9 @@ def chat_error() -> str:
 
 _TOO_LOW: Final = (
     "target support/2 keeps this request's data apart only as far as 'channel', and 'native' is asked for; …"
+)
+_BLOCKED: Final = (
+    "policy refuses this request: override-in-data (mail-17): The data tells the model to drop its instructions. …"
 )
 _UNKNOWN: Final = "unknown field 'top_k'; remove it, or name it in extra_params of the model's target"
 

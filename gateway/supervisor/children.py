@@ -1,7 +1,8 @@
 """What does each kind of child need around its process?
 
-A child joins a ``Lifecycle`` (when) to a process (what). Workers report that they serve; the embedded model is started
-by the first connection that waits for it. Nothing is printed here: what is worth saying is returned.
+A child joins a ``Lifecycle`` (when) to a process (what). Workers report that they serve, reload and give way to new
+ones; the embedded model is started by the first connection that waits for it. Nothing is printed here: what is worth
+saying is returned.
 """
 
 import os
@@ -111,6 +112,9 @@ class WorkerChild(Child):
     ) -> None:
         super().__init__(program, selector)
         self.report: str | None = None
+        self.kill_at: float | None = None
+        """When one that is to give way to a new one has had its time; None unless one is."""
+        self._reload_due = False
         self._heard = b""
         self._listener = listener
         self._on_ready = on_ready
@@ -121,6 +125,32 @@ class WorkerChild(Child):
     def ready(self) -> bool:
         """Whether it has said that it serves."""
         return self.report is not None
+
+    @property
+    def giving_way(self) -> bool:
+        """Whether its process was asked to end for a new one to take its place."""
+        return self.kill_at is not None
+
+    def reload(self) -> None:
+        """Have it reload. One that does not serve yet may have read the files already: it is told when it serves."""
+        if self._process is not None and self.ready:
+            self._process.send_signal(signal.SIGHUP)
+        else:
+            self._reload_due = True
+
+    def give_way(self, kill_at: float) -> None:
+        """Ask its process to end, so that ``keep`` starts a new one; it is killed when its time is over."""
+        if self._process is not None:
+            self.report = None
+            self.kill_at = kill_at
+            self._process.send_signal(signal.SIGTERM)
+
+    def reap(self, now: float) -> str | None:
+        """The same; and kill what does not give way."""
+        if self.kill_at is not None and now >= self.kill_at and self._process is not None:
+            self._process.kill()
+            self._process.wait()
+        return super().reap(now)
 
     def _descriptors(self) -> Mapping[str, int]:
         self._heard = b""
@@ -143,6 +173,9 @@ class WorkerChild(Child):
             self._hang_up()
         if whole:
             self.report = self._heard.decode(errors="replace")
+            if self._reload_due:
+                self._reload_due = False
+                self.reload()
             self._on_ready()
 
     def _hang_up(self) -> None:
@@ -154,7 +187,13 @@ class WorkerChild(Child):
     def _bury(self, now: float, cause: str) -> str:
         self.report = None
         self._hang_up()
-        return super()._bury(now, cause)
+        # The next process reads the files anew.
+        self._reload_due = False
+        if not self.giving_way:
+            return super()._bury(now, cause)
+        self.kill_at = None
+        self.lifecycle.replaced()
+        return f"{self.name} gave way to a new one"
 
 
 class EmbeddedChild(Child):

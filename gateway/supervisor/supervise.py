@@ -1,10 +1,12 @@
 """What does the supervisor do when a signal, a death or a connection comes?
 
 One loop, woken by a selector: signals arrive as bytes on a wake-up socket, workers report by a pipe, and the embedded
-model's listener is watched while nobody accepts from it. All waiting happens in ``_wait``.
+model's listener is watched while nobody accepts from it. All waiting happens in ``_wait``. SIGTERM and SIGINT stop,
+SIGHUP has every worker reload its policies, SIGUSR2 replaces the workers one by one.
 """
 
 import os
+import secrets
 import selectors
 import signal
 import socket
@@ -20,6 +22,7 @@ from gateway.supervisor.config import Listening, SupervisorConfig
 from gateway.supervisor.listen import CannotListen, Door, listen_tcp
 
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_OTHER_SIGNALS = (signal.SIGCHLD, signal.SIGHUP, signal.SIGUSR2)
 _EMBEDDED_GRACE_S = 2.0
 
 
@@ -96,7 +99,10 @@ class _Run:
         self._listening = Listening(
             host=config.host, port=listener.getsockname()[1], embedded_socket=door.path if door else None
         )
+        # Known to this gateway's workers alone, and to them anew at each start: break-glass grants are sealed with it.
+        self._grant_key = secrets.token_hex(32)
         self._workers = [self._worker(number) for number in range(1, config.workers + 1)]
+        self._to_replace: list[WorkerChild] = []
         self._embedded = self._embedded_child(door) if door else None
         self._exit_code = 0
         self._announced = False
@@ -119,7 +125,11 @@ class _Run:
         return Program(name=name, command=command, environ=environ, backoff=self._config.backoff)
 
     def _worker(self, number: int) -> WorkerChild:
-        environ = dict(os.environ)
+        environ = {
+            **os.environ,
+            "SPLITGATE_SUPERVISOR": str(os.getpid()),
+            "SPLITGATE_GRANT_KEY": self._grant_key,
+        }
         if self._listening.embedded_socket is not None:
             environ["SPLITGATE_EMBEDDED_SOCKET"] = self._listening.embedded_socket
         program = self._program(f"worker {number}", tuple(self._config.worker_command), environ)
@@ -143,15 +153,30 @@ class _Run:
 
     def _advance(self, now: float) -> None:
         for child in self._children():
+            gave_way = isinstance(child, WorkerChild) and child.giving_way
             said = child.reap(now)
             if said is not None and self._deadline is None:
                 self._report(child, said)
+                if not gave_way and isinstance(child, WorkerChild):
+                    self._keep_the_others()
         if self._deadline is not None:
             self._press(now, self._deadline)
         for child in self._kept():
             said = child.keep(now)
             if said is not None:
                 self._report(child, said)
+        self._replace_one(now)
+
+    def _replace_one(self, now: float) -> None:
+        """Ask the next worker to give way, if all of them serve: so that requests always find one, if there are two."""
+        if self._to_replace and self._deadline is None and all(worker.ready for worker in self._workers):
+            self._to_replace.pop(0).give_way(now + self._config.grace_s)
+
+    def _keep_the_others(self) -> None:
+        """A new worker that dies may do so for a reason that all new ones have."""
+        if self._to_replace:
+            self._say("not replacing the other workers")
+            self._to_replace.clear()
 
     def _kept(self) -> list[Child]:
         """Whom to start again: while the last requests are being answered, the model alone."""
@@ -170,6 +195,7 @@ class _Run:
 
     def _wait(self) -> None:
         times = [child.lifecycle.resume_at for child in self._kept()]
+        times += [worker.kill_at for worker in self._workers]
         wake_at = min((at for at in (*times, self._deadline) if at is not None), default=None)
         timeout = None if wake_at is None else max(0.0, wake_at - time.monotonic())
         for key, _ in self._selector.select(timeout):
@@ -186,6 +212,12 @@ class _Run:
         for number in wakeup.recv(4096):
             if number in _STOP_SIGNALS:
                 self._stop()
+            elif number == signal.SIGHUP and self._deadline is None:
+                for worker in self._workers:
+                    worker.reload()
+            elif number == signal.SIGUSR2 and self._announced and self._deadline is None:
+                self._say("replacing the workers one by one")
+                self._to_replace = list(self._workers)
 
     def _stop(self) -> None:
         """Begin to stop; when asked a second time, at once."""
@@ -224,7 +256,7 @@ def _signals() -> Generator[socket.socket]:
     receiver, sender = socket.socketpair()
     receiver.settimeout(0)
     sender.settimeout(0)
-    before = {number: signal.signal(number, _wake) for number in (*_STOP_SIGNALS, signal.SIGCHLD)}
+    before = {number: signal.signal(number, _wake) for number in (*_STOP_SIGNALS, *_OTHER_SIGNALS)}
     old_wakeup = signal.set_wakeup_fd(sender.fileno(), warn_on_full_buffer=False)
     try:
         yield receiver

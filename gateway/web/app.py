@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from gateway.dialects import openai_chat, split
-from gateway.domain.errors import GatewayError, MethodNotAllowed, UnknownRoute
+from gateway.domain.errors import Forbidden, GatewayError, MethodNotAllowed, UnknownRoute
 from gateway.domain.isolation import Isolation
 from gateway.domain.model import Model
 from gateway.pipeline.handle import find_model
@@ -29,12 +29,12 @@ Reach: TypeAlias = Callable[[Model], Isolation]
 
 
 class App:
-    """The ASGI application."""
+    """The ASGI application; ``admin`` are the routes of ``web/admin.py``."""
 
-    def __init__(self, lobby: Lobby, *, reach: Reach, ready: Callable[[], bool]) -> None:
+    def __init__(self, lobby: Lobby, *, reach: Reach, ready: Callable[[], bool], admin: Sequence[Route] = ()) -> None:
         dialects: Mapping[str, Dialect] = {"/v1/split": split, "/v1/chat/completions": openai_chat}
         self._doors = {path: Door(dialect, lobby) for path, dialect in dialects.items()}
-        self._rest = _rest(lobby, reach, ready)
+        self._rest = _rest(lobby, reach, ready, admin)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection event of the server."""
@@ -42,7 +42,7 @@ class App:
         await (door or self._rest)(scope, receive, send)
 
 
-def _rest(lobby: Lobby, reach: Reach, ready: Callable[[], bool]) -> Starlette:
+def _rest(lobby: Lobby, reach: Reach, ready: Callable[[], bool], admin: Sequence[Route]) -> Starlette:
     models = lobby.services.models
 
     async def healthz(_: Request) -> Response:
@@ -62,7 +62,7 @@ def _rest(lobby: Lobby, reach: Reach, ready: Callable[[], bool]) -> Starlette:
     async def recent(request: Request) -> Response:
         caller = lobby.doorkeeper.caller(deciding_headers(request.scope))
         if not caller.admin:
-            raise UnknownRoute("no such path for this key; kept requests are shown to keys with `admin: true`")
+            raise Forbidden("kept requests are shown to keys with `admin: true` only; use one of those")
         if not lobby.recent.maxlen:
             raise UnknownRoute("no requests are kept; set server.record_recent to keep the last ones in memory")
         kept = [{"tenant": r.tenant, "dialect": r.dialect, "body": r.body} for r in lobby.recent]
@@ -76,7 +76,7 @@ def _rest(lobby: Lobby, reach: Reach, ready: Callable[[], bool]) -> Starlette:
         ("/admin/recent", recent),
     )
     rest = Starlette(
-        routes=[Route(path, handler, methods=["GET"]) for path, handler in routes],
+        routes=[*(Route(path, handler, methods=["GET"]) for path, handler in routes), *admin],
         exception_handlers={GatewayError: _on_error, HTTPException: _on_error},
     )
     # It would answer `/healthz/` with a redirect to whatever the request's Host header says.

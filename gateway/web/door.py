@@ -14,10 +14,13 @@ from typing import Protocol
 
 from gateway.dialects.body import parse_body
 from gateway.domain.errors import GatewayError, MethodNotAllowed
-from gateway.domain.exchange import Handling, Reply, StreamEvent
+from gateway.domain.exchange import ApprovalPending, Handling, Reply, ReplyEvent
+from gateway.domain.finding import Finding
 from gateway.domain.jsonvalue import JsonObject
 from gateway.domain.request import ClientRequest
-from gateway.pipeline.handle import Answered, Services, Streaming, handle
+from gateway.domain.verdict import Weight
+from gateway.pipeline.answer import Answered, Held, Streaming
+from gateway.pipeline.handle import Services, handle
 from gateway.pipeline.run import runner_for
 from gateway.web.auth import Doorkeeper
 from gateway.web.edge import (
@@ -41,7 +44,7 @@ _log = logging.getLogger("splitgate.web")
 class StreamWriter(Protocol):
     """Turns events into a dialect's server-sent events."""
 
-    def feed(self, event: StreamEvent) -> bytes: ...
+    def feed(self, event: ReplyEvent) -> bytes: ...
 
     def finish(self) -> bytes: ...
 
@@ -57,6 +60,8 @@ class Dialect(Protocol):
     def read(self, body: JsonObject) -> ClientRequest: ...
 
     def write(self, reply: Reply, handling: Handling) -> bytes: ...
+
+    def write_held(self, pending: ApprovalPending, handling: Handling) -> bytes: ...
 
     def error_body(self, error: GatewayError, status: int) -> bytes: ...
 
@@ -129,6 +134,11 @@ class Door:
             case Answered():
                 content = self._dialect.write(outcome.reply, outcome.handling)
                 await response.whole(200, b"application/json", content, said(outcome.handling))
+            case Held():
+                # Stock SDKs of a drop-in dialect know no other success.
+                status = 202 if self._dialect.NAME == "split" else 200
+                content = self._dialect.write_held(outcome.pending, outcome.handling)
+                await response.whole(status, b"application/json", content, said(outcome.handling))
             case Streaming():
                 writer = self._dialect.StreamWriter(outcome.handling, include_usage=request.options.include_usage)
                 await self._stream(outcome, writer, response)
@@ -157,14 +167,22 @@ def said(handling: Handling) -> tuple[tuple[bytes, bytes], ...]:
         (b"x-splitgate-target", handling.target.encode()),
         (b"x-splitgate-decision", handling.decision.encode()),
     )
+    if handling.policy is not None:
+        told = f"{','.join(handling.policy.names)}@{handling.policy.revision}"
+        headers = (*headers, (b"x-splitgate-policy", told.encode()))
     if handling.findings:
         found = Counter[str]()
         for finding in handling.findings:
-            found[finding.rule] += finding.count
+            found[_name(finding)] += finding.count
         headers = (*headers, (b"x-splitgate-findings", ",".join(f"{r}={n}" for r, n in found.items()).encode()))
     if handling.notes:
         headers = (*headers, (b"x-splitgate-notes", ",".join(handling.notes).encode()))
     return headers
+
+
+def _name(finding: Finding) -> str:
+    """A rule's id; one that was not acted on says why not."""
+    return finding.rule if finding.weight is Weight.ACTS else f"{finding.rule}~{finding.weight}"
 
 
 def _place(error: BaseException) -> str:

@@ -7,12 +7,21 @@ of ours sets off a stock SDK's retries.
 from collections.abc import Mapping
 
 from gateway.domain.errors import (
+    ApprovalDenied,
+    ApprovalGone,
+    ApprovalsUnavailable,
     BodyTooLarge,
+    Forbidden,
     ForeignOrigin,
     GatewayError,
     MethodNotAllowed,
+    NotAnApprover,
+    PoliciesNotLoaded,
+    PoliciesRejected,
     RequestError,
+    StateUnusable,
     Unauthenticated,
+    UnknownApproval,
     UnknownModel,
     UnknownRoute,
     UnsupportedEncoding,
@@ -27,10 +36,19 @@ STATUS: Mapping[type[GatewayError], int] = {
     BodyTooLarge: 413,
     UnsupportedEncoding: 415,
     Unauthenticated: 401,
+    Forbidden: 403,
     ForeignOrigin: 403,
     UnknownModel: 404,
     UnknownRoute: 404,
     MethodNotAllowed: 405,
+    PoliciesNotLoaded: 503,
+    PoliciesRejected: 409,
+    StateUnusable: 503,
+    UnknownApproval: 404,
+    NotAnApprover: 403,
+    ApprovalDenied: 403,
+    ApprovalGone: 410,
+    ApprovalsUnavailable: 503,
     UpstreamTimeout: 504,
     UpstreamOverloaded: 429,
     UpstreamRejected: 400,
@@ -51,7 +69,7 @@ def headers_of(error: GatewayError) -> tuple[tuple[bytes, bytes], ...]:
     match error:
         case UpstreamOverloaded(retry_after=float() as seconds):
             return ((b"retry-after", str(max(0, round(seconds))).encode()),)
-        case UpstreamTimeout() | UpstreamGarbled():
+        case UpstreamTimeout() | UpstreamGarbled() | ApprovalsUnavailable():
             # The upstream may have done the work: stock SDKs would otherwise pay for it again.
             return ((b"x-should-retry", b"false"),)
         case Unauthenticated():

@@ -1,11 +1,13 @@
 import json
 from itertools import product
+from pathlib import Path
+from typing import get_args
 
 import pytest
 
-from benchmarks.payloads import Language, request_body, request_bytes
-from benchmarks.scenarios import CONTENDERS, SCENARIOS, Contender, Scenario, Site, of_sizes, parse_size
-from benchmarks.site import config_text, write_config
+from benchmarks.payloads import Language, Writing, request_body, request_bytes, text_of
+from benchmarks.scenarios import CONTENDERS, SCENARIOS, Contender, Scenario, of_sizes, parse_size
+from benchmarks.site import config_text, site_in, write_config
 from gateway.dialects import openai_chat, split
 from gateway.dialects.body import parse_body
 from gateway.settings import load
@@ -32,12 +34,20 @@ def test_a_request_announces_its_body() -> None:
     assert json.loads(body)["model"] == "whole"
 
 
-def test_the_configuration_is_one_that_the_gateway_takes(tmp_path_factory: pytest.TempPathFactory) -> None:
-    site = Site(upstream_port=1234, config=tmp_path_factory.mktemp("bench") / "splitgate.yaml")
+def test_the_configurations_are_ones_that_the_gateway_takes(tmp_path: Path) -> None:
+    site = site_in(tmp_path, 1234)
     write_config(site, "secret", SCENARIOS)
-    settings = load(site.config, {})
-    assert set(settings.models) == {scenario.model for scenario in SCENARIOS}
+    for config in site.configs.values():
+        settings = load(config, {})
+        assert set(settings.models) == {scenario.model for scenario in SCENARIOS}
+        assert settings.state_dir == config.parent / "state"
     assert "secret" not in config_text(1234, "secret", SCENARIOS)
+
+
+@pytest.mark.parametrize("writing", get_args(Writing))
+@pytest.mark.parametrize("chars", [1, 2_048, 20_480])
+def test_a_text_has_the_characters_asked_for(writing: Writing, chars: int) -> None:
+    assert len(text_of(writing, chars)) == chars
 
 
 def test_names_of_contenders_and_scenarios_are_unique() -> None:

@@ -4,8 +4,9 @@ from rich.console import Console
 
 from benchmarks.figures import Row, Spread
 from benchmarks.plan import Plan, turns
-from benchmarks.scenarios import CONTENDERS, SCENARIOS, Scenario
-from benchmarks.tables import cell, table_of, verdicts
+from benchmarks.policing import Cost, Times
+from benchmarks.scenarios import CONTENDERS, SCENARIOS, Scenario, of_sizes
+from benchmarks.tables import cell, costs_table, prices, prices_inside, table_of, verdicts
 
 
 def _rows(scenario: Scenario) -> dict[tuple[str, str], Row]:
@@ -50,10 +51,47 @@ def test_streams_have_columns_of_their_own() -> None:
 def test_the_verdict_tells_rate_and_cost_over_the_pass_through() -> None:
     scenario = SCENARIOS[1]
     rows = _rows(scenario)
-    lines = verdicts(rows, scenario=scenario.name, against="direct", aim=5_000)
-    told = "4,000 requests/s measured, 5,000 by CPU time (aim 5,000); 190 µs a request more than direct"
-    assert lines == [f"gateway chat, whole c=32: {told}"]
-    assert verdicts(rows, scenario="another", against="direct", aim=5_000) == []
+    told = "gateway chat, whole c=32: 4,000 requests/s measured, 5,000 by CPU time"
+    more = "; 190 µs a request more than direct"
+    assert verdicts(rows, scenario=scenario.name, against="direct", aims={}) == [told + more]
+    aims = {"gateway chat": 5_000.0}
+    assert verdicts(rows, scenario=scenario.name, against="direct", aims=aims) == [f"{told} (aim 5,000){more}"]
+    assert verdicts(rows, scenario="another", against="direct", aims=aims) == []
+
+
+def test_the_price_of_policies_is_the_difference_of_two_gateways() -> None:
+    scenario = SCENARIOS[0]
+    rows = _rows(scenario)
+    told = "gateway chat, whole c=1: 190 µs CPU a request more than direct (190 to 190)"
+    met = prices(rows, [scenario], of="gateway chat", against="direct", aim_us=190)
+    assert met == [f"{told}; aim: at most 190, met"]
+    missed = prices(rows, [scenario], of="gateway chat", against="direct", aim_us=60)
+    assert missed == [f"{told}; aim: at most 60, MISSED"]
+    assert prices(rows, [scenario], of="gateway chat", against="absent", aim_us=60) == []
+
+
+def test_the_aim_is_told_for_requests_of_two_kilobytes_alone() -> None:
+    scenario = of_sizes([100 * 1024])[0]
+    lines = prices(_rows(scenario), [scenario], of="gateway chat", against="direct", aim_us=60)
+    assert lines == ["gateway chat, whole c=32, 100k: 190 µs CPU a request more than direct (190 to 190)"]
+
+
+def test_a_price_without_server_is_judged_by_its_median() -> None:
+    assert prices_inside({"alone": Times(low=40, median=61)}, aim_us=60) == [
+        "baseline, 2 KB, alone: 40.0 µs at the lowest, 61.0 at the median; aim: at most 60, MISSED"
+    ]
+
+
+def test_a_detectors_row_tells_time_by_character_and_whether_it_could_look() -> None:
+    outcomes = ("quiet", "found", "too_many", "error")
+    row = [Cost(chars=1000, micros=number + 0.5, outcome=outcome) for number, outcome in enumerate(outcomes)]
+    console = Console(file=io.StringIO(), width=300)
+    with console.capture() as captured:
+        console.print(costs_table("title", {"pii": row}))
+    line = next(line for line in captured.get().splitlines() if "pii" in line)
+    assert [part.strip() for part in line.strip("│").split("│")] == [
+        "pii", "0.5 (0.5)", "1.5 (1.5) +", "2.5 (2.5) !", "3.5 (3.5) !",
+    ]  # fmt: skip
 
 
 def test_no_contender_always_begins() -> None:

@@ -4,17 +4,23 @@ from dataclasses import replace
 import pytest
 
 from gateway.cli.explain_view import Explanation, Outcome, lines
+from gateway.domain.detection import Stage
 from gateway.domain.identity import ANONYMOUS
 from gateway.domain.isolation import Isolation
 from gateway.domain.model import Model
 from gateway.domain.prompt import Data, History, Instruction, Media, MediaKind, Prompt, Speaker, ToolCall, Trust, Turn
 from gateway.domain.request import ClientRequest
 from gateway.domain.target import Endpoint, Layout, Removal, Target
+from gateway.domain.verdict import Action, Block, Findings, Hit, Verdict, Weight
+from policies.engine.applicable import Applicable, applicable_of
+from policies.engine.evaluate import CLEAR
 
 TARGET = Target(
     id="m/1", provider="openai_compatible", base_url="https://h/v1", model="up", format="secalign", family="all"
 )
 LAYOUT = Layout(format="secalign", endpoint=Endpoint.CHAT, body={}, isolation=Isolation.NATIVE)
+
+NO_POLICIES = applicable_of((), "sha256:0")
 
 
 @pytest.fixture
@@ -22,13 +28,20 @@ def shown() -> Callable[..., str]:
     """What is printed for one target and these turns."""
 
     def show(
-        *turns: Turn, target: Target = TARGET, layout: Layout | None = LAYOUT, body: bytes | None = b'{"a":1}'
+        *turns: Turn,
+        target: Target = TARGET,
+        layout: Layout | None = LAYOUT,
+        body: bytes | None = b'{"a":1}',
+        policies: Applicable = NO_POLICIES,
+        verdict: Verdict = CLEAR,
     ) -> str:
         explanation = Explanation(
             request=ClientRequest(dialect="split", model="m", messages=(), min_isolation=Isolation.CHANNEL),
             model=Model(name="m", targets=(target,)),
             caller=ANONYMOUS,
             prompt=Prompt(turns=turns),
+            policies=policies,
+            verdict=verdict,
             floor=Isolation.CHANNEL,
             outcomes=(Outcome(target=target, layout=layout, refusal=None, body=body),),
         )
@@ -104,3 +117,26 @@ def test_every_kind_of_segment_has_its_word_and_gutter(shown: Callable[..., str]
 
 def test_what_is_asked_for_is_told(shown: Callable[..., str]) -> None:
     assert "floor   channel (the request asks for channel, the model for wrapped)" in shown()
+
+
+def test_the_verdict_and_each_rule_that_hit_are_told(shown: Callable[..., str]) -> None:
+    hit = Hit(
+        policy="p",
+        rule="no-mail",
+        stage=Stage.DATA,
+        where="s2",
+        action=Action.BLOCK,
+        weight=Weight.ACTS,
+        points=0,
+        message="Send no mail.",
+    )
+    watching = replace(hit, rule="seen", weight=Weight.SHADOW)
+    told = shown(verdict=Block(found=Findings(hits=(hit, watching))))
+    assert "block · none that is evaluated · revision sha256:0" in told
+    assert "no-mail · s2 · block\n    Send no mail." in told
+    assert "seen · s2 · block, but only shadow" in told
+
+
+def test_the_floor_that_policy_asks_for_is_told(shown: Callable[..., str]) -> None:
+    assert "policy for native)" in shown(policies=replace(NO_POLICIES, min_isolation=Isolation.NATIVE))
+    assert "policy for" not in shown()

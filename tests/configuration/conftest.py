@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.configuration.problems import InvalidConfiguration, Problem
 from gateway.settings import Settings, load
+from gateway.yamlfile.problems import InvalidConfiguration, Problem
 
 
 @pytest.fixture

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway.configuration.problems import InvalidConfiguration
 from gateway.configuration.schema import SECTIONS
-from gateway.configuration.source import read_source
 from gateway.settings import load
+from gateway.yamlfile.problems import InvalidConfiguration
+from gateway.yamlfile.source import read_source
 
 KEYS = sorted({name for _, section in SECTIONS for name in section.model_fields} | {"m", "zzz", "<<"})
 WORDS = ["wrapped", "embedded", "openai_compatible", "secalign", "http://h/v1", "{{a: data}}", "env:KEY", "user", "a"]

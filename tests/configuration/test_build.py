@@ -2,12 +2,12 @@ from collections.abc import Callable
 
 import pytest
 
-from gateway.configuration.problems import Problem
 from gateway.domain.identity import Caller
 from gateway.domain.isolation import Isolation
 from gateway.domain.model import Hole
 from gateway.domain.prompt import Trust
 from gateway.settings import Key, Settings
+from gateway.yamlfile.problems import Problem
 
 SettingsOf = Callable[..., Settings]
 Problems = Callable[..., tuple[Problem, ...]]
@@ -17,11 +17,14 @@ A, B = "ab" * 32, "cd" * 32
 
 
 def test_keys_become_callers(settings_of: SettingsOf) -> None:
-    second = f"{{name: b, sha256: {B}, tenant: t, max_trust: user, require_data: true, admin: true}}"
+    second = f"{{name: b, sha256: {B}, tenant: t, max_trust: user, require_data: true, admin: true, approver: true}}"
     text = f'keys: [{{name: a, sha256: "{A.upper()}"}}, {second}]\n'
     assert settings_of(text + MODELS).keys == (
         Key(sha256=A, caller=Caller(key="a", tenant="default")),
-        Key(sha256=B, caller=Caller(key="b", tenant="t", max_trust=Trust.USER, require_data=True, admin=True)),
+        Key(
+            sha256=B,
+            caller=Caller(key="b", tenant="t", max_trust=Trust.USER, require_data=True, admin=True, approver=True),
+        ),
     )
 
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from gateway.configuration.problems import Problem
 from gateway.configuration.salvage import salvage
+from gateway.yamlfile.problems import Problem
 
 Problems = Callable[..., tuple[Problem, ...]]
 

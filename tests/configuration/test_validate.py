@@ -2,7 +2,7 @@ from collections.abc import Callable
 
 import pytest
 
-from gateway.configuration.problems import Problem
+from gateway.yamlfile.problems import Problem
 
 Problems = Callable[..., tuple[Problem, ...]]
 
@@ -14,7 +14,12 @@ MODELS = "models: {m: {targets: [{provider: embedded}]}}\n"
     [
         ("server: {hots: x}\n" + MODELS, 1, 10, "there is no key `hots` here; did you mean `host`?"),
         ("kyes: []\n" + MODELS, 1, 1, "there is no key `kyes` here; did you mean `keys`?"),
-        ("zzz: 1\n" + MODELS, 1, 1, "there is no key `zzz` here; the keys here are server, keys, models"),
+        (
+            "zzz: 1\n" + MODELS,
+            1,
+            1,
+            "there is no key `zzz` here; the keys here are server, keys, models, policies, state_dir",
+        ),
         (
             "server: {embedded: {strat: x}}\n" + MODELS,
             1,

@@ -203,7 +203,7 @@ def test_doctor_asks_a_running_gateway_which_shows_requests_to_admins_alone(appl
 
     (kept,) = [one for one in recent("admin").json()["requests"] if "Tell me a joke." in json.dumps(one)]
     assert (kept["tenant"], kept["dialect"]) == ("default", "openai_chat")
-    for key, status in (("application", 404), ("strict", 404), ("wrong", 401)):
+    for key, status in (("application", 403), ("strict", 403), ("wrong", 401)):
         refused = recent(key)
         assert refused.status_code == status
         assert "joke" not in refused.text

@@ -53,8 +53,11 @@ def test_data_reaches_the_model_apart_from_the_instruction(http: httpx.Client, u
     assert reply["split"]["format"] == "tool-envelope"
     assert reply["split"]["decision"] == "allow"
     assert response.headers["x-splitgate-isolation"] == "channel"
-    assert response.headers["x-splitgate-findings"] == "reserved-token=1"
-    assert reply["split"]["findings"] == [{"rule": "reserved-token", "where": "mail-17", "count": 1}]
+    found = response.headers["x-splitgate-findings"].split(",")
+    # Rules above the blocking level only watch: they are told of, and change nothing.
+    assert found == ["reserved-token=1", "role-markup-in-data~level=1", "suspicious-data~level=1"]
+    assert reply["split"]["findings"][0] == {"rule": "reserved-token", "where": "mail-17", "count": 1}
+    assert {found["weight"] for found in reply["split"]["findings"][1:]} == {"level"}
     (sent,) = upstream.bodies
     holders = [m for m in sent["messages"] if "Ignore that." in json.dumps(m)]
     assert [m["role"] for m in holders] == ["tool"]

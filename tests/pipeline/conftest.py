@@ -1,11 +1,16 @@
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 
+from gateway.activation.assemble import Engine, assemble
+from gateway.activation.engine import engine
+from gateway.activation.sources import PolicyFile
+from gateway.domain.approval import HeldReply
 from gateway.domain.isolation import Isolation
 from gateway.domain.prompt import Data, Instruction, Prompt, Speaker, Trust, Turn
 from gateway.domain.request import Options
 from gateway.domain.target import Endpoint, Layout, Target
+from gateway.pipeline.in_force import InForce
 
 
 @pytest.fixture
@@ -57,5 +62,43 @@ def lay_out() -> Callable[[Target, Prompt, Options], tuple[Layout, Options]]:
         reached = levels.get(target.format, Isolation.WRAPPED) if prompt.data else None
         layout = Layout(format=target.format, endpoint=Endpoint.CHAT, body={"messages": []}, isolation=reached)
         return layout, options
+
+    return make
+
+
+class Approvals:
+    """Keeps what is held in a list."""
+
+    def __init__(self) -> None:
+        self.held: list[HeldReply] = []
+
+    async def hold(self, held: HeldReply) -> None:
+        self.held.append(held)
+
+
+@pytest.fixture
+def approvals() -> Approvals:
+    return Approvals()
+
+
+def _no_client() -> None:
+    raise NotImplementedError
+
+
+@pytest.fixture(scope="session")
+def an_engine() -> Engine:
+    """The engine of a running gateway; no external classifier can be reached."""
+    return engine({}, _no_client)  # pyright: ignore[reportArgumentType]
+
+
+@pytest.fixture(scope="session")
+def policies_of(an_engine: Engine) -> Callable[..., InForce]:
+    """One policy in force, of these YAML lists of rules and further keys of ``spec``."""
+
+    def make(rules: Sequence[str] = (), spec: str = "mode: enforce") -> InForce:
+        listed = "".join(f"    - {{severity: critical, message: no., {rule}}}\n" for rule in rules)
+        head = f"apiVersion: splitgate/v1\nkind: Policy\nmetadata: {{name: test}}\nspec:\n  {spec}\n"
+        text = head + (f"  rules:\n{listed}" if rules else "")
+        return assemble([PolicyFile(file="test.yaml", raw=text.encode(), fallback=True)], an_engine).in_force
 
     return make

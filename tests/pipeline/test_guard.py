@@ -13,13 +13,14 @@ from gateway.domain.exchange import (
     ToolCallStarted,
 )
 from gateway.domain.prompt import RESERVED_TOOL, ToolCall
-from gateway.pipeline.guard import WITHHELD, Guard
+from gateway.pipeline.guard import WITHHELD, Guard, GuardEvent
 
 MARK = "\ue000"
+NOW = 0.0
 
 
-def cleared(guard: Guard, *events: StreamEvent) -> list[StreamEvent]:
-    return [passed for event in events for passed in guard.feed(event)]
+def cleared(guard: Guard, *events: StreamEvent) -> list[GuardEvent]:
+    return [passed for event in events for passed in guard.feed(event, NOW)]
 
 
 def reply_of(choice: Choice) -> Reply:
@@ -102,7 +103,7 @@ def test_a_whole_reply_passes_the_same_guard() -> None:
             ToolCall(id="d", name="send", arguments=f'"{MARK}"'),
         ),
     )
-    (passed,) = Guard(MARK).whole(reply_of(choice)).choices
+    (passed,) = Guard(MARK).whole(reply_of(choice), NOW).choices
     assert (passed.text, passed.refusal, passed.reasoning) == ("ab", "cd", "ef")
     assert passed.tool_calls == (ToolCall(id="d", name="send", arguments='""'),)
     assert passed.finish_reason == "tool_calls"
@@ -111,7 +112,7 @@ def test_a_whole_reply_passes_the_same_guard() -> None:
 def test_a_whole_reply_whose_only_call_is_withheld_says_so() -> None:
     call = ToolCall(id="c", name=RESERVED_TOOL, arguments="{}")
     choice = Choice(index=0, text=None, finish_reason="tool_calls", tool_calls=(call,))
-    (passed,) = Guard(None).whole(reply_of(choice)).choices
+    (passed,) = Guard(None).whole(reply_of(choice), NOW).choices
     assert passed.tool_calls == ()
     assert passed.finish_reason == WITHHELD
     assert passed.text is None
@@ -119,7 +120,7 @@ def test_a_whole_reply_whose_only_call_is_withheld_says_so() -> None:
 
 def test_a_reply_with_nothing_to_take_out_is_passed_on_as_it_is() -> None:
     reply = reply_of(Choice(index=0, text="hello", finish_reason="stop"))
-    assert Guard(None).whole(reply) is reply
+    assert Guard(None).whole(reply, NOW) is reply
 
 
 @pytest.mark.parametrize("cut", range(1, 12))
@@ -137,13 +138,13 @@ def test_a_mark_written_as_an_escape_is_taken_out_of_arguments_however_they_are_
 
 def test_without_a_datamark_arguments_pass_as_they_come() -> None:
     guard = Guard(None)
-    guard.feed(ToolCallStarted(choice=0, index=0, id="d", name="send"))
+    guard.feed(ToolCallStarted(choice=0, index=0, id="d", name="send"), NOW)
     piece = ToolCallDelta(choice=0, index=0, arguments='{"a":"\\ue0')
-    assert guard.feed(piece) == (piece,)
+    assert guard.feed(piece, NOW) == (piece,)
 
 
 def test_a_choice_that_called_nothing_ends_as_it_does() -> None:
-    assert Guard(MARK).feed(Finish(choice=0, reason="stop")) == (Finish(choice=0, reason="stop"),)
+    assert Guard(MARK).feed(Finish(choice=0, reason="stop"), NOW) == (Finish(choice=0, reason="stop"),)
 
 
 @pytest.mark.parametrize(
@@ -157,5 +158,5 @@ def test_a_choice_that_called_nothing_ends_as_it_does() -> None:
 def test_only_a_real_escape_of_the_mark_is_taken_out(arguments: str, passed: str) -> None:
     call = ToolCall(id="d", name=f"send{MARK}", arguments=arguments)
     choice = Choice(index=0, text=None, finish_reason="tool_calls", tool_calls=(call,))
-    (cleared_choice,) = Guard(MARK).whole(reply_of(choice)).choices
+    (cleared_choice,) = Guard(MARK).whole(reply_of(choice), NOW).choices
     assert cleared_choice.tool_calls == (ToolCall(id="d", name="send", arguments=passed),)

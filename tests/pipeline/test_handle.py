@@ -8,11 +8,14 @@ from gateway.domain.exchange import Choice, Finish, Reply, Started, StreamEvent,
 from gateway.domain.identity import ANONYMOUS
 from gateway.domain.isolation import Isolation
 from gateway.domain.model import Model
-from gateway.domain.ports import Call
+from gateway.domain.ports import Approvals, Call
 from gateway.domain.prompt import RESERVED_TOOL, Prompt
 from gateway.domain.request import ClientRequest, DataPart, Message, Options, Role, TextPart
 from gateway.domain.target import Endpoint, Layout, Removal, Target
-from gateway.pipeline.handle import ASSUMED, Answered, Services, Streaming, handle
+from gateway.pipeline.answer import Answered, Streaming
+from gateway.pipeline.handle import ASSUMED, Services, handle
+from gateway.pipeline.in_force import InForce
+from gateway.stores.untainted import UntaintedReplies
 
 MARK = "\ue000"
 
@@ -54,7 +57,9 @@ def provider() -> Provider:
 
 
 @pytest.fixture
-def services(provider: Provider, a_target: Callable[..., Target]) -> Services:
+def services(
+    provider: Provider, a_target: Callable[..., Target], policies_of: Callable[..., InForce], approvals: Approvals
+) -> Services:
     def lay_out(target: Target, prompt: Prompt, options: Options) -> tuple[Layout, Options]:
         layout = Layout(
             format=target.format,
@@ -73,6 +78,11 @@ def services(provider: Provider, a_target: Callable[..., Target]) -> Services:
         credit=lambda _, reached: reached,
         providers=lambda _: provider,
         now=lambda: 12.9,
+        in_force=policies_of,
+        bypass=lambda: None,
+        untainted=UntaintedReplies(lambda: 0.0),
+        approvals=approvals,
+        draw_canary=lambda: "sgcanary0000",
     )
 
 

@@ -15,16 +15,26 @@ import pytest
 
 PATIENCE_S = 15.0
 
-# Both answer each connection with their process id.
+# Both answer each connection with their process id. A worker notes each SIGHUP in the folder of its files, and answers
+# whom it has accepted before it ends.
 WORKER = """
-import os, signal, socket, sys
+import os, pathlib, select, signal, socket, sys, time
+files = pathlib.Path(os.environ["TMPDIR"])
+if (files / "broken-worker").exists(): sys.exit(4)
+while "slow" in sys.argv and not (files / "go").exists(): time.sleep(0.01)
+signal.signal(signal.SIGHUP, lambda *_: print(os.getpid(), file=(files / "hangups").open("a"), flush=True))
 fd, ready = int(sys.argv[sys.argv.index("--fd") + 1]), int(sys.argv[sys.argv.index("--ready-fd") + 1])
 if "fail" in sys.argv: sys.exit(3)
-if "stubborn" in sys.argv: signal.signal(signal.SIGTERM, signal.SIG_IGN)
+ending = []
+signal.signal(signal.SIGTERM, signal.SIG_IGN if "stubborn" in sys.argv else lambda *_: ending.append(True))
 os.write(ready, b"serving\\n"); os.close(ready)
-listener = socket.socket(fileno=fd); listener.setblocking(True)
-while True:
-    client, _ = listener.accept()
+listener = socket.socket(fileno=fd); listener.setblocking(False)
+while not ending:
+    try:
+        client, _ = listener.accept()
+    except BlockingIOError:
+        select.select([listener], [], [], 0.02)
+        continue
     client.sendall(str(os.getpid()).encode()); client.close()
 """
 

@@ -221,3 +221,111 @@ def test_a_port_in_use_ends_the_start_with_1_and_advice(launch: Launch) -> None:
     assert process.returncode == 1
     assert "choose another port" in err
     assert "Traceback" not in err
+
+
+def hangups(folder: Path) -> list[int]:
+    path = folder / "hangups"
+    return [int(word) for word in path.read_text().split()] if path.exists() else []
+
+
+def test_sighup_reaches_every_worker_and_ends_none(start: Start, tmp_path: Path, eventually: Eventually) -> None:
+    running = start(workers=2, model=None)
+    before = running.children()
+    running.process.send_signal(signal.SIGHUP)
+    eventually(lambda: sorted(hangups(tmp_path)) == sorted(before))
+    assert running.children() == before
+
+
+def test_a_worker_that_does_not_serve_yet_hears_of_sighup_when_it_does(
+    launch: Launch, tmp_path: Path, eventually: Eventually
+) -> None:
+    process = launch(worker="slow", model=None)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    eventually(lambda: bool(children.read_text().split()))
+    worker = int(children.read_text())
+    process.send_signal(signal.SIGHUP)
+    time.sleep(0.2)
+    (tmp_path / "go").touch()
+    eventually(lambda: hangups(tmp_path) == [worker])
+
+
+def test_workers_know_their_supervisor_and_share_a_key_that_the_model_does_not_get(start: Start) -> None:
+    running = start(workers=2)
+    model = running.ask_model()
+    workers = [environ_of(pid) for pid in running.children() if pid != model]
+    assert [worker["SPLITGATE_SUPERVISOR"] for worker in workers] == [str(running.process.pid)] * 2
+    assert len({worker["SPLITGATE_GRANT_KEY"] for worker in workers}) == 1
+    assert len(bytes.fromhex(workers[0]["SPLITGATE_GRANT_KEY"])) == 32
+    assert "SPLITGATE_GRANT_KEY" not in environ_of(model)
+
+
+def environ_of(pid: int) -> dict[str, str]:
+    pairs = Path(f"/proc/{pid}/environ").read_text().split("\0")
+    return dict(pair.split("=", 1) for pair in pairs if pair)
+
+
+def test_sigusr2_replaces_the_workers_one_by_one_and_always_one_serves(start: Start, eventually: Eventually) -> None:
+    running = start(workers=2)
+    model = running.ask_model()
+    before = set(running.children()) - {model}
+    fewest = 2
+
+    def all_are_new() -> bool:
+        nonlocal fewest
+        now = set(running.children()) - {model}
+        fewest = min(fewest, len(now))
+        assert running.ask_worker() > 0
+        return len(now) == 2 and not now & before
+
+    running.process.send_signal(signal.SIGUSR2)
+    eventually(all_are_new)
+    assert fewest >= 1
+    assert running.ask_model() == model
+    assert running.stop() == 0
+    assert running.process.stderr is not None
+    said = running.process.stderr.read()
+    assert "worker 1 gave way to a new one" in said
+    assert "worker 2 gave way to a new one" in said
+
+
+def test_replaced_workers_are_not_taken_for_dying_ones(start: Start, eventually: Eventually) -> None:
+    running = start(model=None, backoff={"forgiven": 0, "first": 30.0, "most": 30.0})
+    for _ in range(3):
+        before = running.ask_worker()
+        running.process.send_signal(signal.SIGUSR2)
+        eventually(lambda before=before: running.ask_worker() != before)
+
+
+def test_a_worker_that_does_not_give_way_is_killed_when_its_time_is_over(
+    start: Start, alive: Alive, eventually: Eventually
+) -> None:
+    running = start(worker="stubborn", model=None, grace_s=0.3)
+    before = running.ask_worker()
+    running.process.send_signal(signal.SIGUSR2)
+    eventually(lambda: not alive(before))
+    assert running.ask_worker() != before
+
+
+def test_when_a_new_worker_dies_the_others_are_kept(start: Start, tmp_path: Path, eventually: Eventually) -> None:
+    running = start(workers=2, model=None)
+    before = set(running.children())
+    (tmp_path / "broken-worker").touch()
+    running.process.send_signal(signal.SIGUSR2)
+    eventually(lambda: len(before & set(running.children())) == 1)
+    time.sleep(0.5)
+    kept = before & set(running.children())
+    assert {running.ask_worker() for _ in range(3)} == kept
+    (tmp_path / "broken-worker").unlink()
+    eventually(lambda: len(running.children()) == 2)
+    running.stop()
+    assert running.process.stderr is not None
+    assert "not replacing the other workers" in running.process.stderr.read()
+
+
+def test_a_stop_while_workers_are_replaced_ends_everything(start: Start, alive: Alive) -> None:
+    running = start(workers=3, worker="stubborn", grace_s=0.5)
+    children = running.children()
+    running.process.send_signal(signal.SIGUSR2)
+    running.process.send_signal(signal.SIGHUP)
+    assert running.stop() == 0
+    assert not any(alive(child) for child in children)

@@ -3,12 +3,13 @@
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from gateway.domain.errors import UpstreamUnreachable
+from gateway.domain.errors import PoliciesNotLoaded, UpstreamUnreachable
 from gateway.domain.identity import Caller, Key
 from gateway.domain.isolation import Isolation
 from gateway.domain.model import Model
@@ -17,6 +18,9 @@ from gateway.domain.prompt import Prompt
 from gateway.domain.request import Options
 from gateway.domain.target import Layout, Target
 from gateway.pipeline.handle import Services
+from gateway.pipeline.in_force import InForce
+from gateway.stores.approvals import SqliteApprovals
+from gateway.stores.untainted import UntaintedReplies
 from gateway.web.app import App
 from gateway.web.auth import Doorkeeper
 from gateway.web.door import Lobby, Recorded
@@ -32,6 +36,10 @@ def refuses(target: Target) -> Provider:
 
 def no_layout(target: Target, _: Prompt, __: Options) -> tuple[Layout, Options]:
     raise UpstreamUnreachable("nothing is sent in these tests", target=target.id)
+
+
+def nothing_in_force() -> InForce:
+    raise PoliciesNotLoaded("no policies are judged by in these tests")
 
 
 @dataclass
@@ -56,6 +64,11 @@ def client(switch: Switch) -> Callable[..., httpx.AsyncClient]:
             credit=lambda _, reached: reached,
             providers=refuses,
             now=lambda: 0.0,
+            in_force=nothing_in_force,
+            bypass=lambda: None,
+            untainted=UntaintedReplies(lambda: 0.0),
+            approvals=SqliteApprovals(Path("nowhere"), now=lambda: 0.0),
+            draw_canary=lambda: "canary",
         )
         keys = [Key(sha256=hashlib.sha256(caller.key.encode()).hexdigest(), caller=caller) for caller in callers]
         lobby = Lobby(services=services, doorkeeper=Doorkeeper(keys), max_body_bytes=1000, recent=switch.recent)
@@ -139,7 +152,7 @@ async def test_kept_requests_are_shown_to_admins_whatever_their_tenant(client: C
         shown = await http.get("/admin/recent", headers=bearer(ADMIN))
         refused = await http.get("/admin/recent", headers=bearer(OTHER))
     assert [(kept["tenant"], kept["dialect"]) for kept in shown.json()["requests"]] == [("a", "split"), ("b", "split")]
-    assert (refused.status_code, refused.json()["code"]) == (404, "unknown_route")
+    assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
     assert "of a" not in refused.text
 
 

@@ -1,0 +1,31 @@
+"""Which options do several commands share?"""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, TypeAlias
+
+import typer
+
+ConfigOption: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        "-c",
+        envvar="SPLITGATE_CONFIG",
+        metavar="FILE",
+        help="The configuration file. Without it: ./splitgate.yaml if there is one, else the built-in default.",
+    ),
+]
+
+
+class DialectChoice(StrEnum):
+    """The wire formats that ``explain`` and ``doctor`` read."""
+
+    AUTO = "auto"
+    SPLIT = "split"
+    OPENAI_CHAT = "openai-chat"
+
+
+DialectOption: TypeAlias = Annotated[
+    DialectChoice, typer.Option("--dialect", help="The request's wire format; auto: by its fields.")
+]

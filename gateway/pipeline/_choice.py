@@ -1,0 +1,247 @@
+"""What of one choice may go on now?
+
+Everything that changes a choice's state lives here. A choice ends once: cleared, held for an approver, or blocked;
+after that nothing of it goes on.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final, Literal, TypeAlias, assert_never
+
+from gateway.domain.detection import Detections, Scanned, Stage, Subject
+from gateway.domain.exchange import (
+    ApprovalRequired,
+    Choice,
+    Finish,
+    ReasoningDelta,
+    RefusalDelta,
+    StreamEvent,
+    TextDelta,
+    ToolCallDelta,
+    ToolCallStarted,
+)
+from gateway.domain.jsonvalue import JsonObject
+from gateway.domain.prompt import ToolCall
+from gateway.domain.verdict import Block, RequireApproval
+from gateway.pipeline._calls import Calls, Extra, HeldCall, call_events
+from gateway.pipeline._channel import CHANNELS, Channel, ChannelName, Delta, place_of, settled
+from gateway.pipeline._judgement import Judgement, Passage
+from gateway.pipeline._ledger import Ledger
+from gateway.pipeline._reserved import WITHHELD
+from gateway.pipeline._unmark import Unmark
+from gateway.pipeline._watch import Watch
+from gateway.pipeline._window import window_start
+from gateway.pipeline.apply import replacements
+from gateway.pipeline.subjects import Places
+from policies.engine.evaluate import evaluate
+
+# How text is released: as it comes, while nothing that acts looks at it; past a window; once all is judged.
+Release: TypeAlias = Literal["at_once", "window", "hold"]
+GuardEvent: TypeAlias = StreamEvent | ApprovalRequired
+ChoiceEvent: TypeAlias = Delta | ToolCallStarted | ToolCallDelta | Finish
+# A window slides by this part of itself or more: to look again at every token would cost many times as much.
+_STEPS: Final = 16
+
+
+class GuardedChoice:
+    """One choice under watch. Once ``ended`` it is cleared, unless it is ``blocked`` or waits for ``approval``."""
+
+    def __init__(self, index: int, watch: Watch, unmark: Unmark, places: Places, release: Release) -> None:
+        self._index = index
+        self._watch = watch
+        self._unmark = unmark
+        self._places = places
+        self._release: Release = release
+        self._keeps_text = release != "at_once" or watch.applicable.guards(Stage.OUTPUT) or watch.applicable.approves
+        self._judges_calls = watch.restores or watch.applicable.guards(Stage.TOOL_CALL)
+        self._channels: dict[ChannelName, Channel] = {}
+        self._calls = Calls(unmark)
+        self._reason: str | None = None
+        self._judgement: Judgement | None = None
+        self._held_calls: list[HeldCall] = []
+        self._released_calls: tuple[ToolCall, ...] = ()
+        # The other words of a whole choice; None where there are none.
+        self._extra: Extra | None = None
+        # An approver is needed already: what is still to come waits for the end.
+        self._stopped = False
+        self.ledger: Final = Ledger()
+        self.blocked = False
+        self.approval = False
+        self.ended = False
+
+    @property
+    def questions(self) -> tuple[Subject, ...]:
+        """What must be asked before the choice can end."""
+        return () if self._judgement is None else self._judgement.questions
+
+    @property
+    def deadline(self) -> float | None:
+        """When the oldest of what is held has waited too long."""
+        if self.ended:
+            return None
+        channels = () if self._release == "at_once" else self._channels.values()
+        since = [held for part in (*channels, self._calls) if (held := part.held_since) is not None]
+        return min(since) + self._watch.applicable.streaming.max_hold_ms / 1000 if since else None
+
+    def annotate(self, extra: JsonObject) -> None:
+        """The other words of a whole choice, which come with it."""
+        if extra:
+            self._extra = Extra(extra, place_of(self._index, "extra"))
+
+    @property
+    def extra(self) -> JsonObject:
+        """What of those words may go on."""
+        return {} if self._extra is None else self._extra.value
+
+    @property
+    def cleared(self) -> Choice:
+        """All of an ended choice that is not blocked; its texts only where some rule may ask for an approver."""
+        said = {
+            name: channel.text if self._release == "at_once" else channel.passed
+            for name, channel in self._channels.items()
+        }
+        return Choice(
+            index=self._index,
+            text=said.get("text"),
+            reasoning=said.get("reasoning"),
+            refusal=said.get("refusal"),
+            tool_calls=self._released_calls,
+            finish_reason=self._reason or WITHHELD,
+            extra=self.extra,
+        )
+
+    def feed(self, event: ChoiceEvent, now: float) -> tuple[GuardEvent, ...]:
+        """The events that may go on now that this one has come."""
+        if self._reason is not None:
+            return ()
+        match event:
+            case TextDelta():
+                return self._said(event, event.logprobs, now)
+            case ReasoningDelta() | RefusalDelta():
+                return self._said(event, None, now)
+            case ToolCallStarted():
+                self._calls.start(event.index, event.id, event.name, now)
+                return ()
+            case ToolCallDelta():
+                self._calls.more(event.index, event.arguments)
+                return ()
+            case Finish():
+                return self._finish(event.reason, now)
+            case _:
+                assert_never(event)
+
+    def answer(self, answers: Sequence[Detections], now: float) -> tuple[GuardEvent, ...]:
+        """The events that may go on now that ``questions`` are answered."""
+        if self._judgement is None:
+            return ()
+        self._judgement.answer(answers)
+        return self._settled(self._judgement, now)
+
+    def expire(self, now: float) -> tuple[GuardEvent, ...]:
+        """Block what was held for too long."""
+        deadline = self.deadline
+        if deadline is None or now < deadline:
+            return ()
+        self.ledger.refuse("max_hold_ms", Stage.OUTPUT, place_of(self._index, "text"))
+        return self._block()
+
+    def _said(self, event: Delta, logprobs: JsonObject | None, now: float) -> tuple[GuardEvent, ...]:
+        text = self._unmark.text(event.text)
+        if not self._keeps_text:
+            return (replace(event, text=text),)
+        channel = self._channel(CHANNELS[type(event)])
+        channel.take(text, logprobs, now)
+        if self._release == "at_once":
+            return (replace(event, text=text),)
+        return self._slide(channel, now) if self._release == "window" and not self._stopped else ()
+
+    def _channel(self, name: ChannelName) -> Channel:
+        channel = self._channels.get(name)
+        if channel is None:
+            channel = Channel(name, self._index, remembers=self._watch.applicable.approves)
+            self._channels[name] = channel
+        return channel
+
+    def _slide(self, channel: Channel, now: float) -> tuple[GuardEvent, ...]:
+        """Let go what no match within the window can change any more, if policy has nothing against it."""
+        window = self._watch.applicable.streaming.window_chars
+        at = window_start(channel.text, window)
+        if at - channel.start < max(1, window // _STEPS):
+            return ()
+        subject = channel.subject(self._watch)
+        seen = self._watch.look(subject)
+        end = channel.boundary(at, seen)
+        if end <= channel.start:
+            return ()
+        fresh = settled(seen, channel.start, end)
+        found = evaluate(self._watch.applicable, [Scanned(subject=subject, detections=fresh)], now).found
+        if found.hits:
+            self.ledger.add(found, more=bool(fresh))
+            verdict = self.ledger.verdict
+            if isinstance(verdict, Block):
+                return self._block()
+            if isinstance(verdict, RequireApproval):
+                self._stopped = True
+                return ()
+        return tuple(channel.clear(end, replacements(found.edits, subject.text, None), window))
+
+    def _finish(self, reason: str, now: float) -> tuple[GuardEvent, ...]:
+        self._reason = self._calls.ending(reason)
+        self._judgement = Judgement(self._passages(), self._watch, self.ledger, continues=self._release == "window")
+        return self._settled(self._judgement, now)
+
+    def _passages(self) -> list[Passage]:
+        """All that is judged at the end; what cannot be read is refused where a rule that acts would have to."""
+        watch = self._watch
+        passages: list[Passage] = []
+        if watch.restores or watch.applicable.guards(Stage.OUTPUT):
+            passages.extend(self._texts())
+            passages.extend(() if self._extra is None else self._extra.passages(watch))
+        if self._judges_calls:
+            self._held_calls = [HeldCall(call, self._places.name(call.name), watch) for call in self._calls.whole()]
+            passages.extend(self._held_calls)
+        if watch.acts(Stage.TOOL_CALL):
+            for call in self._held_calls:
+                if not call.readable:
+                    self.ledger.refuse("unreadable_arguments", Stage.TOOL_CALL, call.where)
+        return passages
+
+    def _texts(self) -> list[Channel]:
+        """What was said; where nothing was said or called at all, that is judged as an empty text."""
+        said = [channel for channel in self._channels.values() if channel.text]
+        return said if said or self._calls.whole() else [self._channel("text")]
+
+    def _settled(self, judgement: Judgement, now: float) -> tuple[GuardEvent, ...]:
+        if not judgement.settle(now):
+            return ()
+        self._judgement = None
+        verdict = self.ledger.verdict
+        if isinstance(verdict, Block):
+            return self._block()
+        self.ended = True
+        texts = self._rest()
+        self._released_calls = self._release_calls()
+        if isinstance(verdict, RequireApproval):
+            self.approval = True
+            return ApprovalRequired(choice=self._index), Finish(choice=self._index, reason=WITHHELD)
+        calls = call_events(self._index, self._released_calls)
+        return *texts, *calls, Finish(choice=self._index, reason=self._reason or WITHHELD)
+
+    def _rest(self) -> list[StreamEvent]:
+        if self._release == "at_once":
+            return []
+        return [delta for channel in self._channels.values() for delta in channel.clear(len(channel.text), (), 0)]
+
+    def _release_calls(self) -> tuple[ToolCall, ...]:
+        if self._judges_calls:
+            return tuple([call.released() for call in self._held_calls])
+        return tuple(self._calls.whole())
+
+    def _block(self) -> tuple[GuardEvent, ...]:
+        self.blocked = self.ended = True
+        self._reason = WITHHELD
+        self._judgement = None
+        self._channels.clear()
+        self._held_calls.clear()
+        self._extra = None
+        return (Finish(choice=self._index, reason=WITHHELD),)

@@ -1,0 +1,125 @@
+"""What becomes of a choice, once all of it is there?
+
+Its texts and calls are judged together, then values come back for their placeholders, and what they made of it is
+judged again. Every passage is either cleared here or never goes on.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from gateway.domain.detection import Detections, Scanned, Subject
+from gateway.domain.verdict import Block, Edit, Findings
+from gateway.pipeline._ledger import Ledger, without_edits
+from gateway.pipeline._watch import Watch
+from gateway.pipeline.apply import replacements
+from gateway.pipeline.edits import Replacement, Span
+from policies.engine.evaluate import evaluate
+
+
+class Passage(Protocol):
+    """A text, a call or other words of a choice."""
+
+    def subject(self, watch: Watch) -> Subject:
+        """The passage as it is now."""
+        ...
+
+    def seen(self, detections: Detections) -> Detections:
+        """What of ``detections`` still counts."""
+        ...
+
+    def edit(self, put: Sequence[Replacement]) -> bool:
+        """Carry out edits in the subject's text; False where that cannot be done."""
+        ...
+
+    def restore(self, watch: Watch) -> tuple[Span, ...]:
+        """Bring values back for their placeholders, and say where in the subject's text they stand now."""
+        ...
+
+
+@dataclass(slots=True, kw_only=True)
+class _Look:
+    """One passage in one round; ``asked`` says that a question about it is open."""
+
+    passage: Passage
+    subject: Subject
+    detections: Detections
+    restored: tuple[Span, ...]
+    asked: bool
+
+
+class Judgement:
+    """Judges the passages of one choice. While there are ``questions`` it waits for their ``answer``."""
+
+    def __init__(self, passages: Sequence[Passage], watch: Watch, ledger: Ledger, *, continues: bool) -> None:
+        self._watch = watch
+        self._ledger = ledger
+        # Earlier pieces of the same passages were judged before: counts add up.
+        self._continues = continues
+        self._restored = not watch.restores
+        self._looks = [self._look(passage, ()) for passage in passages]
+
+    @property
+    def questions(self) -> tuple[Subject, ...]:
+        """What must be asked before anything is decided."""
+        return tuple([look.subject for look in self._looks if look.asked])
+
+    def answer(self, answers: Sequence[Detections]) -> None:
+        """What was said to ``questions``, one for each."""
+        asked = [look for look in self._looks if look.asked]
+        for look, detections in zip(asked, answers, strict=True):
+            look.detections = {**look.detections, **detections}
+            look.asked = False
+
+    def settle(self, now: float) -> bool:
+        """Decide; False where it takes answers first. The ledger has the verdict."""
+        while not self.questions:
+            found = self._evaluate(now)
+            self._ledger.add(found, more=self._continues and any(look.detections for look in self._looks))
+            if isinstance(self._ledger.verdict, Block) or not self._edit(found.edits) or not self._restore():
+                return True
+        return False
+
+    def _look(self, passage: Passage, restored: tuple[Span, ...]) -> _Look:
+        subject = passage.subject(self._watch)
+        return _Look(
+            passage=passage,
+            subject=subject,
+            detections=self._watch.look(subject),
+            restored=restored,
+            asked=self._watch.asks(subject.stage),
+        )
+
+    def _evaluate(self, now: float) -> Findings:
+        scanned = [Scanned(subject=look.subject, detections=look.passage.seen(look.detections)) for look in self._looks]
+        found = evaluate(self._watch.applicable, scanned, now).found
+        if not any(look.restored for look in self._looks):
+            return found
+        spans = {(look.subject.stage, look.subject.where): look.restored for look in self._looks}
+        # What came back on purpose is not taken out again.
+        edits = tuple([edit for edit in found.edits if not _within(edit, spans[edit.stage, edit.where])])
+        return without_edits(found, edits)
+
+    def _edit(self, edits: Sequence[Edit]) -> bool:
+        for look in self._looks:
+            stage, where = look.subject.stage, look.subject.where
+            mine = [edit for edit in edits if edit.stage is stage and edit.where == where]
+            if mine and not look.passage.edit(replacements(mine, look.subject.text, None)):
+                self._ledger.refuse("uneditable", stage, where)
+                return False
+        return True
+
+    def _restore(self) -> bool:
+        """Bring values back, once; whether there is something new to judge."""
+        if self._restored:
+            return False
+        self._restored = True
+        spans = [look.passage.restore(self._watch) for look in self._looks]
+        if not any(spans):
+            return False
+        self._looks = [self._look(look.passage, back) for look, back in zip(self._looks, spans, strict=True)]
+        return True
+
+
+def _within(edit: Edit, spans: Sequence[Span]) -> bool:
+    return any(start <= edit.start and edit.end <= end for start, end in spans)

@@ -1,0 +1,119 @@
+"""What was found in an answer so far, and what follows from all of it?
+
+An answer may be judged in pieces, and twice where values came back into it: a rule that hits one place again is still
+one hit, and scores count once.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Final, TypeAlias
+
+from gateway.domain.detection import Stage
+from gateway.domain.verdict import (
+    Action,
+    Allow,
+    Block,
+    Edit,
+    Findings,
+    Hit,
+    Redact,
+    RequireApproval,
+    Score,
+    Verdict,
+    Weight,
+)
+from policies.engine.evaluate import CLEAR, decide, scores
+
+# The policy that the gateway's own refusals are told under.
+OWN: Final = "splitgate"
+_MESSAGES: Final = {
+    "max_hold_ms": "The answer was not cleared within max_hold_ms. Ask for a shorter one, or raise the policy's limit.",
+    "unreadable_arguments": "A tool call's arguments are no strict JSON object, so that rules cannot judge them.",
+    "uneditable": "A redaction falls on a name or a number in a tool call's arguments, which cannot be replaced.",
+}
+
+_Key: TypeAlias = tuple[str, str, Stage, str]
+_EDITING: Final = frozenset({Action.REDACT, Action.PSEUDONYMISE})
+
+
+class Ledger:
+    """The findings of one choice."""
+
+    __slots__ = ("_edits", "_hits", "_thresholds")
+
+    def __init__(self) -> None:
+        self._hits: dict[_Key, Hit] = {}
+        self._thresholds: dict[tuple[str, Stage], int] = {}
+        self._edits: list[Edit] = []
+
+    def add(self, found: Findings, *, more: bool = False) -> None:
+        """Note findings; with ``more`` they are of further text, so that their counts add up."""
+        for hit in found.hits:
+            self._note(hit, more=more)
+        self._thresholds |= {(score.policy, score.stage): score.threshold for score in found.scores}
+        self._edits += found.edits
+
+    def refuse(self, rule: str, stage: Stage, where: str) -> None:
+        """Note a refusal of the gateway's own."""
+        self.add(Findings(hits=(_own_hit(rule, stage, where),)))
+
+    @property
+    def verdict(self) -> Verdict:
+        """What follows from all that was found."""
+        if not self._hits:
+            return CLEAR
+        hits = tuple(self._hits.values())
+        found = Findings(hits=hits, scores=scores(hits, self._thresholds), edits=tuple(self._edits))
+        return decide(found)
+
+    def _note(self, hit: Hit, *, more: bool) -> None:
+        key = (hit.policy, hit.rule, hit.stage, hit.where)
+        known = self._hits.get(key)
+        if known is None:
+            self._hits[key] = hit
+            return
+        # An exception may run out between two looks: what acts is never forgotten for what did not.
+        stricter = known if known.weight is Weight.ACTS else hit
+        count = known.count + hit.count if more else max(known.count, hit.count)
+        self._hits[key] = replace(stricter, count=count)
+
+
+def without_edits(found: Findings, edits: tuple[Edit, ...]) -> Findings:
+    """``found`` with no edits but ``edits``, and without the hits whose edits are all gone."""
+    places = {(edit.stage, edit.where) for edit in edits}
+    hits = tuple([hit for hit in found.hits if hit.action not in _EDITING or (hit.stage, hit.where) in places])
+    return replace(found, hits=hits, edits=edits)
+
+
+def together(verdicts: Iterable[Verdict]) -> Verdict:
+    """The strictest of several choices' verdicts, with the findings of all; each choice has scores of its own."""
+    kind: type[Verdict] = Allow
+    hits: list[Hit] = []
+    edits: list[Edit] = []
+    reached: dict[tuple[str, Stage], Score] = {}
+    for verdict in verdicts:
+        kind = max(kind, type(verdict), key=_STRICTNESS.index)
+        hits += verdict.found.hits
+        edits += verdict.found.edits
+        for score in verdict.found.scores:
+            known = reached.get((score.policy, score.stage))
+            if known is None or known.points < score.points:
+                reached[score.policy, score.stage] = score
+    return kind(found=Findings(hits=tuple(hits), scores=tuple(reached.values()), edits=tuple(edits)))
+
+
+_STRICTNESS: Final[tuple[type[Verdict], ...]] = (Allow, Redact, RequireApproval, Block)
+
+
+def _own_hit(rule: str, stage: Stage, where: str) -> Hit:
+    """A refusal of the gateway's own, where a rule could not be kept."""
+    return Hit(
+        policy=OWN,
+        rule=rule,
+        stage=stage,
+        where=where,
+        action=Action.BLOCK,
+        weight=Weight.ACTS,
+        points=0,
+        message=_MESSAGES[rule],
+    )

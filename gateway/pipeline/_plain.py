@@ -1,0 +1,100 @@
+"""What of an answer reaches the client where no rule of any policy looks at it?
+
+All of it, less datamarks and calls to the gateway's own reserved tool.
+"""
+
+from dataclasses import replace
+from typing import assert_never
+
+from gateway.domain.exchange import (
+    Choice,
+    Finish,
+    ReasoningDelta,
+    RefusalDelta,
+    Reply,
+    Started,
+    StreamEvent,
+    TextDelta,
+    ToolCallDelta,
+    ToolCallStarted,
+    UsageReport,
+)
+from gateway.domain.prompt import ToolCall
+from gateway.pipeline._reserved import Numbers
+from gateway.pipeline._unmark import Unmark
+
+
+class Plain:
+    """Passes one answer on as it comes.
+
+    With a datamark a call's arguments are held until its choice ends: a model may write the mark as a JSON escape, and
+    an escape may come in pieces.
+    """
+
+    def __init__(self, unmark: Unmark) -> None:
+        self._unmark = unmark
+        # Asked for every token.
+        self._marked = bool(unmark)
+        self._numbers: dict[int, Numbers] = {}
+        # Arguments that wait for their choice's end, by the client's number.
+        self._held: dict[int, dict[int, str]] = {}
+
+    def feed(self, event: StreamEvent) -> tuple[StreamEvent, ...]:
+        """The events that may go on now that this one has come."""
+        match event:
+            case TextDelta() | ReasoningDelta() | RefusalDelta():
+                return (replace(event, text=self._unmark.text(event.text)) if self._marked else event,)
+            case ToolCallStarted():
+                number = self._numbers_of(event.choice).start(event.index, event.name)
+                return () if number is None else (replace(event, index=number, name=self._unmark.text(event.name)),)
+            case ToolCallDelta():
+                return self._arguments(event)
+            case Finish():
+                reason = self._numbers_of(event.choice).ending(event.reason)
+                return (*self._released(event.choice), replace(event, reason=reason))
+            case Started() | UsageReport():
+                return (event,)
+            case _:
+                assert_never(event)
+
+    def whole(self, reply: Reply) -> Reply:
+        """Clear a whole answer by the same rules."""
+        if not self._marked and not any(choice.tool_calls for choice in reply.choices):
+            return reply
+        return replace(reply, choices=tuple(self._choice(choice) for choice in reply.choices))
+
+    def _arguments(self, event: ToolCallDelta) -> tuple[StreamEvent, ...]:
+        number = self._numbers_of(event.choice).known.get(event.index)
+        if number is None:
+            return ()
+        if not self._marked:
+            return (replace(event, index=number),)
+        held = self._held.setdefault(event.choice, {})
+        held[number] = held.get(number, "") + event.arguments
+        return ()
+
+    def _released(self, choice: int) -> tuple[StreamEvent, ...]:
+        return tuple(
+            ToolCallDelta(choice=choice, index=number, arguments=self._unmark.json(arguments))
+            for number, arguments in self._held.pop(choice, {}).items()
+        )
+
+    def _choice(self, choice: Choice) -> Choice:
+        numbers = self._numbers_of(choice.index)
+        unmark = self._unmark
+        visible = tuple(
+            ToolCall(id=call.id, name=unmark.text(call.name), arguments=unmark.json(call.arguments))
+            for index, call in enumerate(choice.tool_calls)
+            if numbers.start(index, call.name) is not None
+        )
+        return replace(
+            choice,
+            text=None if choice.text is None else unmark.text(choice.text),
+            refusal=None if choice.refusal is None else unmark.text(choice.refusal),
+            reasoning=None if choice.reasoning is None else unmark.text(choice.reasoning),
+            tool_calls=visible,
+            finish_reason=numbers.ending(choice.finish_reason),
+        )
+
+    def _numbers_of(self, choice: int) -> Numbers:
+        return self._numbers.setdefault(choice, Numbers())

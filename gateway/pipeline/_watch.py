@@ -1,0 +1,65 @@
+"""By what is an answer judged?"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gateway.domain.detection import Detections, Facts, FactValue, Stage, Subject
+from gateway.domain.jsonvalue import JsonObject
+from gateway.domain.ports import Scanner
+from gateway.domain.prompt import ToolCall
+from gateway.pipeline.edits import Span
+from gateway.pipeline.pseudonyms import Pseudonyms
+from policies.engine.applicable import Applicable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watch:
+    """What the guard needs to judge an answer.
+
+    ``facts`` are those of the request, ``tainted`` among them. ``canary`` is its token among the instructions,
+    ``schema`` what the answer's text must be valid against. ``choices`` is how many answers were asked for.
+    """
+
+    applicable: Applicable
+    scanner: Scanner
+    facts: Facts
+    call_facts: Callable[[ToolCall], Facts]
+    canary: str | None = None
+    schema: JsonObject | None = None
+    pseudonyms: Pseudonyms | None = None
+    choices: int = 1
+
+    @property
+    def restores(self) -> bool:
+        """Whether placeholders have to become values again."""
+        return bool(self.pseudonyms)
+
+    @property
+    def stands(self) -> bool:
+        """Whether there is anything to judge or to restore."""
+        return self.restores or self.applicable.guards(Stage.OUTPUT) or self.applicable.guards(Stage.TOOL_CALL)
+
+    def acts(self, stage: Stage) -> bool:
+        """Whether any rule at ``stage`` counts, and does not only watch."""
+        return any(ready.acts for part in self.applicable.parts[stage] for ready in part.rules)
+
+    def asks(self, stage: Stage) -> bool:
+        """Whether judging at ``stage`` takes another process or a service."""
+        wanted = self.applicable.wanted(stage)
+        return bool(wanted) and self.scanner.asks(wanted)
+
+    def output(self, where: str, channel: str, text: str, schema: JsonObject | None = None) -> Subject:
+        """A text of the answer as something to look at."""
+        facts: dict[str, FactValue] = {**self.facts, "output.channel": channel}
+        return Subject(stage=Stage.OUTPUT, where=where, text=text, facts=facts, canary=self.canary, schema=schema)
+
+    def restored(self, text: str) -> tuple[str, tuple[Span, ...]]:
+        """``text`` with values for its placeholders, and where in it they stand."""
+        if self.pseudonyms is None:
+            return text, ()
+        return self.pseudonyms.restore(text, anywhere=self.applicable.restore_anywhere)
+
+    def look(self, subject: Subject) -> Detections:
+        """What the detectors see that only compute."""
+        wanted = self.applicable.wanted(subject.stage)
+        return self.scanner.scan(subject, wanted) if wanted else {}

@@ -1,0 +1,73 @@
+"""What do detectors see in a request, and what follows for it by policy?
+
+``scan`` looks, ``policies.engine.evaluate`` decides. A detector that takes another process or a service is asked
+beside the others; one that cannot answer says so, and policy decides what that means.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from gateway.domain.detection import INPUT_STAGES, Detections, Facts, Scanned, Stage, Subject
+from gateway.domain.identity import Caller
+from gateway.domain.ports import Scanner
+from gateway.domain.prompt import Media, Prompt
+from gateway.domain.request import ClientRequest
+from gateway.pipeline.run import Run
+from policies.engine.applicable import Applicable
+
+# In one order always, so that detectors are asked in it.
+_STAGES: Final = tuple(sorted(INPUT_STAGES))
+
+
+def common_facts(request: ClientRequest, caller: Caller, prompt: Prompt, *, tainted: bool) -> Facts:
+    """The facts of the request as a whole."""
+    segments = tuple(prompt.segments())
+    return {
+        "request.tenant": caller.tenant,
+        "request.key": caller.key,
+        "request.model": request.model,
+        "request.route": request.dialect,
+        "request.stream": request.options.stream,
+        "request.tools": len(prompt.tools),
+        "request.segments": len(segments),
+        "request.chars": sum([len(s.content if isinstance(s, Media) else s.text) for s in segments]),
+        "tainted": tainted,
+    }
+
+
+async def scan(subjects: Sequence[Subject], policies: Applicable, scanner: Scanner, run: Run) -> tuple[Scanned, ...]:
+    """Look at each subject with the detectors that its stage's rules name."""
+    seen = await run(lambda: look(subjects, policies, scanner))
+    for stage in _STAGES:
+        wanted = policies.wanted(stage)
+        if wanted and scanner.asks(wanted):
+            seen = await _asked(seen, stage, wanted, scanner)
+    return seen
+
+
+def look(subjects: Sequence[Subject], policies: Applicable, scanner: Scanner) -> tuple[Scanned, ...]:
+    """What the detectors see that only compute."""
+    seen: list[Scanned] = []
+    for subject in subjects:
+        wanted = policies.wanted(subject.stage)
+        seen.append(Scanned(subject=subject, detections=scanner.scan(subject, wanted) if wanted else {}))
+    return tuple(seen)
+
+
+async def _asked(
+    seen: Sequence[Scanned], stage: Stage, wanted: frozenset[str], scanner: Scanner
+) -> tuple[Scanned, ...]:
+    """The same, with what the asked detectors say of the subjects of one stage."""
+    places = [index for index, scanned in enumerate(seen) if scanned.subject.stage is stage]
+    if not places:
+        return tuple(seen)
+    answers = await scanner.ask([seen[index].subject for index in places], wanted)
+    more: dict[int, Detections] = dict(zip(places, answers, strict=True))
+    return tuple(
+        [
+            Scanned(subject=scanned.subject, detections={**scanned.detections, **more[index]})
+            if index in more
+            else scanned
+            for index, scanned in enumerate(seen)
+        ]
+    )

@@ -1,0 +1,129 @@
+"""What is there to look at in a request, and how is it found again?
+
+Every text that can reach the model is one subject here, in the order of the walk that ``apply.py`` repeats: segments
+and reasoning, the calls of earlier turns, the tools offered, the texts among the options. A text without a subject
+would be a hole in every policy.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final, assert_never
+
+from gateway.domain.detection import Facts, FactValue, Stage, Subject
+from gateway.domain.jsonvalue import JsonObject, JsonValue
+from gateway.domain.prompt import Data, History, Instruction, Media, Prompt, Segment, Tool, ToolCall, Trust, Turn
+from gateway.domain.request import Options
+from gateway.domain.strict_json import parse_object
+from gateway.pipeline.leaves import Leaves
+from policies.engine.applicable import Applicable
+
+# Where the texts among a request's options are found: schema descriptions, stop sequences, metadata.
+OPTIONS: Final = "options"
+
+
+@dataclass(slots=True)
+class Places:
+    """Gives each place of a walk a name of its own: two walks over one prompt give the same names."""
+
+    _used: dict[str, int] = field(default_factory=dict[str, int])
+
+    def name(self, wanted: str) -> str:
+        """``wanted``, with a number where it was given before."""
+        count = self._used[wanted] = self._used.get(wanted, 0) + 1
+        return wanted if count == 1 else f"{wanted}#{count}"
+
+
+def subjects_of(prompt: Prompt, options: Options, common: Facts, policies: Applicable) -> tuple[Subject, ...]:
+    """Every text of the request; ``common`` are the facts of the request as a whole."""
+    places = Places()
+    found: list[Subject] = []
+    for turn in prompt.turns:
+        found += _turn(turn, places, common)
+    if policies.guards(Stage.TOOLS):
+        found += [_tool(tool, places, common, policies) for tool in prompt.tools]
+        texts = option_texts(options)
+        if texts:
+            facts: Facts = {**common, **_tool_facts(OPTIONS, policies)}
+            found.append(
+                Subject(stage=Stage.TOOLS, where=places.name(OPTIONS), text=Leaves.of(texts).text, facts=facts)
+            )
+    return tuple(found)
+
+
+def _turn(turn: Turn, places: Places, common: Facts) -> Iterator[Subject]:
+    for segment in turn.segments:
+        yield _segment(segment, places.name(segment.id), common)
+    if turn.reasoning is not None:
+        yield _data(turn.reasoning, places.name("reasoning"), "history", "history", common)
+    for call in turn.tool_calls:
+        yield _data(arguments_text(call), places.name(call.id), f"tool:{call.name}", "arguments", common)
+
+
+def _segment(segment: Segment, where: str, common: Facts) -> Subject:
+    match segment:
+        case Instruction():
+            facts: dict[str, FactValue] = {
+                **common,
+                "segment.id": segment.id,
+                "segment.origin": segment.origin,
+                "segment.trust": segment.trust.label,
+                "segment.kind": "text",
+            }
+            return Subject(stage=Stage.INSTRUCTIONS, where=where, text=segment.text, facts=facts)
+        case Data():
+            return _data(segment.text, where, segment.origin, "text", common)
+        case History():
+            return _data(segment.text, where, "history", "history", common)
+        case Media():
+            texts = "\n".join([text for text in segment.attributes.values() if isinstance(text, str)])
+            return _data(texts, where, segment.origin, segment.kind.value, common, opaque=True)
+        case _:
+            assert_never(segment)
+
+
+def _data(text: str, where: str, origin: str, kind: str, common: Facts, *, opaque: bool = False) -> Subject:
+    facts: dict[str, FactValue] = {
+        **common,
+        "segment.id": where,
+        "segment.origin": origin,
+        "segment.trust": Trust.UNTRUSTED.label,
+        "segment.kind": kind,
+        "segment.opaque": opaque,
+    }
+    return Subject(stage=Stage.DATA, where=where, text=text, facts=facts)
+
+
+def arguments_text(call: ToolCall) -> str:
+    """What a call's arguments say: their decoded texts, or the text itself where it is no strict JSON."""
+    try:
+        return Leaves.of(parse_object(call.arguments)).text
+    except ValueError:
+        return call.arguments
+
+
+def tool_leaves(tool: Tool) -> JsonObject:
+    """A tool's texts: its description, and all that its schema says."""
+    return {"description": tool.description or "", "parameters": tool.parameters}
+
+
+def option_texts(options: Options) -> dict[str, JsonValue]:
+    """The options that hold text of the client's own."""
+    values = {name: value for name, value in options.values.items() if not isinstance(value, int | float | None)}
+    return {**values, **{name: value for name, value in options.extra.items() if not isinstance(value, int | float)}}
+
+
+def _tool(tool: Tool, places: Places, common: Facts, policies: Applicable) -> Subject:
+    return Subject(
+        stage=Stage.TOOLS,
+        where=places.name(tool.name),
+        text=Leaves.of(tool_leaves(tool)).text,
+        facts={**common, **_tool_facts(tool.name, policies)},
+    )
+
+
+def _tool_facts(name: str, policies: Applicable) -> Facts:
+    return {
+        "tool.name": name,
+        "tool.effect": policies.tool(name).effect.label,
+        "tool.declared": policies.declares(name),
+    }

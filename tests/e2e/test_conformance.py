@@ -1,0 +1,332 @@
+"""No cell unscanned: every channel of every endpoint, streamed and whole, under every action.
+
+A policy for each action stands for a model of its own. A credential is planted in one channel at a time, and must not
+come through where the policy acts, and must be told of where it only watches.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any, Protocol, TypeAlias
+
+import httpx
+import pytest
+
+from gateway.domain.verdict import Action
+
+Json: TypeAlias = dict[str, Any]
+
+SECRET = "AKIA" + "QX7ZK2M4N6P3R5T7"
+KEYS = {"authorization": "Bearer planted-requester-key"}
+STAGES = ("instructions", "data", "tools", "tool_call", "output")
+INPUT_ACTIONS = ("block", "redact", "score", "shadow")
+OUTPUT_ACTIONS = ("block", "redact", "score", "shadow", "require_approval")
+
+
+class Script(Protocol):
+    pieces: list[bytes]
+
+
+class Upstream(Protocol):
+    url: str
+    raw: list[bytes]
+
+    def answer(self, body: Json, status: int = 200, **headers: str) -> None: ...
+
+    def stream(self, *chunks: Json, done: bool = True) -> None: ...
+
+
+class Gateway(Protocol):
+    url: str
+
+
+def policy(action: str) -> str:
+    """Rules at every stage that look for a credential and ask for ``action``, for the model of that name."""
+    mode = "shadow" if action == "shadow" else "enforce"
+    asked = "block" if action == "shadow" else action
+    stages = ("tool_call", "output") if action == "require_approval" else STAGES
+    rules = "".join(
+        f"    - {{id: {stage}, stage: {stage}, severity: critical, when: det.secrets.found, action: {asked}, "
+        "message: no}\n"
+        for stage in stages
+    )
+    head = f"apiVersion: splitgate/v1\nkind: Policy\nmetadata: {{name: {action.replace('_', '-')}}}\n"
+    return f"{head}spec:\n  mode: {mode}\n  match: {{models: [{action}]}}\n  rules:\n{rules}"
+
+
+@pytest.fixture(scope="module")
+def policed(
+    keep_gateway: Callable[..., Gateway], _upstream_server: Upstream, tmp_path_factory: pytest.TempPathFactory
+) -> Gateway:
+    folder: Path = tmp_path_factory.mktemp("policies")
+    for action in OUTPUT_ACTIONS:
+        (folder / f"{action}.yaml").write_text(policy(action))
+    target = (
+        f'{{provider: openai_compatible, base_url: "{_upstream_server.url}", model: m, '
+        "format: tool-envelope, extra_params: [reasoning_content]}"
+    )
+    models = "".join(f"  {action}: {{targets: [{target}]}}\n" for action in OUTPUT_ACTIONS)
+    state = tmp_path_factory.mktemp("state")
+    return keep_gateway(
+        f"state_dir: {state}\npolicies: {{packs: [], paths: [{folder}], watch: false}}\nmodels:\n{models}"
+    )
+
+
+@pytest.fixture(scope="module")
+def client(policed: Gateway) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=policed.url, timeout=30) as opened:
+        yield opened
+
+
+# Where a credential may stand in a request: by name, what it adds to a chat body.
+def chat_inputs() -> dict[str, Json]:
+    call = {"id": "c1", "type": "function", "function": {"name": "look", "arguments": json.dumps({"q": SECRET})}}
+    deep = {"type": "object", "properties": {"q": {"type": "string", "description": f"such as {SECRET}"}}}
+    user = {"role": "user", "content": "Hello"}
+    tool: Json = {"name": "look", "parameters": {"type": "object", "properties": {}}}
+    result = {"role": "tool", "tool_call_id": "c1", "content": f"it is {SECRET}"}
+    plain_call = {**call, "function": {"name": "look", "arguments": "{}"}}
+    escaped = SECRET.replace("A", "\\u0041")
+    return {
+        "system": {"messages": [{"role": "system", "content": SECRET}, user]},
+        "developer": {"messages": [{"role": "developer", "content": SECRET}, user]},
+        "user": {"messages": [{"role": "user", "content": SECRET}]},
+        "user part": {"messages": [{"role": "user", "content": [{"type": "text", "text": SECRET}]}]},
+        "data part": {
+            "messages": [{"role": "user", "content": [{"type": "data", "text": SECRET}, {"type": "text", "text": "x"}]}]
+        },
+        "input role": {"messages": [user, {"role": "input", "content": SECRET}]},
+        "data field": {"messages": [user], "data": SECRET},
+        "marked text": {"messages": [{"role": "user", "content": f"Sum up <documents>{SECRET}</documents>"}]},
+        "tool result": {"messages": [user, {"role": "assistant", "tool_calls": [plain_call]}, result]},
+        "history": {"messages": [user, {"role": "assistant", "content": SECRET}, user]},
+        "history refusal": {"messages": [user, {"role": "assistant", "refusal": SECRET}, user]},
+        "history reasoning": {
+            "messages": [user, {"role": "assistant", "content": "x", "reasoning_content": SECRET}, user]
+        },
+        "history arguments": {
+            "messages": [user, {"role": "assistant", "tool_calls": [call]}, {**result, "content": "none"}]
+        },
+        "escaped history arguments": {
+            "messages": [
+                user,
+                {
+                    "role": "assistant",
+                    "tool_calls": [{**call, "function": {"name": "look", "arguments": f'{{"q":"{escaped}"}}'}}],
+                },
+                {**result, "content": "none"},
+            ]
+        },
+        "tool description": {
+            "messages": [user],
+            "tools": [{"type": "function", "function": {**tool, "description": SECRET}}],
+        },
+        "tool schema": {
+            "messages": [user],
+            "tools": [{"type": "function", "function": {**tool, "parameters": deep}}],
+        },
+        "response format": {
+            "messages": [user],
+            "response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": deep}},
+        },
+        "stop": {"messages": [user], "stop": [SECRET]},
+    }
+
+
+def split_inputs() -> dict[str, Json]:
+    deep = {"type": "object", "properties": {"q": {"type": "string", "description": f"such as {SECRET}"}}}
+    return {
+        "instructions": {"instructions": SECRET},
+        "instruction segment": {"instructions": [{"id": "a", "text": "x"}, {"id": "b", "text": SECRET}]},
+        "data": {"instructions": "x", "data": SECRET},
+        "data segment": {"instructions": "x", "data": [{"id": "a", "text": "y"}, {"id": "b", "text": SECRET}]},
+        "tool description": {"instructions": "x", "tools": [{"name": "look", "description": SECRET}]},
+        "tool schema": {"instructions": "x", "tools": [{"name": "look", "parameters": deep}]},
+        "output schema": {"instructions": "x", "output_schema": deep},
+    }
+
+
+INPUTS = [
+    *(("/v1/chat/completions", name, body) for name, body in chat_inputs().items()),
+    *(("/v1/split", name, body) for name, body in split_inputs().items()),
+]
+INPUT_CELLS = list(product(INPUTS, (False, True), INPUT_ACTIONS))
+
+
+@pytest.mark.parametrize(
+    ("where", "stream", "action"),
+    INPUT_CELLS,
+    ids=[f"{path}-{name}-{'stream' if s else 'whole'}-{action}" for (path, name, _), s, action in INPUT_CELLS],
+)
+def test_no_channel_of_a_request_goes_unscanned(
+    client: httpx.Client, upstream: Upstream, where: tuple[str, str, Json], stream: bool, action: str
+) -> None:
+    path, name, body = where
+    if stream:
+        upstream.stream(*chunks(Said(channel="text", text="fine")))
+    answer = client.post(path, json={"model": action, "stream": stream, **body})
+    sent = b"".join(upstream.raw).decode()
+    found = answer.headers.get("x-splitgate-findings", "")
+    if action in {"block", "score"}:
+        assert answer.status_code == 400, name
+        assert "splitgate_blocked" in answer.text
+        assert not upstream.raw
+        assert SECRET not in answer.text
+    elif action == "redact":
+        assert answer.status_code == 200, answer.text
+        assert SECRET not in sent
+        assert "REDACTED" in sent
+        assert answer.headers["x-splitgate-decision"] in {"redact", "pending"}
+        assert "=" in found
+    else:
+        assert answer.status_code == 200
+        assert SECRET in plain(sent)
+        assert "~shadow" in found
+
+
+@dataclass(frozen=True, kw_only=True)
+class Said:
+    """What the model says, in which channel; a call's arguments are ``text`` in a key or a value."""
+
+    channel: str
+    text: str
+    choice: int = 0
+
+
+def message(said: Said) -> Json:
+    arguments = {"value": {"q": said.text}, "key": {said.text: 1}, "deep": {"q": [{"r": f"see {said.text}"}]}}
+    kind = said.channel.removeprefix("arguments ")
+    if kind in arguments:
+        call = {"id": "c1", "type": "function", "function": {"name": "look", "arguments": json.dumps(arguments[kind])}}
+        return {"role": "assistant", "content": None, "tool_calls": [call]}
+    if said.channel == "escaped arguments":
+        text = said.text.replace("A", "\\u0041")
+        call = {"id": "c1", "type": "function", "function": {"name": "look", "arguments": f'{{"q":"{text}"}}'}}
+        return {"role": "assistant", "content": None, "tool_calls": [call]}
+    if said.channel == "broken arguments":
+        call = {"id": "c1", "type": "function", "function": {"name": "look", "arguments": f'{{"q":"{said.text}'}}
+        return {"role": "assistant", "content": None, "tool_calls": [call]}
+    field = {"text": "content", "reasoning": "reasoning_content", "refusal": "refusal"}[said.channel]
+    return {"role": "assistant", "content": None, field: said.text}
+
+
+def completion(said: Said) -> Json:
+    reason = "tool_calls" if "arguments" in said.channel else "stop"
+    first = {"role": "assistant", "content": "first"}
+    choices: list[Json] = [{"index": i, "message": first, "finish_reason": "stop"} for i in range(said.choice)]
+    choices.append({"index": said.choice, "message": message(said), "finish_reason": reason})
+    return {"id": "x", "object": "chat.completion", "created": 1, "model": "m", "choices": choices}
+
+
+def chunks(said: Said) -> Iterator[Json]:
+    """The same as a stream, cut into single characters."""
+    head = {"id": "x", "object": "chat.completion.chunk", "created": 1, "model": "m"}
+
+    def chunk(delta: Json, index: int, reason: str | None = None) -> Json:
+        return {**head, "choices": [{"index": index, "delta": delta, "finish_reason": reason}]}
+
+    for before in range(said.choice):
+        yield chunk({"role": "assistant", "content": "first"}, before)
+        yield chunk({}, before, "stop")
+    whole = message(said)
+    calls = whole.pop("tool_calls", [])
+    for field, text in whole.items():
+        if field != "role" and text is not None:
+            yield from (chunk({field: char}, said.choice) for char in text)
+    for call in calls:
+        start = {**call, "index": 0, "function": {**call["function"], "arguments": ""}}
+        yield chunk({"tool_calls": [start]}, said.choice)
+        for char in call["function"]["arguments"]:
+            yield chunk({"tool_calls": [{"index": 0, "function": {"arguments": char}}]}, said.choice)
+    yield chunk({}, said.choice, "tool_calls" if calls else "stop")
+
+
+CHANNELS = (
+    "text",
+    "reasoning",
+    "refusal",
+    "arguments value",
+    "arguments key",
+    "arguments deep",
+    "escaped arguments",
+    "broken arguments",
+)
+OUTPUT_CELLS = list(product(("/v1/chat/completions", "/v1/split"), CHANNELS, (False, True), OUTPUT_ACTIONS, (0, 1)))
+
+
+def asked(path: str, action: str, *, stream: bool, choice: int) -> Json:
+    tool: Json = {"name": "look", "parameters": {"type": "object", "properties": {}}}
+    if path == "/v1/split":
+        return {"model": action, "instructions": "x", "data": "y", "tools": [tool], "stream": stream}
+    body: Json = {
+        "model": action,
+        "messages": [{"role": "user", "content": "x"}],
+        "data": "y",
+        "tools": [{"type": "function", "function": tool}],
+        "stream": stream,
+    }
+    return {**body, "n": 2} if choice else body
+
+
+@pytest.mark.parametrize(
+    ("path", "channel", "stream", "action", "choice"),
+    [cell for cell in OUTPUT_CELLS if not (cell[0] == "/v1/split" and cell[4])],
+)
+def test_no_channel_of_an_answer_goes_unscanned(
+    client: httpx.Client, upstream: Upstream, path: str, channel: str, stream: bool, action: str, choice: int
+) -> None:
+    said = Said(channel=channel, text=SECRET, choice=choice)
+    if stream:
+        upstream.stream(*chunks(said))
+    else:
+        upstream.answer(completion(said))
+    answer = client.post(path, json=asked(path, action, stream=stream, choice=choice))
+    assert answer.status_code in {200, 202}, answer.text
+    told = told_of(answer.text, stream=stream)
+    if action == "shadow":
+        assert SECRET in plain(told)
+        return
+    assert SECRET not in plain(told)
+    if action in {"block", "score"} or channel in {"arguments key", "broken arguments"}:
+        # What cannot be edited, or cannot be read, is refused whatever else was asked for.
+        assert "content_filter" in answer.text or "approval" in answer.text
+    elif action == "redact":
+        assert "REDACTED:" in told
+    else:
+        assert "approval" in answer.text
+
+
+def plain(text: str) -> str:
+    """``text`` with the one escape that these tests use resolved, however often it was escaped itself."""
+    return re.sub(r"\\+u0041", "A", text)
+
+
+def told_of(text: str, *, stream: bool) -> str:
+    """What the client can put together of an answer: a stream's pieces joined field by field."""
+    if not stream:
+        return text
+    fields: dict[str, list[str]] = {}
+
+    def collect(value: Any, path: str) -> None:
+        if isinstance(value, dict):
+            for key, held in value.items():  # pyright: ignore[reportUnknownVariableType]
+                collect(held, f"{path}.{key}")
+        elif isinstance(value, list):
+            for held in value:  # pyright: ignore[reportUnknownVariableType]
+                collect(held, path)
+        elif isinstance(value, str):
+            fields.setdefault(path, []).append(value)
+
+    for line in text.splitlines():
+        if line.startswith("data: ") and line != "data: [DONE]":
+            collect(json.loads(line.removeprefix("data: ")), "")
+    return "\n".join("".join(parts) for parts in fields.values())
+
+
+def test_the_matrix_covers_every_action_of_the_engine() -> None:
+    covered = {*INPUT_ACTIONS, *OUTPUT_ACTIONS} - {"shadow"}
+    # Placeholders have tests of their own in test_pseudonyms.py, demotion in test_policies.py.
+    assert {action.value for action in Action} - covered == {"pseudonymise", "set_channel"}
