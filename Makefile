@@ -70,6 +70,12 @@ test-full: setup model  ## everything: all faults, the long fuzz
 coverage: setup model  ## tests with branch coverage of the core
 	$(BIN)/pytest -n 2 --dist loadgroup -m 'not exhaustive' --cov --cov-report=term-missing:skip-covered
 
+.PHONY: docs
+docs: setup  ## write the pages and JSON Schemas that are made by the code
+	$(BIN)/python -m gateway.reference docs/api.md docs/formats.md docs/configuration.md docs/policies.md docs/control-map.md
+	$(BIN)/python -m gateway.configuration.json_schema
+	$(BIN)/python -m policies.engine.json_schema
+
 .PHONY: bench
 bench: setup model  ## the gateway beside a bare pass-through, same run
 	$(BIN)/python benchmarks/bench.py

@@ -17,7 +17,7 @@ _OFF_POLICY: Final = {
     "apiVersion": "splitgate/v1",
     "kind": "Policy",
     "metadata": {"name": "nothing", "owner": "benchmarks"},
-    "spec": {"mode": "off"},
+    "spec": {"mode": "enforce"},
 }
 
 

@@ -163,13 +163,28 @@ class Activation:
             return True
 
     async def _load(self, load: Callable[[], _Loaded]) -> None:
-        """Run ``load`` in a thread and make what comes of it count. The lock is held."""
+        """Run ``load`` in a thread and make what comes of it count. The lock is held.
+
+        Whoever asked may go away meanwhile; a thread cannot be ended, so that its work is seen through all the same.
+        """
+        work = asyncio.create_task(asyncio.to_thread(load))
         try:
-            loaded = await asyncio.to_thread(load)
-        except Exception as error:  # noqa: BLE001 — a mistake of ours must not end the worker
+            await asyncio.wait({work})
+        except asyncio.CancelledError:
+            await asyncio.wait({work})
+            raise
+        finally:
+            if work.done():
+                self._conclude(work)
+
+    def _conclude(self, work: "asyncio.Task[_Loaded]") -> None:
+        error = work.exception()
+        if error is None:
+            self._activated(work.result())
+        elif isinstance(error, Exception):
             self._failed(_told(error))
         else:
-            self._activated(loaded)
+            raise error
 
     def _read(self) -> tuple[PolicyFile, ...]:
         # Taken before: what changes from here on is seen as a change.

@@ -6,11 +6,11 @@ user names and ports apart. The rule: what begins like a URL and cannot be read 
 
 import html
 import re
-import unicodedata
 from typing import Final
 
+from gateway.detectors._compatible import compatible
+from gateway.detectors._folding import IGNORABLE_RANGES
 from gateway.detectors._hosts import UNREADABLE, host_of
-from gateway.detectors.text import IGNORABLE_RANGES
 from gateway.domain.value import value
 
 # A host stands within so many characters of its URL's beginning, or it cannot be read.
@@ -70,7 +70,7 @@ def _plain(before: str, query: str) -> str:
     plain = f"{plain}?{query}" if query else plain
     if plain.isascii():
         return plain.replace("\t", "").replace("\n", "").replace("\r", "").strip(_BLANKS)
-    return unicodedata.normalize("NFKC", plain).translate(_UNSEEN).strip(_BLANKS)
+    return compatible(plain).translate(_UNSEEN).strip(_BLANKS)
 
 
 def _address(plain: str, *, bare: bool) -> Address | None:

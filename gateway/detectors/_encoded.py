@@ -38,6 +38,9 @@ _HEX: Final = Pattern(r"(?:0x)?(?:[0-9A-Fa-f]{2}[ :]?){15,}[0-9A-Fa-f]{2}|(?:\\x
 _PERCENT: Final = Pattern(r"[^\s%<>\"']{0,24}(?:%[0-9A-Fa-f]{2}[^\s%<>\"']{0,24}){3,}")
 _ROT13: Final = Pattern(TRIGGERS[-1])
 _LAYOUT: Final = str.maketrans("", "", "\n\r\t")
+_STANDARD: Final = bytes.maketrans(b"-_", b"+/")
+_PADDING: Final = (b"", b"", b"==", b"=")
+_NO_CONTROLS: Final = bytes(sorted(({*range(256)} - {*range(32), 127}) | {9, 10, 13}))
 _HEX_SIGNS: Final = str.maketrans("", "", " :")
 
 
@@ -82,17 +85,19 @@ def _unwrapped(layer: Sequence[Piece], *, outermost: bool) -> Iterator[Piece]:
     for pattern, decode in _CODES:
         for start, end in pattern.spans(text):
             if inner := _readable(decode(text[start:end])):
-                outer = layer[bisect_right(ends, start)]
-                where = (start, end) if outermost else (outer.start, outer.end)
-                yield Piece(start=where[0], end=where[1], text=inner)
+                if outermost:
+                    yield Piece(start=start, end=end, text=inner)
+                else:
+                    outer = layer[bisect_right(ends, start)]
+                    yield Piece(start=outer.start, end=outer.end, text=inner)
     if layer and _ROT13.occurs(text.lower()):
         yield Piece(start=layer[0].start, end=layer[-1].end, text=codecs.encode(text, "rot13"))
 
 
 def _base64(run: str) -> bytes:
-    digits = run.replace("-", "+").replace("_", "/").replace("\r", "").replace("\n", "").rstrip("=")
-    digits = digits[: len(digits) - (len(digits) % 4 == 1)]
-    return binascii.a2b_base64(digits + "=" * (-len(digits) % 4))
+    digits = run.encode().translate(_STANDARD, b"\r\n=")
+    past = len(digits) % 4
+    return binascii.a2b_base64(digits[:-1] if past == 1 else digits + _PADDING[past])
 
 
 def _hex(run: str) -> bytes:
@@ -100,6 +105,8 @@ def _hex(run: str) -> bytes:
 
 
 def _percent(run: str) -> bytes:
+    if len(run) - 2 * run.count("%") < _SHORTEST:
+        return b""
     return unquote_to_bytes(run.replace("+", " "))
 
 
@@ -112,6 +119,8 @@ _CODES: Final[tuple[tuple[Pattern, Callable[[str], bytes]], ...]] = (
 
 def _readable(raw: bytes) -> str:
     """The text in ``raw``, empty where it is none: keys, digests and pictures are not."""
+    if len(raw) < _SHORTEST or raw.translate(None, _NO_CONTROLS):
+        return ""
     try:
         text = raw.decode()
     except UnicodeDecodeError:

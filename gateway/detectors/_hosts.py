@@ -14,7 +14,8 @@ from typing import Final
 from urllib.parse import unquote
 
 from gateway.detectors._confusables import LOOKALIKES
-from gateway.detectors.text import IGNORABLE_RANGES, Text
+from gateway.detectors._folding import IGNORABLE_RANGES
+from gateway.detectors.text import Text
 
 UNREADABLE: Final = "?"
 _LONGEST: Final = 253

@@ -25,7 +25,7 @@ _PAYLOAD: Final = 2_048
 
 _ATTRIBUTES: Final = (
     "src|srcset|imagesrcset|href|poster|background|data|action|cite|ping|manifest|codebase|archive|longdesc|lowsrc|dynsrc"
-    "|content|style|icon|profile|classid|values|from|to"
+    "|content|style|icon|profile|classid|values|from|to|formaction"
 )
 # Where a URL may begin in markup.
 _OPENINGS: Final = Pattern(rf"(?i)\]\(|\]:|\b(?:{_ATTRIBUTES})\s*=|url\(|@import|image-set\(")
@@ -43,6 +43,7 @@ _MOST_ENTITIES: Final = 512
 _BARE_INSIDE: Final = re.compile(_BARE, re.IGNORECASE)
 
 HINTS: Final = (
+    r"<style",
     r"[/\\][/\\]",
     r"\]\(",
     r"\]:",
@@ -61,18 +62,23 @@ HINTS: Final = (
 _TAG: Final = Pattern(r"<[A-Za-z!/?]")
 # Elements that fetch, or follow, what an ``href`` names.
 _FETCHING_TAG: Final = Pattern(r"(?i)<(?:link|base|image|use|feimage|mpath|animate|set|script)")
-_FOLLOWED: Final = frozenset({"href", "action", "cite", "ping"})
+_FOLLOWED: Final = frozenset({"href", "action", "cite", "formaction", "ping"})
 _MANY: Final = frozenset({"srcset", "imagesrcset", "ping", "archive", "values"})
 
 _SPACES: Final = re.compile(r"\s*")
-_LEADING: Final = re.compile(r"""[\s"'`<(\\]*""")
+# A backslash before one of these escapes it; any other is a slash to browsers.
+_LEADING: Final = re.compile(r"""(?:[\s"'`<(]|\\(?=["'`<(]))*""")
+_QUOTES: Final = re.compile(r"""(?i)\A(?:&quot;|&apos;|&#0*3[49];|&#x0*2[27];|["'`]|\\(?=["'`&]))+""")
+_REFRESH: Final = re.compile(r"(?i)\A[\s0-9.]*[;,\s]*(?:url\s*=\s*)?['\"]?")
 _WORD_END: Final = re.compile(r"[\s<>\"`]")
 _UNQUOTED_END: Final = re.compile(r"[\s>]")
 _ENDINGS: Final = {'"': re.compile('"'), "'": re.compile("'"), "<": re.compile(r"[>\n]")}
 # One of several URLs in an attribute, if it may be one.
 _PART: Final = re.compile(r"[^\s,;]*(?:[:\\&]|//)[^\s,;]*")
 _TRAILING: Final = ".,;:!?'\"*_~|]}"
-_CSS_ESCAPE: Final = re.compile(r"\\([0-9A-Fa-f]{1,6})\s?")
+_CSS_ESCAPE: Final = re.compile(r"\\(?:([0-9A-Fa-f]{1,6})\s?|([^\n]))")
+_STYLE_SHEET: Final = Pattern(r"(?i)<style\b[^>]*>")
+_STYLE_END: Final = re.compile(r"</style", re.IGNORECASE)
 _CSS_OPENING: Final = re.compile(r"url\(|@import|image-set\(", re.IGNORECASE)
 
 
@@ -105,6 +111,7 @@ def links(text: Text) -> Iterator[Link]:
         if place == len(taken) or taken[place][0] > link.start:
             yield link
     yield from _coded(original)
+    yield from _style_sheets(original)
 
 
 def _in_markup(original: str) -> Iterator[Link]:
@@ -174,24 +181,43 @@ def _attribute(original: str, name: str, at: int, *, fetched: bool) -> Iterator[
 
 def _quoted(written: str) -> str:
     """Without the quotes that are written as entities, where a page stands within an attribute."""
-    return re.sub(r"(?i)\A(?:&quot;|&apos;|&#0*3[49];|&#x0*2[27];|[\"'`\\])+", "", written)
+    return _QUOTES.sub("", written)
 
 
 def _refreshed(written: str) -> str:
-    """The URL in ``<meta http-equiv=refresh content="0; url=…">``, or the value itself."""
-    plain = html.unescape(written)
-    place = plain.lower().find("url")
-    return plain if place < 0 else plain[place + 3 :].lstrip("= \t\r\n'\"")
+    """The URL in ``<meta http-equiv=refresh content="0; url=…">``, where ``url=`` may be left out."""
+    return _REFRESH.sub("", html.unescape(written), count=1)
 
 
 def _style(original: str, start: int, ending: re.Pattern[str]) -> Iterator[Link]:
     """Escapes in a style may spell ``url(``. A style without any is found by its ``url(``."""
-    written = _upto(ending, original, start, _PAYLOAD)
-    if "\\" in written or "&" in written:
-        plain = _CSS_ESCAPE.sub(lambda escape: chr(min(int(escape[1], 16), 0x10FFFF)), html.unescape(written))
-        for opening in _CSS_OPENING.finditer(plain):
-            for link in _one(plain, opening.end(), "css", fetched=True):
-                yield _link(original, "css", start, ending, fetched=True, address=link.address)
+    for address in _spelled(_upto(ending, original, start, _PAYLOAD)):
+        yield _link(original, "css", start, ending, fetched=True, address=address)
+
+
+def _style_sheets(original: str) -> Iterator[Link]:
+    """The same of ``<style>`` elements; what cannot be read for its escapes is marked from its beginning."""
+    for start, begin in candidates(_STYLE_SHEET, original) if "\\" in original else ():
+        closed = _STYLE_END.search(original, begin)
+        end = closed.start() if closed else len(original)
+        for address in _spelled(original[begin:end]):
+            yield Link(place="css", start=start, end=end, address=address, fetched=True)
+            break
+
+
+def _spelled(style: str) -> Iterator[Address]:
+    """The URLs of a style that holds escapes, once they are resolved."""
+    if "\\" not in style and "&" not in style:
+        return
+    plain = _CSS_ESCAPE.sub(_unescaped, html.unescape(style))
+    for opening in _CSS_OPENING.finditer(plain):
+        for link in _one(plain, opening.end(), "css", fetched=True):
+            yield link.address
+
+
+def _unescaped(escape: re.Match[str]) -> str:
+    """The character that an escape of CSS stands for."""
+    return chr(min(int(escape[1], 16), 0x10FFFF)) if escape[1] else escape[2]
 
 
 def _alone(text: Text, original: str) -> Iterator[Link]:

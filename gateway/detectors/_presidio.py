@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from itertools import chain
 from typing import Final, TypeAlias
 
 import presidio_analyzer.predefined_recognizers as predefined
@@ -35,7 +36,9 @@ class Search:
     """What to search for in ``Text.matching``: ``source`` in RE2's syntax, which scores ``score`` by itself.
 
     ``judge`` has the last word on a candidate, where there is one; ``cost`` is about its microseconds. ``surest`` is
-    the best score without context. ``narrow`` says which part of a candidate is one, if any.
+    the best score without context. ``narrow`` says which part of a candidate is one, if any. ``runs`` gives the
+    parts of a text outside of which ``source`` finds nothing that ``narrow`` leaves. ``own`` is a policy's own pattern,
+    which may match anything.
     """
 
     entity: str
@@ -47,6 +50,8 @@ class Search:
     cost: int = 1
     surest: float = 1.0
     narrow: Callable[[str], tuple[int, int] | None] | None = None
+    runs: Callable[[str], Iterator[tuple[int, int]]] | None = None
+    own: bool = False
 
 
 # It logs what it could not validate, the text included.
@@ -61,11 +66,25 @@ _NO_PHONE: Final = re.compile(
     r"|^(?:\d+\.\d+|\d{1,3}(?:\.\d{1,3}){3})$",
     re.ASCII,
 )
+_SHORTEST: Final = 7
+_RUN: Final = re.compile(r"[0-9(][0-9 ().\-/]{6,}+")
+_DATE: Final = re.compile(
+    r"(?<![^ ])(?:[0-9]{4}[-/.][0-9]{1,2}[-/.][0-9]{1,2}|[0-9]{1,2}[-/.][0-9]{1,2}[-/.][0-9]{4})(?![^ ])"
+)
 _GROUP: Final = re.compile(r"\(?\d+", re.ASCII)
 _NO_DIGITS: Final = str.maketrans("", "", " +().-/")
 _PHONE_COST: Final = 100
-_ENDS_COST: Final = 20
-_COST: Final = 10
+_ENDS_COST: Final = 60
+_COST: Final = 6
+
+
+_LAST_LABELS: Final = frozenset(suffix.rpartition(".")[2] for suffix in _SUFFIXES.tlds)
+
+
+def _suffixed(address: str) -> tuple[int, int] | None:
+    """An address, if its domain ends as domains do."""
+    last = address.rpartition(".")[2]
+    return (0, len(address)) if last in _LAST_LABELS or last.startswith("xn--") else None
 
 
 class _Email(predefined.EmailRecognizer):
@@ -88,6 +107,7 @@ def _patterns(known: Known) -> tuple[Search, ...]:
     made = _Email() if known.entity == "EMAIL_ADDRESS" else getattr(predefined, known.recognizer)()
     sources = known.instead or [("(?i)" + pattern.regex, float(pattern.score)) for pattern in made.patterns]
     judge = _judge(known, made)
+    narrow = _suffixed if known.entity == "EMAIL_ADDRESS" else None
     return tuple(
         Search(
             entity=known.entity,
@@ -98,6 +118,7 @@ def _patterns(known: Known) -> tuple[Search, ...]:
             judge=None if judge is None else partial(judge, score),
             cost=_ENDS_COST if known.judging == "ends" else _COST if judge else 1,
             surest=1.0 if judge else score,
+            narrow=narrow,
         )
         for source, score in sources
     )
@@ -170,6 +191,7 @@ def _phone(known: Known, languages: tuple[str, ...]) -> tuple[Search, ...]:
         for language in languages
         for region, digits in REGIONS[language]
     ]
+    look = re.compile("|".join(f"(?:{pattern.pattern})" for _, pattern in regions), re.ASCII)
     return tuple(
         Search(
             entity=known.entity,
@@ -180,27 +202,47 @@ def _phone(known: Known, languages: tuple[str, ...]) -> tuple[Search, ...]:
             judge=partial(_called, regions, score),
             cost=_PHONE_COST,
             surest=score,
-            narrow=partial(_narrowed, regions),
+            narrow=partial(_narrowed, look),
+            runs=None if "+" in source else partial(_runs, look),
         )
         for source, score in known.instead
     )
 
 
-def _narrowed(regions: Sequence[_Region], candidate: str) -> tuple[int, int] | None:
+def _runs(regions: re.Pattern[str], matching: str) -> Iterator[tuple[int, int]]:
+    """Where digits stand close enough together to be a number, with a character on either side."""
+    for run in _RUN.finditer(matching):
+        start = run.start()
+        # No number goes on across a date.
+        for date in chain(_DATE.finditer(run[0]), (None,)):
+            part = matching[start : run.start() + date.start() if date else run.end()]
+            if len(part) >= _SHORTEST and regions.search(part.translate(_NO_DIGITS)):
+                yield max(0, start - 1), start + len(part) + 1
+            start = run.start() + date.end() if date else start
+
+
+def _narrowed(regions: re.Pattern[str], candidate: str) -> tuple[int, int] | None:
     """The longest run of its groups of digits that looks like a number: another may stand beside it."""
     if "+" in candidate:
         return 0, len(candidate)
+    if " " not in candidate:
+        return (0, len(candidate)) if _looks_called(regions, candidate) else None
     groups = [match.span() for match in _GROUP.finditer(candidate)]
+    # What a hyphen joins to a group belongs to it.
+    begins = [place for place, (start, _) in enumerate(groups) if candidate[max(0, start - 1) : start] in {"", " "}]
+    closes = {place for place, (_, end) in enumerate(groups) if candidate[end : end + 1] in {"", " "}}
     for count in range(len(groups), 0, -1):
-        for first in range(len(groups) - count + 1):
-            start, end = groups[first][0], groups[first + count - 1][1]
-            # Fewer than 7 digits are none, and what a hyphen joins to it belongs to it.
-            if end - start < 7 or not {candidate[max(0, start - 1) : start], candidate[end : end + 1]} <= {"", " "}:
-                continue
-            part = candidate[start:end]
-            if any(_in_regions(regions, part)) and not _NO_PHONE.search(part):
-                return start, end
+        for first in begins:
+            if first + count - 1 in closes:
+                start, end = groups[first][0], groups[first + count - 1][1]
+                if _looks_called(regions, candidate[start:end]):
+                    return start, end
     return None
+
+
+def _looks_called(regions: re.Pattern[str], part: str) -> bool:
+    """Fewer than 7 characters are no number."""
+    return len(part) >= _SHORTEST and bool(regions.fullmatch(part.translate(_NO_DIGITS))) and not _NO_PHONE.search(part)
 
 
 def _in_regions(regions: Sequence[_Region], candidate: str) -> Iterator[LocalRecognizer]:

@@ -10,7 +10,10 @@ from typing import Final
 
 LONGEST: Final = 200
 
-# What is given (group 1 of both), with whatever leads up to it.
+# How what is given begins (group 1 of both), with whatever leads up to it. How it goes on is read by ``ASSIGNED`` and
+# ``CREDENTIALS``: a long repeat would cost RE2 a state for each length at each place.
+ASSIGNED: Final = re.compile(r"""[^\s"'`<>,;(){}\[\]\\]+""", re.ASCII)
+CREDENTIALS: Final = re.compile(r"[a-z0-9._~+/=-]+")
 _NAME: Final = (
     r"(?:pass(?:word|wd|phrase|code)?|pwd|secret|token|credentials?"
     r"|(?:api|access|auth|account|private|secret|signing|encryption|subscription|master)[_ -]?key)"
@@ -18,12 +21,10 @@ _NAME: Final = (
 ASSIGNMENT: Final = (
     rf"{_NAME}(?:s|[0-9]{{1,3}}|[_.-][a-z0-9_.-]{{0,24}})?"
     r"""[\\"'`\]]{0,3}[ \t]{0,4}(?:=>|:=|==?|:|[ ]is:?[ ]|[ ]was[ ])[ \t]{0,4}(?:bearer[ ])?"""
-    r"""(?:[bru]?[\\"'`]{1,3})?([^\s"'`<>,;(){}\[\]\\]{8,200})"""
+    r"""(?:[bru]?[\\"'`]{1,3})?([^\s"'`<>,;(){}\[\]\\]{8})"""
 )
 ASSIGNMENT_LONGEST: Final = 16 + 25 + 3 + 4 + 5 + 4 + 7 + 4 + LONGEST
-HEADER: Final = (
-    r"authorization[\"']?[ \t]{0,4}[:=][ \t]{0,4}[\"']?(?:bearer|basic|token)[ ]{1,4}([a-z0-9._~+/=-]{16,200})"
-)
+HEADER: Final = r"authorization[\"']?[ \t]{0,4}[:=][ \t]{0,4}[\"']?(?:bearer|basic|token)[ ]{1,4}([a-z0-9._~+/=-]{16})"
 HEADER_LONGEST: Final = 13 + 1 + 4 + 1 + 4 + 1 + 6 + 4 + LONGEST
 ASSIGNMENT_HINT: Final = (
     r"(?:pass|pwd|secret|token|credential|key|connection|authorization)[a-z0-9_. \t\-\"'`\]\\]*(?:[:=]|is:? |was )"

@@ -6,9 +6,11 @@ rule: only the token's random part is searched for, in each form that a model ca
 
 import base64
 import secrets
+from array import array
 from codecs import encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
+from itertools import compress
 from typing import Final
 
 from gateway.detectors.regex import Pattern
@@ -40,7 +42,7 @@ FACTS: Final = (
         type=FactType.BOOL,
         doc="Whether it stands there with spaces, signs or invisible characters between its own.",
     ),
-    Fact(name="det.canary.count", type=FactType.INT, doc="How often it occurs."),
+    Fact(name="det.canary.count", type=FactType.INT, doc="How often it occurs; past 500 in one form, the rest as one."),
     Fact(
         name="det.canary.kinds",
         type=FactType.STRINGS,
@@ -50,6 +52,9 @@ FACTS: Final = (
 
 _OTHERS: Final = bytes(code for code in range(128) if not chr(code).isalnum())
 _ALNUM: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
+_IS_ALNUM: Final = bytes(chr(code) in _ALNUM for code in range(256))
+# So many in one form are marked each by itself.
+_MAX_MARKS: Final = 500
 _CODED: Final = frozenset("%&")
 # A token that somebody else gave is searched for whole; one shorter than this would be found by chance.
 _SHORTEST: Final = 12
@@ -147,31 +152,44 @@ def _inner(coded: bytes, ahead: int, *, bits: int) -> str:
 
 
 def _folded(text: Text, folded: str, forms: Mapping[str, str]) -> Iterator[Mark]:
-    places = [place for place, one in enumerate(text.matching) if one in _ALNUM]
+    places = _alphanumeric(text.matching)
     for form, kind in forms.items():
-        for first in _places(folded, form):
-            start, end = text.span(places[first], places[first + len(form) - 1] + 1)
+        for first, last in _places(folded, form):
+            start, end = text.span(places[first], places[last] + 1)
             whole = kind != "plain" or end - start == len(form)
             yield Mark(kind=kind if whole else "split", start=start, end=end)
 
 
 def _cased(text: Text, written: str, forms: tuple[str, ...]) -> Iterator[Mark]:
-    places = [place for place, one in enumerate(text.original) if one in _ALNUM]
+    places = _alphanumeric(text.original)
     for form in forms:
-        for first in _places(written, form):
-            yield Mark(kind="base64", start=places[first], end=places[first + len(form) - 1] + 1)
+        for first, last in _places(written, form):
+            yield Mark(kind="base64", start=places[first], end=places[last] + 1)
 
 
-def _places(text: str, form: str) -> Iterator[int]:
+def _alphanumeric(text: str) -> Sequence[int]:
+    """Where its ASCII letters and digits stand."""
+    return array("Q", compress(range(len(text)), text.encode("ascii", "replace").translate(_IS_ALNUM)))
+
+
+def _places(text: str, form: str) -> Iterator[tuple[int, int]]:
+    """Where a form begins and ends; past so many of them, one for all the rest."""
     place = text.find(form)
-    while place >= 0:
-        yield place
+    for _ in range(_MAX_MARKS - 1):
+        if place < 0:
+            return
+        yield place, place + len(form) - 1
         place = text.find(form, place + len(form))
+    if place >= 0:
+        yield place, len(text) - 1
 
 
 def _url(text: Text, body: str) -> Iterator[Mark]:
     """Percent signs and entities, for all of its characters or for some."""
-    for first, last in _spelt(body).spans(text.matching):
+    for number, (first, last) in enumerate(_spelt(body).spans(text.matching), 1):
+        if number == _MAX_MARKS:
+            yield Mark(kind="url", start=text.span(first, last)[0], end=len(text.original))
+            return
         if not _CODED.isdisjoint(text.matching[first:last]):
             start, end = text.span(first, last)
             yield Mark(kind="url", start=start, end=end)

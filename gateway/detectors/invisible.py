@@ -125,9 +125,14 @@ def _bounded(original: str) -> Iterator[Mark]:
 
 
 def _marks(original: str) -> Iterator[Mark]:
+    padded = 0
     for match in _CONTROLS.finditer(original):
         kind = match.lastgroup
-        if kind is None or (kind == "zero_width" and _is_padding(match[0], original, match.start())):
+        if kind is None:
+            continue
+        # No newsletter is padded more often.
+        if kind == "zero_width" and padded < _MAX_MARKS and _is_padding(match[0], original, match.start()):
+            padded += 1
             continue
         yield Mark(kind=kind, start=match.start(), end=match.end())
     if _MIXED.occurs(original):

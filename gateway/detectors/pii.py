@@ -1,8 +1,9 @@
 """Which personal data stand in a text?
 
 ``det.pii``: patterns with checksums and context words from Presidio, searched by RE2, and a policy's own recognisers.
-Names, places and the like need the language model of ``ner.py`` and are found only when it is asked. The rule: a text
-with more candidates than can be judged in time has failed, for the rest of it was not looked at.
+Names, places and the like need the language model of ``ner.py`` and are found only when it is asked. The rule: where a
+text has more candidates than can be judged in time, the rest of it counts as what most of them were; if they were
+nothing, it has failed.
 """
 
 import re
@@ -31,9 +32,16 @@ CONTEXT_CHARS: Final = 64
 _CONTEXT_ADDS: Final = 0.35
 _CONTEXT_FLOOR: Final = 0.4
 
-# Microseconds that judging a text's candidates may take, roughly.
-_BUDGET: Final = 50_000
-_NARROWING: Final = 10
+# Microseconds, roughly, that one search may take to judge its candidates, and one more for so many characters.
+_BUDGET: Final = 2_000
+_CHARS_EACH: Final = 8
+_FINDING: Final = 2
+# After so many, where nearly all were found, those that look alike are taken for the same without being judged.
+_SAMPLE: Final = 32
+_ALIKE: Final = 0.9
+_ALIKE_COST: Final = 4
+# For each blank: between any two of them may stand what a candidate is narrowed to.
+_NARROWING: Final = 1
 
 
 def facts(longest: int | None) -> tuple[Fact, ...]:
@@ -70,6 +78,8 @@ class _Found:
     score: float
     # Words beside it say so too.
     told: bool = False
+    # It stands for all that was not judged.
+    rest: bool = False
 
 
 class _TooMany(Exception):
@@ -130,23 +140,11 @@ class Pii:
     def _patterns(self, text: Text) -> list[_Found]:
         """Raises ``_TooMany``."""
         hits = self._set.hits(text.matching) if self._set else ()
-        budget = _Budget(_BUDGET)
-        return [found for hit in hits for found in self._searches[hit].found(text, budget)]
-
-
-class _Budget:
-    """What is left to spend on one text."""
-
-    __slots__ = ("_left",)
-
-    def __init__(self, left: int) -> None:
-        self._left = left
-
-    def spend(self, cost: int) -> None:
-        """Raises ``_TooMany``."""
-        self._left -= cost
-        if self._left < 0:
+        found = [one for hit in hits for one in self._searches[hit].found(text)]
+        # Two kinds cannot both have the rest of the text.
+        if len({one.kind for one in found if one.rest}) > 1:
             raise _TooMany
+        return found
 
 
 class _Prepared:
@@ -161,30 +159,52 @@ class _Prepared:
         words = [re.escape(Text(word.strip()).matching) for word in search.context]
         self._context = Pattern(rf"\b(?:{'|'.join(words)})s?\b") if words else None
 
-    def found(self, text: Text, budget: _Budget) -> Iterator[_Found]:
+    def found(self, text: Text) -> Iterator[_Found]:
         """What reaches the threshold; raises ``_TooMany``."""
-        search, needs_words = self.search, self.search.surest < self._threshold
-        if needs_words and not self._told(text.matching):
+        search, matching = self.search, text.matching
+        needs_words, words = search.surest < self._threshold, self._told(matching)
+        if needs_words and not words:
             return
-        for start, end in self._candidates(text.matching, budget):
-            told = self._told(text.matching[max(0, start - CONTEXT_CHARS) : start])
-            if told or not needs_words:
-                budget.spend(search.cost)
-                yield from self._judged(text, start, end, told=told)
+        left, judged, real = _BUDGET + len(matching) // _CHARS_EACH, 0, 0
+        for start, end in self._candidates(matching):
+            left -= _FINDING + _NARROWING * matching.count(" ", start, end) * (search.narrow is not None)
+            if left < 0:
+                yield self._rest(text, start, certain=2 * real > judged)
+                return
+            first, last = self._narrowed(matching, start, end)
+            told = words and first < last and self._told(matching[max(0, first - CONTEXT_CHARS) : first])
+            if first < last and (told or not needs_words):
+                alike = search.judge is not None and judged >= _SAMPLE and real >= judged * _ALIKE
+                left -= _ALIKE_COST if alike else search.cost
+                seen = list(self._judged(text, first, last, told=told, alike=alike))
+                judged, real = judged + 1, real + bool(seen)
+                yield from seen
 
-    def _candidates(self, matching: str, budget: _Budget) -> Iterator[tuple[int, int]]:
-        narrow = self.search.narrow
-        for start, end in self._pattern.spans(matching):
-            if narrow is None:
-                yield start, end
-                continue
-            budget.spend(_NARROWING)
-            if part := narrow(matching[start:end]):
-                yield start + part[0], start + part[1]
+    def _candidates(self, matching: str) -> Iterator[tuple[int, int]]:
+        if self.search.runs is None:
+            yield from self._pattern.spans(matching)
+            return
+        for first, last in self.search.runs(matching):
+            yield from ((first + start, first + end) for start, end in self._pattern.spans(matching[first:last]))
 
-    def _judged(self, text: Text, start: int, end: int, *, told: bool) -> Iterator[_Found]:
+    def _narrowed(self, matching: str, start: int, end: int) -> tuple[int, int]:
+        """The part of a candidate that is to be judged; an empty one where none is."""
+        if self.search.narrow is None:
+            return start, end
+        part = self.search.narrow(matching[start:end]) or (0, 0)
+        return start + part[0], start + part[1]
+
+    def _rest(self, text: Text, start: int, *, certain: bool) -> _Found:
+        """All from ``start`` on, where most before it was found; raises ``_TooMany`` where it was not."""
+        if self.search.own or not certain:
+            raise _TooMany
+        first, _ = text.span(start, start + 1)
+        return _Found(kind=self.search.entity, start=first, end=len(text.original), score=0.0, rest=True)
+
+    def _judged(self, text: Text, start: int, end: int, *, told: bool, alike: bool) -> Iterator[_Found]:
         search = self.search
-        sightings = search.judge(text, start, end) if search.judge else [(start, end, search.score)]
+        # Of the unjudged what the judged had at least.
+        sightings = search.judge(text, start, end) if search.judge and not alike else [(start, end, search.score)]
         for first, last, score in sightings:
             weighed = _raised(score) if told and score else score
             if score and weighed >= self._threshold:
@@ -215,14 +235,25 @@ def _detection(found: Sequence[_Found]) -> Detection:
     marks: list[Mark] = []
     taken = bytearray(max(each.end for each in found))
     for each in sorted(found, key=_rank):
-        if not any(taken[each.start : each.end]):
-            taken[each.start : each.end] = b"\x01" * (each.end - each.start)
-            marks.append(Mark(kind=each.kind, start=each.start, end=each.end))
+        for start, end in _gaps(taken, each) if each.rest else [(each.start, each.end)]:
+            if not any(taken[start:end]):
+                taken[start:end] = b"\x01" * (end - start)
+                marks.append(Mark(kind=each.kind, start=start, end=end))
     marks.sort(key=lambda mark: mark.start)
     kinds = tuple(sorted({mark.kind for mark in marks}))
     return Detection(
         facts={"det.pii.found": True, "det.pii.count": len(marks), "det.pii.kinds": kinds}, marks=tuple(marks)
     )
+
+
+def _gaps(taken: bytearray, rest: _Found) -> Iterator[tuple[int, int]]:
+    """What nothing else has taken of the rest of a text."""
+    start = taken.find(0, rest.start)
+    while 0 <= start < rest.end:
+        end = taken.find(1, start)
+        end = rest.end if end < 0 else end
+        yield start, end
+        start = taken.find(0, end)
 
 
 def _rank(found: _Found) -> tuple[float, bool, int, int, str]:
@@ -280,6 +311,7 @@ def _own(recognizers: Sequence[Recognizer]) -> "Iterator[Search]":
             hint=source,
             context=one.context,
             surest=one.score,
+            own=True,
         )
 
 

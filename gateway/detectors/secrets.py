@@ -6,17 +6,20 @@ what of a secret stands beyond them is marked too, and says so in ``long``.
 """
 
 import re
-import unicodedata
 from collections.abc import Iterator
 from itertools import chain
 from typing import Final
 
 from gateway.detectors._candidates import TooManyCandidates, candidates
+from gateway.detectors._compatible import compatible
+from gateway.detectors._folding import IGNORABLE_RANGES
 from gateway.detectors._secret_formats import FORMATS, Format
 from gateway.detectors._secret_values import (
+    ASSIGNED,
     ASSIGNMENT,
     ASSIGNMENT_HINT,
     ASSIGNMENT_LONGEST,
+    CREDENTIALS,
     HEADER,
     HEADER_LONGEST,
     URL,
@@ -28,7 +31,7 @@ from gateway.detectors._secret_values import (
 )
 from gateway.detectors._secret_values import LONGEST as VALUE_LONGEST
 from gateway.detectors.regex import Pattern
-from gateway.detectors.text import IGNORABLE_RANGES, Text
+from gateway.detectors.text import Text
 from gateway.domain.detection import QUIET, Detection, Fact, FactType, Mark, Subject
 from gateway.domain.value import value
 
@@ -71,7 +74,7 @@ _BY_START: Final = {
     for first in {start[:2] for kind in FORMATS for start in kind.starts}
 }
 _ANYHOW: Final = tuple(pair for pair in _EXACT if not pair[0].starts)
-_VALUES: Final = (("assignment", Pattern(ASSIGNMENT)), ("assignment", Pattern(HEADER)))
+_VALUES: Final = ((Pattern(ASSIGNMENT), ASSIGNED), (Pattern(HEADER), CREDENTIALS))
 _URL: Final = Pattern(URL)
 
 _INVISIBLE: Final = re.compile("[" + "".join(f"{chr(first)}-{chr(last)}" for first, last in IGNORABLE_RANGES) + "]+")
@@ -136,7 +139,7 @@ def _written(text: Text, start: int, end: int) -> str:
     piece = text.original[slice(*text.span(start, end))]
     if piece.isascii():
         return piece
-    return unicodedata.normalize("NFKC", _INVISIBLE.sub("", piece))
+    return compatible(_INVISIBLE.sub("", piece))
 
 
 def _tokens(text: Text) -> Iterator[_Secret]:
@@ -176,10 +179,16 @@ def _end_of(original: str, kind: Format, start: int, end: int) -> int:
 
 
 def _values(text: Text) -> Iterator[_Secret]:
-    for kind, pattern in _VALUES:
+    for pattern, rest in _VALUES:
+        reached = 0
         for start, end in candidates(pattern, text.matching, 1):
-            if is_secret(_written(text, start, end)):
-                yield _value(text, kind, start, end)
+            # What stands in a value is none by itself.
+            if start < reached:
+                continue
+            whole = rest.match(text.matching, start, start + VALUE_LONGEST)
+            reached = whole.end() if whole else end
+            if is_secret(_written(text, start, reached)):
+                yield _value(text, "assignment", start, reached)
 
 
 def _urls(text: Text) -> Iterator[_Secret]:

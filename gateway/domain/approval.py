@@ -23,9 +23,10 @@ class ApprovalStatus(StrEnum):
 class Approval:
     """A held reply's terms: the yes is for this caller, request, these calls and this policy revision, until then.
 
-    ``request_digest`` is the SHA-256 of the request as it was inspected, in hexadecimal digits; the calls' arguments
-    are canonical JSON; times are seconds since the epoch. Once nothing can be handed out any more, of the calls the
-    names alone are left.
+    ``tools`` are the names of the tools that are called as far as they may be told before the yes: one that nobody
+    offered is text of the held answer. ``request_digest`` is the SHA-256 of the request as it was inspected, in
+    hexadecimal digits; the calls' arguments are canonical JSON; times are seconds since the epoch. Once nothing can be
+    handed out any more, of the calls those names alone are left.
     """
 
     id: str
@@ -35,6 +36,7 @@ class Approval:
     model: str
     request_digest: str
     calls: tuple[ToolCall, ...]
+    tools: tuple[str, ...]
     rules: tuple[str, ...]
     revision: str
     created: float
@@ -42,11 +44,6 @@ class Approval:
     status: ApprovalStatus = ApprovalStatus.PENDING
     decided_by: str | None = None
     reason: str | None = None
-
-    @property
-    def tools(self) -> tuple[str, ...]:
-        """The names of the tools that are called."""
-        return tuple([call.name for call in self.calls])
 
 
 @value

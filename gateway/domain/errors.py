@@ -42,6 +42,8 @@ maps classes to status codes.
 
 from typing import ClassVar
 
+from gateway.domain.verdict import NOTHING, Findings
+
 
 class GatewayError(Exception):
     """``param`` is the path of the field at fault; ``code`` is a stable word for programs."""
@@ -139,13 +141,16 @@ class MethodNotAllowed(RequestError):
 
 
 class BlockedByPolicy(RequestError):
-    """Policy refuses the request. ``rules`` are the ids of the rules that did."""
+    """Policy refuses the request. ``rules`` are the ids of the rules that did, ``found`` is all that was found."""
 
     code = "splitgate_blocked"
 
-    def __init__(self, message: str, *, rules: tuple[str, ...] = (), param: str | None = None) -> None:
+    def __init__(
+        self, message: str, *, rules: tuple[str, ...] = (), found: Findings = NOTHING, param: str | None = None
+    ) -> None:
         super().__init__(message, param=param)
         self.rules = rules
+        self.found = found
 
 
 def blocking_rules(error: GatewayError) -> tuple[str, ...]:

@@ -13,6 +13,8 @@ from gateway.domain.jsonvalue import JsonObject, JsonValue
 MAX_DEPTH: Final = 64
 # 20 characters hold every 64-bit integer.
 _INTEGER_LENGTH: Final = 20
+# What can hold something that is not strict; a long list of numbers cannot.
+_HOLDING: Final = (str, dict, list)
 
 
 class NotStrictError(ValueError):
@@ -44,10 +46,12 @@ def _check(value: JsonValue, depth: int) -> None:
     elif isinstance(value, dict):
         for key, inner in value.items():
             key.encode()
-            _check(inner, depth + 1)
+            if isinstance(inner, _HOLDING):
+                _check(inner, depth + 1)
     elif isinstance(value, list):
         for inner in value:
-            _check(inner, depth + 1)
+            if isinstance(inner, _HOLDING):
+                _check(inner, depth + 1)
 
 
 def _object(pairs: list[tuple[str, JsonValue]]) -> JsonObject:

@@ -5,7 +5,7 @@ watched, so that a shadow policy can be judged by what it would have done.
 """
 
 from enum import StrEnum
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from gateway.domain.detection import Stage
 from gateway.domain.value import value
@@ -88,6 +88,9 @@ class Findings:
     scores: tuple[Score, ...] = ()
     edits: tuple[Edit, ...] = ()
     demoted: tuple[str, ...] = ()
+
+
+NOTHING: Final = Findings()
 
 
 @value

@@ -6,6 +6,8 @@ that whoever receives it can read nothing else in it.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain, count
+from typing import Final
 
 import orjson
 
@@ -21,21 +23,43 @@ from gateway.pipeline.edits import Replacement, Span
 from gateway.pipeline.leaves import Leaves
 from policies.engine.model import Effect
 
+# In place of a name that the request did not offer, which is the model's own text.
+UNOFFERED: Final = "tool_call"
+
+
+class CallPlaces:
+    """Under which names the calls of one choice are found: ``send``, ``send#2``, ``tool_call``; ``send:1`` of another.
+
+    No two calls of a choice have one name, whatever their tools are called.
+    """
+
+    def __init__(self, choice: int) -> None:
+        self._suffix = f":{choice}" if choice else ""
+        self._used: set[str] = set()
+
+    def name(self, tool: str, *, offered: bool) -> str:
+        """The name of the next call; it tells the tool's only if the request offered that tool."""
+        wanted = (tool if offered else UNOFFERED) + self._suffix
+        names = chain((wanted,), (f"{wanted}#{number}" for number in count(2)))
+        place = next(name for name in names if name not in self._used)
+        self._used.add(place)
+        return place
+
 
 class HeldCall:
     """One whole call; ``readable`` says that its arguments are one strict JSON object."""
 
-    def __init__(self, call: ToolCall, where: str, watch: Watch) -> None:
+    def __init__(self, call: ToolCall, places: CallPlaces, watch: Watch) -> None:
         self._came = call
         # Models that call without arguments may write none at all.
         self.call = call if call.arguments.strip() else replace(call, arguments="{}")
-        self.where = where
         self._facts = {**watch.facts, **watch.call_facts(self.call)}
         # A name that was not offered is the model's own text: it stands as a key, which no edit may change.
         self._named = not self._facts.get("tool.offered", False)
+        self.where = places.name(call.name, offered=not self._named)
         self._leaves = self._read(self.call.arguments)
         # Arguments that nothing acts on stay as the model wrote them.
-        self._rewrites = watch.acts(Stage.TOOL_CALL)
+        self._rewrites = watch.rewrites_calls
 
     @property
     def readable(self) -> bool:
@@ -50,7 +74,7 @@ class HeldCall:
             text = f"{self.call.name}\n{self.call.arguments}" if self._named else self.call.arguments
         return Subject(stage=Stage.TOOL_CALL, where=self.where, text=text, facts=facts, canary=watch.canary)
 
-    def seen(self, detections: Detections) -> Detections:
+    def counted(self, detections: Detections) -> Detections:
         """All of it: calls are judged whole."""
         return detections
 
@@ -131,7 +155,7 @@ class Extra:
         """All texts in it, as something to look at."""
         return watch.output(self.where, "text", self._text or "")
 
-    def seen(self, detections: Detections) -> Detections:
+    def counted(self, detections: Detections) -> Detections:
         """All of it: it comes whole."""
         return detections
 
@@ -173,6 +197,8 @@ class Calls:
         self._unmark = unmark
         self._numbers = Numbers()
         self._begun: dict[int, _Begun] = {}
+        # A call that began twice: whoever put it together could read another one than was judged.
+        self.garbled = False
 
     @property
     def held_since(self) -> float | None:
@@ -181,6 +207,7 @@ class Calls:
 
     def start(self, index: int, identifier: str, name: str, now: float) -> None:
         """A call begins."""
+        self.garbled = self.garbled or index in self._numbers.known
         if self._numbers.start(index, name) is not None:
             self._begun[index] = _Begun(id=identifier, name=self._unmark.text(name), at=now)
 

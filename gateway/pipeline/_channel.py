@@ -13,6 +13,7 @@ from gateway.domain.detection import Detection, Detections, FactValue, Mark, Sub
 from gateway.domain.exchange import ReasoningDelta, RefusalDelta, TextDelta
 from gateway.domain.jsonvalue import JsonObject, JsonValue
 from gateway.pipeline._watch import Watch
+from gateway.pipeline._window import seen
 from gateway.pipeline.edits import Replacement, Span, replaced
 
 ChannelName: TypeAlias = Literal["text", "reasoning", "refusal"]
@@ -29,7 +30,7 @@ _KINDS: Final = ".kinds"
 
 @dataclass(slots=True, kw_only=True)
 class _Arrival:
-    """Text that came at ``at`` and reaches to ``end``, with the log-probabilities of its tokens."""
+    """Text that came at ``at`` and reaches to ``end`` of all there was, with its tokens' log-probabilities."""
 
     end: int
     at: float
@@ -37,7 +38,11 @@ class _Arrival:
 
 
 class Channel:
-    """One channel of one choice; ``pending`` begins at ``start`` of what is kept."""
+    """One channel of one choice; what is pending begins at ``start`` of what is kept.
+
+    ``seen`` of its characters are such that detectors see. ``due`` is how many there have to be before it is worth
+    another look, after one that cleared nothing.
+    """
 
     def __init__(self, name: ChannelName, choice: int, *, remembers: bool) -> None:
         self.name: Final[ChannelName] = name
@@ -48,14 +53,24 @@ class Channel:
         self._pieces: list[str] = []
         self._arrivals: deque[_Arrival] = deque()
         self._edited = False
+        # Of all there was: what is not kept any more, and everything.
+        self._dropped = self._taken = 0
         self.start = 0
+        self.seen = 0
+        self.due = 0
         self._passed: list[str] = []
 
     def take(self, text: str, logprobs: JsonObject | None, now: float) -> None:
         """More text came."""
         self._pieces.append(text)
-        end = (self._arrivals[-1].end if self._arrivals else len(self._kept)) + len(text)
-        self._arrivals.append(_Arrival(end=end, at=now, logprobs=logprobs))
+        self._taken += len(text)
+        self.seen += seen(text)
+        self._arrivals.append(_Arrival(end=self._taken, at=now, logprobs=logprobs))
+
+    @property
+    def pending(self) -> int:
+        """How many characters have not gone on yet."""
+        return self._taken - self._dropped - self.start
 
     @property
     def text(self) -> str:
@@ -88,11 +103,11 @@ class Channel:
         text = self.text
         told = replaced(text[self.start : end], [(a - self.start, b - self.start, words) for a, b, words in cut])
         self._edited = self._edited or bool(cut)
-        logprobs = self._logprobs_to(end)
+        logprobs = self._logprobs_to(self._dropped + end)
         gone = max(0, end - window)
         self._kept, self.start = text[gone:], end - gone
-        for arrival in self._arrivals:
-            arrival.end -= gone
+        self._dropped += gone
+        self.seen, self.due = seen(text[end:]), 0
         if self._remembers:
             self._passed.append(told)
         return [self._delta(told, logprobs)] if told or logprobs else []
@@ -101,7 +116,7 @@ class Channel:
         """All that is kept, as something to look at."""
         return watch.output(self.where, self.name, self.text, watch.schema if self.name == "text" else None)
 
-    def seen(self, detections: Detections) -> Detections:
+    def counted(self, detections: Detections) -> Detections:
         """What detectors saw in what is pending, now that no more will come."""
         return settled(detections, self.start, len(self.text)) if self.start else detections
 
@@ -120,8 +135,9 @@ class Channel:
     def _become(self, text: str) -> None:
         self._kept = text
         self._edited = True
+        self._taken = self._dropped + len(text)
         for arrival in self._arrivals:
-            arrival.end = len(text)
+            arrival.end = self._taken
 
     def _pending(self, put: Sequence[Replacement], end: int) -> list[Replacement]:
         """The parts of edits that lie between what has gone on and ``end``."""

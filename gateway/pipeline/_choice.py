@@ -23,7 +23,7 @@ from gateway.domain.exchange import (
 from gateway.domain.jsonvalue import JsonObject
 from gateway.domain.prompt import ToolCall
 from gateway.domain.verdict import Block, RequireApproval
-from gateway.pipeline._calls import Calls, Extra, HeldCall, call_events
+from gateway.pipeline._calls import CallPlaces, Calls, Extra, HeldCall, call_events
 from gateway.pipeline._channel import CHANNELS, Channel, ChannelName, Delta, place_of, settled
 from gateway.pipeline._judgement import Judgement, Passage
 from gateway.pipeline._ledger import Ledger
@@ -32,7 +32,6 @@ from gateway.pipeline._unmark import Unmark
 from gateway.pipeline._watch import Watch
 from gateway.pipeline._window import window_start
 from gateway.pipeline.apply import replacements
-from gateway.pipeline.subjects import Places
 from policies.engine.evaluate import evaluate
 
 # How text is released: as it comes, while nothing that acts looks at it; past a window; once all is judged.
@@ -41,19 +40,25 @@ GuardEvent: TypeAlias = StreamEvent | ApprovalRequired
 ChoiceEvent: TypeAlias = Delta | ToolCallStarted | ToolCallDelta | Finish
 # A window slides by this part of itself or more: to look again at every token would cost many times as much.
 _STEPS: Final = 16
+# So many windows of text that no detector sees, or that one mark covers, and the rest waits for the end: to look at it
+# time and again would cost more than it is worth to anyone who reads along.
+_MOST_WINDOWS: Final = 16
 
 
 class GuardedChoice:
-    """One choice under watch. Once ``ended`` it is cleared, unless it is ``blocked`` or waits for ``approval``."""
+    """One choice under watch. Once ``ended`` it is cleared, unless it is ``blocked`` or waits for ``approval``.
 
-    def __init__(self, index: int, watch: Watch, unmark: Unmark, places: Places, release: Release) -> None:
+    What is held for longer than ``patience_s`` is blocked; None waits for ever.
+    """
+
+    def __init__(self, index: int, watch: Watch, unmark: Unmark, release: Release, patience_s: float | None) -> None:
         self._index = index
         self._watch = watch
         self._unmark = unmark
-        self._places = places
         self._release: Release = release
-        self._keeps_text = release != "at_once" or watch.applicable.guards(Stage.OUTPUT) or watch.applicable.approves
-        self._judges_calls = watch.restores or watch.applicable.guards(Stage.TOOL_CALL)
+        self._patience_s = patience_s
+        self._keeps_text = release != "at_once" or watch.applicable.approves
+        self._judges_calls = watch.restores or watch.applicable.guards(Stage.TOOL_CALL) or watch.rewrites_calls
         self._channels: dict[ChannelName, Channel] = {}
         self._calls = Calls(unmark)
         self._reason: str | None = None
@@ -77,11 +82,11 @@ class GuardedChoice:
     @property
     def deadline(self) -> float | None:
         """When the oldest of what is held has waited too long."""
-        if self.ended:
+        if self.ended or self._patience_s is None:
             return None
         channels = () if self._release == "at_once" else self._channels.values()
         since = [held for part in (*channels, self._calls) if (held := part.held_since) is not None]
-        return min(since) + self._watch.applicable.streaming.max_hold_ms / 1000 if since else None
+        return min(since) + self._patience_s if since else None
 
     def annotate(self, extra: JsonObject) -> None:
         """The other words of a whole choice, which come with it."""
@@ -111,9 +116,11 @@ class GuardedChoice:
         )
 
     def feed(self, event: ChoiceEvent, now: float) -> tuple[GuardEvent, ...]:
-        """The events that may go on now that this one has come."""
+        """The events that may go on now that this one has come, unless it came too late."""
         if self._reason is not None:
             return ()
+        if late := self.expire(now):
+            return late
         match event:
             case TextDelta():
                 return self._said(event, event.logprobs, now)
@@ -131,16 +138,22 @@ class GuardedChoice:
                 assert_never(event)
 
     def answer(self, answers: Sequence[Detections], now: float) -> tuple[GuardEvent, ...]:
-        """The events that may go on now that ``questions`` are answered."""
+        """The events that may go on now that ``questions`` are answered, unless that took too long."""
         if self._judgement is None:
             return ()
+        if late := self.expire(now):
+            return late
         self._judgement.answer(answers)
         return self._settled(self._judgement, now)
 
     def expire(self, now: float) -> tuple[GuardEvent, ...]:
         """Block what was held for too long."""
         deadline = self.deadline
-        if deadline is None or now < deadline:
+        return () if deadline is None or now < deadline else self.cut_off()
+
+    def cut_off(self) -> tuple[GuardEvent, ...]:
+        """Block what has not come to its end in time."""
+        if self.ended:
             return ()
         self.ledger.refuse("max_hold_ms", Stage.OUTPUT, place_of(self._index, "text"))
         return self._block()
@@ -150,10 +163,12 @@ class GuardedChoice:
         if not self._keeps_text:
             return (replace(event, text=text),)
         channel = self._channel(CHANNELS[type(event)])
+        most = _MOST_WINDOWS * self._watch.applicable.streaming.window_chars
+        slides = self._release == "window" and not self._stopped and channel.pending <= most
         channel.take(text, logprobs, now)
         if self._release == "at_once":
             return (replace(event, text=text),)
-        return self._slide(channel, now) if self._release == "window" and not self._stopped else ()
+        return self._slide(channel, now) if slides else ()
 
     def _channel(self, name: ChannelName) -> Channel:
         channel = self._channels.get(name)
@@ -165,16 +180,19 @@ class GuardedChoice:
     def _slide(self, channel: Channel, now: float) -> tuple[GuardEvent, ...]:
         """Let go what no match within the window can change any more, if policy has nothing against it."""
         window = self._watch.applicable.streaming.window_chars
-        at = window_start(channel.text, window)
-        if at - channel.start < max(1, window // _STEPS):
+        step = max(1, window // _STEPS)
+        if channel.seen < max(window + step, channel.due):
             return ()
+        at = window_start(channel.text, window)
         subject = channel.subject(self._watch)
         seen = self._watch.look(subject)
         end = channel.boundary(at, seen)
         if end <= channel.start:
+            channel.due = channel.seen + max(step, channel.seen // _STEPS)
             return ()
         fresh = settled(seen, channel.start, end)
-        found = evaluate(self._watch.applicable, [Scanned(subject=subject, detections=fresh)], now).found
+        scanned = Scanned(subject=subject, detections=fresh)
+        found = evaluate(self._watch.applicable, [scanned], now + self._watch.epoch).found
         if found.hits:
             self.ledger.add(found, more=bool(fresh))
             verdict = self.ledger.verdict
@@ -183,7 +201,9 @@ class GuardedChoice:
             if isinstance(verdict, RequireApproval):
                 self._stopped = True
                 return ()
-        return tuple(channel.clear(end, replacements(found.edits, subject.text, None), window))
+        deltas = channel.clear(end, replacements(found.edits, subject.text, None), window)
+        channel.due = channel.seen + step
+        return tuple(deltas)
 
     def _finish(self, reason: str, now: float) -> tuple[GuardEvent, ...]:
         self._reason = self._calls.ending(reason)
@@ -198,12 +218,15 @@ class GuardedChoice:
             passages.extend(self._texts())
             passages.extend(() if self._extra is None else self._extra.passages(watch))
         if self._judges_calls:
-            self._held_calls = [HeldCall(call, self._places.name(call.name), watch) for call in self._calls.whole()]
+            places = CallPlaces(self._index)
+            self._held_calls = [HeldCall(call, places, watch) for call in self._calls.whole()]
             passages.extend(self._held_calls)
-        if watch.acts(Stage.TOOL_CALL):
+        if watch.rewrites_calls:
             for call in self._held_calls:
                 if not call.readable:
                     self.ledger.refuse("unreadable_arguments", Stage.TOOL_CALL, call.where)
+        if self._calls.garbled:
+            self.ledger.refuse("garbled_calls", Stage.TOOL_CALL, place_of(self._index, "text"))
         return passages
 
     def _texts(self) -> list[Channel]:

@@ -24,7 +24,7 @@ class Passage(Protocol):
         """The passage as it is now."""
         ...
 
-    def seen(self, detections: Detections) -> Detections:
+    def counted(self, detections: Detections) -> Detections:
         """What of ``detections`` still counts."""
         ...
 
@@ -91,8 +91,10 @@ class Judgement:
         )
 
     def _evaluate(self, now: float) -> Findings:
-        scanned = [Scanned(subject=look.subject, detections=look.passage.seen(look.detections)) for look in self._looks]
-        found = evaluate(self._watch.applicable, scanned, now).found
+        scanned = [
+            Scanned(subject=look.subject, detections=look.passage.counted(look.detections)) for look in self._looks
+        ]
+        found = evaluate(self._watch.applicable, scanned, now + self._watch.epoch).found
         if not any(look.restored for look in self._looks):
             return found
         spans = {(look.subject.stage, look.subject.where): look.restored for look in self._looks}

@@ -28,6 +28,7 @@ from policies.engine.evaluate import CLEAR, decide, scores
 OWN: Final = "splitgate"
 _MESSAGES: Final = {
     "max_hold_ms": "The answer was not cleared within max_hold_ms. Ask for a shorter one, or raise the policy's limit.",
+    "garbled_calls": "The model began one tool call twice, so that nobody can tell what it calls. Ask again.",
     "unreadable_arguments": "A tool call's arguments are no strict JSON object, so that rules cannot judge them.",
     "uneditable": "A redaction falls on a name or a number in a tool call's arguments, which cannot be replaced.",
 }
@@ -67,7 +68,7 @@ class Ledger:
         return decide(found)
 
     def _note(self, hit: Hit, *, more: bool) -> None:
-        key = (hit.policy, hit.rule, hit.stage, hit.where)
+        key = _key(hit)
         known = self._hits.get(key)
         if known is None:
             self._hits[key] = hit
@@ -81,8 +82,16 @@ class Ledger:
 def without_edits(found: Findings, edits: tuple[Edit, ...]) -> Findings:
     """``found`` with no edits but ``edits``, and without the hits whose edits are all gone."""
     places = {(edit.stage, edit.where) for edit in edits}
-    hits = tuple([hit for hit in found.hits if hit.action not in _EDITING or (hit.stage, hit.where) in places])
-    return replace(found, hits=hits, edits=edits)
+    kept = [hit for hit in found.hits if not _edits(hit) or (hit.stage, hit.where) in places]
+    return replace(found, hits=tuple(kept), edits=edits)
+
+
+def beside(acting: Verdict, watching: Verdict) -> Verdict:
+    """``acting``, told with what was found by what only watches, which decides nothing."""
+    known = {_key(hit) for hit in acting.found.hits}
+    more = [hit for hit in watching.found.hits if hit.weight is not Weight.ACTS and _key(hit) not in known]
+    hits = (*acting.found.hits, *more)
+    return replace(acting, found=replace(acting.found, hits=hits)) if more else acting
 
 
 def together(verdicts: Iterable[Verdict]) -> Verdict:
@@ -100,6 +109,15 @@ def together(verdicts: Iterable[Verdict]) -> Verdict:
             if known is None or known.points < score.points:
                 reached[score.policy, score.stage] = score
     return kind(found=Findings(hits=tuple(hits), scores=tuple(reached.values()), edits=tuple(edits)))
+
+
+def _edits(hit: Hit) -> bool:
+    """Whether the hit asked for edits: one that only watches, or is excepted, never did."""
+    return hit.weight is Weight.ACTS and hit.action in _EDITING
+
+
+def _key(hit: Hit) -> _Key:
+    return (hit.policy, hit.rule, hit.stage, hit.where)
 
 
 _STRICTNESS: Final[tuple[type[Verdict], ...]] = (Allow, Redact, RequireApproval, Block)

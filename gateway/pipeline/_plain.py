@@ -12,14 +12,13 @@ from gateway.domain.exchange import (
     ReasoningDelta,
     RefusalDelta,
     Reply,
-    Started,
     StreamEvent,
     TextDelta,
     ToolCallDelta,
     ToolCallStarted,
-    UsageReport,
 )
 from gateway.domain.prompt import ToolCall
+from gateway.pipeline._choice import ChoiceEvent
 from gateway.pipeline._reserved import Numbers
 from gateway.pipeline._unmark import Unmark
 
@@ -39,7 +38,7 @@ class Plain:
         # Arguments that wait for their choice's end, by the client's number.
         self._held: dict[int, dict[int, str]] = {}
 
-    def feed(self, event: StreamEvent) -> tuple[StreamEvent, ...]:
+    def feed(self, event: ChoiceEvent) -> tuple[StreamEvent, ...]:
         """The events that may go on now that this one has come."""
         match event:
             case TextDelta() | ReasoningDelta() | RefusalDelta():
@@ -52,8 +51,6 @@ class Plain:
             case Finish():
                 reason = self._numbers_of(event.choice).ending(event.reason)
                 return (*self._released(event.choice), replace(event, reason=reason))
-            case Started() | UsageReport():
-                return (event,)
             case _:
                 assert_never(event)
 

@@ -1,15 +1,19 @@
 """By what is an answer judged?"""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
 
 from gateway.domain.detection import Detections, Facts, FactValue, Stage, Subject
 from gateway.domain.jsonvalue import JsonObject
 from gateway.domain.ports import Scanner
 from gateway.domain.prompt import ToolCall
+from gateway.domain.verdict import Action
 from gateway.pipeline.edits import Span
 from gateway.pipeline.pseudonyms import Pseudonyms
 from policies.engine.applicable import Applicable
+
+_ANSWER: Final = (Stage.OUTPUT, Stage.TOOL_CALL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,7 +21,8 @@ class Watch:
     """What the guard needs to judge an answer.
 
     ``facts`` are those of the request, ``tainted`` among them. ``canary`` is its token among the instructions,
-    ``schema`` what the answer's text must be valid against. ``choices`` is how many answers were asked for.
+    ``schema`` what the answer's text must be valid against. ``choices`` is how many answers were asked for. ``epoch``
+    is what turns the guard's times into seconds since the epoch, by which exceptions run out.
     """
 
     applicable: Applicable
@@ -28,6 +33,17 @@ class Watch:
     schema: JsonObject | None = None
     pseudonyms: Pseudonyms | None = None
     choices: int = 1
+    epoch: float = 0.0
+
+    @property
+    def acting(self) -> "Watch":
+        """The same for the rules that count."""
+        return replace(self, applicable=self.applicable.acting)
+
+    @property
+    def watching(self) -> "Watch":
+        """The same for the rules that only watch."""
+        return replace(self, applicable=self.applicable.watching)
 
     @property
     def restores(self) -> bool:
@@ -37,7 +53,21 @@ class Watch:
     @property
     def stands(self) -> bool:
         """Whether there is anything to judge or to restore."""
-        return self.restores or self.applicable.guards(Stage.OUTPUT) or self.applicable.guards(Stage.TOOL_CALL)
+        return self.restores or self.judges
+
+    @property
+    def judges(self) -> bool:
+        """Whether any rule looks at the answer."""
+        return any(self.applicable.guards(stage) for stage in _ANSWER)
+
+    @property
+    def rewrites_calls(self) -> bool:
+        """Whether calls go on, or before an approver, as they were understood: never as the model wrote them."""
+        return self.acts(Stage.TOOL_CALL) or any(
+            ready.acts and ready.rule.action is Action.REQUIRE_APPROVAL
+            for part in self.applicable.parts[Stage.OUTPUT]
+            for ready in part.rules
+        )
 
     def acts(self, stage: Stage) -> bool:
         """Whether any rule at ``stage`` counts, and does not only watch."""

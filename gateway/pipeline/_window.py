@@ -15,14 +15,29 @@ _UNSEEN: Final = re.compile(
 )
 
 
+def seen(text: str) -> int:
+    """How many characters of ``text`` detectors see."""
+    return len(text) if text.isascii() else len(text) - len(_UNSEEN.findall(text))
+
+
 def window_start(text: str, window: int) -> int:
-    """Where the last ``window`` characters that are seen begin, or somewhat before; 0 where there are not so many."""
-    size = window
-    while size < len(text):
-        last = text[-size:]
-        unseen = 0 if last.isascii() else len(_UNSEEN.findall(last))
-        if size - unseen >= window:
-            return len(text) - size
+    """Where the last ``window`` characters that are seen begin; 0 where there are not so many."""
+    size, found = window, seen(text[-window:])
+    while found < window and size < len(text):
         # Twice as much each time, so that a flood of them is read a few times only.
-        size = max(window + unseen, 2 * size)
-    return 0
+        size = max(window + size - found, 2 * size)
+        found = seen(text[-size:])
+    return 0 if found < window else _skip(text, max(0, len(text) - size), found - window)
+
+
+def _skip(text: str, start: int, surplus: int) -> int:
+    """Behind the first ``surplus`` characters that are seen from ``start`` on."""
+    end = len(text)
+    while surplus and end - start > 1:
+        middle = (start + end) // 2
+        found = seen(text[start:middle])
+        if found <= surplus:
+            start, surplus = middle, surplus - found
+        else:
+            end = middle
+    return start + surplus

@@ -5,13 +5,14 @@ deadline, and puts what an approver has to see in front of one. Whole answers an
 """
 
 import asyncio
-import math
 import secrets
-from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
+from functools import cache, partial
 from itertools import groupby
-from typing import Final
+from typing import Final, TypeVar
 
 from gateway.domain.approval import Approval, HeldReply
 from gateway.domain.detection import Detections, Facts, Stage, Subject
@@ -28,21 +29,24 @@ from gateway.domain.exchange import (
     ReplyEvent,
     StreamEvent,
     TextDelta,
+    ToolCallDelta,
+    ToolCallStarted,
 )
 from gateway.domain.finding import finding_of
 from gateway.domain.identity import Caller
 from gateway.domain.jsonvalue import JsonObject, JsonValue
 from gateway.domain.ports import Approvals, Call, Scanner, Untainted
-from gateway.domain.prompt import Prompt
+from gateway.domain.prompt import Prompt, ToolCall
 from gateway.domain.request import ClientRequest, Options
 from gateway.domain.value import value
 from gateway.domain.verdict import Block, Redact, RequireApproval, Verdict, Weight, decision_of
+from gateway.pipeline._calls import UNOFFERED
 from gateway.pipeline.admit import request_digest
 from gateway.pipeline.apply import Applied
-from gateway.pipeline.guard import Guard, GuardEvent, Watch
-from gateway.pipeline.run import runner_for
+from gateway.pipeline.guard import WITHHELD, Guard, GuardEvent, Watch
+from gateway.pipeline.run import Run, runner_for
 from gateway.pipeline.send import OpenedStream
-from gateway.pipeline.taint import TAINT_FACTS, Grounds, exact_content, is_tainted
+from gateway.pipeline.taint import TAINT_FACTS, Grounds, exact_content
 from gateway.pipeline.transcript import Transcript
 from policies.engine.applicable import Applicable
 
@@ -50,6 +54,8 @@ from policies.engine.applicable import Applicable
 APPROVAL_S: Final = 3600.0
 # Said in place of a verdict while an answer is still being judged.
 PENDING: Final = "pending"
+
+_Done = TypeVar("_Done")
 
 
 @value
@@ -78,7 +84,10 @@ class Held:
 
 @value
 class Answering:
-    """All that judging one answer takes. ``lifted`` is the request as it came, ``applied`` as it was sent."""
+    """All that judging one answer takes. ``lifted`` is the request as it came, ``applied`` as it was sent.
+
+    ``now`` gives seconds since the epoch; ``ticks`` seconds by a clock that nobody sets, for how long a text is held.
+    """
 
     request: ClientRequest
     caller: Caller
@@ -90,6 +99,7 @@ class Answering:
     untainted: Untainted
     approvals: Approvals
     now: Callable[[], float]
+    ticks: Callable[[], float] = time.monotonic
 
     async def whole(self, reply: Reply, call: Call, handling: Handling) -> Answered | Held:
         """Bring a whole answer to its end.
@@ -98,15 +108,14 @@ class Answering:
             ApprovalsUnavailable: it needs an approver, and cannot be kept for one.
         """
         guard = Guard(call.layout.datamark, self._watch())
-        run = runner_for(_size(reply))
-        cleared = await run(lambda: guard.whole(reply, self.now()))
-        while questions := guard.questions:
-            guard.answer(await self._ask(questions), self.now())
-            cleared = guard.reply
-        verdict = guard.verdict
-        told = _told(handling, verdict)
-        if isinstance(verdict, RequireApproval) and (withheld := guard.withheld) is not None:
-            return Held(pending=await self._hold(withheld, verdict, told), handling=told)
+        run = runner_for(_size(reply) + (self._grounds_size if _calls(reply) else 0))
+        await run(lambda: guard.whole(reply, self.ticks()))
+        await self._answered(guard, run)
+        await self._answered_late(guard, run)
+        cleared = await run(lambda: guard.reply)
+        told = _told(handling, guard.verdict)
+        if (withheld := guard.withheld) is not None:
+            return Held(pending=await self._hold(withheld, guard.verdict, told), handling=told)
         self._remember(cleared.choices)
         return Answered(reply=cleared, handling=told)
 
@@ -115,26 +124,28 @@ class Answering:
         watch = self._watch()
         guard = Guard(call.layout.datamark, watch)
         if not watch.stands and not self._minds_taint:
-            return Streaming(events=_unwatched(opened, guard, self.now), handling=handling)
+            return Streaming(events=_unwatched(opened, guard, self.ticks), handling=handling)
         begun = replace(handling, decision=PENDING) if watch.stands else handling
         return Streaming(events=self._watched(opened, guard, handling), handling=begun)
 
     async def _watched(
         self, opened: OpenedStream, guard: Guard, handling: Handling
     ) -> AsyncGenerator[ReplyEvent, None]:
-        waiting: list[Finish] = []
+        # How the choices end that need an approver: what became of the others is known at the end.
+        waiting: dict[int, Finish] = {}
         transcript = Transcript()
-        async for event in self._cleared(opened, guard):
-            if isinstance(event, ApprovalRequired):
-                waiting.append(Finish(choice=event.choice, reason=""))
-            elif isinstance(event, Finish) and any(held.choice == event.choice for held in waiting):
-                waiting = [event if held.choice == event.choice else held for held in waiting]
-            else:
-                transcript.take(event)
-                yield event
-        for event in await self._approval_events(waiting, guard, handling):
+        remembers = self._minds_taint
+        async with aclosing(self._cleared(opened, guard)) as events:
+            async for event in events:
+                if isinstance(event, ApprovalRequired):
+                    waiting[event.choice] = Finish(choice=event.choice, reason=WITHHELD)
+                elif not (isinstance(event, Finish) and event.choice in waiting):
+                    if remembers:
+                        transcript.take(event)
+                    yield event
+        for event in await self._ends(tuple(waiting.values()), guard, handling):
             yield event
-        if not waiting:
+        if guard.withheld is None:
             self._remember(transcript.choices)
         told = _told(handling, guard.verdict)
         yield Judged(decision=told.decision, findings=told.findings[len(handling.findings) :])
@@ -145,41 +156,85 @@ class Answering:
         async with aclosing(opened.rest) as rest:
             event: StreamEvent | None = opened.first
             while event is not None:
-                size += len(event.text) if isinstance(event, TextDelta | ReasoningDelta | RefusalDelta) else 0
+                size += self._weight(event)
                 for cleared in await self._fed(guard, event, size):
                     yield cleared
-                if guard.over:
-                    return
-                try:
-                    async with asyncio.timeout(self._left(guard)):
-                        event = await anext(rest, None)
-                except TimeoutError:
-                    for cleared in guard.expire(math.inf):
+                deadline = guard.deadline
+                if deadline is not None and deadline <= self.ticks():
+                    # An upstream that never lets go of the event loop is not waited for either.
+                    for cleared in guard.expire(deadline):
                         yield cleared
-                    return
+                if guard.over:
+                    break
+                try:
+                    event = await self._in_time(anext(rest, None), guard.deadline)
+                except TimeoutError:
+                    for cleared in guard.cut_off():
+                        yield cleared
+                    break
+        await self._answered_late(guard, runner_for(size))
 
     async def _fed(self, guard: Guard, event: StreamEvent, size: int) -> Sequence[GuardEvent]:
-        """Feed one event; a choice's end, where all of it is judged, beside the event loop if it is large."""
-        run = runner_for(size if isinstance(event, Finish) else 0)
-        cleared = list(await run(lambda: guard.feed(event, self.now())))
+        """Feed one event; beside the event loop if what is judged with it is large: at a choice's end, all of it."""
+        judged = size if isinstance(event, Finish) else self._weight(event)
+        cleared = list(await runner_for(judged)(lambda: guard.feed(event, self.ticks())))
+        return [*cleared, *await self._answered(guard, runner_for(size))]
+
+    def _weight(self, event: StreamEvent) -> int:
+        """How much there is to judge because of an event."""
+        match event:
+            case TextDelta() | ReasoningDelta() | RefusalDelta():
+                return len(event.text)
+            case ToolCallDelta():
+                return len(event.arguments)
+            case ToolCallStarted():
+                return self._grounds_size
+            case _:
+                return 0
+
+    async def _answered(self, guard: Guard, run: Run) -> list[GuardEvent]:
+        """What may go on once all that has to be asked is answered; questions that take too long are dropped."""
+        cleared: list[GuardEvent] = []
         while questions := guard.questions:
-            cleared += guard.answer(await self._ask(questions), self.now())
+            deadline = guard.deadline
+            try:
+                answers = await self._in_time(self._ask(questions, self.policies.acting), deadline)
+            except TimeoutError:
+                if deadline is None:
+                    raise
+                cleared += guard.expire(deadline)
+            else:
+                cleared += await run(partial(guard.answer, answers, self.ticks()))
         return cleared
 
-    def _left(self, guard: Guard) -> float | None:
-        """Seconds for which what is held may still be held."""
-        return None if guard.deadline is None else max(0.0, guard.deadline - self.now())
+    async def _answered_late(self, guard: Guard, run: Run) -> None:
+        """Ask for the rules that only watch: nothing waits for it but what is told of them."""
+        while questions := guard.late_questions:
+            answers = await self._ask(questions, self.policies.watching)
+            await run(partial(guard.answer_late, answers, self.ticks()))
 
-    async def _approval_events(
-        self, waiting: Sequence[Finish], guard: Guard, handling: Handling
-    ) -> Sequence[ReplyEvent]:
-        if not waiting or guard.withheld is None:
-            return ()
-        pending = await self._hold(guard.withheld, guard.verdict, _told(handling, guard.verdict))
+    async def _in_time(self, work: Awaitable[_Done], deadline: float | None) -> _Done:
+        """Wait for ``work``, but not beyond ``deadline``.
+
+        Raises:
+            TimeoutError: it took longer.
+        """
+        if deadline is None:
+            return await work
+        async with asyncio.timeout(max(0.0, deadline - self.ticks())):
+            return await work
+
+    async def _ends(self, waiting: Sequence[Finish], guard: Guard, handling: Handling) -> Sequence[ReplyEvent]:
+        """How the choices end that need an approver: without one, where another choice is blocked."""
+        withheld = guard.withheld
+        if withheld is None:
+            return waiting
+        pending = await self._hold(withheld, guard.verdict, _told(handling, guard.verdict))
         return [event for finish in waiting for event in (replace(pending, choice=finish.choice), finish)]
 
     async def _hold(self, reply: Reply, verdict: Verdict, handling: Handling) -> ApprovalPending:
         created = self.now()
+        calls = tuple([call for choice in reply.choices for call in choice.tool_calls])
         approval = Approval(
             id=secrets.token_urlsafe(16),
             tenant=self.caller.tenant,
@@ -187,63 +242,91 @@ class Answering:
             dialect=self.request.dialect,
             model=self.request.model,
             request_digest=request_digest(self.request),
-            calls=tuple([call for choice in reply.choices for call in choice.tool_calls]),
+            calls=calls,
+            tools=self._tools(calls),
             rules=tuple(dict.fromkeys([h.rule for h in verdict.found.hits if h.weight is Weight.ACTS])),
             revision=self.policies.revision,
             created=created,
             expires=created + APPROVAL_S,
         )
         await self.approvals.hold(HeldReply(approval=approval, reply=reply, handling=handling))
-        tools = tuple([call.name for call in approval.calls])
-        return ApprovalPending(approval=approval.id, expires=approval.expires, tools=tools)
+        return ApprovalPending(approval=approval.id, expires=approval.expires, tools=approval.tools)
 
-    async def _ask(self, questions: Sequence[Subject]) -> Sequence[Detections]:
+    def _tools(self, calls: Sequence[ToolCall]) -> tuple[str, ...]:
+        """What may be told of the calls: the names of tools that were offered; any other is the model's own text."""
+        offered = {tool.name for prompt in (self.lifted, self.applied.prompt) for tool in prompt.tools}
+        return tuple([call.name if call.name in offered else UNOFFERED for call in calls])
+
+    async def _ask(self, questions: Sequence[Subject], policies: Applicable) -> Sequence[Detections]:
         """One answer for each question, in their order; those of one stage are asked together."""
         numbered = sorted(enumerate(questions), key=lambda pair: pair[1].stage)
         answers: dict[int, Detections] = {}
         for stage, group in groupby(numbered, key=lambda pair: pair[1].stage):
             asked = list(group)
-            seen = await self.scanner.ask([subject for _, subject in asked], self.policies.wanted(Stage(stage)))
+            seen = await self.scanner.ask([subject for _, subject in asked], policies.wanted(Stage(stage)))
             answers |= {number: one for (number, _), one in zip(asked, seen, strict=True)}
         return [answers[number] for number in range(len(questions))]
 
     def _watch(self) -> Watch:
-        policies = self.policies
-        tainted = bool(self.facts["tainted"]) or is_tainted(self.applied.prompt, self.caller.tenant, self.untainted)
-        calls = policies.guards(Stage.TOOL_CALL)
-        grounds = Grounds.of((self.lifted, self.applied.prompt) if calls else (), policies, tainted=tainted)
+        tainted = self._tainted
+        # Made once the model calls a tool, where the call is judged: few answers do, and of long prompts it takes long.
+        grounds = cache(lambda: Grounds.of((self.lifted, self.applied.prompt), self.policies, tainted=tainted))
+
+        @cache
+        def call_facts(call: ToolCall) -> Facts:
+            """Rules that act and rules that only watch ask for the same calls."""
+            return grounds().facts(call)
+
         return Watch(
-            applicable=policies,
+            applicable=self.policies,
             scanner=self.scanner,
             facts={**self.facts, "tainted": tainted},
-            call_facts=grounds.facts,
+            call_facts=call_facts,
             canary=self.applied.canary,
             schema=_output_schema(self.request.options),
             pseudonyms=self.applied.pseudonyms,
             choices=_choices(self.request.options),
+            epoch=self.now() - self.ticks(),
         )
 
     @property
+    def _tainted(self) -> bool:
+        """Whether data stands in the context: what came as such, and what policy lowered to it.
+
+        Not asked of the prompt as it was sent: nobody knows history with placeholders in it.
+        """
+        return bool(self.facts["tainted"]) or bool(self.applied.prompt.data)
+
+    @property
+    def _grounds_size(self) -> int:
+        """How much text there is to look for a call's values in."""
+        if not self._tainted:
+            return 0
+        return sum([len(one.text) for prompt in (self.lifted, self.applied.prompt) for one in prompt.instructions])
+
+    @property
     def _minds_taint(self) -> bool:
-        return not self.facts["tainted"] and self.policies.reads(TAINT_FACTS)
+        return not self._tainted and self.policies.reads(TAINT_FACTS)
 
     def _remember(self, choices: Iterable[Choice]) -> None:
         """Put answers to an untainted request on the list of those."""
-        if not self._minds_taint or is_tainted(self.applied.prompt, self.caller.tenant, self.untainted):
+        if not self._minds_taint:
             return
         for choice in choices:
             content = exact_content(choice.text, choice.refusal, choice.reasoning, choice.tool_calls)
             self.untainted.remember(self.caller.tenant, content)
 
 
-async def _unwatched(opened: OpenedStream, guard: Guard, now: Callable[[], float]) -> AsyncGenerator[ReplyEvent, None]:
+async def _unwatched(
+    opened: OpenedStream, guard: Guard, ticks: Callable[[], float]
+) -> AsyncGenerator[ReplyEvent, None]:
     """An answer that no rule looks at."""
     async with aclosing(opened.rest) as rest:
-        for event in guard.feed(opened.first, now()):
+        for event in guard.feed(opened.first, ticks()):
             if not isinstance(event, ApprovalRequired):
                 yield event
         async for came in rest:
-            for event in guard.feed(came, now()):
+            for event in guard.feed(came, ticks()):
                 if not isinstance(event, ApprovalRequired):
                     yield event
 
@@ -261,6 +344,10 @@ def _told(handling: Handling, verdict: Verdict) -> Handling:
 def _size(reply: Reply) -> int:
     texts = [text for c in reply.choices for text in (c.text, c.refusal, c.reasoning) if text is not None]
     return sum(map(len, texts)) + sum([len(call.arguments) for c in reply.choices for call in c.tool_calls])
+
+
+def _calls(reply: Reply) -> bool:
+    return any(choice.tool_calls for choice in reply.choices)
 
 
 def _choices(options: Options) -> int:

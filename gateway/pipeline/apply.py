@@ -35,7 +35,8 @@ from gateway.domain.verdict import Action, Edit, Findings
 from gateway.pipeline.edits import Replacement, replaced
 from gateway.pipeline.leaves import Leaves
 from gateway.pipeline.pseudonyms import Pseudonyms
-from gateway.pipeline.subjects import OPTIONS, Places, option_texts, tool_leaves
+from gateway.pipeline.seams import spread
+from gateway.pipeline.subjects import NAMES, OPTIONS, Places, call_leaves, option_texts, prompt_seams, tool_leaves
 
 # Says to the model what the token is; an answer that holds it tells of the instructions.
 _CANARY: Final = "\n\n[internal reference {token}: never repeat it]"
@@ -59,6 +60,9 @@ def apply(prompt: Prompt, options: Options, found: Findings, canary: str | None)
     """
     if not found.edits and not found.demoted:
         return _with_canary(Applied(prompt=prompt, options=options), canary)
+    found = spread(found, prompt_seams(prompt))
+    if any(edit.where == NAMES for edit in found.edits):
+        raise _refused("it would replace a name", found, Action.REDACT, Action.PSEUDONYMISE)
     hides = any(edit.action is Action.PSEUDONYMISE for edit in found.edits)
     pseudonyms = Pseudonyms() if hides else None
     work = _Work(found=found, edits=_by_place(found.edits), demoted=frozenset(found.demoted), pseudonyms=pseudonyms)
@@ -73,7 +77,7 @@ def apply(prompt: Prompt, options: Options, found: Findings, canary: str | None)
 
 def _refused(why: str, found: Findings, *actions: Action) -> BlockedByPolicy:
     rules = tuple(dict.fromkeys([hit.rule for hit in found.hits if hit.action in actions]))
-    return BlockedByPolicy(f"policy refuses this request ({', '.join(rules)}): {why}", rules=rules)
+    return BlockedByPolicy(f"policy refuses this request ({', '.join(rules)}): {why}", rules=rules, found=found)
 
 
 def redaction(kind: str) -> str:
@@ -189,14 +193,17 @@ class _Work:
         try:
             arguments = parse_object(call.arguments)
         except ValueError:
-            return replace(call, arguments=self._text(call.arguments, where))
-        return replace(call, arguments=orjson.dumps(self._value(arguments, where)).decode())
+            return replace(call, arguments=self._text(f"{call.name}\n{call.arguments}", where)[len(call.name) + 1 :])
+        named = self._value(call_leaves(call, arguments), where)
+        return replace(call, arguments=orjson.dumps(named[call.name]).decode())
 
     def tool(self, tool: Tool) -> Tool:
         where = self.places.name(tool.name)
         if not self.edits.get(where) and self.pseudonyms is None:
             return tool
-        told = self._value(tool_leaves(tool), where)
+        told = self._value(tool_leaves(tool), where)[tool.name]
+        if not isinstance(told, Mapping):
+            return tool
         description = told.get("description")
         parameters = told.get("parameters")
         return replace(

@@ -2,23 +2,24 @@
 
 Sans-I/O: ``Guard.feed`` takes an event and gives those that are cleared. A whole reply passes through the same guard,
 so that no check runs in one mode only. Text, reasoning, refusal and calls of each choice are held until rules cleared
-them, and what was not judged is never released nor told as judged.
+them, and what was not judged is never released nor told as judged. Rules that only watch get copies of their own.
 """
 
 from collections.abc import Sequence
 from dataclasses import replace
 
-from gateway.domain.detection import Detections, Stage, Subject
+from gateway.domain.detection import Detections, Subject
 from gateway.domain.exchange import Choice, Reply, Started, StreamEvent, UsageReport
-from gateway.domain.verdict import Verdict
-from gateway.pipeline._choice import GuardedChoice, GuardEvent, Release
-from gateway.pipeline._ledger import together
+from gateway.domain.verdict import RequireApproval, Verdict
+from gateway.pipeline._beside import counts_of, fields_of
+from gateway.pipeline._choice import GuardedChoice, GuardEvent
+from gateway.pipeline._choices import Choices
+from gateway.pipeline._ledger import beside, together
 from gateway.pipeline._plain import Plain
 from gateway.pipeline._reserved import WITHHELD, names_reserved_tool
 from gateway.pipeline._unmark import Unmark
 from gateway.pipeline._watch import Watch
 from gateway.pipeline.collect import collected, events_of
-from gateway.pipeline.subjects import Places
 from policies.engine.evaluate import CLEAR
 
 __all__ = ["WITHHELD", "Guard", "GuardEvent", "Watch", "names_reserved_tool"]
@@ -27,21 +28,20 @@ __all__ = ["WITHHELD", "Guard", "GuardEvent", "Watch", "names_reserved_tool"]
 class Guard:
     """Guards one answer: takes datamarks and reserved calls out of it, and under ``watch`` whatever policy forbids.
 
-    Times are seconds since the epoch, all by one clock. The driver feeds events; it calls ``expire`` once ``deadline``
+    Times are seconds by one clock that never goes back. The driver feeds events; it calls ``expire`` once ``deadline``
     has come; while there are ``questions`` it feeds nothing, asks the scanner, and brings the ``answer``; it stops
-    reading once the answer is ``over``. Where every rule only watches, the answer passes as if there was none.
+    reading once the answer is ``over``, and asks the ``late_questions`` when all else is done. Where every rule only
+    watches, the answer passes as if there was none.
     """
 
     def __init__(self, datamark: str | None, watch: Watch | None = None) -> None:
-        self._unmark = Unmark(datamark)
-        self._plain = Plain(self._unmark)
-        self._watch = watch if watch is not None and watch.stands else None
-        self._acts = self._watch is not None and (
-            self._watch.restores or self._watch.acts(Stage.OUTPUT) or self._watch.acts(Stage.TOOL_CALL)
-        )
-        self._release: Release = "at_once" if self._watch is None else _release(self._watch)
-        self._choices: dict[int, GuardedChoice] = {}
-        self._places: Places | None = None
+        unmark = Unmark(datamark)
+        self._plain = Plain(unmark)
+        self._acting = self._watching = None
+        if watch is not None:
+            acting, watching = watch.acting, watch.watching
+            self._acting = Choices.acting(acting, unmark) if acting.stands else None
+            self._watching = Choices.watching(watching, unmark) if watching.judges else None
         self._started: Started | None = None
         self._usage: UsageReport | None = None
         # The reply that came whole, and what of it is cleared.
@@ -50,34 +50,30 @@ class Guard:
 
     def feed(self, event: StreamEvent, now: float) -> tuple[GuardEvent, ...]:
         """The events that may go on now that this one has come."""
-        if self._watch is None:
-            return self._plain.feed(event)
-        if isinstance(event, Started):
-            self._started = event
-            return (event,)
-        if isinstance(event, UsageReport):
-            self._usage = event
-            return (event,)
-        judged = self._choice(event.choice, self._watch).feed(event, now)
-        return judged if self._acts else self._plain.feed(event)
+        if isinstance(event, Started | UsageReport):
+            return (self._beside(event, now),)
+        cleared = self._plain.feed(event) if self._acting is None else self._acting.feed(event, now)
+        if self._watching is not None:
+            self._watching.feed(event, now)
+        return cleared
 
     @property
     def deadline(self) -> float | None:
         """When the oldest of what is held has waited for as long as policy lets it; None while nothing is held."""
-        if not self._acts:
-            return None
-        return min([at for choice in self._choices.values() if (at := choice.deadline) is not None], default=None)
+        return None if self._acting is None else self._acting.deadline
 
     def expire(self, now: float) -> tuple[GuardEvent, ...]:
         """Block the choices whose deadline has come."""
-        if not self._acts:
-            return ()
-        return self._told([event for choice in self._choices.values() for event in choice.expire(now)])
+        return () if self._acting is None else self._told(self._acting.expire(now))
+
+    def cut_off(self) -> tuple[GuardEvent, ...]:
+        """Block the choices that have not ended, since what is still to come will not be waited for."""
+        return () if self._acting is None else self._told(self._acting.cut_off())
 
     @property
     def questions(self) -> tuple[Subject, ...]:
         """What has to be asked of detectors that take another process or a service, of each by its subject's stage."""
-        return tuple([subject for choice in self._choices.values() for subject in choice.questions])
+        return () if self._acting is None else self._acting.questions
 
     def answer(self, answers: Sequence[Detections], now: float) -> tuple[GuardEvent, ...]:
         """The events that may go on now that all ``questions`` are answered, in their order; more may follow.
@@ -85,32 +81,47 @@ class Guard:
         Raises:
             ValueError: there is not one answer for each question.
         """
-        if len(answers) != len(self.questions):
-            raise ValueError(f"{len(answers)} answers do not fit {len(self.questions)} questions: ask again")
-        events: list[GuardEvent] = []
-        at = 0
-        for choice in self._choices.values():
-            mine = len(choice.questions)
-            events += choice.answer(answers[at : at + mine], now)
-            at += mine
-        return self._told(events) if self._acts else ()
+        return () if self._acting is None else self._told(self._acting.answer(answers, now))
+
+    @property
+    def late_questions(self) -> tuple[Subject, ...]:
+        """The same for rules that only watch: nothing waits for it but the verdict."""
+        return () if self._watching is None else self._watching.questions
+
+    def answer_late(self, answers: Sequence[Detections], now: float) -> None:
+        """All ``late_questions`` are answered, in their order; more may follow.
+
+        Raises:
+            ValueError: there is not one answer for each question.
+        """
+        if self._watching is not None:
+            self._watching.answer(answers, now)
 
     @property
     def over(self) -> bool:
         """Whether every choice is blocked, so that the rest of the upstream's answer is of no use."""
-        wanted = 0 if self._watch is None else self._watch.choices
-        return len(self._choices) >= wanted > 0 and all(choice.blocked for choice in self._choices.values())
+        if self._acting is None:
+            return False
+        known = self._acting.known.values()
+        return len(known) >= self._acting.watch.choices > 0 and all(choice.blocked for choice in known)
 
     @property
     def verdict(self) -> Verdict:
-        """What policy decided of all that was judged so far."""
-        return together([choice.ledger.verdict for choice in self._choices.values()]) if self._choices else CLEAR
+        """What policy decided of all that was judged so far, of all choices together."""
+        sides = [side for side in (self._acting, self._watching) if side is not None]
+        numbers = dict.fromkeys([number for side in sides for number in side.known])
+        if not numbers:
+            return CLEAR
+        return together([beside(_verdict(self._acting, one), _verdict(self._watching, one)) for one in numbers])
 
     @property
     def withheld(self) -> Reply | None:
-        """The whole answer, less what is blocked, where some of it waits for an approver; None before its end."""
-        choices = [self._choices[number] for number in sorted(self._choices)]
-        if not all(choice.ended for choice in choices) or not any(choice.approval for choice in choices):
+        """The whole answer, once it has ended, where an approver decides on it: where nothing of it is blocked."""
+        if self._acting is None or not isinstance(self.verdict, RequireApproval):
+            return None
+        known = self._acting.known
+        choices = [known[number] for number in sorted(known)]
+        if not all(choice.ended for choice in choices):
             return None
         if self._reply is not None:
             return replace(self._reply, choices=tuple(map(_as_came, self._reply.choices, choices)))
@@ -127,15 +138,13 @@ class Guard:
 
     def whole(self, reply: Reply, now: float) -> Reply:
         """What of a whole answer may go on; while there are ``questions``, choices that wait for them hold nothing."""
-        if self._watch is None:
-            return self._plain.whole(reply)
         self._reply = reply
-        self._release = "hold" if self._release == "window" else self._release
-        for number, choice in enumerate(reply.choices):
-            guarded = self._choice(number, self._watch)
-            guarded.annotate(choice.extra)
-            for event in events_of(choice, number):
-                self._cleared += guarded.feed(event, now)
+        if self._acting is not None:
+            usage = counts_of(reply.usage, self._acting.watch)
+            self._reply = replace(reply, extra=fields_of(reply.extra, self._acting.watch, now), usage=usage)
+        for side in (self._acting, self._watching):
+            if side is not None:
+                self._judge(reply, side, now)
         return self.reply
 
     @property
@@ -147,22 +156,34 @@ class Guard:
         """
         if self._reply is None:
             raise ValueError("only an answer that came whole can be had whole: give it to whole() first")
-        if not self._acts:
+        if self._acting is None:
             return self._plain.whole(self._reply)
         extras = {
             number: choice.extra
-            for number, choice in self._choices.items()
+            for number, choice in self._acting.known.items()
             if choice.ended and not choice.blocked and not choice.approval
         }
         return collected(self._reply, self._cleared, extras)
 
-    def _choice(self, number: int, watch: Watch) -> GuardedChoice:
-        choice = self._choices.get(number)
-        if choice is None:
-            self._places = self._places or Places()
-            choice = GuardedChoice(number, watch, self._unmark, self._places, self._release)
-            self._choices[number] = choice
-        return choice
+    def _judge(self, reply: Reply, side: Choices, now: float) -> None:
+        side.come_whole()
+        for number, choice in enumerate(reply.choices):
+            side.annotate(number, choice.extra)
+            for event in events_of(choice, number):
+                cleared = side.feed(event, now)
+                if side is self._acting:
+                    self._cleared += cleared
+
+    def _beside(self, event: Started | UsageReport, now: float) -> Started | UsageReport:
+        """What begins and ends a stream, less the fields that may not go on."""
+        if self._acting is None:
+            return event
+        extra = fields_of(event.extra, self._acting.watch, now)
+        if isinstance(event, Started):
+            self._started = event if extra is event.extra else replace(event, extra=extra)
+            return self._started
+        self._usage = replace(event, usage=counts_of(event.usage, self._acting.watch), extra=extra)
+        return self._usage
 
     def _told(self, events: Sequence[GuardEvent]) -> tuple[GuardEvent, ...]:
         if self._reply is not None:
@@ -170,21 +191,16 @@ class Guard:
         return tuple(events)
 
 
-def _release(watch: Watch) -> Release:
-    """How text goes on: values come back, and detectors are asked, only once all of it is there."""
-    if not watch.restores and not watch.acts(Stage.OUTPUT):
-        return "at_once"
-    windowed = watch.applicable.streaming.mode == "window" and not watch.restores and not watch.asks(Stage.OUTPUT)
-    return "window" if windowed else "hold"
+def _verdict(side: Choices | None, number: int) -> Verdict:
+    return CLEAR if side is None else side.verdict(number)
 
 
 def _as_came(came: Choice, guarded: GuardedChoice) -> Choice:
     """A cleared choice under the index that it came with; a text that was absent stays absent, an empty one empty."""
-    cleared = replace(guarded.cleared, index=came.index)
-    if guarded.blocked:
-        return cleared
+    cleared = guarded.cleared
     return replace(
         cleared,
+        index=came.index,
         text=None if came.text is None else cleared.text or "",
         reasoning=None if came.reasoning is None else cleared.reasoning or "",
         refusal=None if came.refusal is None else cleared.refusal or "",

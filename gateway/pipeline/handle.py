@@ -24,8 +24,9 @@ from gateway.pipeline.apply import apply
 from gateway.pipeline.in_force import InForce
 from gateway.pipeline.lift import lift
 from gateway.pipeline.run import Run, at_once
-from gateway.pipeline.scan import common_facts, scan
-from gateway.pipeline.subjects import subjects_of
+from gateway.pipeline.scan import common_facts, scan, scan_as_data
+from gateway.pipeline.seams import spread
+from gateway.pipeline.subjects import prompt_seams, subjects_of, undemoted
 from gateway.pipeline.taint import is_tainted
 from policies.engine.applicable import Applicable
 from policies.engine.evaluate import evaluate
@@ -75,8 +76,14 @@ async def handle(
     facts = common_facts(request, caller, prompt, tainted=tainted)
     subjects = await run(lambda: subjects_of(prompt, request.options, facts, policies))
     scanned = await scan(subjects, policies, in_force.scanner, run)
-    # 4 decide: what policy makes of it
+    # 4 decide: what policy makes of it; what it lowers to data is judged as data too
     verdict = await run(lambda: evaluate(policies, scanned, services.now()))
+    grounds = prompt
+    if verdict.found.demoted:
+        demoted = spread(verdict.found, prompt_seams(prompt)).demoted
+        scanned = await scan_as_data(scanned, demoted, policies, in_force.scanner, run)
+        verdict = await run(lambda: evaluate(policies, scanned, services.now()))
+        grounds = undemoted(prompt, demoted)
     refuse_blocked(verdict)
     # 5 apply: redactions, placeholders, the canary
     canary = services.draw_canary() if policies.uses("canary") else None
@@ -92,7 +99,7 @@ async def handle(
     )
     # 7 send, 8 guard
     answering = Answering(
-        request=request, caller=caller, lifted=prompt, applied=applied, policies=policies, facts=facts,
+        request=request, caller=caller, lifted=grounds, applied=applied, policies=policies, facts=facts,
         scanner=in_force.scanner, untainted=services.untainted, approvals=services.approvals, now=services.now,
     )  # fmt: skip
     if request.options.stream:
@@ -125,7 +132,7 @@ def refuse_blocked(verdict: Verdict) -> None:
     hits = [hit for hit in verdict.found.hits if hit.weight is Weight.ACTS]
     rules = tuple(dict.fromkeys([hit.rule for hit in hits]))
     told = "; ".join(dict.fromkeys([f"{hit.rule} ({hit.where}): {hit.message}" for hit in hits]))
-    raise BlockedByPolicy(f"policy refuses this request: {told}", rules=rules)
+    raise BlockedByPolicy(f"policy refuses this request: {told}", rules=rules, found=verdict.found)
 
 
 def _handling(request: ClientRequest, call: Call, verdict: Verdict, policies: Applicable, now: float) -> Handling:

@@ -5,14 +5,16 @@ beside the others; one that cannot answer says so, and policy decides what that 
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from gateway.domain.detection import INPUT_STAGES, Detections, Facts, Scanned, Stage, Subject
 from gateway.domain.identity import Caller
 from gateway.domain.ports import Scanner
-from gateway.domain.prompt import Media, Prompt
+from gateway.domain.prompt import Media, Prompt, Trust
 from gateway.domain.request import ClientRequest
 from gateway.pipeline.run import Run
+from gateway.pipeline.seams import is_text
 from policies.engine.applicable import Applicable
 
 # In one order always, so that detectors are asked in it.
@@ -45,6 +47,28 @@ async def scan(subjects: Sequence[Subject], policies: Applicable, scanner: Scann
     return seen
 
 
+async def scan_as_data(
+    seen: Sequence[Scanned], demoted: Sequence[str], policies: Applicable, scanner: Scanner, run: Run
+) -> tuple[Scanned, ...]:
+    """The same once the instructions ``demoted`` count as data: they are looked at as such, and taint the request."""
+    tainted = [Scanned(subject=_tainted(one.subject), detections=one.detections) for one in seen]
+    lowered = [_as_data(one.subject) for one in tainted if one.subject.where in demoted and _is_instruction(one)]
+    return (*tainted, *await scan(lowered, policies, scanner, run))
+
+
+def _is_instruction(scanned: Scanned) -> bool:
+    return scanned.subject.stage is Stage.INSTRUCTIONS
+
+
+def _tainted(subject: Subject) -> Subject:
+    return replace(subject, facts={**subject.facts, "tainted": True})
+
+
+def _as_data(subject: Subject) -> Subject:
+    facts = {**subject.facts, "segment.trust": Trust.UNTRUSTED.label}
+    return replace(subject, stage=Stage.DATA, facts=facts)
+
+
 def look(subjects: Sequence[Subject], policies: Applicable, scanner: Scanner) -> tuple[Scanned, ...]:
     """What the detectors see that only compute."""
     seen: list[Scanned] = []
@@ -57,8 +81,10 @@ def look(subjects: Sequence[Subject], policies: Applicable, scanner: Scanner) ->
 async def _asked(
     seen: Sequence[Scanned], stage: Stage, wanted: frozenset[str], scanner: Scanner
 ) -> tuple[Scanned, ...]:
-    """The same, with what the asked detectors say of the subjects of one stage."""
-    places = [index for index, scanned in enumerate(seen) if scanned.subject.stage is stage]
+    """The same, with what the asked detectors say of the subjects of one stage; they are given whole texts alone."""
+    places = [
+        index for index, scanned in enumerate(seen) if scanned.subject.stage is stage and is_text(scanned.subject.where)
+    ]
     if not places:
         return tuple(seen)
     answers = await scanner.ask([seen[index].subject for index in places], wanted)

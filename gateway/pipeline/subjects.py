@@ -5,8 +5,9 @@ and reasoning, the calls of earlier turns, the tools offered, the texts among th
 would be a hole in every policy.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final, assert_never
 
 from gateway.domain.detection import Facts, FactValue, Stage, Subject
@@ -15,10 +16,16 @@ from gateway.domain.prompt import Data, History, Instruction, Media, Prompt, Seg
 from gateway.domain.request import Options
 from gateway.domain.strict_json import parse_object
 from gateway.pipeline.leaves import Leaves
+from gateway.pipeline.seams import Seam, seams_of
 from policies.engine.applicable import Applicable
 
 # Where the texts among a request's options are found: schema descriptions, stop sequences, metadata.
 OPTIONS: Final = "options"
+# Where the names are found that a client gives to segments, messages and calls: no edit may change one, and none is
+# called so.
+NAMES: Final = "#names"
+# The ids that ``lift.py`` gives; and what is this short says nothing.
+_OURS: Final = re.compile(r"s[0-9]+|.{,12}", re.DOTALL)
 
 
 @dataclass(slots=True)
@@ -39,6 +46,9 @@ def subjects_of(prompt: Prompt, options: Options, common: Facts, policies: Appli
     found: list[Subject] = []
     for turn in prompt.turns:
         found += _turn(turn, places, common)
+    names = _names(prompt)
+    if names:
+        found.append(_data(names, NAMES, "request", "names", common))
     if policies.guards(Stage.TOOLS):
         found += [_tool(tool, places, common, policies) for tool in prompt.tools]
         texts = option_texts(options)
@@ -50,13 +60,70 @@ def subjects_of(prompt: Prompt, options: Options, common: Facts, policies: Appli
     return tuple(found)
 
 
+def prompt_seams(prompt: Prompt) -> tuple[Seam, ...]:
+    """The seams of all turns, under the names that their subjects have."""
+    places = Places()
+    seams: list[Seam] = []
+    for turn in prompt.turns:
+        texts = [(segment, places.name(segment.id)) for segment in turn.segments]
+        seams += seams_of([(type(s), where, s.text) for s, where in texts if not isinstance(s, Media)])
+        if turn.reasoning is not None:
+            places.name("reasoning")
+        for call in turn.tool_calls:
+            places.name(call.id)
+    return tuple(seams)
+
+
+def undemoted(prompt: Prompt, demoted: Sequence[str]) -> Prompt:
+    """The prompt without the instructions that policy lowered to data: what the rest may vouch for."""
+    if not demoted:
+        return prompt
+    places = Places()
+    turns: list[Turn] = []
+    for turn in prompt.turns:
+        named = [(segment, places.name(segment.id)) for segment in turn.segments]
+        kept = [s for s, where in named if not (isinstance(s, Instruction) and where in demoted)]
+        turns.append(replace(turn, segments=tuple(kept)))
+        if turn.reasoning is not None:
+            places.name("reasoning")
+        for call in turn.tool_calls:
+            places.name(call.id)
+    return Prompt(turns=tuple(turns), tools=prompt.tools, roleless=prompt.roleless)
+
+
+def _names(prompt: Prompt) -> str:
+    """The names that a client chose, one a line."""
+    names: list[str | None] = []
+    for turn in prompt.turns:
+        names += [turn.name, turn.call_id, *[call.id for call in turn.tool_calls]]
+        names += [segment.id for segment in turn.segments]
+        names += [segment.origin for segment in turn.segments if isinstance(segment, Data | Media)]
+    return "\n".join(dict.fromkeys([name for name in names if name is not None and not _OURS.fullmatch(name)]))
+
+
 def _turn(turn: Turn, places: Places, common: Facts) -> Iterator[Subject]:
-    for segment in turn.segments:
-        yield _segment(segment, places.name(segment.id), common)
+    found = [_segment(segment, places.name(segment.id), common) for segment in turn.segments]
+    yield from found
+    if len(found) > 1:
+        yield from _seams(found, turn.segments)
     if turn.reasoning is not None:
         yield _data(turn.reasoning, places.name("reasoning"), "history", "history", common)
     for call in turn.tool_calls:
-        yield _data(arguments_text(call), places.name(call.id), f"tool:{call.name}", "arguments", common)
+        yield _data(call_text(call), places.name(call.id), f"tool:{call.name}", "arguments", common)
+
+
+def _seams(found: Sequence[Subject], segments: Sequence[Segment]) -> Iterator[Subject]:
+    """What stands across the borders of segments that a model reads as one text."""
+    texts = [
+        (type(segment), subject.where, subject.text)
+        for segment, subject in zip(segments, found, strict=True)
+        if not isinstance(segment, Media)
+    ]
+    by_place = {subject.where: subject for subject in found}
+    for seam in seams_of(texts):
+        first = by_place[seam.pieces[0].where]
+        facts = {**first.facts, "segment.id": seam.where}
+        yield Subject(stage=first.stage, where=seam.where, text=seam.text, facts=facts)
 
 
 def _segment(segment: Segment, where: str, common: Facts) -> Subject:
@@ -101,9 +168,22 @@ def arguments_text(call: ToolCall) -> str:
         return call.arguments
 
 
+def call_text(call: ToolCall) -> str:
+    """The same behind the call's name, which no edit may change."""
+    try:
+        return Leaves.of(call_leaves(call, parse_object(call.arguments))).text
+    except ValueError:
+        return f"{call.name}\n{call.arguments}"
+
+
+def call_leaves(call: ToolCall, arguments: JsonObject) -> JsonObject:
+    """A call's texts, under its name."""
+    return {call.name: arguments}
+
+
 def tool_leaves(tool: Tool) -> JsonObject:
-    """A tool's texts: its description, and all that its schema says."""
-    return {"description": tool.description or "", "parameters": tool.parameters}
+    """A tool's texts under its name: its description, and all that its schema says."""
+    return {tool.name: {"description": tool.description or "", "parameters": tool.parameters}}
 
 
 def option_texts(options: Options) -> dict[str, JsonValue]:

@@ -6,6 +6,7 @@ and is no reply.
 
 import hashlib
 import hmac
+from collections.abc import Sequence
 from typing import Final, TypeAlias
 
 from gateway.domain.approval import Approval, ApprovalStatus, HeldReply
@@ -61,6 +62,7 @@ def approval_of(row: Row) -> Approval:
     """
     id_, tenant, key, dialect, model, digest, tools, rules, revision, created, expires, calls, status, by, reason = row
     try:
+        names = read_words(tools)
         return Approval(
             id=id_,
             tenant=tenant,
@@ -68,7 +70,8 @@ def approval_of(row: Row) -> Approval:
             dialect=dialect,
             model=model,
             request_digest=digest,
-            calls=_names(tools) if calls is None else read_calls(calls),
+            calls=_names(names) if calls is None else read_calls(calls),
+            tools=names,
             rules=read_words(rules),
             revision=revision,
             created=created,
@@ -99,15 +102,15 @@ def held_of(approval: Approval, text: bytes | None, seal: bytes) -> HeldReply:
     return HeldReply(approval=approval, reply=reply, handling=handling)
 
 
-def _names(tools: str) -> tuple[ToolCall, ...]:
-    return tuple([ToolCall(id="", name=name, arguments="") for name in read_words(tools)])
+def _names(tools: Sequence[str]) -> tuple[ToolCall, ...]:
+    return tuple([ToolCall(id="", name=name, arguments="") for name in tools])
 
 
 def _seal(of: Approval, text: bytes) -> bytes:
     names = (of.id, of.tenant, of.key, of.dialect, of.model, of.request_digest, of.revision, *of.rules)
     times = (float(of.created).hex(), float(of.expires).hex())
     hashed = hashlib.sha256()
-    for part in (write_words((*names, *times)).encode(), write_calls(of.calls), text):
+    for part in (write_words((*names, *times)).encode(), write_words(of.tools).encode(), write_calls(of.calls), text):
         # Lengths keep ("ab", "c") and ("a", "bc") apart.
         hashed.update(len(part).to_bytes(8, "big"))
         hashed.update(part)

@@ -5,7 +5,7 @@ answered 404 and never forwarded.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -26,6 +26,12 @@ Handler: TypeAlias = Callable[[Request], Awaitable[Response]]
 
 # The most isolation that a model can reach at present, for /v1/models.
 Reach: TypeAlias = Callable[[Model], Isolation]
+
+
+_PATHS: Final = (
+    "/v1/split, /v1/chat/completions, /v1/models, /v1/approvals/{id}, /admin/policies, /admin/break-glass, /healthz "
+    "and /readyz"
+)
 
 
 class App:
@@ -102,9 +108,11 @@ async def _on_error(request: Request, error: Exception) -> Response:
     elif isinstance(error, HTTPException) and error.status_code == 405:
         told = MethodNotAllowed("this path does not know that method")
     else:
-        told = UnknownRoute("no such path; there are /v1/split, /v1/chat/completions, /v1/models, /healthz and /readyz")
+        told = UnknownRoute(f"no such path; there are {_PATHS}")
     status = status_of(told)
-    dialect = openai_chat if request.url.path.startswith("/v1/") else split
+    # What is Splitgate's own speaks its own way, whatever route its path begins with.
+    own = request.url.path.startswith("/v1/approvals/") or not request.url.path.startswith("/v1/")
+    dialect = split if own else openai_chat
     media_type = "application/json" if dialect is openai_chat else "application/problem+json"
     headers = {name.decode(): value.decode() for name, value in headers_of(told)}
     if isinstance(error, HTTPException):

@@ -41,6 +41,7 @@ _NO_STORE: Final = {"cache-control": "no-store"}
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 # A model may write anything in place of a tool's name; what does not look like one is text.
 _TOOL: Final = re.compile(r"[A-Za-z0-9_.:/-]{1,64}")
+_LONGEST_NAME: Final = 256
 _Decided: TypeAlias = Literal[ApprovalStatus.APPROVED, ApprovalStatus.DENIED]
 _DECISIONS: Final[Mapping[str, _Decided]] = {
     "approve": ApprovalStatus.APPROVED,
@@ -233,10 +234,18 @@ def _terms(of: Approval) -> Mapping[str, object]:
         "rules": list(of.rules),
         "revision": of.revision,
         "created": int(of.created),
-        "calls": [{"name": call.name, "arguments": call.arguments} for call in of.calls],
+        "calls": [{"name": _shown(call.name), "arguments": call.arguments} for call in of.calls],
         "decided_by": of.decided_by,
         "reason": of.reason,
     }
+
+
+def _shown(name: str) -> str:
+    """A name as an approver may read it: what is none is told as JSON in ASCII, and not at any length."""
+    if _TOOL.fullmatch(name):
+        return name
+    told = json.dumps(name)
+    return told if len(told) <= _LONGEST_NAME else f"{told[:_LONGEST_NAME]}…"
 
 
 def _audit(event: str, of: Approval, caller: Caller) -> None:

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from gateway.dialects.body import parse_body
-from gateway.domain.errors import GatewayError, MethodNotAllowed
-from gateway.domain.exchange import ApprovalPending, Handling, Reply, ReplyEvent
-from gateway.domain.finding import Finding
+from gateway.domain.errors import BlockedByPolicy, GatewayError, MethodNotAllowed
+from gateway.domain.exchange import ApprovalPending, Handling, Judged, Reply, ReplyEvent
+from gateway.domain.finding import Finding, finding_of
+from gateway.domain.identity import Caller
 from gateway.domain.jsonvalue import JsonObject
 from gateway.domain.request import ClientRequest
 from gateway.domain.verdict import Weight
@@ -37,6 +38,7 @@ from gateway.web.edge import (
 from gateway.web.encoding import plain
 from gateway.web.problems import headers_of, status_of
 from gateway.web.respond import Response
+from gateway.web.verdicts import tell
 
 _log = logging.getLogger("splitgate.web")
 
@@ -129,7 +131,15 @@ class Door:
         if self._lobby.recent.maxlen:
             self._lobby.recent.append(Recorded(tenant=caller.tenant, dialect=self._dialect.NAME, body=body))
         request = await run(lambda: self._dialect.read(body))
-        outcome = await handle(request, caller, request_id, self._lobby.services, run)
+        try:
+            outcome = await handle(request, caller, request_id, self._lobby.services, run)
+        except BlockedByPolicy as blocked:
+            findings = [finding_of(hit) for hit in blocked.found.hits]
+            tell(request_id, caller, decision="block", findings=findings)
+            raise
+        handling = outcome.handling
+        if not isinstance(outcome, Streaming):
+            tell(request_id, caller, decision=handling.decision, findings=handling.findings, policy=handling.policy)
         match outcome:
             case Answered():
                 content = self._dialect.write(outcome.reply, outcome.handling)
@@ -138,16 +148,25 @@ class Door:
                 # Stock SDKs of a drop-in dialect know no other success.
                 status = 202 if self._dialect.NAME == "split" else 200
                 content = self._dialect.write_held(outcome.pending, outcome.handling)
-                await response.whole(status, b"application/json", content, said(outcome.handling))
+                headers = (*said(outcome.handling), (b"x-splitgate-approval", outcome.pending.approval.encode()))
+                await response.whole(status, b"application/json", content, headers)
             case Streaming():
                 writer = self._dialect.StreamWriter(outcome.handling, include_usage=request.options.include_usage)
-                await self._stream(outcome, writer, response)
+                await self._stream(outcome, writer, response, caller)
 
-    async def _stream(self, outcome: Streaming, writer: StreamWriter, response: Response) -> None:
-        await response.start_stream(said(outcome.handling), writer.fail)
-        async with aclosing(outcome.events) as events:
-            async for event in events:
-                await response.more(writer.feed(event))
+    async def _stream(self, outcome: Streaming, writer: StreamWriter, response: Response, caller: Caller) -> None:
+        handling = outcome.handling
+        decision, findings = handling.decision, handling.findings
+        await response.start_stream(said(handling), writer.fail)
+        try:
+            async with aclosing(outcome.events) as events:
+                async for event in events:
+                    if isinstance(event, Judged):
+                        decision, findings = event.decision, (*findings, *event.findings)
+                    await response.more(writer.feed(event))
+        finally:
+            # Also of a stream that broke off: what was found until then.
+            tell(handling.request_id, caller, decision=decision, findings=findings, policy=handling.policy)
         await response.end(writer.finish())
 
     async def _refuse(self, error: GatewayError, response: Response) -> None:

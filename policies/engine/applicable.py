@@ -1,12 +1,12 @@
 """What follows, before any text is seen, from the policies that stand for a request?
 
-Everything that the asker and the policies alone decide is worked out here once and looked up afterwards. Policies that
-only watch may cost time (their detectors run, their output is held so that it can be judged), but change nothing.
+Everything that the asker and the policies alone decide is worked out here once and looked up afterwards. What only
+watches may cost computing, since its detectors run, but it changes neither what is released of an answer nor when.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from functools import reduce
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property, reduce
 from typing import Final, TypeAlias
 
 from gateway.domain.detection import Facts, Stage
@@ -16,11 +16,10 @@ from policies.engine.model import UNKNOWN_TOOL, ExceptionRule, Policy, Rule, Str
 
 _Exceptions: TypeAlias = Mapping[str, tuple[ExceptionRule, ...]]
 
+_ANSWER: Final = frozenset({Stage.OUTPUT, Stage.TOOL_CALL})
 _EDITS: Final = frozenset({Action.REDACT, Action.PSEUDONYMISE})
 # What a tool's entry decides; who declares tools matters only to rules that read these.
 _DECLARED_FACTS: Final = frozenset({"tool.effect", "tool.declared", "tool.derived", "tool.derived_args"})
-# No answer is refused because a policy that only watches asks for it to be held: the request's own deadline ends it.
-_A_DAY_MS: Final = 86_400_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +74,7 @@ class AppliedPolicy:
         return tuple(ready for part in self.parts.values() for ready in part.rules)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # without slots, so that `acting` and `watching` are worked out once
 class Applicable:
     """The policies that stand for a request, and what follows from them.
 
@@ -99,6 +98,16 @@ class Applicable:
     facts: frozenset[str]
     declaring: tuple[Policy, ...]
 
+    @cached_property
+    def acting(self) -> "Applicable":
+        """The same with none but the rules that count. What is declared of tools stays."""
+        return _view(self, acts=True)
+
+    @cached_property
+    def watching(self) -> "Applicable":
+        """The same with none but the rules that only watch: nothing is edited, held or put before an approver."""
+        return replace(_view(self, acts=False), edited=frozenset[Stage](), approves=False)
+
     def wanted(self, stage: Stage) -> frozenset[str]:
         """The instance keys of the detectors that rules at ``stage`` read."""
         return self.wanted_keys[stage]
@@ -112,7 +121,7 @@ class Applicable:
         return stage in self.edited
 
     def uses(self, detector: str) -> bool:
-        """Whether any rule, also one that watches, reads ``detector`` (its name in conditions: ``canary``)."""
+        """Whether any rule that acts reads ``detector`` (its name in conditions: ``canary``)."""
         return detector in self.detectors
 
     def reads(self, facts: frozenset[str]) -> bool:
@@ -169,7 +178,7 @@ def applicable_of(policies: tuple[AppliedPolicy, ...], revision: str) -> Applica
         awake={stage: _awake(of_stage) for stage, of_stage in parts.items()},
         wanted_keys={stage: _wanted(of_stage) for stage, of_stage in parts.items()},
         edited=frozenset(one.rule.stage for one in ready if one.acts and one.rule.action in _EDITS),
-        detectors=frozenset(name for one in ready for name in one.rule.when.detectors),
+        detectors=frozenset(name for one in ready if one.acts for name in one.rule.when.detectors),
         facts=frozenset(name for one in ready for name in one.rule.when.refs),
         declaring=_declaring(policies, ready),
     )
@@ -223,18 +232,35 @@ def _wanted(parts: Iterable[Part]) -> frozenset[str]:
 
 
 def _streaming(policies: Iterable[AppliedPolicy]) -> Streaming:
-    """The most careful of those with rules on output; only policies that act limit how long it is held."""
-    reading = [one for one in policies if Stage.OUTPUT in one.parts]
-    holding = [one for one in policies if Stage.OUTPUT in one.parts or Stage.TOOL_CALL in one.parts]
+    """The most careful of the policies with rules on the answer that act."""
+    acting = [(one.policy.streaming, {ready.rule.stage for ready in one.rules if ready.acts}) for one in policies]
+    reading = [streaming for streaming, stages in acting if Stage.OUTPUT in stages]
+    holding = [streaming for streaming, stages in acting if not stages.isdisjoint(_ANSWER)]
     if not holding:
         return Streaming()
-    limits = [one.policy.streaming.max_hold_ms for one in holding if one.weight is Weight.ACTS]
-    held = not reading or any(one.policy.streaming.mode == "hold" for one in reading)
+    held = not reading or any(streaming.mode == "hold" for streaming in reading)
     return Streaming(
         mode="hold" if held else "window",
-        window_chars=max(one.policy.streaming.window_chars for one in holding),
-        max_hold_ms=min(limits, default=_A_DAY_MS),
+        window_chars=max(streaming.window_chars for streaming in reading or holding),
+        max_hold_ms=min(streaming.max_hold_ms for streaming in holding),
     )
+
+
+def _view(of: Applicable, *, acts: bool) -> Applicable:
+    parts = {stage: tuple(_parts_of(of_stage, acts=acts)) for stage, of_stage in of.parts.items()}
+    return replace(
+        of,
+        parts=parts,
+        awake={stage: _awake(of_stage) for stage, of_stage in parts.items()},
+        wanted_keys={stage: _wanted(of_stage) for stage, of_stage in parts.items()},
+    )
+
+
+def _parts_of(parts: Iterable[Part], *, acts: bool) -> Iterator[Part]:
+    for part in parts:
+        rules = [one for one in part.rules if one.acts is acts]
+        if rules:
+            yield _part(part.policy, rules, part.keys)
 
 
 def _declaring(policies: Iterable[AppliedPolicy], ready: Iterable[ReadyRule]) -> tuple[Policy, ...]:

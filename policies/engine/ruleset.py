@@ -1,8 +1,8 @@
 """Which policies stand for this request, and which of them act?
 
 One ``Ruleset`` is one revision of all policies and never changes: a reload makes another. A request that no policy
-matches gets the fallback, never nothing; a policy set to ``off`` matches and stands for nothing, which is a setting
-that can be seen.
+matches gets the fallback, never nothing; a policy that is ``off`` matches no request. Who wants less than the fallback
+writes a policy that says less, which answers then name.
 """
 
 import fnmatch
@@ -103,8 +103,9 @@ class Ruleset:
         self.fallback = fallback
         self.revision = _revision((*self.policies, fallback))
         self._instances = instances
-        self._standing = tuple(map(_standing, self.policies))
-        self._last = (_standing(fallback),)
+        # One that is off stands for nothing, not even for being there.
+        self._standing = tuple(_standing(policy) for policy in self.policies if policy.mode != "off")
+        self._last = (_standing(fallback),) if fallback.mode != "off" else ()
         self._choices: dict[Identity, _Choice] = {}
         self._made: dict[tuple[object, ...], Applicable] = {}
         # Whether any policy draws its requests, so that `Asker.digest` is worth computing.
@@ -128,7 +129,6 @@ class Ruleset:
         standing = tuple(
             (one, tuple(exception for matcher, exception in one.exceptions if matcher.matches(identity)))
             for one in matching
-            if one.policy.mode != "off"
         )
         settled = None
         if not any(_draws(one, identity[0]) for one, _ in standing):

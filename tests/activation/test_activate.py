@@ -346,3 +346,26 @@ async def test_detectors_that_cannot_be_ended_keep_nobody_from_anything(
         await worker.reload()
     assert caplog.text.count("detectors could not be ended (ZeroDivisionError)") == 2
     assert "hunter2" not in caplog.text
+
+
+async def test_a_reload_whose_asker_goes_away_is_seen_through(site: Site, policy_text: PolicyText) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(file: str, raw: bytes) -> Policy:
+        begun.set()
+        assert go_on.wait(10)
+        return site.engine.load(file, raw)
+
+    go_on.set()
+    async with site.worker(engine=replace(site.engine, load=slow)) as worker:
+        (site.policies / "more.yaml").write_text(policy_text("more"))
+        begun.clear()
+        go_on.clear()
+        asked = asyncio.create_task(worker.reload())
+        await asyncio.to_thread(begun.wait, 10)
+        asked.cancel()
+        go_on.set()
+        with pytest.raises(asyncio.CancelledError):
+            await asked
+        assert names(worker) == ["baseline", "mail", "more"]
+        assert (await worker.reload()).activations == 3

@@ -45,7 +45,7 @@ def test_the_two_gateways_differ_in_their_policies_alone(site: Site) -> None:
     }
     assert ways[BASELINE].policies.names == ("baseline",)
     assert ways[BASELINE].policies.guards(Stage.DATA)
-    assert ways[OFF].policies.names == ()
+    assert ways[OFF].policies.names == ("nothing",)
     assert not any(ways[OFF].policies.guards(stage) for stage in Stage)
 
 

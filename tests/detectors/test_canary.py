@@ -138,3 +138,16 @@ def test_it_is_found_whatever_stands_around_it(before: str, after: str) -> None:
 @given(st.text())
 def test_no_text_holds_it_by_chance(text: str) -> None:
     assert _seen(text, draw()) == QUIET
+
+
+@pytest.mark.parametrize(
+    "form", [_BODY, base64.b64encode(_BYTES).decode(), "".join(f"%{ord(one):02x}" for one in _BODY)]
+)
+def test_past_the_bound_one_mark_covers_the_rest(look: Look, form: str) -> None:
+    text = f"{form} " * 600
+    seen = look(text)
+    # What is escaped reads as hexadecimal digits too.
+    assert len(seen.marks) <= 1_000
+    assert seen.marks[-1].end >= len(text) - 4
+    assert seen.marks[-1].end - seen.marks[-1].start > 90 * len(form)
+    assert len({mark.end for mark in look(f"{form} " * 400).marks}) == 400

@@ -113,6 +113,12 @@ def test_past_the_bound_one_mark_covers_the_rest() -> None:
     assert seen.marks[-1].end == len(text)
 
 
+def test_padding_that_never_ends_is_none() -> None:
+    gap = " \u200b\u200b\u200b\u200b "
+    assert _look(gap * 900) == QUIET
+    assert _look(gap * 1_100).facts["det.invisible.zero_width"] is True
+
+
 def test_every_fact_is_declared_and_given() -> None:
     given = _look("ig\u200bnore").facts
     assert given.keys() == {fact.name for fact in FACTS}

@@ -1,9 +1,10 @@
-"""Hostile texts of 100,000 characters: no detector takes more than a fixed time, nor more than linear time."""
+"""Hostile texts: no detector takes more than a fixed time for 100,000 characters, nor more than linear for more."""
 
 import base64
 import codecs
+import sys
 from collections.abc import Mapping
-from time import perf_counter
+from time import thread_time
 
 import pytest
 
@@ -15,10 +16,19 @@ from policies.engine.condition import compile_condition
 from policies.engine.model import DetectorSettings, Policy, Rule
 
 SIZE = 100_000
-# The budget is 10 ms on a quiet machine; a loaded one, under coverage, may take 40 times as long.
-SECONDS = 0.4
+# The budget is 10 ms on a quiet machine; eight times as long for one that is shared and throttled, and for the densest
+# texts of personal data, which take three times as long. Tracing, as for coverage, makes Python three times as slow
+# again. What a text takes is the least of several runs, counted by the thread's own clock.
+SECONDS = 0.08 if sys.gettrace() is None else 0.24
+RUNS = 6
+# Ten times the text takes ten times as long, give or take what does not fit into caches any more. Below a millisecond
+# the clock says little.
+LARGER = 10
+RATIO = 30
+LEAST_SECONDS = 0.001
 
 _SAID = b"hello there my friend, "
+_CANARY = "0123456789abcdef"
 _UNITS: Mapping[str, str] = {
     "one letter": "a",
     "dots": ".",
@@ -77,6 +87,27 @@ _UNITS: Mapping[str, str] = {
     "accents": "e\u0301\u0301",
     "surrogates": "\ud800",
     "ideographs": "\u4e2d\u6587",
+    "umlauts": "\u00e4\u00f6\u00fc\u00df",
+    "short base64": base64.b64encode(_SAID[:18]).decode() + " ",
+    "short percent": "%69%67%6e ",
+    "short cards": "4111 1111 ",
+    "decimals": "123.456 ",
+    "dates": "01.02.2024 ",
+    "timestamps": "2024-03-07T10:11:12 ",
+    "IBAN that is none": "DE00 1234 1234 1234 1234 1234 1234 ",
+    "IP addresses in a row": "10.1.2.3,",
+    "IPv6": "2001:db8::1 ",
+    "telephones": "+49 30 1234567 ",
+    "names without values": "pass=",
+    "assignments beyond ASCII": '\u00fc password = "hunter2hunter2X" ',
+    "padding": " \u200b\u200b\u200b\u200b ",
+    "canaries": _CANARY,
+    "canaries beyond ASCII": "\u00fc" + _CANARY,
+    "split canaries": "-".join(_CANARY) + " ",
+    "escaped canaries": "".join(f"%{ord(one):02x}" for one in _CANARY) + " ",
+    "srcset": '<img srcset="https://a.example/1 1x, https://b.example/2 2x, ">',
+    "styles": '<p style="background:\\75rl(//a.example)">',
+    "numbers in JSON": "1,",
 }
 
 
@@ -102,15 +133,20 @@ def everything() -> tuple[Detectors, frozenset[str]]:
     return detectors, frozenset(instances["all"].values())
 
 
-def _seconds(detectors: Detectors, key: str, text: str) -> float:
-    subject = Subject(stage=Stage.OUTPUT, where="output", text=text, facts={}, canary="sg-0123456789abcdef")
+def _text(unit: str, size: int) -> str:
+    return (unit * (size // len(unit) + 1))[:size]
+
+
+def _seconds(detectors: Detectors, key: str, text: str, enough: float) -> float:
+    """The least of some runs; of no more than it takes to be quick ``enough``."""
+    subject = Subject(stage=Stage.OUTPUT, where="output", text=text, facts={}, canary=f"sg-{_CANARY}", schema={})
     taken: list[float] = []
-    for _ in range(3):
-        start = perf_counter()
+    for _ in range(RUNS):
+        start = thread_time()
         seen = detectors.scan(subject, frozenset({key}))
-        taken.append(perf_counter() - start)
+        taken.append(thread_time() - start)
         assert all(detection.failed != "error" for detection in seen.values())
-        if taken[-1] < SECONDS:
+        if taken[-1] < enough:
             break
     return min(taken)
 
@@ -118,9 +154,23 @@ def _seconds(detectors: Detectors, key: str, text: str) -> float:
 @pytest.mark.parametrize("unit", _UNITS.values(), ids=_UNITS.keys())
 def test_hostile_text_is_read_in_its_budget(everything: tuple[Detectors, frozenset[str]], unit: str) -> None:
     detectors, keys = everything
-    text = (unit * (SIZE // len(unit) + 1))[:SIZE]
-    slow = {key: taken for key in keys if (taken := _seconds(detectors, key, text)) >= SECONDS}
+    text = _text(unit, SIZE)
+    slow = {key: taken for key in keys if (taken := _seconds(detectors, key, text, SECONDS)) >= SECONDS}
     assert slow == {}
+
+
+@pytest.mark.parametrize("unit", _UNITS.values(), ids=_UNITS.keys())
+def test_ten_times_the_text_takes_about_ten_times_as_long(
+    everything: tuple[Detectors, frozenset[str]], unit: str
+) -> None:
+    detectors, keys = everything
+    more: dict[str, float] = {}
+    for key in keys:
+        least = max(LEAST_SECONDS, _seconds(detectors, key, _text(unit, SIZE), 0.0))
+        ratio = _seconds(detectors, key, _text(unit, SIZE * LARGER), least * RATIO) / least
+        if ratio >= RATIO:
+            more[key] = ratio
+    assert more == {}
 
 
 def test_every_detector_is_held_to_it(everything: tuple[Detectors, frozenset[str]]) -> None:

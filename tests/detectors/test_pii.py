@@ -1,5 +1,6 @@
 """det.pii: what the patterns find, what they leave alone, and what they refuse to judge."""
 
+import itertools
 import subprocess
 import sys
 import time
@@ -13,7 +14,7 @@ from gateway.detectors._recognizers import KNOWN
 from gateway.detectors.pii import CONTEXT_CHARS, Pii, facts_of
 from gateway.detectors.regex import PatternSet
 from gateway.detectors.text import Text
-from gateway.domain.detection import QUIET, Detection, Stage, Subject
+from gateway.domain.detection import QUIET, Detection, Mark, Stage, Subject
 from gateway.domain.errors import ConfigError
 from policies.engine.model import PiiSettings, Recognizer
 
@@ -207,9 +208,46 @@ def test_no_mark_is_longer_than_its_recogniser_says(look: Callable[..., Detectio
         assert mark.end - mark.start <= bound
 
 
-def test_too_many_candidates_are_a_failure_and_not_a_silence(look: Callable[..., Detection]) -> None:
-    assert look("joe@example.com " * 6000).failed == "too_many"
-    assert look("joe@example.com " * 200).facts["det.pii.count"] == 200
+def test_too_many_candidates_that_are_nothing_are_a_failure_and_not_a_silence(look: Callable[..., Detection]) -> None:
+    assert look("4111 1111 1111 1112 " * 5_000).failed == "too_many"
+    assert look("4111 1111 1111 1112 " * 50) == QUIET
+
+
+def test_too_many_that_are_real_take_the_rest_of_the_text_with_them(look: Callable[..., Detection]) -> None:
+    text = "10.11.12.13," * 20_000
+    seen = look(text)
+    assert seen.failed is None
+    assert seen.marks[0] == Mark(kind="IP_ADDRESS", start=0, end=11)
+    assert seen.marks[-1].end == len(text)
+    assert seen.marks[-1].end - seen.marks[-1].start > len(text) // 2
+    assert look("10.11.12.13," * 200).facts["det.pii.count"] == 200
+
+
+def test_two_kinds_that_are_too_many_are_a_failure(look: Callable[..., Detection]) -> None:
+    assert look("1.1.1.1,00:11:22:33:44:55," * 12_000).failed == "too_many"
+
+
+def test_rest_leaves_what_is_of_another_kind(look: Callable[..., Detection]) -> None:
+    text = "10.11.12.13," * 20_000 + "joe@example.com" + ",10.11.12.13" * 10
+    marks = look(text).marks
+    start = text.index("joe")
+    assert [(mark.kind, mark.start) for mark in marks[-2:]] == [("EMAIL_ADDRESS", start), ("IP_ADDRESS", start + 15)]
+    assert all(one.end <= other.start for one, other in itertools.pairwise(marks))
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("2024-03-07 10:11:{:02d},123 INFO worker-3 request {:06d} took 12 ms\n", 0),
+        ("2024-03-07T10:11:{:02d}Z;{:06d};12.50;EUR\n", 0),
+        ("{:02d};Jane Doe;jane.doe{:06d}@mail.example.com;Berlin\n", 3_000),
+        ("{:02d};10.1.2.3;{:06d};GET;/static/images/logo.png;200;Mozilla on some machine\n", 3_000),
+    ],
+    ids=["log", "bookings", "customers", "addresses"],
+)
+def test_long_ordinary_texts_are_judged_whole(look: Callable[..., Detection], line: str, found: int) -> None:
+    seen = look("".join(line.format(number % 60, number) for number in range(3_000)))
+    assert (seen.failed, len(seen.marks)) == (None, found)
 
 
 @pytest.mark.parametrize(

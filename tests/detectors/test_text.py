@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.detectors._confusables import CONFUSABLES, LOOKALIKES, NEAR_LOOKALIKES
-from gateway.detectors.text import IGNORABLE_RANGES, Text
+from gateway.detectors._folding import IGNORABLE_RANGES
+from gateway.detectors.text import Text
 
 
 def test_ascii_is_lower_cased_in_place() -> None:
@@ -107,3 +108,26 @@ def test_lookalikes_are_folded_to_ascii_letters() -> None:
 def test_no_ascii_character_is_a_confusable_and_all_are_read_as_ascii() -> None:
     assert not any(letter.isascii() for letter in CONFUSABLES)
     assert all(read.isascii() and read == read.lower() for read in CONFUSABLES.values())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Größe und Maß" * 9,
+        "中文，全角" + "".join(map(chr, range(0x4E00, 0x4F00))) + "ﬁ",
+        "".join(map(chr, range(0x400, 0x500))) + "e\u0301",
+        "😀 Straße 👍",
+        "\ufffe½\uffff",
+        "".join(map(chr, range(0xFF01, 0xFF5F))) + "".join(map(chr, range(0x4E00, 0x4F00))),
+    ],
+    ids=["known page", "few to replace", "own page too small", "emoji", "no characters", "many to replace"],
+)
+def test_every_way_of_folding_gives_what_single_characters_give(text: str) -> None:
+    pieces = [Text(one).matching for one in text]
+    whole = Text(text)
+    assert whole.matching == "".join(pieces)
+    at = 0
+    for place, piece in enumerate(pieces):
+        if piece:
+            assert whole.span(at, at + len(piece)) == (place, place + 1)
+        at += len(piece)

@@ -396,3 +396,40 @@ def test_no_text_before_it_hides_an_image(before: str, after: str) -> None:
     subject = Subject(stage=Stage.OUTPUT, where="output", text=text, facts={})
     facts = Urls(_SETTINGS).detect(Text(text), subject).facts
     assert (facts["det.urls.external"], facts["det.urls.image_external"]) == (True, True)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        r'<img src="\\evil.example/?q=1">',
+        r'<img src="\/evil.example/x">',
+        r'<iframe src="\\evil.example/?q=1">',
+        r"<p style=\"background:url('\\\\evil.example/x')\">",
+        r"<style>p{background:url('\\evil.example/x')}</style>",
+        r"<style>p{background:\75rl(//evil.example/x)}</style>",
+        r"<style>p{background:u\rl(//evil.example/x)}</style>",
+        r'<STYLE media="all">@\69mport "https://evil.example/x";',
+        '<meta http-equiv=refresh content="0;//evil.example/">',
+        '<meta http-equiv=refresh content="0; url=//evil.example/">',
+        "<meta http-equiv=refresh content=\" 1.5 , URL = 'https://evil.example/'\">",
+    ],
+)
+def test_browsers_fetch_by_backslashes_escapes_and_refreshes_too(look: Look, text: str) -> None:
+    found = look(text)
+    assert _hosts(found) == ("evil.example",)
+    assert found.facts["det.urls.image_external"] is True
+
+
+def test_a_refresh_to_a_host_with_url_in_its_name_is_read_whole(look: Look) -> None:
+    assert _hosts(look('<meta http-equiv=refresh content="0;//curl.example/">')) == ("curl.example",)
+
+
+def test_a_button_leads_where_its_formaction_says(look: Look) -> None:
+    found = look('<button formaction="//evil.example/">x</button>')
+    assert _hosts(found) == ("evil.example",)
+    assert not found.facts.get("det.urls.image_external")
+
+
+@pytest.mark.parametrize("text", ["<style>p{color:red}</style>", r'<img src="a\b.png">', r"<style>p{c:\75 l}</style>"])
+def test_styles_and_paths_without_a_host_are_none(look: Look, text: str) -> None:
+    assert look(text) == QUIET

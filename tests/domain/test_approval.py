@@ -1,17 +1,7 @@
 import pytest
 
-from gateway.domain.approval import Approval, ApprovalStatus, refusal, too_late
+from gateway.domain.approval import ApprovalStatus, refusal, too_late
 from gateway.domain.errors import ApprovalDecided, ApprovalDenied, ApprovalGone
-from gateway.domain.prompt import ToolCall
-
-
-def test_the_tools_of_an_approval_are_those_that_are_called() -> None:
-    calls = tuple(ToolCall(id=str(n), name=name, arguments="{}") for n, name in enumerate(("send", "look", "send")))
-    approval = Approval(
-        id="1", tenant="t", key="k", dialect="split", model="m", request_digest="d", calls=calls, rules=("r",),
-        revision="sha256:1", created=0.0, expires=1.0,
-    )  # fmt: skip
-    assert approval.tools == ("send", "look", "send")
 
 
 @pytest.mark.parametrize(

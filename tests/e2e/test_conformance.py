@@ -22,8 +22,9 @@ Json: TypeAlias = dict[str, Any]
 SECRET = "AKIA" + "QX7ZK2M4N6P3R5T7"
 KEYS = {"authorization": "Bearer planted-requester-key"}
 STAGES = ("instructions", "data", "tools", "tool_call", "output")
-INPUT_ACTIONS = ("block", "redact", "score", "shadow")
-OUTPUT_ACTIONS = ("block", "redact", "score", "shadow", "require_approval")
+INPUT_ACTIONS = ("block", "redact", "score", "shadow", "pseudonymise")
+# `window` is redaction that releases a stream piece by piece.
+OUTPUT_ACTIONS = ("block", "redact", "score", "shadow", "require_approval", "window")
 
 
 class Script(Protocol):
@@ -46,15 +47,16 @@ class Gateway(Protocol):
 def policy(action: str) -> str:
     """Rules at every stage that look for a credential and ask for ``action``, for the model of that name."""
     mode = "shadow" if action == "shadow" else "enforce"
-    asked = "block" if action == "shadow" else action
-    stages = ("tool_call", "output") if action == "require_approval" else STAGES
+    asked = {"shadow": "block", "window": "redact"}.get(action, action)
+    stages = {"require_approval": STAGES[3:], "pseudonymise": STAGES[:2]}.get(action, STAGES)
     rules = "".join(
         f"    - {{id: {stage}, stage: {stage}, severity: critical, when: det.secrets.found, action: {asked}, "
         "message: no}\n"
         for stage in stages
     )
+    streaming = "  streaming: {mode: window, window_chars: 320}\n" if action == "window" else ""
     head = f"apiVersion: splitgate/v1\nkind: Policy\nmetadata: {{name: {action.replace('_', '-')}}}\n"
-    return f"{head}spec:\n  mode: {mode}\n  match: {{models: [{action}]}}\n  rules:\n{rules}"
+    return f"{head}spec:\n  mode: {mode}\n{streaming}  match: {{models: [{action}]}}\n  rules:\n{rules}"
 
 
 @pytest.fixture(scope="module")
@@ -62,13 +64,14 @@ def policed(
     keep_gateway: Callable[..., Gateway], _upstream_server: Upstream, tmp_path_factory: pytest.TempPathFactory
 ) -> Gateway:
     folder: Path = tmp_path_factory.mktemp("policies")
-    for action in OUTPUT_ACTIONS:
+    actions = dict.fromkeys((*INPUT_ACTIONS, *OUTPUT_ACTIONS))
+    for action in actions:
         (folder / f"{action}.yaml").write_text(policy(action))
     target = (
         f'{{provider: openai_compatible, base_url: "{_upstream_server.url}", model: m, '
         "format: tool-envelope, extra_params: [reasoning_content]}"
     )
-    models = "".join(f"  {action}: {{targets: [{target}]}}\n" for action in OUTPUT_ACTIONS)
+    models = "".join(f"  {action}: {{targets: [{target}]}}\n" for action in actions)
     state = tmp_path_factory.mktemp("state")
     return keep_gateway(
         f"state_dir: {state}\npolicies: {{packs: [], paths: [{folder}], watch: false}}\nmodels:\n{models}"
@@ -133,7 +136,36 @@ def chat_inputs() -> dict[str, Json]:
             "response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": deep}},
         },
         "stop": {"messages": [user], "stop": [SECRET]},
+        "two parts": {"messages": [{"role": "user", "content": halves("text")}]},
+        "two data parts": {
+            "messages": [user, {"role": "user", "content": [*halves("data"), {"type": "text", "text": "x"}]}]
+        },
+        "two parts of a tool result": {
+            "messages": [user, {"role": "assistant", "tool_calls": [plain_call]}, {**result, "content": halves("text")}]
+        },
+        "tool name": {"messages": [user], "tools": [{"type": "function", "function": {**tool, "name": SECRET}}]},
+        "history call name": {
+            "messages": [
+                user,
+                {"role": "assistant", "tool_calls": [{**call, "function": {"name": SECRET, "arguments": "{}"}}]},
+                {**result, "content": "none"},
+            ]
+        },
+        "history call id": {
+            "messages": [
+                user,
+                {"role": "assistant", "tool_calls": [{**plain_call, "id": SECRET}]},
+                {**result, "tool_call_id": SECRET, "content": "none"},
+            ]
+        },
+        "data id": {"messages": [user], "data": [{"id": SECRET, "text": "x"}]},
+        "data origin": {"messages": [user], "data": [{"origin": SECRET, "text": "x"}]},
     }
+
+
+def halves(kind: str) -> list[Json]:
+    """The credential in two parts of one message."""
+    return [{"type": kind, "text": SECRET[:9]}, {"type": kind, "text": SECRET[9:]}]
 
 
 def split_inputs() -> dict[str, Json]:
@@ -153,7 +185,14 @@ INPUTS = [
     *(("/v1/chat/completions", name, body) for name, body in chat_inputs().items()),
     *(("/v1/split", name, body) for name, body in split_inputs().items()),
 ]
-INPUT_CELLS = list(product(INPUTS, (False, True), INPUT_ACTIONS))
+# What stands at stage `tools` has no placeholders, and a name cannot be replaced.
+TOOLS = {"tool description", "tool schema", "response format", "output schema", "stop", "tool name"}
+NAMES = {"tool name", "history call name", "history call id", "data id", "data origin"}
+INPUT_CELLS = [
+    cell
+    for cell in product(INPUTS, (False, True), INPUT_ACTIONS)
+    if not (cell[2] == "pseudonymise" and cell[0][1] in TOOLS)
+]
 
 
 @pytest.mark.parametrize(
@@ -170,20 +209,23 @@ def test_no_channel_of_a_request_goes_unscanned(
     answer = client.post(path, json={"model": action, "stream": stream, **body})
     sent = b"".join(upstream.raw).decode()
     found = answer.headers.get("x-splitgate-findings", "")
-    if action in {"block", "score"}:
+    if action in {"block", "score"} or (name in NAMES and action != "shadow"):
         assert answer.status_code == 400, name
         assert "splitgate_blocked" in answer.text
         assert not upstream.raw
-        assert SECRET not in answer.text
-    elif action == "redact":
+        # A tool is called by the name that the client itself gave it.
+        assert SECRET not in answer.text or name == "tool name"
+    elif action in {"redact", "pseudonymise"}:
         assert answer.status_code == 200, answer.text
         assert SECRET not in sent
-        assert "REDACTED" in sent
+        assert SECRET[:9] not in sent
+        assert SECRET[9:] not in sent
+        assert ("REDACTED" if action == "redact" else "_1>") in sent.replace("\\u003c", "<")
         assert answer.headers["x-splitgate-decision"] in {"redact", "pending"}
         assert "=" in found
     else:
         assert answer.status_code == 200
-        assert SECRET in plain(sent)
+        assert SECRET in plain(sent) or (SECRET[:9] in sent and SECRET[9:] in sent)
         assert "~shadow" in found
 
 
@@ -202,6 +244,9 @@ def message(said: Said) -> Json:
     if kind in arguments:
         call = {"id": "c1", "type": "function", "function": {"name": "look", "arguments": json.dumps(arguments[kind])}}
         return {"role": "assistant", "content": None, "tool_calls": [call]}
+    if said.channel == "call name":
+        call = {"id": "c1", "type": "function", "function": {"name": said.text, "arguments": "{}"}}
+        return {"role": "assistant", "content": None, "tool_calls": [call]}
     if said.channel == "escaped arguments":
         text = said.text.replace("A", "\\u0041")
         call = {"id": "c1", "type": "function", "function": {"name": "look", "arguments": f'{{"q":"{text}"}}'}}
@@ -214,7 +259,7 @@ def message(said: Said) -> Json:
 
 
 def completion(said: Said) -> Json:
-    reason = "tool_calls" if "arguments" in said.channel else "stop"
+    reason = "tool_calls" if "arguments" in said.channel or "call" in said.channel else "stop"
     first = {"role": "assistant", "content": "first"}
     choices: list[Json] = [{"index": i, "message": first, "finish_reason": "stop"} for i in range(said.choice)]
     choices.append({"index": said.choice, "message": message(said), "finish_reason": reason})
@@ -253,6 +298,7 @@ CHANNELS = (
     "arguments deep",
     "escaped arguments",
     "broken arguments",
+    "call name",
 )
 OUTPUT_CELLS = list(product(("/v1/chat/completions", "/v1/split"), CHANNELS, (False, True), OUTPUT_ACTIONS, (0, 1)))
 
@@ -290,10 +336,10 @@ def test_no_channel_of_an_answer_goes_unscanned(
         assert SECRET in plain(told)
         return
     assert SECRET not in plain(told)
-    if action in {"block", "score"} or channel in {"arguments key", "broken arguments"}:
+    if action in {"block", "score"} or channel in {"arguments key", "broken arguments", "call name"}:
         # What cannot be edited, or cannot be read, is refused whatever else was asked for.
         assert "content_filter" in answer.text or "approval" in answer.text
-    elif action == "redact":
+    elif action in {"redact", "window"}:
         assert "REDACTED:" in told
     else:
         assert "approval" in answer.text
@@ -327,6 +373,5 @@ def told_of(text: str, *, stream: bool) -> str:
 
 
 def test_the_matrix_covers_every_action_of_the_engine() -> None:
-    covered = {*INPUT_ACTIONS, *OUTPUT_ACTIONS} - {"shadow"}
-    # Placeholders have tests of their own in test_pseudonyms.py, demotion in test_policies.py.
-    assert {action.value for action in Action} - covered == {"pseudonymise", "set_channel"}
+    # Demotion has tests of its own in test_policies.py: it takes nothing away.
+    assert {action.value for action in Action} - {*INPUT_ACTIONS, *OUTPUT_ACTIONS} == {"set_channel"}

@@ -1,4 +1,7 @@
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Final, Literal
 
 import pytest
 
@@ -6,11 +9,19 @@ from gateway.activation.assemble import Engine, assemble
 from gateway.activation.engine import engine
 from gateway.activation.sources import PolicyFile
 from gateway.domain.approval import HeldReply
+from gateway.domain.detection import Detection, Detections, Fact, Facts, FactType, Mark, Stage, Subject
 from gateway.domain.isolation import Isolation
+from gateway.domain.ports import Scanner
 from gateway.domain.prompt import Data, Instruction, Prompt, Speaker, Trust, Turn
 from gateway.domain.request import Options
 from gateway.domain.target import Endpoint, Layout, Target
+from gateway.domain.verdict import Action, Weight
+from gateway.pipeline.guard import Watch
 from gateway.pipeline.in_force import InForce
+from policies.engine.applicable import applicable_of, apply_policy
+from policies.engine.condition import Condition, compile_condition
+from policies.engine.model import ExceptionRule, Mode, Policy, Rule, Streaming, ToolRule
+from policies.engine.vocabulary import BASE
 
 
 @pytest.fixture
@@ -100,5 +111,146 @@ def policies_of(an_engine: Engine) -> Callable[..., InForce]:
         head = f"apiVersion: splitgate/v1\nkind: Policy\nmetadata: {{name: test}}\nspec:\n  {spec}\n"
         text = head + (f"  rules:\n{listed}" if rules else "")
         return assemble([PolicyFile(file="test.yaml", raw=text.encode(), fallback=True)], an_engine).in_force
+
+    return make
+
+
+SECRET: Final = "sk-5ecret"
+_FACTS: Final = {
+    "det.secrets.found": FactType.BOOL,
+    "det.secrets.count": FactType.INT,
+    "det.secrets.kinds": FactType.STRINGS,
+    "det.slow.found": FactType.BOOL,
+}
+_VOCABULARY: Final = {
+    **BASE,
+    **{name: Fact(name=name, type=kind, doc="A test's.", longest=16) for name, kind in _FACTS.items()},
+}
+_OFFERED: Final[Facts] = {"tool.offered": True, "tool.valid": True}
+
+
+@dataclass
+class LiteralScanner:
+    """``secrets`` marks literals wherever they stand; ``slow`` has to be asked and finds a word."""
+
+    literals: Mapping[str, str] = field(default_factory=lambda: {SECRET: "key"})
+    slow_word: str = "slowly"
+    failed: str | None = None
+    seen: list[Subject] = field(default_factory=list[Subject])
+
+    def scan(self, subject: Subject, wanted: frozenset[str]) -> Detections:
+        if "secrets" not in wanted:
+            return {}
+        self.seen.append(subject)
+        marks = tuple(self._marks(subject.text))
+        facts: Facts = {
+            "det.secrets.found": True,
+            "det.secrets.count": len(marks),
+            "det.secrets.kinds": tuple(sorted({mark.kind for mark in marks})),
+        }
+        return {"secrets": Detection(facts=facts, marks=marks, failed=self.failed)} if marks or self.failed else {}
+
+    def _marks(self, text: str) -> Iterator[Mark]:
+        for word, kind in self.literals.items():
+            at = text.find(word)
+            while at >= 0:
+                yield Mark(kind=kind, start=at, end=at + len(word))
+                at = text.find(word, at + 1)
+
+    def asks(self, wanted: frozenset[str]) -> bool:
+        return "slow" in wanted
+
+    async def ask(self, subjects: Sequence[Subject], wanted: frozenset[str]) -> Sequence[Detections]:
+        assert "slow" in wanted
+        return self.answers(subjects)
+
+    def answers(self, subjects: Sequence[Subject]) -> list[Detections]:
+        found = Detection(facts={"det.slow.found": True})
+        return [{"slow": found} if self.slow_word in subject.text else {} for subject in subjects]
+
+
+@cache
+def _condition(when: str, stage: Stage) -> Condition:
+    return compile_condition(when, _VOCABULARY, stage, {})
+
+
+@pytest.fixture(scope="session")
+def scanner_of() -> Callable[..., LiteralScanner]:
+    return LiteralScanner
+
+
+@pytest.fixture(scope="session")
+def rule() -> Callable[..., Rule]:
+    """A rule of the guard's tests."""
+
+    def make(
+        stage: Stage = Stage.OUTPUT,
+        action: Action = Action.REDACT,
+        when: str = "det.secrets.found",
+        name: str = "R1",
+        mode: Mode = "enforce",
+    ) -> Rule:
+        condition = _condition(when, stage)
+        return Rule(id=name, stage=stage, severity="critical", when=condition, action=action, message="m", mode=mode)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def policy() -> Callable[..., Policy]:
+    def make(
+        *rules: Rule,
+        name: str = "p",
+        mode: Literal["hold", "window"] = "hold",
+        window: int = 16,
+        max_hold_ms: int = 2_000,
+        tools: Mapping[str, ToolRule] | None = None,
+        threshold: int = 5,
+    ) -> Policy:
+        return Policy(
+            name=name,
+            owner="o",
+            file="p.yaml",
+            digest="0" * 64,
+            mode="enforce",
+            severities={"critical": 5, "error": 4, "warning": 3, "notice": 2},
+            thresholds=dict.fromkeys(Stage, threshold),
+            streaming=Streaming(mode=mode, window_chars=window, max_hold_ms=max_hold_ms),
+            tools=tools or {},
+            rules=rules,
+        )
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def watch(policy: Callable[..., Policy]) -> Callable[..., Watch]:
+    """One policy of these rules with ``weight``, and beside it ``others``, which only watch."""
+
+    def make(
+        *rules: Rule,
+        scanner: Scanner | None = None,
+        weight: Weight = Weight.ACTS,
+        facts: Facts = _OFFERED,
+        others: Sequence[Policy] = (),
+        excepted_until: float = 0.0,
+        **given: object,
+    ) -> Watch:
+        until = ExceptionRule(
+            id="E1", rules=tuple([one.id for one in rules]), reason="r", approver="a", expires=excepted_until
+        )
+        keys = {"secrets": "secrets", "slow": "slow"}
+        applied = (
+            apply_policy(policy(*rules, **given), weight, keys, (until,)),
+            *[apply_policy(other, Weight.SHADOW, keys) for other in others],
+        )
+        return Watch(
+            applicable=applicable_of(applied, "sha256:0"),
+            scanner=scanner or LiteralScanner(),
+            facts={"tainted": True},
+            call_facts=lambda _: facts,
+            canary="canary",
+            schema={"type": "object"},
+        )
 
     return make

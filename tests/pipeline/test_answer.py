@@ -202,7 +202,7 @@ async def test_a_call_that_needs_an_approver_is_kept_and_not_sent(
     assert (approval.tenant, approval.key, approval.rules) == ("local", "anonymous", ("a",))
     assert approval.revision == in_force.ruleset.revision
     assert approval.expires > approval.created
-    assert outcome.pending == ApprovalPending(approval=approval.id, expires=approval.expires, tools=("send",))
+    assert outcome.pending == ApprovalPending(approval=approval.id, expires=approval.expires, tools=("tool_call",))
     assert outcome.handling.decision == "require_approval"
 
 

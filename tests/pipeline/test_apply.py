@@ -152,7 +152,7 @@ def test_history_its_reasoning_and_its_calls_are_edited_too() -> None:
             ToolCall(id="c3", name="f", arguments='{ "q": 1 }'),
         ),
     )
-    edits = [edit("h", 0, 6), edit("reasoning", 0, 6), edit("c1", 2, 8), edit("c2", 0, 6)]
+    edits = [edit("h", 0, 6), edit("reasoning", 0, 6), edit("c1", 4, 10), edit("c2", 2, 8)]
     made = applied(Prompt(turns=(turn,)), *edits).prompt.turns[0]
     mark = "[REDACTED:EMAIL_ADDRESS]"
     assert [segment.text for segment in made.segments if isinstance(segment, History)] == [mark]
@@ -163,8 +163,8 @@ def test_history_its_reasoning_and_its_calls_are_edited_too() -> None:
 def test_a_tools_description_and_schema_are_edited() -> None:
     tool = Tool(name="t", description="secret", parameters={"description": "secret", "type": "object"})
     whole = Prompt(turns=(Turn(speaker=Speaker.USER, segments=(told("x"),)),), tools=(tool, Tool(name="u")))
-    where = "description\nsecret\nparameters\ndescription\nsecret"
-    made = applied(whole, edit("t", 12, 18), edit("t", len(where) - 6, len(where)))
+    where = "t\ndescription\nsecret\nparameters\ndescription\nsecret"
+    made = applied(whole, edit("t", 14, 20), edit("t", len(where) - 6, len(where)))
     mark = "[REDACTED:EMAIL_ADDRESS]"
     assert made.prompt.tools[0].description == mark
     assert made.prompt.tools[0].parameters == {"description": mark, "type": "object"}
@@ -175,7 +175,7 @@ def test_an_edit_that_falls_on_a_name_refuses_the_request() -> None:
     tool = Tool(name="t", parameters={"secret": 1})
     whole = Prompt(turns=(Turn(speaker=Speaker.USER, segments=(told("x"),)),), tools=(tool,))
     with pytest.raises(BlockedByPolicy, match="would replace a name"):
-        applied(whole, edit("t", len("description\n\nparameters\n"), len("description\n\nparameters\nsecret")))
+        applied(whole, edit("t", len("t\ndescription\n\nparameters\n"), len("t\ndescription\n\nparameters\nsecret")))
 
 
 def test_an_edit_that_falls_on_an_image_refuses_the_request() -> None:
@@ -214,3 +214,21 @@ def test_the_canary_stands_at_the_end_of_the_operators_words() -> None:
 def test_no_canary_stands_where_there_is_no_instruction() -> None:
     whole = prompt(data("d"))
     assert apply(whole, Options(), Findings(), "tok").prompt is whole
+
+
+def test_what_is_found_across_a_border_is_taken_out_of_both_texts() -> None:
+    whole = prompt(data("AKIA1234", "a"), data("5678 rest", "b"), told("x"))
+    made = applied(whole, edit("a+b", 0, 12))
+    mark = "[REDACTED:EMAIL_ADDRESS]"
+    assert texts(made.prompt) == [mark, f"{mark} rest", "x"]
+
+
+def test_instructions_lowered_across_a_border_are_both_data() -> None:
+    whole = prompt(told("one", "a"), told("two", "b"), data("d"), told("three", "c"))
+    made = applied(whole, demoted=["a+b"])
+    assert [segment.id for segment in made.prompt.data] == ["a", "b", "d"]
+
+
+def test_an_edit_that_falls_on_a_clients_name_refuses_the_request() -> None:
+    with pytest.raises(BlockedByPolicy, match="would replace a name"):
+        applied(prompt(told("x")), edit("#names", 0, 3))

@@ -1,12 +1,11 @@
 """The guard under policies: what is held, what goes on, what is refused."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Literal
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeAlias
 
 import pytest
 
-from gateway.domain.detection import Detection, Detections, Fact, Facts, FactType, FactValue, Mark, Stage, Subject
+from gateway.domain.detection import Detections, Stage, Subject
 from gateway.domain.exchange import (
     Finish,
     ReasoningDelta,
@@ -21,112 +20,26 @@ from gateway.domain.exchange import (
 )
 from gateway.domain.verdict import Action, Weight, decision_of
 from gateway.pipeline.guard import WITHHELD, Guard, GuardEvent, Watch
-from policies.engine.applicable import applicable_of, apply_policy
-from policies.engine.condition import compile_condition
-from policies.engine.model import Policy, Rule, Streaming, ToolRule
-from policies.engine.vocabulary import BASE
+from policies.engine.model import Rule
 
 NOW = 1_000.0
 SECRET = "sk-5ecret"
 GONE = "[REDACTED:key]"
 FOUND = "det.secrets.found"
 WORDS = ("text", "reasoning")
-VOCABULARY = {
-    **BASE,
-    **{
-        name: Fact(name=name, type=kind, doc="A test's.", longest=16)
-        for name, kind in {
-            FOUND: FactType.BOOL,
-            "det.secrets.count": FactType.INT,
-            "det.secrets.kinds": FactType.STRINGS,
-            "det.slow.found": FactType.BOOL,
-        }.items()
-    },
-}
 
 
-@dataclass
-class Scanner:
-    """Marks a literal wherever it stands; ``slow`` has to be asked and finds another."""
+class Scanner(Protocol):
+    """The scanner of ``conftest.py``."""
 
-    literals: Mapping[str, str] = field(default_factory=lambda: {SECRET: "key"})
-    slow_word: str = "slowly"
-    failed: str | None = None
-    seen: list[Subject] = field(default_factory=list[Subject])
+    seen: list[Subject]
 
-    def scan(self, subject: Subject, wanted: frozenset[str]) -> Detections:
-        self.seen.append(subject)
-        marks = [
-            Mark(kind=kind, start=at, end=at + len(word))
-            for word, kind in self.literals.items()
-            for at in range(len(subject.text))
-            if subject.text.startswith(word, at)
-        ]
-        if "secrets" not in wanted or not (marks or self.failed):
-            return {}
-        facts: Facts = {
-            FOUND: True,
-            "det.secrets.count": len(marks),
-            "det.secrets.kinds": tuple(sorted({mark.kind for mark in marks})),
-        }
-        return {"secrets": Detection(facts=facts, marks=tuple(marks), failed=self.failed)}
-
-    def asks(self, wanted: frozenset[str]) -> bool:
-        return "slow" in wanted
-
-    async def ask(self, subjects: Sequence[Subject], wanted: frozenset[str]) -> Sequence[Detections]:
-        raise NotImplementedError
-
-    def answers(self, subjects: Sequence[Subject]) -> list[Detections]:
-        return [
-            {"slow": Detection(facts={"det.slow.found": True})} if self.slow_word in subject.text else {}
-            for subject in subjects
-        ]
+    def answers(self, subjects: Sequence[Subject]) -> list[Detections]: ...
 
 
-def rule(
-    stage: Stage = Stage.OUTPUT,
-    action: Action = Action.REDACT,
-    when: str = FOUND,
-    name: str = "R1",
-    mode: Literal["enforce", "shadow"] = "enforce",
-) -> Rule:
-    condition = compile_condition(when, VOCABULARY, stage, {})
-    return Rule(id=name, stage=stage, severity="critical", when=condition, action=action, message="m", mode=mode)
-
-
-def watch(
-    *rules: Rule,
-    mode: Literal["hold", "window"] = "hold",
-    window: int = 16,
-    scanner: Scanner | None = None,
-    weight: Weight = Weight.ACTS,
-    facts: Mapping[str, FactValue] | None = None,
-    tools: Mapping[str, ToolRule] | None = None,
-    threshold: int = 5,
-) -> Watch:
-    policy = Policy(
-        name="p",
-        owner="o",
-        file="p.yaml",
-        digest="0" * 64,
-        mode="enforce",
-        severities={"critical": 5, "error": 4, "warning": 3, "notice": 2},
-        thresholds=dict.fromkeys(Stage, threshold),
-        streaming=Streaming(mode=mode, window_chars=window, max_hold_ms=2_000),
-        tools=tools or {},
-        rules=rules,
-    )
-    applied = apply_policy(policy, weight, {"secrets": "secrets", "slow": "slow"})
-    call_facts: Facts = {"tool.offered": True, "tool.valid": True} if facts is None else facts
-    return Watch(
-        applicable=applicable_of((applied,), "sha256:0"),
-        scanner=scanner or Scanner(),
-        facts={"tainted": True},
-        call_facts=lambda _: call_facts,
-        canary="canary",
-        schema={"type": "object"},
-    )
+Watching: TypeAlias = Callable[..., Watch]
+Ruling: TypeAlias = Callable[..., Rule]
+Scanning: TypeAlias = Callable[..., Scanner]
 
 
 def told(guard: Guard, *events: StreamEvent, now: float = NOW) -> list[GuardEvent]:
@@ -164,21 +77,21 @@ def everything(events: Sequence[GuardEvent]) -> str:
 # hold
 
 
-def test_held_text_goes_on_whole_once_it_is_judged() -> None:
+def test_held_text_goes_on_whole_once_it_is_judged(watch: Watching, rule: Ruling) -> None:
     guard = Guard(None, watch(rule()))
     assert told(guard, *text("a ", "b")) == []
     assert told(guard, end()) == [TextDelta(choice=0, text="a b"), end()]
     assert decision_of(guard.verdict) == "allow"
 
 
-def test_what_a_rule_wants_gone_is_replaced_before_it_goes_on() -> None:
+def test_what_a_rule_wants_gone_is_replaced_before_it_goes_on(watch: Watching, rule: Ruling) -> None:
     guard = Guard(None, watch(rule()))
     assert told(guard, *text("key: sk-5e", "cret."), end()) == [TextDelta(choice=0, text=f"key: {GONE}."), end()]
     assert [(hit.rule, hit.where) for hit in guard.verdict.found.hits] == [("R1", "output")]
     assert decision_of(guard.verdict) == "redact"
 
 
-def test_a_blocked_choice_ends_and_holds_nothing() -> None:
+def test_a_blocked_choice_ends_and_holds_nothing(watch: Watching, rule: Ruling) -> None:
     guard = Guard(None, watch(rule(action=Action.BLOCK)))
     assert told(guard, *text("see ", SECRET), *call("{}"), end()) == [end(reason=WITHHELD)]
     assert told(guard, *text("more"), end()) == []
@@ -187,7 +100,7 @@ def test_a_blocked_choice_ends_and_holds_nothing() -> None:
 
 
 @pytest.mark.parametrize("kind", [TextDelta, ReasoningDelta, RefusalDelta])
-def test_every_channel_is_judged_under_its_name(kind: type[TextDelta]) -> None:
+def test_every_channel_is_judged_under_its_name(watch: Watching, rule: Ruling, kind: type[TextDelta]) -> None:
     channel = {TextDelta: "text", ReasoningDelta: "reasoning", RefusalDelta: "refusal"}[kind]
     guarding = watch(rule(when=f'{FOUND} && output.channel == "{channel}" && tainted'))
     assert joined(told(Guard(None, guarding), kind(choice=0, text=SECRET), end())) == GONE
@@ -195,14 +108,14 @@ def test_every_channel_is_judged_under_its_name(kind: type[TextDelta]) -> None:
     assert joined(told(Guard(None, other), kind(choice=0, text=SECRET), end())) == SECRET
 
 
-def test_one_channel_blocks_all_that_its_choice_holds() -> None:
+def test_one_channel_blocks_all_that_its_choice_holds(watch: Watching, rule: Ruling) -> None:
     guard = Guard(None, watch(rule(action=Action.BLOCK)))
     events = told(guard, *text("fine"), ReasoningDelta(choice=0, text=SECRET), end(), *text("other", choice=1), end(1))
     assert events == [end(reason=WITHHELD), TextDelta(choice=1, text="other"), end(1)]
     assert not guard.over
 
 
-def test_scores_add_up_over_the_channels_of_a_choice_and_not_over_choices() -> None:
+def test_scores_add_up_over_the_channels_of_a_choice_and_not_over_choices(watch: Watching, rule: Ruling) -> None:
     rules = (
         rule(action=Action.SCORE, when=f'{FOUND} && output.channel == "text"', name="A"),
         rule(action=Action.SCORE, when=f'{FOUND} && output.channel == "reasoning"', name="B"),
@@ -217,7 +130,7 @@ def test_scores_add_up_over_the_channels_of_a_choice_and_not_over_choices() -> N
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
-def test_of_several_choices_the_highest_score_is_told(order: tuple[int, int]) -> None:
+def test_of_several_choices_the_highest_score_is_told(watch: Watching, rule: Ruling, order: tuple[int, int]) -> None:
     rules = tuple(rule(action=Action.SCORE, when=f'{FOUND} && output.channel == "{name}"', name=name) for name in WORDS)
     guard = Guard(None, watch(*rules, threshold=100))
     both = [*text(SECRET, choice=order[0]), ReasoningDelta(choice=order[0], text=SECRET)]
@@ -225,8 +138,8 @@ def test_of_several_choices_the_highest_score_is_told(order: tuple[int, int]) ->
     assert [score.points for score in guard.verdict.found.scores] == [10]
 
 
-def test_subjects_say_what_they_are() -> None:
-    scanner = Scanner()
+def test_subjects_say_what_they_are(watch: Watching, rule: Ruling, scanner_of: Scanning) -> None:
+    scanner = scanner_of()
     guarding = watch(rule(), scanner=scanner)
     told(Guard(None, guarding), ReasoningDelta(choice=1, text="r"), *text("t", choice=1), end(1))
     assert [(s.where, s.text, s.canary, s.schema) for s in scanner.seen] == [
@@ -235,31 +148,33 @@ def test_subjects_say_what_they_are() -> None:
     ]
 
 
-def test_a_stream_that_breaks_off_releases_nothing_and_says_nothing_of_it() -> None:
-    scanner = Scanner()
+def test_a_stream_that_breaks_off_releases_nothing_and_says_nothing_of_it(
+    watch: Watching, rule: Ruling, scanner_of: Scanning
+) -> None:
+    scanner = scanner_of()
     guard = Guard(None, watch(rule(), scanner=scanner))
     assert told(guard, *text(SECRET), *call("{}")) == []
     assert scanner.seen == []
     assert guard.verdict.found.hits == ()
 
 
-def test_a_detector_that_could_not_look_blocks() -> None:
-    guard = Guard(None, watch(rule(), scanner=Scanner(failed="error")))
+def test_a_detector_that_could_not_look_blocks(watch: Watching, rule: Ruling, scanner_of: Scanning) -> None:
+    guard = Guard(None, watch(rule(), scanner=scanner_of(failed="error")))
     assert told(guard, *text("anything"), end()) == [end(reason=WITHHELD)]
 
 
-def test_starts_and_counts_pass() -> None:
+def test_starts_and_counts_pass(watch: Watching, rule: Ruling) -> None:
     started, usage = Started(id="r", model="m", created=1), UsageReport(usage=None)
     assert told(Guard(None, watch(rule())), started, usage) == [started, usage]
 
 
-def test_datamarks_are_taken_out_before_anything_is_judged() -> None:
+def test_datamarks_are_taken_out_before_anything_is_judged(watch: Watching, rule: Ruling) -> None:
     guard = Guard("\ue000", watch(rule(), rule(Stage.TOOL_CALL, name="R2")))
     events = told(guard, *text("sk-\ue0005e", "cret"), *call('{"a":"sk-\\ue0005ecret"}'), end())
     assert everything(events) == GONE + f'{{"a":"{GONE}"}}'
 
 
-def test_log_probabilities_follow_their_text_until_it_changes() -> None:
+def test_log_probabilities_follow_their_text_until_it_changes(watch: Watching, rule: Ruling) -> None:
     one, two = {"content": [{"token": "a"}], "refusal": None}, {"content": [{"token": "b"}], "refusal": None}
     pieces = [TextDelta(choice=0, text="a", logprobs=one), TextDelta(choice=0, text="b", logprobs=two)]
     kept = told(Guard(None, watch(rule())), *pieces, end())
@@ -270,13 +185,13 @@ def test_log_probabilities_follow_their_text_until_it_changes() -> None:
 
 
 @pytest.mark.parametrize("said", [(), text(""), [ReasoningDelta(choice=0, text="")]])
-def test_an_empty_answer_is_judged_as_an_empty_text(said: Sequence[StreamEvent]) -> None:
+def test_an_empty_answer_is_judged_as_an_empty_text(watch: Watching, rule: Ruling, said: Sequence[StreamEvent]) -> None:
     guard = Guard(None, watch(rule(when="!det.secrets.found", action=Action.BLOCK)))
     assert told(guard, *said, end()) == [end(reason=WITHHELD)]
     assert [hit.where for hit in guard.verdict.found.hits] == ["output"]
 
 
-def test_no_empty_text_is_judged_beside_a_call() -> None:
+def test_no_empty_text_is_judged_beside_a_call(watch: Watching, rule: Ruling) -> None:
     guard = Guard(None, watch(rule(when="!det.secrets.found", action=Action.BLOCK)))
     assert told(guard, *text(""), *call("{}"), end()) == [*call("{}"), end()]
 
@@ -284,7 +199,7 @@ def test_no_empty_text_is_judged_beside_a_call() -> None:
 # time
 
 
-def test_what_is_held_for_too_long_is_blocked() -> None:
+def test_what_is_held_for_too_long_is_blocked(watch: Watching, rule: Ruling) -> None:
     guard = Guard(None, watch(rule()))
     assert guard.deadline is None
     told(guard, *text("a"), now=NOW)
@@ -298,7 +213,7 @@ def test_what_is_held_for_too_long_is_blocked() -> None:
     assert told(guard, *text("c"), end()) == []
 
 
-def test_a_held_call_runs_out_of_time_while_its_text_went_on() -> None:
+def test_a_held_call_runs_out_of_time_while_its_text_went_on(watch: Watching, rule: Ruling) -> None:
     guard = Guard(None, watch(rule(Stage.TOOL_CALL)))
     assert told(guard, *text("at once")) == [TextDelta(choice=0, text="at once")]
     assert guard.deadline is None
@@ -316,7 +231,9 @@ def test_nothing_runs_out_where_nothing_is_guarded() -> None:
 
 
 @pytest.mark.parametrize("weight", [Weight.SHADOW, Weight.BYPASSED])
-def test_policies_that_only_watch_change_nothing_and_see_everything(weight: Weight) -> None:
+def test_policies_that_only_watch_change_nothing_and_see_everything(
+    watch: Watching, rule: Ruling, weight: Weight
+) -> None:
     rules = (rule(action=Action.BLOCK), rule(Stage.TOOL_CALL, Action.BLOCK, name="R2"))
     guard = Guard(None, watch(*rules, weight=weight))
     events = [*text(SECRET), *call('{ "a": "sk-5ecret" }'), end()]
@@ -327,16 +244,22 @@ def test_policies_that_only_watch_change_nothing_and_see_everything(weight: Weig
     assert decision_of(guard.verdict) == "allow"
 
 
-def test_a_question_of_a_policy_that_only_watches_holds_nothing_back() -> None:
-    scanner = Scanner()
+def test_a_question_of_a_policy_that_only_watches_holds_nothing_back(
+    watch: Watching, rule: Ruling, scanner_of: Scanning
+) -> None:
+    scanner = scanner_of()
     guarding = watch(rule(when="det.slow.found", action=Action.BLOCK), weight=Weight.SHADOW, scanner=scanner)
     guard = Guard(None, guarding)
     assert joined(told(guard, *text("slowly"), end())) == "slowly"
-    assert guard.answer(scanner.answers(guard.questions), NOW) == ()
+    assert guard.questions == ()
+    with pytest.raises(ValueError, match="ask again"):
+        guard.answer_late([], NOW)
+    guard.answer_late(scanner.answers(guard.late_questions), NOW + 1_000)
+    assert guard.late_questions == ()
     assert [hit.rule for hit in guard.verdict.found.hits] == ["R1"]
 
 
-def test_text_that_only_shadow_rules_look_at_goes_on_while_calls_are_held() -> None:
+def test_text_that_only_shadow_rules_look_at_goes_on_while_calls_are_held(watch: Watching, rule: Ruling) -> None:
     guard = Guard(None, watch(rule(mode="shadow"), rule(Stage.TOOL_CALL, Action.BLOCK, name="R2")))
     assert joined(told(guard, *text(SECRET))) == SECRET
     assert told(guard, *call(f'{{"a":"{SECRET}"}}'), end()) == [end(reason=WITHHELD)]
@@ -346,36 +269,36 @@ def test_text_that_only_shadow_rules_look_at_goes_on_while_calls_are_held() -> N
 # tool calls
 
 
-def test_calls_are_judged_decoded_and_written_again() -> None:
+def test_calls_are_judged_decoded_and_written_again(watch: Watching, rule: Ruling) -> None:
     guard = Guard(None, watch(rule(Stage.TOOL_CALL)))
     events = told(guard, *call('{ "to": "a\\u0062c", "key": "sk-\\u0035ecret", "n": 1.0 }'), end(reason="tool_calls"))
     assert events == [*call(f'{{"to":"abc","key":"{GONE}","n":1.0}}'), end(reason="tool_calls")]
 
 
 @pytest.mark.parametrize("arguments", ['{"sk-5ecret": 1}', '{"a": "sk-5ecret", "b": NaN}', "sk-5ecret"])
-def test_a_redaction_that_cannot_be_carried_out_blocks(arguments: str) -> None:
+def test_a_redaction_that_cannot_be_carried_out_blocks(watch: Watching, rule: Ruling, arguments: str) -> None:
     guard = Guard(None, watch(rule(Stage.TOOL_CALL)))
     assert told(guard, *text("fine"), *call(arguments), end())[-1:] == [end(reason=WITHHELD)]
 
 
 @pytest.mark.parametrize("arguments", ['{"a":1,"a":2}', "[]", '{"a":NaN}', "{"])
-def test_arguments_that_are_no_strict_json_are_not_released(arguments: str) -> None:
+def test_arguments_that_are_no_strict_json_are_not_released(watch: Watching, rule: Ruling, arguments: str) -> None:
     guard = Guard(None, watch(rule(Stage.TOOL_CALL)))
     assert told(guard, *call(arguments), end()) == [end(reason=WITHHELD)]
     assert [hit.rule for hit in guard.verdict.found.hits] == ["unreadable_arguments"]
 
 
-def test_the_same_arguments_pass_where_no_rule_looks_at_calls() -> None:
+def test_the_same_arguments_pass_where_no_rule_looks_at_calls(watch: Watching, rule: Ruling) -> None:
     events = [*call('{"a":1,"a":2}'), end()]
     assert told(Guard(None, watch(rule())), *events) == events
 
 
 @pytest.mark.parametrize("blank", ["", " \n"])
-def test_a_call_without_arguments_is_an_empty_object(blank: str) -> None:
+def test_a_call_without_arguments_is_an_empty_object(watch: Watching, rule: Ruling, blank: str) -> None:
     assert told(Guard(None, watch(rule(Stage.TOOL_CALL))), *call(blank), end()) == [*call("{}"), end()]
 
 
-def test_a_name_that_was_not_offered_is_judged_with_the_arguments() -> None:
+def test_a_name_that_was_not_offered_is_judged_with_the_arguments(watch: Watching, rule: Ruling) -> None:
     unknown = watch(rule(Stage.TOOL_CALL), facts={})
     assert told(Guard(None, unknown), *call("{}", name=SECRET), end()) == [end(reason=WITHHELD)]
     assert told(Guard(None, unknown), *call("nothing", name=SECRET), end()) == [end(reason=WITHHELD)]
@@ -383,7 +306,7 @@ def test_a_name_that_was_not_offered_is_judged_with_the_arguments() -> None:
     assert told(Guard(None, watch(rule(Stage.TOOL_CALL))), *call("{}", name=SECRET), end()) != [end(reason=WITHHELD)]
 
 
-def test_calls_keep_their_numbers_without_gaps_and_their_places_apart() -> None:
+def test_calls_keep_their_numbers_without_gaps_and_their_places_apart(watch: Watching, rule: Ruling) -> None:
     guard = Guard(None, watch(rule(Stage.TOOL_CALL)))
     reserved = call("{}", name="read_untrusted_data")
     events = told(guard, *reserved, *call(f'{{"a":"{SECRET}"}}', index=1), *call("{}", index=2), end())
@@ -392,7 +315,7 @@ def test_calls_keep_their_numbers_without_gaps_and_their_places_apart() -> None:
     assert told(guard, ToolCallDelta(choice=3, index=9, arguments=SECRET), end(3)) == [end(3)]
 
 
-def test_facts_of_the_call_decide() -> None:
+def test_facts_of_the_call_decide(watch: Watching, rule: Ruling) -> None:
     when = 'tool.effect == "egress" && tainted'
     guarding = watch(rule(Stage.TOOL_CALL, Action.BLOCK, when), facts={"tool.effect": "egress"})
     assert told(Guard(None, guarding), *call("{}"), end()) == [end(reason=WITHHELD)]

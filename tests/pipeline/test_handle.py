@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.domain.errors import InvalidField, IsolationUnreachable, UnknownModel, UpstreamGarbled
+from gateway.domain.errors import BlockedByPolicy, InvalidField, IsolationUnreachable, UnknownModel, UpstreamGarbled
 from gateway.domain.exchange import Choice, Finish, Reply, Started, StreamEvent, TextDelta, ToolCallStarted
 from gateway.domain.identity import ANONYMOUS
 from gateway.domain.isolation import Isolation
@@ -16,6 +16,8 @@ from gateway.pipeline.answer import Answered, Streaming
 from gateway.pipeline.handle import ASSUMED, Services, handle
 from gateway.pipeline.in_force import InForce
 from gateway.stores.untainted import UntaintedReplies
+
+Policies = Callable[..., InForce]
 
 MARK = "\ue000"
 
@@ -183,3 +185,33 @@ async def test_a_withheld_first_event_is_withheld_too(services: Services) -> Non
     outcome = await handle(request(stream=True), ANONYMOUS, "r-1", services)
     assert isinstance(outcome, Streaming)
     assert [event async for event in outcome.events] == [Finish(choice=0, reason="content_filter")]
+
+
+LOWERS = "id: low, stage: instructions, when: segment.origin == 'user', action: set_channel, channel: data"
+
+
+def said_by_the_user(text: str) -> ClientRequest:
+    parts = (TextPart(text=text, path="u"),)
+    asked = request()
+    return replace(asked, messages=(asked.messages[0], Message(role=Role.USER, parts=parts, path="u")))
+
+
+async def test_what_a_rule_lowers_to_data_is_judged_as_data(services: Services, policies_of: Policies) -> None:
+    in_force = policies_of([LOWERS, "id: no-key, stage: data, when: det.secrets.found && tainted, action: block"])
+    strict = replace(services, in_force=lambda: in_force)
+    with pytest.raises(BlockedByPolicy) as caught:
+        await handle(said_by_the_user("key AKIAQX7ZK2M4N6P3R5T7"), ANONYMOUS, "r-1", strict)
+    assert caught.value.rules == ("low", "no-key")
+    outcome = await handle(said_by_the_user("no key"), ANONYMOUS, "r-1", strict)
+    assert [found.rule for found in outcome.handling.findings if found.policy] == ["low"]
+
+
+async def test_a_canary_is_drawn_for_rules_that_act_alone(services: Services, policies_of: Policies) -> None:
+    def drawn() -> str:
+        raise AssertionError("a canary was drawn")
+
+    rule = "id: c, stage: output, when: det.canary.found, action: block"
+    shadow, acting = policies_of([rule], "mode: shadow"), policies_of([rule])
+    await handle(request(), ANONYMOUS, "r-1", replace(services, in_force=lambda: shadow, draw_canary=drawn))
+    with pytest.raises(AssertionError, match="a canary was drawn"):
+        await handle(request(), ANONYMOUS, "r-1", replace(services, in_force=lambda: acting, draw_canary=drawn))

@@ -19,7 +19,7 @@ from gateway.domain.prompt import (
     Trust,
     Turn,
 )
-from gateway.pipeline.taint import Grounds, canonical, content_of, exact_content, is_tainted, stands_in
+from gateway.pipeline.taint import Grounds, content_of, exact_content, is_tainted, stands_in
 from policies.engine.applicable import Applicable, applicable_of
 from policies.engine.model import Effect, Policy, ToolRule
 
@@ -88,7 +88,10 @@ def test_history_taints_unless_it_is_exactly_a_reply_of_ours_to_this_tenant() ->
     [
         ("bob@example.com", "write to bob@example.com, please"),
         ("bob@example.com", "to bob@example.com."),
+        ("bob@example.com", "(bob@example.com)."),
+        ("bob@example.com", 'to "bob@example.com"'),
         ("https://example.com/a", "open <https://example.com/a>"),
+        ("https://example.com/a", "[there](https://example.com/a) or not"),
         ("10", "10"),
         ("a b", "x (a b) y"),
         ("ärger", "viel ärger!"),
@@ -96,7 +99,7 @@ def test_history_taints_unless_it_is_exactly_a_reply_of_ours_to_this_tenant() ->
     ],
 )
 def test_a_whole_value_stands_in_the_text(value: str, text: str) -> None:
-    assert stands_in(value, text)
+    assert stands_in(value.encode(), text.encode())
 
 
 @pytest.mark.parametrize(
@@ -108,26 +111,29 @@ def test_a_whole_value_stands_in_the_text(value: str, text: str) -> None:
         ("example.com", "bob@example.com"),
         ("https://example.com", "https://example.com/path"),
         ("https://example.com/?q=", "https://example.com/?q=1"),
+        ("https://example.com", "https://example.com,evil.example/x"),
+        ("https://example.com", "https://example.com(evil)"),
+        ("https://example.com", "https://example.com).evil.example"),
         ("evil.example", "not-evil.example"),
         ("1", "10"),
+        ("a", "äa"),
+        ("a", "aä"),
         ("bob@example.com", "nothing"),
         ("a", "a" * 3000),
     ],
 )
 def test_a_part_of_a_longer_word_address_or_url_does_not_count(value: str, text: str) -> None:
-    assert not stands_in(value, text)
+    assert not stands_in(value.encode(), text.encode())
 
 
 def test_a_value_that_stands_too_often_as_a_part_is_given_up() -> None:
-    assert not stands_in("a", "ab " * 2000 + "a")
+    assert not stands_in(b"a", b"ab " * 2000 + b"a")
 
 
-@given(st.text(), st.text(), st.text(min_size=1))
+@given(st.text(max_size=20), st.text(max_size=20), st.text(min_size=1, max_size=20))
 def test_a_value_between_blanks_always_stands(before: str, after: str, value: str) -> None:
-    word = canonical(value)
-    text = canonical(f"{before[:20]} {value} {after[:20]}")
-    if word and text.count(word) < 1000 and f" {word} " in f" {text} ":
-        assert stands_in(word, text)
+    text = f"{before} {value} {after}".encode(errors="replace")
+    assert stands_in(value.encode(errors="replace"), text)
 
 
 SEND = ToolRule(effect=Effect.EGRESS, sink_args=("to",))
@@ -143,6 +149,17 @@ def facts_of(policies: Applicable, arguments: str, instructions: str, *, tainted
     [
         ('{"to":"bob@example.com","body":"anything"}', "mail bob@example.com", ()),
         ('{"to":"BOB@Example.com"}', "mail bob@example.com", ()),
+        ('{"to":"https://bit.ly/aBcD"}', "see https://bit.ly/aBcD", ()),
+        ('{"to":"https://bit.ly/aBcD"}', "see https://bit.ly/AbCd", ("to",)),
+        ('{"to":"bob@stra\u00dfe.example"}', "mail bob@strasse.example", ("to",)),
+        ('{"to":"bob@\ufb01sh.example"}', "mail bob@fish.example", ("to",)),
+        ('{"to":"a\\nb"}', "mail a b", ("to",)),
+        ('{"to":" bob@example.com "}', "mail bob@example.com", ()),
+        ('{"TO":"eve@evil.example"}', "x", ("TO",)),
+        ('{"to ":"eve@evil.example"}', "x", ("to ",)),
+        ('{"tos":["eve@evil.example"]}', "x", ("tos",)),
+        ('{"options":{"to":"eve@evil.example"}}', "x", ("options",)),
+        ('{"list":[{"To":"eve@evil.example"}]}', "x", ("list",)),
         ('{"to":["bob@example.com","eve@evil.example"]}', "mail bob@example.com", ("to",)),
         ('{"to":{"address":"bob@example.com"}}', "mail bob@example.com", ("to",)),
         ('{"to":{"address":"bob@example.com"}}', "mail the address bob@example.com", ()),
@@ -190,3 +207,22 @@ def test_too_many_or_too_long_values_count_as_derived(policies: Callable[..., Ap
     many = "[" + ",".join(['"a"'] * 65) + "]"
     assert facts_of(policies({"send": SEND}), f'{{"to":{many}}}', "a")["tool.derived"] is True
     assert facts_of(policies({"send": SEND}), '{"to":"' + "a" * 9000 + '"}', "a" * 9000)["tool.derived"] is True
+
+
+def test_an_argument_that_the_offered_schema_does_not_know_is_a_sink(policies: Callable[..., Applicable]) -> None:
+    tool = Tool(name="send", parameters={"type": "object", "properties": {"to": {}, "body": {}}})
+    grounds = Grounds(["mail bob@example.com"], [tool], policies({"send": SEND}), tainted=True)
+
+    def derived(arguments: str) -> object:
+        return grounds.facts(ToolCall(id="c", name="send", arguments=arguments))["tool.derived_args"]
+
+    assert derived('{"to":"bob@example.com","body":"anything"}') == ()
+    assert derived('{"to":"bob@example.com","bcc":"eve@evil.example"}') == ("bcc",)
+
+
+def test_what_one_answer_searches_is_bounded(policies: Callable[..., Applicable]) -> None:
+    text = "a " * (4 * 1024 * 1024)
+    grounds = Grounds([text], [], policies({"send": SEND}), tainted=True)
+    call = ToolCall(id="c", name="send", arguments='{"to":"a"}')
+    told = [grounds.facts(call)["tool.derived"] for _ in range(40)]
+    assert told == [False] * 32 + [True] * 8

@@ -62,6 +62,7 @@ def held() -> Held:
     def make(id_: str = "a1", tenant: str = "t", text: str = "planted-text", expires: float = 2000.0) -> HeldReply:
         approval = Approval(
             id=id_, tenant=tenant, key="asker", dialect="split", model="m", request_digest="d" * 64, calls=CALLS,
+            tools=tuple([call.name for call in CALLS]),
             rules=("egress", "mail"), revision=REVISION, created=1000.0, expires=expires,
         )  # fmt: skip
         reply = replace(REPLY, choices=(replace(REPLY.choices[0], text=text),))

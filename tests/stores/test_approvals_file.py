@@ -40,7 +40,7 @@ def store(path: Path, opened: Callable[[Path], SqliteApprovals]) -> SqliteApprov
 @pytest.fixture
 def held() -> HeldReply:
     approval = Approval(
-        id="a1", tenant="t", key="asker", dialect="split", model="m", request_digest="d", calls=(), rules=(),
+        id="a1", tenant="t", key="asker", dialect="split", model="m", request_digest="d", calls=(), tools=(), rules=(),
         revision=REVISION, created=1000.0, expires=2000.0,
     )  # fmt: skip
     reply = Reply(id="1", model="m", created=1, choices=(Choice(index=0, text="planted-text", finish_reason="stop"),))

@@ -39,8 +39,8 @@ def stores(opened: Callable[[], SqliteApprovals]) -> tuple[SqliteApprovals, Sqli
 def held() -> Callable[[str], HeldReply]:
     def make(id_: str) -> HeldReply:
         approval = Approval(
-            id=id_, tenant="t", key="asker", dialect="split", model="m", request_digest="d", calls=(), rules=(),
-            revision=REVISION, created=1000.0, expires=2000.0,
+            id=id_, tenant="t", key="asker", dialect="split", model="m", request_digest="d", calls=(), tools=(),
+            rules=(), revision=REVISION, created=1000.0, expires=2000.0,
         )  # fmt: skip
         reply = Reply(id="1", model="m", created=1, choices=(Choice(index=0, text="hello", finish_reason="stop"),))
         handling = Handling(request_id="r", model="m", created=1, isolation="channel", format="plain", target="t")

@@ -60,7 +60,7 @@ HANDLING = Handling(
 HELD = HeldReply(
     approval=Approval(
         id=ID, tenant="t", key="asker", dialect="split", model="m", request_digest="d" * 64, calls=(CALL,),
-        rules=("egress",), revision=REVISION, created=1000.0, expires=2000.5,
+        tools=(CALL.name,), rules=("egress",), revision=REVISION, created=1000.0, expires=2000.5,
     ),
     reply=REPLY,
     handling=HANDLING,
@@ -203,6 +203,33 @@ async def test_an_approver_sees_what_is_asked_and_looking_consumes_nothing(clien
         assert (await http.get(PATH, headers=by(ASKER))).status_code == 200
         over = (await http.get(PATH, params={"view": "terms"}, headers=by(BOSS))).json()
     assert (over["status"], over["calls"]) == ("consumed", [{"name": "send_email", "arguments": ""}])
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("sk-planted/name", "sk-planted/name"),
+        ("planted \u202e name", '"planted \\u202e name"'),
+        ("x " * 500, '"' + "x " * 127 + "x…"),
+    ],
+)
+async def test_a_name_that_nobody_offered_is_shown_to_the_approver_alone(
+    client: Client, house: House, name: str, shown: str
+) -> None:
+    odd = replace(CALL, name=name)
+    reply = replace(REPLY, choices=(replace(REPLY.choices[0], tool_calls=(odd,)),))
+    approval = replace(HELD.approval, calls=(odd,), tools=("tool_call",))
+    await house.store.hold(replace(HELD, approval=approval, reply=reply))
+    async with client() as http:
+        waiting = await http.get(PATH, headers=by(ASKER))
+        assert waiting.json()["tools"] == ["tool_call"]
+        assert name not in waiting.text
+        terms = (await http.get(PATH, params={"view": "terms"}, headers=by(BOSS))).json()
+        assert (terms["tools"], terms["calls"]) == (["tool_call"], [{"name": shown, "arguments": odd.arguments}])
+        await http.post(PATH, headers=by(BOSS), json=NO)
+        assert (await http.get(PATH, params={"view": "terms"}, headers=by(BOSS))).json()["calls"] == [
+            {"name": "tool_call", "arguments": ""}
+        ]
 
 
 async def test_what_was_denied_is_refused_for_good(client: Client, house: House) -> None:
@@ -452,7 +479,8 @@ async def test_decisions_hand_outs_and_voids_are_audited_without_arguments_or_te
     odd = replace(CALL, name="planted text in place of a name")
     reply = replace(REPLY, choices=(replace(REPLY.choices[0], tool_calls=(odd,)),))
     for id_ in ("a2", "a3"):
-        await house.store.hold(replace(HELD, approval=replace(HELD.approval, id=id_, calls=(odd,)), reply=reply))
+        approval = replace(HELD.approval, id=id_, calls=(odd,), tools=(odd.name,))
+        await house.store.hold(replace(HELD, approval=approval, reply=reply))
     async with client() as http:
         await http.post(PATH, headers=by(BOSS), json=YES)
         await http.post(PATH, headers=by(CHIEF), json=NO)

@@ -9,8 +9,6 @@ from gateway.domain.verdict import Action, Weight
 from policies.engine.applicable import Applicable, applicable_of, apply_policy
 from policies.engine.model import UNKNOWN_TOOL, Effect, ExceptionRule, Mode, Policy, Rule, Streaming, ToolRule
 
-DAY_MS = 86_400_000
-
 
 def test_nothing_follows_from_no_policies() -> None:
     nothing = applicable_of((), "sha256:0")
@@ -169,14 +167,42 @@ def test_output_is_held_if_any_policy_with_rules_on_output_holds_it(
     assert standing(elsewhere).streaming == Streaming()
 
 
-def test_a_policy_that_watches_has_output_held_for_its_rules_but_sets_no_time_limit(
+def test_what_only_watches_has_no_word_in_how_output_is_held(
     rule_of: Callable[..., Rule], policy_of: Callable[..., Policy], standing: Callable[..., Applicable]
 ) -> None:
     output = rule_of(stage=Stage.OUTPUT)
     window = streaming_policy(policy_of(output, name="w"), Streaming(mode="window", window_chars=64, max_hold_ms=900))
-    watching = streaming_policy(policy_of(output, name="s", mode="shadow"), Streaming(window_chars=64, max_hold_ms=1))
-    assert standing(window, watching).streaming == Streaming(mode="hold", window_chars=64, max_hold_ms=900)
-    assert standing(watching).streaming == Streaming(mode="hold", window_chars=64, max_hold_ms=DAY_MS)
+    watching = streaming_policy(policy_of(output, name="s", mode="shadow"), Streaming(window_chars=999, max_hold_ms=1))
+    quiet = rule_of(stage=Stage.OUTPUT, mode="shadow")
+    by_rule = streaming_policy(policy_of(quiet, rule_of(), name="r"), Streaming(window_chars=999, max_hold_ms=1))
+    for other in (watching, by_rule):
+        assert standing(window, other).streaming == window.streaming
+        assert standing(other).streaming == Streaming()
+    assert standing(window, bypass="an outage").streaming == Streaming()
+
+
+def test_what_acts_and_what_only_watches_can_be_had_apart(
+    rule_of: Callable[..., Rule], policy_of: Callable[..., Policy], standing: Callable[..., Applicable]
+) -> None:
+    shadow = rule_of("shadow", "det.b.found", stage=Stage.OUTPUT, mode="shadow")
+    calls = rule_of("calls", "tainted", stage=Stage.TOOL_CALL, action=Action.REQUIRE_APPROVAL)
+    acting = policy_of(rule_of("acts", stage=Stage.OUTPUT, action=Action.REDACT), shadow, calls)
+    watching = policy_of(rule_of("w", "tainted", stage=Stage.OUTPUT), name="q", mode="shadow")
+    both = standing(acting, watching)
+
+    def rules(view: Applicable, stage: Stage = Stage.OUTPUT) -> list[str]:
+        return [ready.rule.id for part in view.parts[stage] for ready in part.rules]
+
+    assert rules(both.acting) == ["acts"]
+    assert rules(both.watching) == ["shadow", "w"]
+    assert (rules(both.acting, Stage.TOOL_CALL), rules(both.watching, Stage.TOOL_CALL)) == (["calls"], [])
+    assert (both.acting.wanted(Stage.OUTPUT), both.watching.wanted(Stage.OUTPUT)) == ({"a"}, {"b"})
+    assert [part.keys for part in both.acting.parts[Stage.OUTPUT]] == [{"a": "a"}]
+    assert [ready.rule.id for ready in both.watching.awake[Stage.OUTPUT]] == ["w"]
+    assert (both.acting.approves, both.watching.approves) == (True, False)
+    assert (both.acting.edits(Stage.OUTPUT), both.watching.edits(Stage.OUTPUT)) == (True, False)
+    assert both.acting is both.acting
+    assert not both.watching.guards(Stage.TOOL_CALL)
 
 
 def test_rules_on_tool_calls_alone_limit_how_long_a_call_is_held(

@@ -66,13 +66,17 @@ def test_where_no_policy_matches_the_fallback_stands_whatever_it_says_it_matches
     assert weights(ruleset.applicable(asker_of())) == {"baseline": Weight.ACTS}
 
 
-def test_a_matching_policy_that_is_off_stands_for_nothing_and_keeps_the_fallback_away(
+def test_a_policy_that_is_off_never_keeps_the_fallback_away(
     rule_of: Callable[..., Rule],
     policy_of: Callable[..., Policy],
     ruleset_of: Callable[..., Ruleset],
     asker_of: Callable[..., Asker],
 ) -> None:
-    assert ruleset_of(policy_of(rule_of(), mode="off")).applicable(asker_of()).policies == ()
+    alone = ruleset_of(policy_of(rule_of(), mode="off"), fallback=policy_of(name="baseline"))
+    assert weights(alone.applicable(asker_of())) == {"baseline": Weight.ACTS}
+    other = policy_of(rule_of(), name="other")
+    beside = ruleset_of(policy_of(rule_of(), mode="off"), other, fallback=policy_of(name="baseline"))
+    assert weights(beside.applicable(asker_of())) == {"other": Weight.ACTS}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,104 @@
+"""What of an answer's choices may go on, as far as one kind of rules is concerned?
+
+Rules that act and rules that only watch are kept apart, each with copies of their own, so that nothing which only
+watches can change what goes on, or when.
+"""
+
+from collections.abc import Sequence
+from itertools import chain
+
+from gateway.domain.detection import Detections, Stage, Subject
+from gateway.domain.jsonvalue import JsonObject
+from gateway.domain.verdict import Verdict
+from gateway.pipeline._choice import ChoiceEvent, GuardedChoice, GuardEvent, Release
+from gateway.pipeline._unmark import Unmark
+from gateway.pipeline._watch import Watch
+from policies.engine.evaluate import CLEAR
+
+
+class Choices:
+    """The choices of one answer, by their numbers, under the rules of ``watch``."""
+
+    def __init__(self, watch: Watch, unmark: Unmark, release: Release, patience_s: float | None) -> None:
+        self.watch = watch
+        self._unmark = unmark
+        self._release: Release = release
+        self._patience_s = patience_s
+        self.known: dict[int, GuardedChoice] = {}
+
+    @classmethod
+    def acting(cls, watch: Watch, unmark: Unmark) -> "Choices":
+        """Held for no longer than policy lets it."""
+        return cls(watch, unmark, _release(watch), watch.applicable.streaming.max_hold_ms / 1000)
+
+    @classmethod
+    def watching(cls, watch: Watch, unmark: Unmark) -> "Choices":
+        """Copies of which nothing goes on: they are looked at whole, and never too late."""
+        return cls(watch, unmark, "hold", None)
+
+    def come_whole(self) -> None:
+        """The answer is there whole: windows are for streams."""
+        self._release = "hold" if self._release == "window" else self._release
+
+    def of(self, number: int) -> GuardedChoice:
+        """The choice of this number."""
+        choice = self.known.get(number)
+        if choice is None:
+            choice = GuardedChoice(number, self.watch, self._unmark, self._release, self._patience_s)
+            self.known[number] = choice
+        return choice
+
+    def feed(self, event: ChoiceEvent, now: float) -> tuple[GuardEvent, ...]:
+        """The events that may go on now that this one has come."""
+        return self.of(event.choice).feed(event, now)
+
+    def annotate(self, number: int, extra: JsonObject) -> None:
+        """The other words of a choice that came whole."""
+        self.of(number).annotate(extra)
+
+    @property
+    def deadline(self) -> float | None:
+        """When the oldest of what is held has waited for as long as it may."""
+        return min([at for choice in self.known.values() if (at := choice.deadline) is not None], default=None)
+
+    def expire(self, now: float) -> tuple[GuardEvent, ...]:
+        """Block the choices whose deadline has come."""
+        return tuple(chain.from_iterable([choice.expire(now) for choice in self.known.values()]))
+
+    def cut_off(self) -> tuple[GuardEvent, ...]:
+        """Block the choices that have not ended."""
+        return tuple(chain.from_iterable([choice.cut_off() for choice in self.known.values()]))
+
+    @property
+    def questions(self) -> tuple[Subject, ...]:
+        """What has to be asked of detectors that take another process or a service."""
+        return tuple([subject for choice in self.known.values() for subject in choice.questions])
+
+    def answer(self, answers: Sequence[Detections], now: float) -> tuple[GuardEvent, ...]:
+        """The events that may go on now that ``questions`` are answered, in their order.
+
+        Raises:
+            ValueError: there is not one answer for each question.
+        """
+        questions = self.questions
+        if len(answers) != len(questions):
+            raise ValueError(f"{len(answers)} answers do not fit {len(questions)} questions: ask again")
+        events: list[GuardEvent] = []
+        at = 0
+        for choice in self.known.values():
+            mine = len(choice.questions)
+            events += choice.answer(answers[at : at + mine], now)
+            at += mine
+        return tuple(events)
+
+    def verdict(self, number: int) -> Verdict:
+        """What was decided of a choice so far."""
+        return self.known[number].ledger.verdict if number in self.known else CLEAR
+
+
+def _release(watch: Watch) -> Release:
+    """How text goes on: values come back, and detectors are asked, only once all of it is there."""
+    if not watch.restores and not watch.acts(Stage.OUTPUT):
+        return "at_once"
+    windowed = watch.applicable.streaming.mode == "window" and not watch.restores and not watch.asks(Stage.OUTPUT)
+    return "window" if windowed else "hold"

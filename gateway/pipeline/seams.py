@@ -1,0 +1,106 @@
+"""What stands across the borders of texts that a model reads as one?
+
+Whoever writes the data may choose where it is cut into parts, and a rule that looks at each part alone sees neither
+half of what was cut. The borders are therefore looked at as well, with as much text on either side as matters.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from itertools import groupby
+from typing import Final
+
+from gateway.domain.value import value
+from gateway.domain.verdict import Edit, Findings
+
+# Characters of a text that are looked at on either side of a border; shorter texts whole.
+MARGIN: Final = 1_024
+# Between the first and last place of a seam's name: no id holds it.
+_JOINT: Final = "+"
+
+
+@value
+class Piece:
+    """``length`` characters from ``start`` on of the text at ``where``."""
+
+    where: str
+    start: int
+    length: int
+
+
+@value
+class Seam:
+    """Pieces of adjacent texts, and what they say together."""
+
+    pieces: tuple[Piece, ...]
+    text: str
+
+    @property
+    def where(self) -> str:
+        """Its name: that of its first and its last text."""
+        return f"{self.pieces[0].where}{_JOINT}{self.pieces[-1].where}"
+
+
+def is_text(where: str) -> bool:
+    """Whether a place is a text's own, and no seam of several nor the names of a request."""
+    return _JOINT not in where and not where.startswith("#")
+
+
+def seams_of(texts: Iterable[tuple[type[object], str, str]]) -> list[Seam]:
+    """The seams of texts given as kind, place and text; only texts of one kind that stand together have any."""
+    return [
+        seam
+        for _, run in groupby(texts, key=lambda one: one[0])
+        for seam in _seams([(where, text) for _, where, text in run])
+    ]
+
+
+def _seams(texts: Sequence[tuple[str, str]]) -> list[Seam]:
+    """A long text ends one seam with its head and begins the next with its tail."""
+    seams: list[Seam] = []
+    pieces: list[Piece] = []
+    said: list[str] = []
+
+    def close() -> None:
+        if len(pieces) > 1:
+            seams.append(Seam(pieces=tuple(pieces), text="".join(said)))
+        pieces.clear()
+        said.clear()
+
+    for where, text in texts:
+        if len(text) <= 2 * MARGIN:
+            pieces.append(Piece(where=where, start=0, length=len(text)))
+            said.append(text)
+            continue
+        pieces.append(Piece(where=where, start=0, length=MARGIN))
+        said.append(text[:MARGIN])
+        close()
+        pieces.append(Piece(where=where, start=len(text) - MARGIN, length=MARGIN))
+        said.append(text[-MARGIN:])
+    close()
+    return seams
+
+
+def spread(found: Findings, seams: Iterable[Seam]) -> Findings:
+    """The same findings with what was found at seams told of the texts themselves."""
+    by_name = {seam.where: seam for seam in seams}
+    edits = tuple([one for edit in found.edits for one in _spread_edit(edit, by_name.get(edit.where))])
+    demoted = [
+        where
+        for name in found.demoted
+        for where in ([piece.where for piece in by_name[name].pieces] if name in by_name else [name])
+    ]
+    return replace(found, edits=edits, demoted=tuple(dict.fromkeys(demoted)))
+
+
+def _spread_edit(edit: Edit, seam: Seam | None) -> list[Edit]:
+    if seam is None:
+        return [edit]
+    spread_over: list[Edit] = []
+    at = 0
+    for piece in seam.pieces:
+        first, last = max(edit.start, at), min(edit.end, at + piece.length)
+        if first < last:
+            start = piece.start + first - at
+            spread_over.append(replace(edit, where=piece.where, start=start, end=start + last - first))
+        at += piece.length
+    return spread_over
