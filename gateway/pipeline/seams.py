@@ -4,9 +4,10 @@ Whoever writes the data may choose where it is cut into parts, and a rule that l
 half of what was cut. The borders are therefore looked at as well, with as much text on either side as matters.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from itertools import groupby
+from itertools import accumulate, groupby
 from typing import Final
 
 from gateway.domain.value import value
@@ -82,25 +83,29 @@ def _seams(texts: Sequence[tuple[str, str]]) -> list[Seam]:
 
 def spread(found: Findings, seams: Iterable[Seam]) -> Findings:
     """The same findings with what was found at seams told of the texts themselves."""
-    by_name = {seam.where: seam for seam in seams}
-    edits = tuple([one for edit in found.edits for one in _spread_edit(edit, by_name.get(edit.where))])
-    demoted = [
-        where
-        for name in found.demoted
-        for where in ([piece.where for piece in by_name[name].pieces] if name in by_name else [name])
-    ]
+    by_name = {seam.where: _Spreading(seam) for seam in seams}
+    edits = tuple([one for e in found.edits for one in (by_name[e.where].edits(e) if e.where in by_name else (e,))])
+    demoted = [where for name in found.demoted for where in (by_name[name].places if name in by_name else (name,))]
     return replace(found, edits=edits, demoted=tuple(dict.fromkeys(demoted)))
 
 
-def _spread_edit(edit: Edit, seam: Seam | None) -> list[Edit]:
-    if seam is None:
-        return [edit]
-    spread_over: list[Edit] = []
-    at = 0
-    for piece in seam.pieces:
-        first, last = max(edit.start, at), min(edit.end, at + piece.length)
-        if first < last:
-            start = piece.start + first - at
-            spread_over.append(replace(edit, where=piece.where, start=start, end=start + last - first))
-        at += piece.length
-    return spread_over
+class _Spreading:
+    """Tells edits of a seam as edits of its texts: each costs no more than the texts that it touches."""
+
+    def __init__(self, seam: Seam) -> None:
+        self.places = tuple([piece.where for piece in seam.pieces])
+        self._pieces = seam.pieces
+        self._ends = list(accumulate([piece.length for piece in seam.pieces]))
+
+    def edits(self, edit: Edit) -> list[Edit]:
+        made: list[Edit] = []
+        for number in range(bisect_right(self._ends, edit.start), len(self._pieces)):
+            piece, end = self._pieces[number], self._ends[number]
+            at = end - piece.length
+            if at >= edit.end:
+                break
+            first, last = max(edit.start, at), min(edit.end, end)
+            if first < last:
+                start = piece.start + first - at
+                made.append(replace(edit, where=piece.where, start=start, end=start + last - first))
+        return made
