@@ -61,8 +61,9 @@ def apply(prompt: Prompt, options: Options, found: Findings, canary: str | None)
     if not found.edits and not found.demoted:
         return _with_canary(Applied(prompt=prompt, options=options), canary)
     found = spread(found, prompt_seams(prompt))
-    if any(edit.where == NAMES for edit in found.edits):
-        raise _refused("it would replace a name", found, Action.REDACT, Action.PSEUDONYMISE)
+    # Ids are full of digits that look like somebody's number: they are no place for placeholders, and stay.
+    if any(edit.where == NAMES and edit.action is Action.REDACT for edit in found.edits):
+        raise _refused("it would replace a name", found, Action.REDACT)
     hides = any(edit.action is Action.PSEUDONYMISE for edit in found.edits)
     pseudonyms = Pseudonyms() if hides else None
     work = _Work(found=found, edits=_by_place(found.edits), demoted=frozenset(found.demoted), pseudonyms=pseudonyms)

@@ -185,13 +185,14 @@ INPUTS = [
     *(("/v1/chat/completions", name, body) for name, body in chat_inputs().items()),
     *(("/v1/split", name, body) for name, body in split_inputs().items()),
 ]
-# What stands at stage `tools` has no placeholders, and a name cannot be replaced.
+# What stands at stage `tools` has no placeholders, nor have ids; and a name cannot be replaced.
 TOOLS = {"tool description", "tool schema", "response format", "output schema", "stop", "tool name"}
+IDS = {"history call id", "data id", "data origin"}
 NAMES = {"tool name", "history call name", "history call id", "data id", "data origin"}
 INPUT_CELLS = [
     cell
     for cell in product(INPUTS, (False, True), INPUT_ACTIONS)
-    if not (cell[2] == "pseudonymise" and cell[0][1] in TOOLS)
+    if not (cell[2] == "pseudonymise" and cell[0][1] in TOOLS | IDS)
 ]
 
 

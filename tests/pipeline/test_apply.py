@@ -232,3 +232,5 @@ def test_instructions_lowered_across_a_border_are_both_data() -> None:
 def test_an_edit_that_falls_on_a_clients_name_refuses_the_request() -> None:
     with pytest.raises(BlockedByPolicy, match="would replace a name"):
         applied(prompt(told("x")), edit("#names", 0, 3))
+    # An id with the digits of a telephone number is an id.
+    assert texts(applied(prompt(told("x")), edit("#names", 0, 3, Action.PSEUDONYMISE)).prompt) == ["x"]
