@@ -72,7 +72,7 @@ coverage: setup model  ## tests with branch coverage of the core
 
 .PHONY: docs
 docs: setup  ## write the pages and JSON Schemas that are made by the code
-	$(BIN)/python -m gateway.reference docs/api.md docs/formats.md docs/configuration.md docs/policies.md docs/control-map.md
+	$(BIN)/python -m gateway.reference docs/api.md docs/formats.md docs/configuration.md docs/policies.md docs/control-map.md docs/telemetry.md
 	$(BIN)/python -m gateway.configuration.json_schema
 	$(BIN)/python -m policies.engine.json_schema
 

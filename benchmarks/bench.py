@@ -19,6 +19,7 @@ from typing import Final, get_args
 from rich.console import Console
 
 from benchmarks.figures import Row
+from benchmarks.journaling import JOURNAL_AIM_US, RECORDS, verified
 from benchmarks.payloads import Writing
 from benchmarks.plan import Plan
 from benchmarks.policing import AIM_US, QUICK, Effort, costs, price
@@ -30,6 +31,7 @@ from benchmarks.scenarios import (
     CONTENDERS,
     SCENARIOS,
     SERVERS,
+    UNAUDITED,
     UPSTREAM,
     Site,
     of_sizes,
@@ -77,7 +79,7 @@ def _run(given: argparse.Namespace, console: Console, cores: Cores, folder: Path
             with on_core(cores.server):
                 profile(console, site, plan, given.profile_requests)
             return 0
-        if not given.policies:
+        if not (given.policies or given.journal):
             with ExitStack() as running:
                 servers = {UPSTREAM: upstream} | {
                     server.name: running.enter_context(Process(server.name, server.command(site), cores.server))
@@ -87,6 +89,9 @@ def _run(given: argparse.Namespace, console: Console, cores: Cores, folder: Path
                 with on_core(cores.load):
                     rows = measure(plan, servers, recorder, console)
             _tell(console, plan, rows)
+        if given.journal or given.whole:
+            with on_core(cores.server):
+                _tell_journal(console, folder, recorder, quick=given.quick)
         if given.policies or given.whole:
             with on_core(cores.server):
                 _tell_policies(console, site, plan.key, recorder, QUICK if given.quick else Effort())
@@ -103,8 +108,9 @@ def _tell(console: Console, plan: Plan, rows: Mapping[tuple[str, str], Row]) -> 
             console.print(table_of(title, scenarios, rows, floor))
     for line in verdicts(rows, scenario="whole c=32", against="bare", aims={"gateway off": AIM}):
         console.print(line, highlight=False)
-    for line in prices(rows, whole, of="gateway chat", against="gateway off", aim_us=AIM_US):
-        console.print(line, highlight=False)
+    for against, aim in (("gateway off", AIM_US), (UNAUDITED, JOURNAL_AIM_US)):
+        for line in prices(rows, whole, of="gateway chat", against=against, aim_us=aim):
+            console.print(line, highlight=False)
 
 
 def _tell_policies(console: Console, site: Site, key: str, recorder: Recorder, effort: Effort) -> None:
@@ -120,6 +126,12 @@ def _tell_policies(console: Console, site: Site, key: str, recorder: Recorder, e
         console.print(costs_table(f"{writing} text: µs (ns a character)", found))
 
 
+def _tell_journal(console: Console, folder: Path, recorder: Recorder, *, quick: bool) -> None:
+    told = verified(folder / "journal", 20_000 if quick else RECORDS)
+    recorder.add_journal(told)
+    console.print(told.line, highlight=False)
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="The gateway beside a bare pass-through, in the same run.")
     parser.add_argument("--rounds", type=int, default=5, help="how often each contender has its turn")
@@ -131,6 +143,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--only", default="", metavar="TEXT", help="the scenarios whose name holds TEXT")
     parser.add_argument("--contender", action="append", metavar="NAME", help="beside the first one; may be repeated")
     parser.add_argument("--policies", action="store_true", help="what policies and detectors cost, and nothing else")
+    parser.add_argument("--journal", action="store_true", help="how fast a journal is verified, and nothing else")
     parser.add_argument("--profile", action="store_true", help="show where the gateway spends a request's time instead")
     parser.add_argument("--profile-requests", type=int, default=5_000, metavar="N")
     parser.add_argument("--list", action="store_true", help="show contenders and scenarios as JSON")
@@ -143,7 +156,7 @@ def _arguments() -> argparse.Namespace:
     given.contenders = [
         c for c in CONTENDERS if not given.contender or c in CONTENDERS[:1] or c.name in given.contender
     ]
-    given.whole = not (given.only or given.contender or given.bodies)
+    given.whole = not (given.only or given.contender or given.bodies or given.journal)
     if given.list:
         names = {"scenarios": [s.name for s in scenarios], "contenders": [c.name for c in CONTENDERS]}
         sys.stdout.write(json.dumps(names, indent=2) + "\n")

@@ -17,6 +17,7 @@ from benchmarks.scenarios import Contender, Scenario, Site
 from gateway.activation.assemble import assemble
 from gateway.activation.engine import engine
 from gateway.activation.sources import Sources
+from gateway.audit.trail import Evidence
 from gateway.compose import Layouts
 from gateway.configuration.values import PolicySettings
 from gateway.detectors import canary
@@ -78,6 +79,7 @@ def inside(site: Site, contender: Contender, scenario: Scenario, answers: Canned
     doorkeeper = Doorkeeper(settings.keys, settings.server.allowed_hosts)
     lobby = Lobby(
         services=services,
+        evidence=Evidence(recording=None),
         doorkeeper=doorkeeper,
         max_body_bytes=settings.server.max_body_bytes,
         recent=deque(maxlen=0),

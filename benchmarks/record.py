@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.figures import Measured, histogram
+from benchmarks.journaling import Verified
 from benchmarks.payloads import Writing
 from benchmarks.plan import Plan
 from benchmarks.policing import Cost, Times
@@ -35,6 +36,7 @@ class Recorder:
         self._began = datetime.now(UTC)
         self._turns: list[dict[str, object]] = []
         self._policies: dict[str, object] = {}
+        self._journal: dict[str, object] = {}
         self._about: dict[str, object] = {
             "began": self._began.isoformat(timespec="seconds"),
             "python": platform.python_version(),
@@ -81,11 +83,19 @@ class Recorder:
         """Keep what detectors cost by themselves."""
         self._policies[writing] = {name: [asdict(cost) for cost in row] for name, row in found.items()}
 
+    def add_journal(self, told: Verified) -> None:
+        """Keep how fast a journal was verified."""
+        self._journal = asdict(told)
+
     def save(self) -> Path:
         """Write the file and say where it is."""
         RESULTS.mkdir(parents=True, exist_ok=True)
         path = RESULTS / f"{self._began:%Y-%m-%dT%H%M%SZ}.json"
         path.write_text(
-            json.dumps({"about": self._about, "turns": self._turns, "policies": self._policies}, indent=1) + "\n"
+            json.dumps(
+                {"about": self._about, "turns": self._turns, "policies": self._policies, "journal": self._journal},
+                indent=1,
+            )
+            + "\n"
         )
         return path

@@ -11,9 +11,11 @@ from typing import Final, Literal, TypeAlias
 
 UPSTREAM: Final = "upstream"
 DIRECT: Final = "direct"
-# The gateway as it comes, with the pack ``baseline``, and with the same policies switched off.
+# The gateway as it comes, with the pack ``baseline`` and its journal; with policies off; with the journal off.
 BASELINE: Final = "gateway"
 OFF: Final = "gateway off"
+UNAUDITED: Final = "gateway unaudited"
+GATEWAYS: Final = (BASELINE, OFF, UNAUDITED)
 TWO_KB: Final = 2048
 
 
@@ -81,6 +83,7 @@ SERVERS: Final = (
     Server(name="passthrough", command=_script("benchmarks.passthrough")),
     Server(name=BASELINE, command=_gateway(BASELINE)),
     Server(name=OFF, command=_gateway(OFF)),
+    Server(name=UNAUDITED, command=_gateway(UNAUDITED)),
 )
 
 # The first one is what the others' added times are measured against.
@@ -88,6 +91,7 @@ CONTENDERS: Final = (
     Contender(name=DIRECT, server=UPSTREAM, path="/v1/chat/completions", dialect="chat"),
     Contender(name="bare", server="passthrough", path="/v1/chat/completions", dialect="chat"),
     Contender(name="gateway off", server=OFF, path="/v1/chat/completions", dialect="chat"),
+    Contender(name=UNAUDITED, server=UNAUDITED, path="/v1/chat/completions", dialect="chat"),
     Contender(name="gateway chat", server=BASELINE, path="/v1/chat/completions", dialect="chat"),
     Contender(name="gateway split", server=BASELINE, path="/v1/split", dialect="split"),
 )

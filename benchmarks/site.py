@@ -1,8 +1,8 @@
 """How is the gateway configured for a measurement?
 
 As a small installation would be: one key, one OpenAI-compatible target, data in the tool envelope, the policies that
-come with it. A second gateway differs in one thing, which is that its policies are off. The scenarios' model names
-reach the upstream unchanged, since by them it knows what to answer.
+come with it, and its journal. Two others differ in one thing each: that there are no rules, that there is no journal.
+The scenarios' model names reach the upstream unchanged, since by them it knows what to answer.
 """
 
 import hashlib
@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from benchmarks.scenarios import BASELINE, OFF, Scenario, Site
+from benchmarks.scenarios import GATEWAYS, OFF, UNAUDITED, Scenario, Site
 
 _OFF_POLICY: Final = {
     "apiVersion": "splitgate/v1",
@@ -23,7 +23,7 @@ _OFF_POLICY: Final = {
 
 def site_in(folder: Path, upstream_port: int) -> Site:
     """Where the configurations are to stand, one folder for each gateway."""
-    configs = {name: folder / name.replace(" ", "-") / "splitgate.yaml" for name in (BASELINE, OFF)}
+    configs = {name: folder / name.replace(" ", "-") / "splitgate.yaml" for name in GATEWAYS}
     return Site(upstream_port=upstream_port, configs=configs)
 
 
@@ -31,11 +31,17 @@ def write_config(site: Site, key: str, scenarios: Sequence[Scenario]) -> None:
     """Write the configuration of each gateway."""
     for name, config in site.configs.items():
         config.parent.mkdir(exist_ok=True)
-        config.write_text(config_text(site.upstream_port, key, scenarios, _policies(name, config.parent)))
+        policies = _policies(name, config.parent)
+        config.write_text(config_text(site.upstream_port, key, scenarios, policies, audited=name != UNAUDITED))
 
 
 def config_text(
-    upstream_port: int, key: str, scenarios: Sequence[Scenario], policies: Mapping[str, object] | None = None
+    upstream_port: int,
+    key: str,
+    scenarios: Sequence[Scenario],
+    policies: Mapping[str, object] | None = None,
+    *,
+    audited: bool = True,
 ) -> str:
     """The configuration as JSON, which is YAML too; ``policies`` are those that a gateway has unless told otherwise."""
 
@@ -59,6 +65,7 @@ def config_text(
             # Beside the configuration: a measurement leaves nothing among its user's own files.
             "state_dir": "state",
             "policies": policies or {},
+            "audit": {"enabled": audited},
         },
         indent=2,
     )

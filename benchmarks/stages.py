@@ -17,6 +17,7 @@ from benchmarks.payloads import stream_events
 from benchmarks.scenarios import Contender, Scenario, Site
 from gateway.dialects.body import parse_body
 from gateway.domain.detection import Facts, Scanned, Subject
+from gateway.domain.evidence import Timeline
 from gateway.domain.exchange import AppliedRevision, Handling, Reply
 from gateway.domain.identity import Caller
 from gateway.domain.model import Model
@@ -126,7 +127,7 @@ class Way:
         answering = Answering(
             request=self.request, caller=self.caller, lifted=prompt, applied=applied, policies=self.policies,
             facts=facts, scanner=self.gateway.in_force.scanner, untainted=services.untainted,
-            approvals=services.approvals, now=services.now,
+            approvals=services.approvals, now=services.now, timeline=Timeline(),
         )  # fmt: skip
         return at_once(answering.whole(reply, call, self._handling(call)))
 

@@ -20,17 +20,19 @@ _UNTOLD = Standing(reaches=Isolation.NONE, example=None)
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - not bound here
 
 
-def banner(settings: Settings, host: str, port: int, standings: Standings) -> str:
+def banner(settings: Settings, host: str, port: int, standings: Standings, metrics_port: int | None = None) -> str:
     """The lines printed when every worker serves."""
-    return "\n".join(_lines(settings, host, port, standings)) + "\n"
+    return "\n".join(_lines(settings, host, port, standings, metrics_port)) + "\n"
 
 
-def _lines(settings: Settings, host: str, port: int, standings: Standings) -> Iterator[str]:
+def _lines(settings: Settings, host: str, port: int, standings: Standings, metrics_port: int | None) -> Iterator[str]:
     yield f"Splitgate {version('splitgate')} is listening on {_url(host, port)}"
     if settings.keys:
         yield f"  keys     {len(settings.keys)} configured"
     else:
         yield "  keys     NONE CONFIGURED: anyone on this machine may call, nobody else (splitgate keys new)"
+    if metrics_port is not None:
+        yield f"  metrics  {_url(settings.telemetry.metrics.host, metrics_port)}/metrics"
     width = max(len(name) for name in settings.models)
     for name, model in settings.models.items():
         yield f"  model    {name:<{width}}  {_reaches(model, standings.get(name, _UNTOLD))}"

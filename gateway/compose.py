@@ -26,7 +26,11 @@ from gateway.activation.fan_out import ask_all_workers
 from gateway.activation.last_good import LastGood
 from gateway.activation.sources import Sources
 from gateway.activation.state_folder import StateFolder
+from gateway.audit.events import Events, policies_of
+from gateway.audit.line import Value
+from gateway.audit.trail import Evidence as EvidenceOf
 from gateway.detectors import canary
+from gateway.detectors.build import closed_facts
 from gateway.dialects import openai_chat, split
 from gateway.domain.errors import RequestError
 from gateway.domain.identity import ANONYMOUS
@@ -37,11 +41,13 @@ from gateway.domain.prompt import Prompt
 from gateway.domain.request import REASONING_FIELDS, Options
 from gateway.domain.target import FormatOptions, Layout, Target
 from gateway.embedded_health import EmbeddedHealth
+from gateway.observed import observed
 from gateway.pipeline import route
 from gateway.pipeline.credit import Evidence, credit
 from gateway.pipeline.handle import Services
 from gateway.pipeline.lift import lift
 from gateway.probes import Probes
+from gateway.recorded import Recorded, recorded
 from gateway.settings import Settings
 from gateway.standing import EXAMPLE, Standing, Standings
 from gateway.stores.approvals import SqliteApprovals
@@ -60,11 +66,15 @@ PROBE_WAIT_S = 5.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Worker:
-    """A worker's application, what its models can do at present, and the way to have it reload its policies."""
+    """A worker's application, what its models can do at present, and the way to have it reload its policies.
+
+    ``scrape`` gives the metrics of all workers, if there are any.
+    """
 
     app: App
     standings: Callable[[], Standings]
     reload: Callable[[], Awaitable[object]]
+    scrape: Callable[[], Awaitable[bytes]] | None
 
 
 @asynccontextmanager
@@ -93,7 +103,14 @@ async def running_worker(settings: Settings, embedded_socket: str | None) -> Asy
             health.start()
         await probes.start(targets, wait_s=PROBE_WAIT_S)
         store = SqliteApprovals(settings.state_dir / "approvals.sqlite3", time.time)
-        async with _activation(settings, client) as activation, swept(store.sweep):
+        async with (
+            observed(settings, os.environ) as seen,
+            recorded(settings, seen.audit) as records,
+            _activation(settings, client, records.events) as activation,
+            swept(store.sweep),
+        ):
+            _begin_with_policies(records, activation)
+            seen.watch(activation.state, activation.break_glass.state)
             services = _services(models, targets, client, probes.evidence, activation=activation, approvals=store)
             yield Worker(
                 app=_app(
@@ -101,10 +118,21 @@ async def running_worker(settings: Settings, embedded_socket: str | None) -> Asy
                     services,
                     activation,
                     store,
-                    lambda: activation.ready and probes.settled and (health is None or health.answers),
+                    evidence=EvidenceOf(
+                        recording=records.recording,
+                        observers=seen.observers,
+                        models=frozenset(models),
+                        traceparent=seen.traceparent,
+                        closed=closed_facts(),
+                    ),
+                    events=records.events,
+                    ready=lambda: (
+                        activation.ready and records.writable and probes.settled and (health is None or health.answers)
+                    ),
                 ),
                 standings=lambda: {name: standing(model, services) for name, model in models.items()},
                 reload=activation.reload,
+                scrape=seen.scrape,
             )
     finally:
         if health is not None:
@@ -113,16 +141,32 @@ async def running_worker(settings: Settings, embedded_socket: str | None) -> Asy
         await client.close()
 
 
-def _activation(settings: Settings, client: UpstreamClient) -> Activation:
+def _begin_with_policies(records: Recorded, activation: Activation) -> None:
+    """Have each new epoch say which policies are in force."""
+    if records.recording is None:
+        return
+    journal = records.recording.journal
+    before = journal.preamble
+    journal.preamble = lambda: (*before(), {"what": "policies", **_policies_of(activation)})
+
+
+def _policies_of(activation: Activation) -> Mapping[str, Value]:
+    """What is in force, as records tell it."""
+    return policies_of(activation.state(), activation.in_force().ruleset if activation.ready else None)
+
+
+def _activation(settings: Settings, client: UpstreamClient, events: Events) -> Activation:
     """The policies and the break-glass grants of this worker."""
     folder = StateFolder(settings.state_dir / "policies")
-    return Activation(
+    made = Activation(
         Sources(settings.policies),
         engine(os.environ, lambda: client),
         last_good=LastGood(folder),
-        break_glass=BreakGlass(folder, shared_key(os.environ)),
+        break_glass=BreakGlass(folder, shared_key(os.environ), events=events),
         watch=settings.policies.watch,
+        on_change=lambda _: events.note("config", "policies", _policies_of(made)),
     )
+    return made
 
 
 def _health(settings: Settings, targets: tuple[Target, ...], client: UpstreamClient) -> EmbeddedHealth | None:
@@ -166,11 +210,19 @@ def _services(
 
 
 def _app(
-    settings: Settings, services: Services, activation: Activation, store: SqliteApprovals, ready: Callable[[], bool]
+    settings: Settings,
+    services: Services,
+    activation: Activation,
+    store: SqliteApprovals,
+    *,
+    evidence: EvidenceOf,
+    events: Events,
+    ready: Callable[[], bool],
 ) -> App:
     doorkeeper = Doorkeeper(settings.keys, settings.server.allowed_hosts)
     lobby = Lobby(
         services=services,
+        evidence=evidence,
         doorkeeper=doorkeeper,
         max_body_bytes=settings.server.max_body_bytes,
         compressed_bodies=settings.server.compressed_bodies,
@@ -187,6 +239,7 @@ def _app(
         store=store,
         revision=lambda: activation.in_force().ruleset.revision,
         dialects={split.NAME: split, openai_chat.NAME: openai_chat},
+        events=events,
     )
     more = (*admin_routes(desk), *approval_routes(approvals))
     return App(lobby, reach=lambda model: reach(model, services.credit), ready=ready, admin=more)

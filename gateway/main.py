@@ -6,13 +6,15 @@ embedded model running. It serves no request itself.
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from gateway.banner import banner
 from gateway.settings import Settings, load, with_bind
 from gateway.standing import read
-from gateway.supervisor.config import Listening, SupervisorConfig
+from gateway.supervisor.config import Companion, Listening, MetricsPlace, SupervisorConfig
 from gateway.supervisor.supervise import Supervisor
+from gateway.telemetry.logs import supervisor_says
 
 GRACE_S = 30.0
 
@@ -26,15 +28,18 @@ def serve(config: Path | None, host: str | None, port: int | None, workers: int)
     settings = with_bind(load(config, os.environ), host, port)
 
     def announce(listening: Listening) -> None:
-        sys.stdout.write(banner(settings, listening.host, listening.port, read(listening.reports)))
+        standings = read(listening.reports)
+        sys.stdout.write(banner(settings, listening.host, listening.port, standings, listening.metrics_port))
         sys.stdout.flush()
 
-    return Supervisor(plan(settings, config, workers), on_ready=announce).run()
+    supervised = plan(settings, config, workers)
+    return Supervisor(supervised, on_ready=announce, say=supervisor_says(settings.telemetry.logs)).run()
 
 
 def plan(settings: Settings, config: Path | None, workers: int) -> SupervisorConfig:
     """What the supervisor is to keep running."""
     named = [] if config is None else ["--config", str(config)]
+    metrics = settings.telemetry.metrics
     embedded = any(target.provider == "embedded" for model in settings.models.values() for target in model.targets)
     return SupervisorConfig(
         host=settings.server.host,
@@ -43,5 +48,13 @@ def plan(settings: Settings, config: Path | None, workers: int) -> SupervisorCon
         worker_command=[sys.executable, "-m", "gateway.worker", "--grace", str(GRACE_S), *named],
         embedded_command=[sys.executable, "-m", "adapters.embedded"] if embedded else None,
         embedded_at_start=settings.embedded.start == "at_start",
+        metrics=MetricsPlace(host=metrics.host, port=metrics.port, chosen=metrics.chosen) if metrics.enabled else None,
+        companions=_companions(settings, named),
         grace_s=GRACE_S + 5,
     )
+
+
+def _companions(settings: Settings, named: Sequence[str]) -> Sequence[Companion]:
+    if not settings.audit.enabled or not (settings.audit.ship or settings.audit.anchors):
+        return ()
+    return (Companion(name="shipper", command=[sys.executable, "-m", "gateway.shipper", *named]),)

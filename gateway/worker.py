@@ -1,28 +1,30 @@
 """How does a worker process run?
 
-``python -m gateway.worker --fd N --ready-fd M [--config FILE]``: started by the supervisor, which bound the socket
-behind N and waits for a line on M, which says what the models can do. The worker loads the configuration itself, so
-that the two never share state.
+``python -m gateway.worker --fd N --ready-fd M [--metrics-fd K] [--config FILE]``: started by the supervisor, which
+bound the sockets behind N and K and waits for a line on M, which says what the models can do. The worker loads the
+configuration itself, so that the two never share state.
 """
 
 import argparse
 import asyncio
 import gc
-import logging
 import os
 import signal
 import socket
 import sys
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import uvloop
 
 from gateway.activation.hangup import reloading_on_hangup
 from gateway.compose import running_worker
-from gateway.domain.errors import ConfigError
+from gateway.domain.errors import ConfigError, GatewayError
 from gateway.settings import Settings, load
 from gateway.standing import written
+from gateway.telemetry.logs import set_up_logs
+from gateway.web.metrics import serving_metrics
 from gateway.web.server import serve
 
 EMBEDDED_SOCKET = "SPLITGATE_EMBEDDED_SOCKET"
@@ -33,23 +35,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="splitgate-worker")
     parser.add_argument("--fd", type=int, required=True)
     parser.add_argument("--ready-fd", type=int, required=True)
+    parser.add_argument("--metrics-fd", type=int)
     parser.add_argument("--config", type=Path)
     parser.add_argument("--grace", type=float, default=30.0)
     options = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
         settings = load(options.config, os.environ)
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
         return 2
+    set_up_logs(settings.telemetry.logs)
     # Until the policies are there to be reloaded, and once they are gone, SIGHUP must not end the process.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     with socket.socket(fileno=options.fd) as listening, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_run(settings, listening, options.ready_fd, options.grace))
+        try:
+            runner.run(_run(settings, listening, options.ready_fd, options.metrics_fd, options.grace))
+        except GatewayError as error:
+            sys.stderr.write(f"{error.message}\n")
+            return 2
     return 0
 
 
-async def _run(settings: Settings, listening: socket.socket, ready_fd: int, grace_s: float) -> None:
+async def _run(
+    settings: Settings, listening: socket.socket, ready_fd: int, metrics_fd: int | None, grace_s: float
+) -> None:
     def started() -> None:
         gc.collect()
         gc.freeze()
@@ -59,7 +68,11 @@ async def _run(settings: Settings, listening: socket.socket, ready_fd: int, grac
     async with (
         running_worker(settings, os.environ.get(EMBEDDED_SOCKET)) as worker,
         reloading_on_hangup(worker.reload),
+        AsyncExitStack() as more,
     ):
+        if worker.scrape is not None and metrics_fd is not None:
+            scrapes = more.enter_context(socket.socket(fileno=metrics_fd))
+            await more.enter_async_context(serving_metrics(worker.scrape, scrapes))
         await serve(worker.app, listening, grace_s=grace_s, on_started=started)
 
 

@@ -2,8 +2,10 @@
 
 import contextlib
 import importlib.util
+import itertools
 import json
 import os
+import re
 import selectors
 import signal
 import subprocess
@@ -176,21 +178,45 @@ def upstream(_upstream_server: Upstream) -> Upstream:
     return _upstream_server
 
 
+# What tests put into prompts, answers, keys and the like, so that it is found wherever it must not be: the word, access
+# keys in the form of AWS's, addresses below the reserved domain.
+PLANTED = re.compile(rb"planted[\w-]*|AKIA[A-Z0-9]{16}|[\w.+-]+@[\w.-]+\.example", re.IGNORECASE)
+
+
+def refuse_planted(where: Path, names: frozenset[str] = frozenset()) -> None:
+    """Fail where a file, or any file below a folder, holds what a test planted; ``names`` may stand there."""
+    files = [path for path in sorted(where.rglob("*")) if path.is_file()] if where.is_dir() else [where]
+    for file in files:
+        found = {mark.decode() for mark in PLANTED.findall(file.read_bytes())} - names
+        assert not found, f"{file.name} holds what must never be written there: {sorted(found)}"
+
+
+@pytest.fixture
+def nothing_planted_in() -> Callable[..., None]:
+    """The same for tests: ``nothing_planted_in(path, names)``."""
+    return refuse_planted
+
+
 @dataclass(frozen=True, kw_only=True)
 class Gateway:
-    """A gateway that runs for real."""
+    """A gateway that runs for real; ``metrics`` is where its metrics are, if anywhere."""
 
     url: str
+    metrics: str | None
     process: "subprocess.Popen[str]"
     log: Path
 
 
 @contextlib.contextmanager
-def running(folder: Path, config: str, environ: Mapping[str, str]) -> Generator[Gateway, None, None]:
-    """Run ``splitgate serve`` on a free port until the context ends; its log stays in ``folder``."""
+def running(folder: Path, config: str, environ: Mapping[str, str], workers: int = 1) -> Generator[Gateway, None, None]:
+    """Run ``splitgate serve`` on a free port until the context ends; its log stays in ``folder``.
+
+    Whatever the tests did with it, nothing that they planted may stand in the log.
+    """
     (folder / "splitgate.yaml").write_text(config)
     log = folder / "log"
-    command = [str(Path(sys.executable).with_name("splitgate")), "serve", "--port", "0"]
+    splitgate = str(Path(sys.executable).with_name("splitgate"))
+    command = [splitgate, "serve", "--port", "0", "--workers", str(workers)]
     with log.open("w") as sink:
         process = subprocess.Popen(
             [*command, "--config", str(folder / "splitgate.yaml")],
@@ -201,7 +227,8 @@ def running(folder: Path, config: str, environ: Mapping[str, str]) -> Generator[
             cwd=folder,
         )
     try:
-        yield Gateway(url=_listening(process, log), process=process, log=log)
+        url, metrics = _listening(process, log)
+        yield Gateway(url=url, metrics=metrics, process=process, log=log)
     finally:
         process.send_signal(signal.SIGTERM)
         try:
@@ -211,9 +238,11 @@ def running(folder: Path, config: str, environ: Mapping[str, str]) -> Generator[
             process.wait()
         if process.stdout is not None:
             process.stdout.close()
+    refuse_planted(log)
 
 
-def _listening(process: "subprocess.Popen[str]", log: Path) -> str:
+def _listening(process: "subprocess.Popen[str]", log: Path) -> tuple[str, str | None]:
+    """Where the gateway listens, and where its metrics are: as its banner says."""
     assert process.stdout is not None
     deadline = time.monotonic() + PATIENCE_S
     with selectors.DefaultSelector() as selector:
@@ -222,7 +251,10 @@ def _listening(process: "subprocess.Popen[str]", log: Path) -> str:
             if selector.select(timeout=0.5):
                 line = process.stdout.readline()
                 if "is listening on" in line:
-                    return line.split()[-1]
+                    # It comes with the lines after it, of which those on models are left to whoever reads on.
+                    told = itertools.takewhile(lambda one: not one.startswith("  model "), process.stdout)
+                    metrics = next((one for one in told if one.startswith("  metrics ")), None)
+                    return line.split()[-1], metrics and metrics.split()[-1]
     raise AssertionError(f"the gateway did not start:\n{log.read_text()}")
 
 
@@ -234,10 +266,10 @@ def run_gateway(tmp_path: Path) -> Iterator[RunGateway]:
     """Start a gateway with a configuration of the test's own; it stops with the test."""
     with contextlib.ExitStack() as stack:
 
-        def start(config: str, **environ: str) -> Gateway:
+        def start(config: str, workers: int = 1, **environ: str) -> Gateway:
             folder = tmp_path / f"gateway-{time.monotonic_ns()}"
             folder.mkdir()
-            return stack.enter_context(running(folder, config, environ))
+            return stack.enter_context(running(folder, config, environ, workers))
 
         yield start
 

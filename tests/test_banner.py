@@ -92,3 +92,9 @@ def test_with_keys_the_line_says_where_one_goes(settings_of: Callable[[str], Set
 
 def test_an_ipv6_address_stands_in_brackets(default_settings: Settings) -> None:
     assert "http://[::1]:8400" in banner(default_settings, "::1", 8400, {})
+
+
+def test_a_start_says_where_metrics_are_if_anywhere(settings_of: Callable[[str], Settings]) -> None:
+    settings = settings_of("models: {m: {targets: [{provider: embedded}]}}\ntelemetry: {metrics: {host: '::1'}}")
+    assert "metrics  http://[::1]:9999/metrics" in banner(settings, "127.0.0.1", 8400, {"m": WRAPPED}, 9999)
+    assert "metrics" not in banner(settings, "127.0.0.1", 8400, {"m": WRAPPED})

@@ -92,14 +92,14 @@ class OpenAiProvider:
             "POST",
             f"{target.base_url}/{call.layout.endpoint}",
             target=target.id,
-            headers=make_headers(target, accept, call.id),
+            headers=make_headers(target, accept, call.id, call.trace),
             body=serialise_body(call),
             timeouts=target.timeouts,
             socket=target.socket,
         )
 
 
-def make_headers(target: Target, accept: str, request_id: str) -> dict[str, str]:
+def make_headers(target: Target, accept: str, request_id: str, trace: str | None = None) -> dict[str, str]:
     """The request's headers; those that the target's configuration sets win."""
     headers = {
         "content-type": "application/json",
@@ -112,6 +112,8 @@ def make_headers(target: Target, accept: str, request_id: str) -> dict[str, str]
     for name, value in target.headers.items():
         headers[name.lower()] = value
     headers["x-request-id"] = request_id
+    if trace is not None:
+        headers["traceparent"] = trace
     return headers
 
 

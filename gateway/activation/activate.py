@@ -29,6 +29,10 @@ _log: Final = logging.getLogger("splitgate.policies")
 _RETIRED_FOR_S: Final = 900.0
 
 
+def _told_nobody(_: PolicyState) -> None:
+    """Stand in where nobody keeps evidence of what is in force."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Loaded:
     """What came of one load, in its thread."""
@@ -53,6 +57,7 @@ class Activation:
         watch: bool,
         watch_every_s: float = EVERY_S,
         retired_for_s: float = _RETIRED_FOR_S,
+        on_change: Callable[[PolicyState], None] = _told_nobody,
         wall: Callable[[], float] = time.time,
         ticks: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -65,6 +70,7 @@ class Activation:
         self._watch = watch
         self._watch_every_s = watch_every_s
         self._retired_for_s = retired_for_s
+        self._on_change = on_change
         self._wall = wall
         self._ticks = ticks
         self._in_force: InForce | None = None
@@ -238,6 +244,7 @@ class Activation:
             activations=self._state.activations + 1,
             failures=self._state.failures + (loaded.error is not None),
         )
+        self._on_change(self._state)
         _log.info("policies in force: %s, from %s", assembled.revision, loaded.source)
         for said in (loaded.error, loaded.warning):
             if said is not None:

@@ -15,8 +15,9 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from gateway.activation.audit import tell
+from gateway.activation.audit import tell, tell_first
 from gateway.activation.state_folder import StateFolder
+from gateway.audit.events import Events
 from gateway.domain.activation import GlassState, Grant
 from gateway.domain.errors import StateUnusable
 
@@ -68,7 +69,9 @@ class BreakGlass:
         *,
         wall: Callable[[], float] = time.time,
         ticks: Callable[[], float] = time.monotonic,
+        events: Events | None = None,
     ) -> None:
+        self._events = events or Events(None)
         self._folder = folder
         self._key = key
         self._wall = wall
@@ -107,6 +110,7 @@ class BreakGlass:
 
         Raises:
             StateUnusable: the grant cannot be kept where all workers see it.
+            AuditUnavailable: it cannot be recorded, and so is none.
         """
         now = self._wall()
         made = Grant(
@@ -116,8 +120,8 @@ class BreakGlass:
             granted_at=now,
             expires=now + min(minutes, MOST_MINUTES) * 60.0,
         )
+        await tell_first(self._events, "break_glass.granted", made, by=granted_by)
         await asyncio.to_thread(self._folder.write, _FILE, self._sealed(made))
-        tell("break_glass.granted", made, by=granted_by)
         return self.state()
 
     async def end(self, ended_by: str) -> GlassState:
@@ -130,7 +134,7 @@ class BreakGlass:
         ended = self._grant
         if ended is not None:
             self._finish(ended)
-            tell("break_glass.ended", ended, by=ended_by)
+            tell(self._events, "break_glass.ended", ended, by=ended_by)
         await asyncio.to_thread(self._folder.remove, _FILE)
         return self.state()
 
@@ -153,7 +157,7 @@ class BreakGlass:
         if found is not None and found.id not in self._over and self._is_current(found):
             self._grant, self._over_at = found, now + found.expires - self._wall()
             self._grants += 1
-            tell("break_glass.in_force", found)
+            tell(self._events, "break_glass.in_force", found)
 
     def _holds(self, grant: Grant, now: float) -> bool:
         """Both clocks must say so: the wall clock may be set back."""
@@ -166,7 +170,7 @@ class BreakGlass:
         self._grant = None
         self._over.add(grant.id)
         self._ends += 1
-        tell("break_glass.over", grant)
+        tell(self._events, "break_glass.over", grant)
 
     def _sealed(self, grant: Grant) -> bytes:
         text = _Grant(
@@ -191,7 +195,7 @@ class BreakGlass:
         except ValueError:
             pass
         self._refused += 1
-        tell("break_glass.refused", None)
+        tell(self._events, "break_glass.refused", None)
         return None
 
     def _seal(self, text: str) -> str:

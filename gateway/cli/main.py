@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from gateway.cli.audit.app import audit_app
 from gateway.cli.options import ConfigOption, DialectChoice, DialectOption
 from gateway.cli.policy.app import policy_app
 
@@ -30,6 +31,7 @@ app = typer.Typer(
 keys_app = typer.Typer(help="API keys for clients of the gateway.", no_args_is_help=True)
 app.add_typer(keys_app, name="keys")
 app.add_typer(policy_app, name="policy")
+app.add_typer(audit_app, name="audit")
 
 
 def _version(wanted: bool) -> None:

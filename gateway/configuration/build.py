@@ -10,6 +10,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
+from gateway.configuration.observing import build_audit, build_telemetry
 from gateway.configuration.packs import shipped
 from gateway.configuration.schema import (
     Document,
@@ -49,6 +50,9 @@ def build(document: Document, report: Report, surroundings: Surroundings) -> Set
     models = {name: _model(name, section, report, surroundings) for name, section in document.models.items()}
     _expect_unique_ids(document, report)
     policies = _policies(document.policies, report, surroundings)
+    state = state_dir(document.state_dir, report.source.file, surroundings)
+    audit = build_audit(document.audit, report, surroundings, state)
+    telemetry = build_telemetry(document.telemetry, report, surroundings)
     report.finish()
     return Settings(
         file=report.source.file,
@@ -58,7 +62,9 @@ def build(document: Document, report: Report, surroundings: Surroundings) -> Set
         transport=document.server.transport,
         embedded=EmbeddedSettings(start=document.server.embedded.start),
         policies=policies,
-        state_dir=state_dir(document.state_dir, report.source.file, surroundings),
+        audit=audit,
+        telemetry=telemetry,
+        state_dir=state,
         warnings=tuple(report.warnings),
     )
 

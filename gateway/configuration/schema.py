@@ -112,6 +112,150 @@ class PoliciesSection(Section):
     )
 
 
+class SinkSection(Section):
+    """One place that records are copied to, at least once each, in order. A sink that is down delays no request."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,32}$")] = Field(
+        description="What it is called in metrics and logs; its cursor is kept under this name."
+    )
+    kind: Literal["directory", "webhook", "redis_stream"] = Field(description="How records are handed over.")
+    path: str | None = Field(default=None, min_length=1, max_length=4096, description="`directory`: the folder.")
+    url: str | None = Field(
+        default=None,
+        description="`webhook`: where batches are posted, `redis_stream`: the server; no credentials in it.",
+    )
+    stream: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:{}-]{1,128}$")] = Field(
+        default="splitgate:audit", description="`redis_stream`: the stream's name."
+    )
+    max_len: int = Field(
+        default=1_000_000, ge=1000, description="`redis_stream`: about how many entries the stream keeps."
+    )
+    username: str | None = Field(default=None, description="`redis_stream`: the ACL user.")
+    secret: str | None = Field(
+        default=None,
+        description="As `env:NAME` or `file:PATH`. `webhook`: sent as a bearer token; `redis_stream`: the password.",
+    )
+    batch: int = Field(default=500, ge=1, le=10_000, description="The most records handed over at once.")
+    timeout_s: Seconds = Field(default=10.0, description="How long one hand-over may take.")
+
+
+class AnchorSection(Section):
+    """One place of another owner's that keeps copies of signed checkpoints, so that history cannot be written anew."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,32}$")] = Field(description="What it is called in metrics.")
+    kind: Literal["directory", "s3"] = Field(description="A folder, or a bucket of an S3-compatible object store.")
+    path: str | None = Field(default=None, min_length=1, max_length=4096, description="`directory`: the folder.")
+    endpoint: str | None = Field(default=None, description="`s3`: the store's address, `https://s3.example`.")
+    bucket: Annotated[str, Field(pattern=r"^[a-z0-9.-]{3,63}$")] | None = Field(
+        default=None, description="`s3`: the bucket."
+    )
+    prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9_./-]{0,256}$")] = Field(
+        default="", description="`s3`: what the objects' names begin with."
+    )
+    region: str = Field(default="us-east-1", min_length=1, max_length=64, description="`s3`: the region.")
+    access_key_id: str | None = Field(default=None, description="`s3`: as `env:NAME` or `file:PATH`.")
+    secret_access_key: str | None = Field(default=None, description="`s3`: as `env:NAME` or `file:PATH`.")
+    timeout_s: Seconds = Field(default=10.0, description="How long one hand-over may take.")
+
+
+class AuditSection(Section):
+    """The audit journal: what was sent and decided, provably whole. See `docs/audit.md`."""
+
+    enabled: bool = Field(
+        default=True,
+        description="Without it nothing is recorded, and every reply says `unaudited` among its notes.",
+    )
+    dir: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=4096,
+        description="Folder of the journals. A relative one counts from the configuration file's folder. If not given: "
+        "`audit` in `state_dir`.",
+    )
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._/-]{1,128}$")] = Field(
+        default="splitgate.local/audit",
+        description="What the log is called in its signed checkpoints: a name of your own, such as "
+        "`example.com/splitgate`.",
+    )
+    content: Literal["none", "encrypted"] = Field(
+        default="none",
+        description="Whether texts are kept beside the journal, encrypted under a key for each data subject, or "
+        "nowhere. In a journal itself there are none.",
+    )
+    signing_keys: tuple[str, ...] = Field(
+        default=(),
+        max_length=8,
+        description="Ed25519 keys that sign checkpoints, as `env:NAME` or `file:PATH`; several while keys are rotated. "
+        "`splitgate audit key new` makes one. None: one is made in `state_dir`.",
+    )
+    master_key: str | None = Field(
+        default=None,
+        description="Key that wraps the data subjects' keys, as `env:NAME` or `file:PATH`: 32 bytes in base64. None: "
+        "one is made in `state_dir`.",
+    )
+    deadline_s: Annotated[float, Field(gt=0, le=30)] = Field(
+        default=0.8, description="How long a request waits for its record to be durable before it is refused."
+    )
+    checkpoint_records: int = Field(
+        default=1000, ge=1, le=1_000_000, description="Sign a checkpoint after so many records,"
+    )
+    checkpoint_s: Seconds = Field(default=5.0, description="and after so many seconds if there are new ones.")
+    heartbeat_s: Seconds = Field(default=60.0, description="How often a record says that the process lives.")
+    roll_bytes: int = Field(
+        default=268_435_456, ge=65_536, le=2**40, description="Begin a new journal once one is so large."
+    )
+    ship: tuple[SinkSection, ...] = Field(
+        default=(), max_length=8, description="Where records are copied to: see `audit.ship` below."
+    )
+    anchors: tuple[AnchorSection, ...] = Field(
+        default=(), max_length=8, description="Where checkpoints are witnessed: see `audit.anchors` below."
+    )
+
+
+class MetricsSection(Section):
+    """Prometheus metrics, on a port of their own."""
+
+    enabled: bool = Field(default=True, description="Serve `/metrics`.")
+    host: str = Field(default="127.0.0.1", min_length=1, description="Address to listen on.")
+    port: int = Field(
+        default=9464,
+        ge=0,
+        le=65_535,
+        description="Port to listen on; 0 takes a free one. Unless it is set here, it gives way to a free one if it is "
+        "taken.",
+    )
+
+
+class TracesSection(Section):
+    """OpenTelemetry traces, sent by OTLP over HTTP. No texts are ever in them."""
+
+    endpoint: str | None = Field(
+        default=None,
+        description="Where spans are sent, such as `http://127.0.0.1:4318/v1/traces`. None: no spans are made.",
+    )
+    headers: dict[str, str] = Field(
+        default_factory=dict[str, str],
+        description="Headers for the collector; values may be `env:NAME` or `file:PATH`.",
+    )
+    sample: Annotated[float, Field(ge=0, le=1)] = Field(
+        default=1.0, description="The share of traces that are recorded where the caller does not say."
+    )
+    propagate: bool = Field(default=False, description="Pass `traceparent` on to the models' servers.")
+    conventions: Literal["1.36", "1.37"] = Field(
+        default="1.37", description="Version of OpenTelemetry's GenAI conventions that names the attributes."
+    )
+
+
+class TelemetrySection(Section):
+    """What is told of the gateway while it runs."""
+
+    metrics: MetricsSection = Field(default_factory=MetricsSection, description="See `telemetry.metrics` below.")
+    traces: TracesSection = Field(default_factory=TracesSection, description="See `telemetry.traces` below.")
+    logs: Literal["json", "text"] = Field(
+        default="text", description="How log lines are written: one JSON object each, or for people to read."
+    )
+
+
 class TimeoutsSection(Section):
     """Limits of an upstream call, in seconds."""
 
@@ -232,6 +376,8 @@ class Document(Section):
         min_length=1, description="The models, by the name that clients ask for."
     )
     policies: PoliciesSection = Field(default_factory=PoliciesSection, description="See `policies` below.")
+    audit: AuditSection = Field(default_factory=AuditSection, description="See `audit` below.")
+    telemetry: TelemetrySection = Field(default_factory=TelemetrySection, description="See `telemetry` below.")
     state_dir: str | None = Field(
         default=None,
         min_length=1,
@@ -249,6 +395,12 @@ SECTIONS: Final[tuple[tuple[tuple[str, ...], type[Section]], ...]] = (
     (("server", "embedded"), EmbeddedSection),
     (("keys", "*"), KeySection),
     (("policies",), PoliciesSection),
+    (("audit",), AuditSection),
+    (("audit", "ship", "*"), SinkSection),
+    (("audit", "anchors", "*"), AnchorSection),
+    (("telemetry",), TelemetrySection),
+    (("telemetry", "metrics"), MetricsSection),
+    (("telemetry", "traces"), TracesSection),
     (("models", "*"), ModelSection),
     (("models", "*", "templates", "*"), TemplateSection),
     (("models", "*", "targets", "*"), TargetSection),

@@ -10,6 +10,7 @@ from typing import Literal
 
 from gateway.domain.identity import Key
 from gateway.domain.model import Model
+from gateway.domain.target import Secret
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +46,87 @@ class PolicySettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SinkSettings:
+    """A place that records are copied to. ``path`` is absolute; what the ``kind`` does not need may be None."""
+
+    name: str
+    kind: Literal["directory", "webhook", "redis_stream"]
+    path: Path | None
+    url: str | None
+    stream: str
+    max_len: int
+    username: str | None
+    secret: Secret | None
+    batch: int
+    timeout_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnchorSettings:
+    """A place of another owner's that keeps checkpoints. ``path`` is absolute."""
+
+    name: str
+    kind: Literal["directory", "s3"]
+    path: Path | None
+    endpoint: str | None
+    bucket: str | None
+    prefix: str
+    region: str
+    access_key_id: Secret | None
+    secret_access_key: Secret | None
+    timeout_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditSettings:
+    """What is recorded, where, and by which keys; none given means that keys are made in the folder for state."""
+
+    enabled: bool
+    dir: Path
+    name: str
+    content: Literal["none", "encrypted"]
+    signing_keys: tuple[Secret, ...]
+    master_key: Secret | None
+    deadline_s: float
+    checkpoint_records: int
+    checkpoint_s: float
+    heartbeat_s: float
+    roll_bytes: int
+    ship: tuple[SinkSettings, ...]
+    anchors: tuple[AnchorSettings, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricsSettings:
+    """Where ``/metrics`` is served; ``chosen`` says that the port is somebody's choice and no default."""
+
+    enabled: bool
+    host: str
+    port: int
+    chosen: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TracesSettings:
+    """Where spans are sent, if anywhere, and which attributes they get."""
+
+    endpoint: str | None
+    headers: Mapping[str, Secret]
+    sample: float
+    propagate: bool
+    conventions: Literal["1.36", "1.37"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TelemetrySettings:
+    """What is told of the gateway while it runs."""
+
+    metrics: MetricsSettings
+    traces: TracesSettings
+    logs: Literal["json", "text"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """The whole configuration. ``file`` names where it came from, ``warnings`` are sentences for whoever starts us.
 
@@ -58,5 +140,7 @@ class Settings:
     transport: Literal["aiohttp", "httpx"]
     embedded: EmbeddedSettings
     policies: PolicySettings
+    audit: AuditSettings
+    telemetry: TelemetrySettings
     state_dir: Path
     warnings: tuple[str, ...] = ()

@@ -108,6 +108,25 @@ def vocabulary(settings: DetectorSettings) -> Vocabulary:
     return {fact.name: fact for kind in _kinds(settings, _nobody).values() for fact in kind.facts}
 
 
+def closed_facts() -> frozenset[str]:
+    """The facts whose words are never the text's own. What a service calls what it saw is not among them."""
+    return frozenset(fact.name for kind in _PLAIN.values() for fact in kind.facts if fact.closed)
+
+
+def keys_of(policies: Sequence[Policy]) -> Instances:
+    """The keys that ``build`` would give, but for what tells credentials apart; no detector is made.
+
+    Raises:
+        SettingsError: a detector cannot be used with its settings.
+    """
+    keys: dict[str, Mapping[str, str]] = {}
+    for policy in policies:
+        kinds = _kinds(policy.detectors, _nobody)
+        needed = sorted({name for rule in policy.rules for name in rule.when.detectors})
+        keys[policy.name] = {name: next(_keys(name, kinds[name])) for name in needed}
+    return keys
+
+
 def build(policies: Sequence[Policy], client: Client | None) -> tuple[Detectors, Instances]:
     """The detectors that the rules of ``policies`` name, and for each policy which instances are its own.
 

@@ -47,6 +47,7 @@ FACTS: Final = (
         name="det.canary.kinds",
         type=FactType.STRINGS,
         doc="In which forms: `plain`, `split`, `base64`, `base32`, `hex`, `decimal`, `rot13`, `reversed`, `url`.",
+        closed=True,
     ),
 )
 

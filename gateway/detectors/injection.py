@@ -41,7 +41,12 @@ FACTS: Final = (
         doc="The sum of the weights of the rules that hit: 5 is plain by itself, 3 suspicious, 2 counts beside others.",
     ),
     *(Fact(name=f"det.injection.{kind}", type=FactType.BOOL, doc=doc) for kind, doc in _DOCS.items()),
-    Fact(name="det.injection.kinds", type=FactType.STRINGS, doc="The names of those kinds, which are also the marks'."),
+    Fact(
+        name="det.injection.kinds",
+        type=FactType.STRINGS,
+        doc="The names of those kinds, which are also the marks'.",
+        closed=True,
+    ),
     Fact(name="det.injection.count", type=FactType.INT, doc="How many phrases and marks were found."),
     Fact(name="det.injection.mentions", type=FactType.INT, doc="How many were only quoted as examples."),
     Fact(

@@ -59,6 +59,7 @@ FACTS: Final = (
         name="det.invisible.kinds",
         type=FactType.STRINGS,
         doc="Those of `tag`, `zero_width`, `bidi`, `variation`, `confusable` that were found: the marks' kinds.",
+        closed=True,
     ),
 )
 

@@ -54,6 +54,7 @@ def facts(longest: int | None) -> tuple[Fact, ...]:
             type=FactType.STRINGS,
             doc="Of which kinds, by Presidio's names: `EMAIL_ADDRESS`, `IBAN_CODE`, `PERSON`.",
             longest=longest,
+            closed=True,
         ),
     )
 

@@ -57,6 +57,7 @@ FACTS: Final = (
         name="det.secrets.kinds",
         type=FactType.STRINGS,
         doc="Which: `aws_access_key`, `github_token`, `jwt`, `private_key`, …; `url_password`; `assignment`.",
+        closed=True,
     ),
     Fact(
         name="det.secrets.long",

@@ -34,6 +34,7 @@ FACTS: Final = (
         name="det.urls.kinds",
         type=FactType.STRINGS,
         doc="How they stand there: `link`, `image`, `reference`, `html`, `css`, `bare`.",
+        closed=True,
     ),
     Fact(
         name="det.urls.hosts",

@@ -14,6 +14,7 @@ from gateway.domain.isolation import LABELS, Isolation, isolation_from_label
 from gateway.domain.jsonvalue import JsonValue
 from gateway.domain.prompt import RESERVED_TOOL
 
+_LONGEST_SUBJECT: Final = 256
 Check: TypeAlias = Callable[[JsonValue, str], JsonValue]
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
@@ -73,6 +74,16 @@ def name(value: JsonValue, path: str) -> str:
 
 def optional_name(value: JsonValue, path: str) -> str | None:
     return None if value is None else name(value, path)
+
+
+def optional_subject(value: JsonValue, path: str) -> str | None:
+    """The name of a person, as the application calls them: up to 256 characters, an address perhaps."""
+    if value is None:
+        return None
+    found = string(value, path)
+    if not 0 < len(found) <= _LONGEST_SUBJECT or not found.isprintable():
+        raise wrong(path, f"be 1 to {_LONGEST_SUBJECT} printable characters")
+    return found
 
 
 def tool_name(value: JsonValue, path: str) -> str:

@@ -194,6 +194,7 @@ FIELDS: Final[Mapping[str, Field]] = {
     ),
     "data": _map("Splitgate's own: data segments, placed after the last user message"),
     "min_isolation": _map("Splitgate's own: the floor of this request"),
+    "subject": _map("Splitgate's own: the person whom the request is about, for the audit alone"),
 }
 
 # Fields of other vendors that would bring in content which the gateway cannot see.

@@ -15,6 +15,7 @@ from gateway.dialects._checks import (
     model_name,
     name,
     optional_name,
+    optional_subject,
     record,
     string,
     tool_name,
@@ -54,7 +55,21 @@ def read(body: JsonObject) -> ClientRequest:
         tools=tools,
         options=Options(stream=stream, include_usage=include_usage, values=values, extra=extra),
         min_isolation=isolation(body.get("min_isolation"), "min_isolation"),
+        subject=_subject(body, values),
     )
+
+
+def _subject(body: JsonObject, values: JsonObject) -> str | None:
+    """Whom the request is about: as said for the audit, else as said to the provider of its end user."""
+    given = optional_subject(body.get("subject"), "subject")
+    metadata = values.get("metadata")
+    named = (
+        given,
+        values.get("safety_identifier"),
+        values.get("user"),
+        metadata.get("user_id") if isinstance(metadata, dict) else None,
+    )
+    return next((name for name in named if isinstance(name, str) and name), None)
 
 
 def _sort(body: JsonObject) -> tuple[_Fields, _Fields]:

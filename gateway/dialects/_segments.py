@@ -7,14 +7,14 @@ so that a finding or an audit line names one segment.
 from collections.abc import Iterable
 from typing import Final
 
-from gateway.dialects._checks import one_of, optional_name, record, string, wrong
+from gateway.dialects._checks import one_of, optional_name, optional_subject, record, string, wrong
 from gateway.dialects._media import base64_text, mime_type
 from gateway.domain.jsonvalue import JsonValue
 from gateway.domain.prompt import MediaKind, Trust
 from gateway.domain.request import DataPart, MediaPart, Message, RefusalPart
 
-_DATA: Final = frozenset({"type", "id", "origin", "text"})
-_IMAGE: Final = frozenset({"type", "id", "origin", "mime", "content"})
+_DATA: Final = frozenset({"type", "id", "origin", "text", "subject"})
+_IMAGE: Final = frozenset({"type", "id", "origin", "mime", "content", "subject"})
 _TRUST: Final = one_of(*(trust.label for trust in reversed(Trust)))
 
 
@@ -36,7 +36,7 @@ def _segment(value: JsonValue, path: str) -> DataPart | MediaPart:
 
 
 def data_part(value: JsonValue, path: str) -> DataPart:
-    """One segment of text: ``{"type": "data", "id", "origin", "text"}``, of which only ``text`` is required."""
+    """One segment of text: ``{"type": "data", "id", "origin", "subject", "text"}``, where ``text`` is required."""
     found = record(value, path, _DATA)
     if found.get("type", "data") != "data":
         raise wrong(f"{path}.type", "be data or image")
@@ -45,6 +45,7 @@ def data_part(value: JsonValue, path: str) -> DataPart:
         path=path,
         id=optional_name(found.get("id"), f"{path}.id"),
         origin=optional_name(found.get("origin"), f"{path}.origin"),
+        subject=optional_subject(found.get("subject"), f"{path}.subject"),
     )
 
 
@@ -58,6 +59,7 @@ def _image(value: JsonValue, path: str) -> MediaPart:
         attributes={},
         id=optional_name(found.get("id"), f"{path}.id"),
         origin=optional_name(found.get("origin"), f"{path}.origin"),
+        subject=optional_subject(found.get("subject"), f"{path}.subject"),
     )
 
 

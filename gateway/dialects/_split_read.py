@@ -18,6 +18,7 @@ from gateway.dialects._checks import (
     number,
     one_of,
     optional_name,
+    optional_subject,
     record,
     stop,
     string,
@@ -32,7 +33,7 @@ from gateway.domain.request import ClientRequest, Message, Options, Role, TextPa
 
 NAME: Final = "split"
 
-_INSTRUCTION: Final = frozenset({"id", "origin", "text", "trust"})
+_INSTRUCTION: Final = frozenset({"id", "origin", "text", "trust", "subject"})
 _LABEL: Final = one_of("operator", "user")
 
 # The fields that go upstream under the same name once they are checked.
@@ -44,7 +45,7 @@ _PASSED: Final[Mapping[str, Check]] = {
     "stop": stop,
 }
 FIELDS: Final = frozenset(_PASSED) | {
-    "model", "instructions", "data", "min_isolation", "stream", "tools", "tool_choice", "output_schema",
+    "model", "instructions", "data", "min_isolation", "stream", "tools", "tool_choice", "output_schema", "subject",
 }  # fmt: skip
 
 
@@ -68,6 +69,7 @@ def read(body: JsonObject) -> ClientRequest:
         options=Options(stream=stream, include_usage=stream, values=_values(body, tools)),
         min_isolation=isolation(body.get("min_isolation"), "min_isolation"),
         roleless=True,
+        subject=optional_subject(body.get("subject"), "subject"),
     )
 
 
@@ -126,6 +128,7 @@ def _instruction(value: JsonValue, path: str) -> tuple[Role, TextPart]:
         path=path,
         id=optional_name(found.get("id"), f"{path}.id"),
         origin=optional_name(found.get("origin"), f"{path}.origin"),
+        subject=optional_subject(found.get("subject"), f"{path}.subject"),
     )
     return (Role.USER if trust == "user" else Role.SYSTEM), part
 

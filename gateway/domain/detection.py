@@ -63,6 +63,9 @@ class Fact:
 
     ``longest`` is how many characters of a text the fact can rest on: 0 where it is known before any text comes, None
     where only the whole text tells. A stream can be released in pieces only under facts with a finite one.
+
+    ``closed`` says of a fact that holds words that all of them come from a vocabulary of the gateway's or the policy's
+    own, and none from the text: only then may a record hold them. What is no word never holds any text.
     """
 
     name: str
@@ -70,6 +73,7 @@ class Fact:
     doc: str
     stages: frozenset[Stage] = STAGES
     longest: int | None = None
+    closed: bool = False
 
 
 Vocabulary: TypeAlias = Mapping[str, Fact]

@@ -33,6 +33,7 @@
     ├── PoliciesNotLoaded           no policies are in force yet: nothing may pass
     ├── PoliciesRejected            the policy files cannot be put in force; those in force stay
     ├── StateUnusable               the folder for state cannot be used
+    ├── AuditUnavailable            what happens cannot be recorded: nothing may pass
     ├── ApprovalsUnavailable        answers cannot be held for approval, or those held cannot be read
     └── ConfigError                 a file of ours cannot be used
 
@@ -284,6 +285,16 @@ class StateUnusable(GatewayError):
     """The folder for state cannot be written, or is open to others."""
 
     code = "state_unusable"
+
+
+class AuditUnavailable(GatewayError):
+    """What happens cannot be recorded, or not in time. ``sent`` says that an upstream was called already."""
+
+    code = "audit_unavailable"
+
+    def __init__(self, message: str, *, sent: bool = False) -> None:
+        super().__init__(message)
+        self.sent = sent
 
 
 class ApprovalsUnavailable(GatewayError):

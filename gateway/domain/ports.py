@@ -6,6 +6,7 @@ from typing import Protocol
 
 from gateway.domain.approval import HeldReply
 from gateway.domain.detection import Detections, Subject
+from gateway.domain.evidence import Ended
 from gateway.domain.exchange import Reply, StreamEvent
 from gateway.domain.prompt import Prompt
 from gateway.domain.request import Options
@@ -21,12 +22,16 @@ class Format(Protocol):
 
 @value
 class Call:
-    """All that a provider needs to make one upstream call; ``id`` is the gateway's request id."""
+    """All that a provider needs to make one upstream call.
+
+    ``id`` is the gateway's request id, ``trace`` the header ``traceparent`` to send along, where there is to be one.
+    """
 
     id: str
     target: Target
     layout: Layout
     options: Options
+    trace: str | None = None
 
 
 class Provider(Protocol):
@@ -121,4 +126,16 @@ class Approvals(Protocol):
 
     async def hold(self, held: HeldReply) -> None:
         """Keep a reply; raises ``ApprovalsUnavailable`` where that is not certain."""
+        ...
+
+
+class Observer(Protocol):
+    """Counts or traces exchanges. Neither method raises, nor waits."""
+
+    def began(self, dialect: str) -> None:
+        """A request came on a route of ``dialect``."""
+        ...
+
+    def ended(self, ended: Ended) -> None:
+        """It is over: called once for each ``began``."""
         ...

@@ -62,15 +62,17 @@ class Instruction:
     text: str
     trust: Literal[Trust.OPERATOR, Trust.USER]
     kind: InstructionKind = InstructionKind.TEXT
+    subject: str | None = None
 
 
 @value
 class Data:
-    """Text to be worked on, that must never steer."""
+    """Text to be worked on, that must never steer. ``subject`` is the person whom it is about, for the audit alone."""
 
     id: str
     origin: str
     text: str
+    subject: str | None = None
 
 
 @value
@@ -86,6 +88,7 @@ class Media:
     mime: str
     content: str
     attributes: JsonObject
+    subject: str | None = None
 
 
 @value

@@ -36,6 +36,7 @@ class TextPart:
     id: str | None = None
     origin: str | None = None
     trust: Trust | None = None
+    subject: str | None = None
 
 
 @value
@@ -46,6 +47,7 @@ class DataPart:
     path: str
     id: str | None = None
     origin: str | None = None
+    subject: str | None = None
 
 
 @value
@@ -59,6 +61,7 @@ class MediaPart:
     attributes: JsonObject
     id: str | None = None
     origin: str | None = None
+    subject: str | None = None
 
 
 @value
@@ -108,7 +111,8 @@ class Options:
 class ClientRequest:
     """A request in domain terms, whatever dialect it came in.
 
-    ``roleless`` says that its dialect has no roles: the client asked for no system message.
+    ``roleless`` says that its dialect has no roles: the client asked for no system message. ``subject`` is the person
+    whom the request is about: a name that goes no further than the audit, which keeps a pseudonym of it.
     """
 
     dialect: str
@@ -118,3 +122,4 @@ class ClientRequest:
     options: Options = field(default_factory=Options)
     min_isolation: Isolation | None = None
     roleless: bool = False
+    subject: str | None = None

@@ -38,7 +38,11 @@ class Weight(StrEnum):
 
 @value
 class Hit:
-    """A rule whose condition held for one subject; ``points`` is what its severity scores, ``count`` its marks."""
+    """A rule whose condition held for one subject; ``points`` is what its severity scores, ``count`` its marks.
+
+    ``level`` is the rule's, ``threshold`` the score from which its stage blocks where it scores, ``spans`` where in the
+    subject's text the first of its marks stand, in characters.
+    """
 
     policy: str
     rule: str
@@ -51,6 +55,9 @@ class Hit:
     count: int = 1
     # The id of the exception that suppressed it.
     exception: str | None = None
+    level: int = 0
+    threshold: int = 0
+    spans: tuple[tuple[int, int], ...] = ()
 
 
 @value

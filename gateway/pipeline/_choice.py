@@ -63,6 +63,7 @@ class GuardedChoice:
         self._calls = Calls(unmark)
         self._reason: str | None = None
         self._judgement: Judgement | None = None
+        self._looks = watch.looks_at(index)
         self._held_calls: list[HeldCall] = []
         self._released_calls: tuple[ToolCall, ...] = ()
         # The other words of a whole choice; None where there are none.
@@ -192,6 +193,8 @@ class GuardedChoice:
             return ()
         fresh = settled(seen, channel.start, end)
         scanned = Scanned(subject=subject, detections=fresh)
+        if self._looks is not None:
+            self._looks.take(scanned)
         found = evaluate(self._watch.applicable, [scanned], now + self._watch.epoch).found
         if found.hits:
             self.ledger.add(found, more=bool(fresh))
@@ -207,7 +210,8 @@ class GuardedChoice:
 
     def _finish(self, reason: str, now: float) -> tuple[GuardEvent, ...]:
         self._reason = self._calls.ending(reason)
-        self._judgement = Judgement(self._passages(), self._watch, self.ledger, continues=self._release == "window")
+        continues = self._release == "window"
+        self._judgement = Judgement(self._passages(), self._watch, self.ledger, continues=continues, seen=self._looks)
         return self._settled(self._judgement, now)
 
     def _passages(self) -> list[Passage]:

@@ -14,6 +14,7 @@ from gateway.pipeline._ledger import Ledger, without_edits
 from gateway.pipeline._watch import Watch
 from gateway.pipeline.apply import replacements
 from gateway.pipeline.edits import Replacement, Span
+from gateway.pipeline.seen import Looks
 from policies.engine.evaluate import evaluate
 
 
@@ -49,11 +50,23 @@ class _Look:
 
 
 class Judgement:
-    """Judges the passages of one choice. While there are ``questions`` it waits for their ``answer``."""
+    """Judges the passages of one choice. While there are ``questions`` it waits for their ``answer``.
 
-    def __init__(self, passages: Sequence[Passage], watch: Watch, ledger: Ledger, *, continues: bool) -> None:
+    ``seen`` is told of every look, where somebody keeps that.
+    """
+
+    def __init__(
+        self,
+        passages: Sequence[Passage],
+        watch: Watch,
+        ledger: Ledger,
+        *,
+        continues: bool,
+        seen: Looks | None = None,
+    ) -> None:
         self._watch = watch
         self._ledger = ledger
+        self._seen = seen
         # Earlier pieces of the same passages were judged before: counts add up.
         self._continues = continues
         self._restored = not watch.restores
@@ -77,6 +90,9 @@ class Judgement:
             found = self._evaluate(now)
             self._ledger.add(found, more=self._continues and any(look.detections for look in self._looks))
             if isinstance(self._ledger.verdict, Block) or not self._edit(found.edits) or not self._restore():
+                if self._seen is not None:
+                    # Where values were to come back, what would have been made of that was not seen.
+                    self._seen.whole = self._restored
                 return True
         return False
 
@@ -95,7 +111,11 @@ class Judgement:
             Scanned(subject=look.subject, detections=look.passage.counted(look.detections)) for look in self._looks
         ]
         found = evaluate(self._watch.applicable, scanned, now + self._watch.epoch).found
-        if not any(look.restored for look in self._looks):
+        again = any(look.restored for look in self._looks)
+        if self._seen is not None:
+            for look, one in zip(self._looks, scanned, strict=True):
+                self._seen.take(one, again=again, restored=look.restored)
+        if not again:
             return found
         spans = {(look.subject.stage, look.subject.where): look.restored for look in self._looks}
         # What came back on purpose is not taken out again.

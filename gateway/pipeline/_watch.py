@@ -11,6 +11,7 @@ from gateway.domain.prompt import ToolCall
 from gateway.domain.verdict import Action
 from gateway.pipeline.edits import Span
 from gateway.pipeline.pseudonyms import Pseudonyms
+from gateway.pipeline.seen import Looks, Seen
 from policies.engine.applicable import Applicable
 
 _ANSWER: Final = (Stage.OUTPUT, Stage.TOOL_CALL)
@@ -22,7 +23,8 @@ class Watch:
 
     ``facts`` are those of the request, ``tainted`` among them. ``canary`` is its token among the instructions,
     ``schema`` what the answer's text must be valid against. ``choices`` is how many answers were asked for. ``epoch``
-    is what turns the guard's times into seconds since the epoch, by which exceptions run out.
+    is what turns the guard's times into seconds since the epoch, by which exceptions run out. ``seen`` is told what was
+    looked at, where somebody keeps it; ``looks`` is its part for these rules.
     """
 
     applicable: Applicable
@@ -34,16 +36,19 @@ class Watch:
     pseudonyms: Pseudonyms | None = None
     choices: int = 1
     epoch: float = 0.0
+    seen: Seen | None = None
+    looks: dict[int, Looks] | None = None
 
     @property
     def acting(self) -> "Watch":
         """The same for the rules that count."""
-        return replace(self, applicable=self.applicable.acting)
+        return replace(self, applicable=self.applicable.acting, looks=None if self.seen is None else self.seen.acting)
 
     @property
     def watching(self) -> "Watch":
         """The same for the rules that only watch."""
-        return replace(self, applicable=self.applicable.watching)
+        looks = None if self.seen is None else self.seen.watching
+        return replace(self, applicable=self.applicable.watching, looks=looks)
 
     @property
     def restores(self) -> bool:
@@ -63,15 +68,11 @@ class Watch:
     @property
     def rewrites_calls(self) -> bool:
         """Whether calls go on, or before an approver, as they were understood: never as the model wrote them."""
-        return self.acts(Stage.TOOL_CALL) or any(
-            ready.acts and ready.rule.action is Action.REQUIRE_APPROVAL
-            for part in self.applicable.parts[Stage.OUTPUT]
-            for ready in part.rules
-        )
+        return rewrites_calls(self.applicable)
 
     def acts(self, stage: Stage) -> bool:
         """Whether any rule at ``stage`` counts, and does not only watch."""
-        return any(ready.acts for part in self.applicable.parts[stage] for ready in part.rules)
+        return _acts(self.applicable, stage)
 
     def asks(self, stage: Stage) -> bool:
         """Whether judging at ``stage`` takes another process or a service."""
@@ -89,7 +90,24 @@ class Watch:
             return text, ()
         return self.pseudonyms.restore(text, anywhere=self.applicable.restore_anywhere)
 
+    def looks_at(self, choice: int) -> Looks | None:
+        """Where to keep what is seen in a choice, if it is kept."""
+        return None if self.looks is None else self.looks.setdefault(choice, Looks())
+
     def look(self, subject: Subject) -> Detections:
         """What the detectors see that only compute."""
         wanted = self.applicable.wanted(subject.stage)
         return self.scanner.scan(subject, wanted) if wanted else {}
+
+
+def rewrites_calls(policies: Applicable) -> bool:
+    """Whether calls go on, or before an approver, as they were understood: never as the model wrote them."""
+    return _acts(policies, Stage.TOOL_CALL) or any(
+        ready.acts and ready.rule.action is Action.REQUIRE_APPROVAL
+        for part in policies.parts[Stage.OUTPUT]
+        for ready in part.rules
+    )
+
+
+def _acts(policies: Applicable, stage: Stage) -> bool:
+    return any(ready.acts for part in policies.parts[stage] for ready in part.rules)

@@ -16,6 +16,7 @@ from typing import Final, TypeVar
 
 from gateway.domain.approval import Approval, HeldReply
 from gateway.domain.detection import Detections, Facts, Stage, Subject
+from gateway.domain.evidence import Timeline
 from gateway.domain.exchange import (
     ApprovalPending,
     ApprovalRequired,
@@ -45,6 +46,7 @@ from gateway.pipeline.admit import request_digest
 from gateway.pipeline.apply import Applied
 from gateway.pipeline.guard import WITHHELD, Guard, GuardEvent, Watch
 from gateway.pipeline.run import Run, runner_for
+from gateway.pipeline.seen import Seen
 from gateway.pipeline.send import OpenedStream
 from gateway.pipeline.taint import TAINT_FACTS, Grounds, exact_content
 from gateway.pipeline.transcript import Transcript
@@ -76,10 +78,11 @@ class Streaming:
 
 @value
 class Held:
-    """An answer that waits for an approver."""
+    """An answer that waits for an approver; ``reply`` is what waits."""
 
     pending: ApprovalPending
     handling: Handling
+    reply: Reply
 
 
 @value
@@ -99,7 +102,9 @@ class Answering:
     untainted: Untainted
     approvals: Approvals
     now: Callable[[], float]
+    timeline: Timeline
     ticks: Callable[[], float] = time.monotonic
+    seen: Seen | None = None
 
     async def whole(self, reply: Reply, call: Call, handling: Handling) -> Answered | Held:
         """Bring a whole answer to its end.
@@ -113,9 +118,10 @@ class Answering:
         await self._answered(guard, run)
         await self._answered_late(guard, run)
         cleared = await run(lambda: guard.reply)
+        self.timeline.held = time.perf_counter_ns() - self.timeline.last
         told = _told(handling, guard.verdict)
         if (withheld := guard.withheld) is not None:
-            return Held(pending=await self._hold(withheld, guard.verdict, told), handling=told)
+            return Held(pending=await self._hold(withheld, guard.verdict, told), handling=told, reply=withheld)
         self._remember(cleared.choices)
         return Answered(reply=cleared, handling=told)
 
@@ -124,7 +130,7 @@ class Answering:
         watch = self._watch()
         guard = Guard(call.layout.datamark, watch)
         if not watch.stands and not self._minds_taint:
-            return Streaming(events=_unwatched(opened, guard, self.ticks), handling=handling)
+            return Streaming(events=self._unwatched(opened, guard), handling=handling)
         begun = replace(handling, decision=PENDING) if watch.stands else handling
         return Streaming(events=self._watched(opened, guard, handling), handling=begun)
 
@@ -150,14 +156,29 @@ class Answering:
         told = _told(handling, guard.verdict)
         yield Judged(decision=told.decision, findings=told.findings[len(handling.findings) :])
 
+    async def _unwatched(self, opened: OpenedStream, guard: Guard) -> AsyncGenerator[ReplyEvent, None]:
+        """An answer that no rule looks at."""
+        async with aclosing(opened.rest) as rest:
+            event: StreamEvent | None = opened.first
+            while event is not None:
+                self.timeline.scanned += 1
+                for cleared in guard.feed(event, self.ticks()):
+                    if not isinstance(cleared, ApprovalRequired):
+                        yield cleared
+                event = await anext(rest, None)
+        self.timeline.last = time.perf_counter_ns()
+
     async def _cleared(self, opened: OpenedStream, guard: Guard) -> AsyncGenerator[GuardEvent, None]:
         """What the guard lets through of the upstream's events, until there is nothing more to wait for."""
-        size = 0
+        size, since = 0, 0
         async with aclosing(opened.rest) as rest:
             event: StreamEvent | None = opened.first
             while event is not None:
                 size += self._weight(event)
-                for cleared in await self._fed(guard, event, size):
+                self.timeline.scanned += 1
+                fed = await self._fed(guard, event, size)
+                since = self._held_since(since, event, fed)
+                for cleared in fed:
                     yield cleared
                 deadline = guard.deadline
                 if deadline is not None and deadline <= self.ticks():
@@ -165,13 +186,16 @@ class Answering:
                     for cleared in guard.expire(deadline):
                         yield cleared
                 if guard.over:
+                    self.timeline.truncated = True
                     break
                 try:
                     event = await self._in_time(anext(rest, None), guard.deadline)
                 except TimeoutError:
                     for cleared in guard.cut_off():
                         yield cleared
+                    self.timeline.truncated = True
                     break
+        self.timeline.last = time.perf_counter_ns()
         await self._answered_late(guard, runner_for(size))
 
     async def _fed(self, guard: Guard, event: StreamEvent, size: int) -> Sequence[GuardEvent]:
@@ -179,6 +203,15 @@ class Answering:
         judged = size if isinstance(event, Finish) else self._weight(event)
         cleared = list(await runner_for(judged)(lambda: guard.feed(event, self.ticks())))
         return [*cleared, *await self._answered(guard, runner_for(size))]
+
+    def _held_since(self, since: int, event: StreamEvent, cleared: Sequence[GuardEvent]) -> int:
+        """Since when something is held back; the longest time that anything was is kept. Nanoseconds, 0 for nothing."""
+        now = time.perf_counter_ns()
+        if since and cleared:
+            self.timeline.held = max(self.timeline.held, now - since)
+        if cleared:
+            return 0
+        return since or (now if self._weight(event) else 0)
 
     def _weight(self, event: StreamEvent) -> int:
         """How much there is to judge because of an event."""
@@ -287,6 +320,7 @@ class Answering:
             pseudonyms=self.applied.pseudonyms,
             choices=_choices(self.request.options),
             epoch=self.now() - self.ticks(),
+            seen=self.seen,
         )
 
     @property
@@ -315,20 +349,6 @@ class Answering:
         for choice in choices:
             content = exact_content(choice.text, choice.refusal, choice.reasoning, choice.tool_calls)
             self.untainted.remember(self.caller.tenant, content)
-
-
-async def _unwatched(
-    opened: OpenedStream, guard: Guard, ticks: Callable[[], float]
-) -> AsyncGenerator[ReplyEvent, None]:
-    """An answer that no rule looks at."""
-    async with aclosing(opened.rest) as rest:
-        for event in guard.feed(opened.first, ticks()):
-            if not isinstance(event, ApprovalRequired):
-                yield event
-        async for came in rest:
-            for event in guard.feed(came, ticks()):
-                if not isinstance(event, ApprovalRequired):
-                    yield event
 
 
 def _told(handling: Handling, verdict: Verdict) -> Handling:

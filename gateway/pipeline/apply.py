@@ -173,7 +173,7 @@ class _Work:
             case Instruction():
                 text = self._text(segment.text, where)
                 if where in self.demoted:
-                    return Data(id=segment.id, origin=segment.origin, text=text)
+                    return Data(id=segment.id, origin=segment.origin, text=text, subject=segment.subject)
                 return replace(segment, text=text)
             case Data() | History():
                 return replace(segment, text=self._text(segment.text, where))

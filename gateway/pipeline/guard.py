@@ -12,6 +12,7 @@ from gateway.domain.detection import Detections, Subject
 from gateway.domain.exchange import Choice, Reply, Started, StreamEvent, UsageReport
 from gateway.domain.verdict import RequireApproval, Verdict
 from gateway.pipeline._beside import counts_of, fields_of
+from gateway.pipeline._channel import place_of
 from gateway.pipeline._choice import GuardedChoice, GuardEvent
 from gateway.pipeline._choices import Choices
 from gateway.pipeline._ledger import beside, together
@@ -22,7 +23,7 @@ from gateway.pipeline._watch import Watch
 from gateway.pipeline.collect import collected, events_of
 from policies.engine.evaluate import CLEAR
 
-__all__ = ["WITHHELD", "Guard", "GuardEvent", "Watch", "names_reserved_tool"]
+__all__ = ["WITHHELD", "Guard", "GuardEvent", "Watch", "names_reserved_tool", "place_of"]
 
 
 class Guard:

@@ -4,6 +4,7 @@ The numbered list below is the whole way; each step takes and returns values, an
 whole answers share every step.
 """
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -28,6 +29,7 @@ from gateway.pipeline.scan import common_facts, scan, scan_as_data
 from gateway.pipeline.seams import spread
 from gateway.pipeline.subjects import prompt_seams, subjects_of, undemoted
 from gateway.pipeline.taint import is_tainted
+from gateway.pipeline.trail import Judgement, Trail
 from policies.engine.applicable import Applicable
 from policies.engine.evaluate import evaluate
 
@@ -56,21 +58,24 @@ class Services:
 
 
 async def handle(
-    request: ClientRequest, caller: Caller, request_id: str, services: Services, run: Run = at_once
+    request: ClientRequest, caller: Caller, request_id: str, services: Services, *, trail: Trail, run: Run = at_once
 ) -> Answered | Streaming | Held:
-    """Serve one request; ``run`` does its computing.
+    """Serve one request; ``run`` does its computing, ``trail`` keeps the evidence.
 
     Raises:
         RequestError: the request cannot be served as it is, or policy refuses it; nothing was sent upstream.
         UpstreamError: no target answered.
         PoliciesNotLoaded: there are no policies to judge by.
+        AuditUnavailable: what is about to be sent cannot be recorded; it was not sent.
     """
     # 1 admit: the model must exist; one revision of the policies stands for the whole request
     model = find_model(request.model, services.models)
     in_force = services.in_force()
-    policies = admit(request, caller, in_force.ruleset, services.bypass())
+    bypass = services.bypass()
+    policies = admit(request, caller, in_force.ruleset, bypass)
     # 2 lift: trust and channel of each segment
     prompt = await run(lambda: lift(request, model, caller))
+    trail.timeline.lifted = time.perf_counter_ns()
     # 3 scan: what detectors see in each text
     tainted = is_tainted(prompt, caller.tenant, services.untainted)
     facts = common_facts(request, caller, prompt, tainted=tainted)
@@ -84,6 +89,9 @@ async def handle(
         scanned = await scan_as_data(scanned, demoted, policies, in_force.scanner, run)
         verdict = await run(lambda: evaluate(policies, scanned, services.now()))
         grounds = undemoted(prompt, demoted)
+    trail.judged(
+        Judgement(came=prompt, policies=policies, scanned=scanned, verdict=verdict, tainted=tainted, bypass=bypass)
+    )
     refuse_blocked(verdict)
     # 5 apply: redactions, placeholders, the canary
     canary = services.draw_canary() if policies.uses("canary") else None
@@ -97,16 +105,34 @@ async def handle(
         lay_out=services.lay_out,
         credit=services.credit,
     )
-    # 7 send, 8 guard
+
+    async def intend(call: Call) -> None:
+        await trail.intend(
+            call,
+            _handling(request, call, verdict, policies, services.now(), notes=trail.notes),
+            applied.prompt,
+            applied.options,
+        )
+
+    # 7 send, each attempt recorded before; 8 guard
+    sending = send.Sending(
+        request_id=request_id, trace=trail.traceparent, providers=services.providers, intend=intend, run=run,
+        timeline=trail.timeline,
+    )  # fmt: skip
     answering = Answering(
         request=request, caller=caller, lifted=grounds, applied=applied, policies=policies, facts=facts,
         scanner=in_force.scanner, untainted=services.untainted, approvals=services.approvals, now=services.now,
+        timeline=trail.timeline, seen=trail.seen,
     )  # fmt: skip
     if request.options.stream:
-        call, opened = await send.open_stream(request_id, ranked, services.providers, run)
-        return answering.stream(opened, call, _handling(request, call, verdict, policies, services.now()))
-    call, reply = await send.send(request_id, ranked, services.providers, run)
-    return await answering.whole(reply, call, _handling(request, call, verdict, policies, services.now()))
+        call, opened = await send.open_stream(ranked, sending)
+        return answering.stream(
+            opened, call, _handling(request, call, verdict, policies, services.now(), notes=trail.notes)
+        )
+    call, reply = await send.send(ranked, sending)
+    return await answering.whole(
+        reply, call, _handling(request, call, verdict, policies, services.now(), notes=trail.notes)
+    )
 
 
 def find_model(name: str, models: Mapping[str, Model]) -> Model:
@@ -135,7 +161,9 @@ def refuse_blocked(verdict: Verdict) -> None:
     raise BlockedByPolicy(f"policy refuses this request: {told}", rules=rules, found=verdict.found)
 
 
-def _handling(request: ClientRequest, call: Call, verdict: Verdict, policies: Applicable, now: float) -> Handling:
+def _handling(
+    request: ClientRequest, call: Call, verdict: Verdict, policies: Applicable, now: float, *, notes: tuple[str, ...]
+) -> Handling:
     layout = call.layout
     removed = [Finding(rule="reserved-token", where=r.where, count=r.count) for r in layout.removals]
     return Handling(
@@ -148,7 +176,7 @@ def _handling(request: ClientRequest, call: Call, verdict: Verdict, policies: Ap
         decision=decision_of(verdict),
         policy=AppliedRevision(names=policies.names, revision=policies.revision),
         findings=(*removed, *[finding_of(hit) for hit in verdict.found.hits]),
-        notes=_notes(call),
+        notes=(*_notes(call), *notes),
     )
 
 

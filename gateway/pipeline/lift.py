@@ -184,17 +184,23 @@ class _Lifting:
         segments: list[Segment] = []
         for part, spans in zip(message.parts, marks, strict=True):
             if spans and isinstance(part, TextPart):
-                segments += self._by_marked(part.text, spans, _lowered(trust, part), _ROLE_ORIGIN[message.role])
+                segments += self._by_marked(
+                    part.text, spans, _lowered(trust, part), _ROLE_ORIGIN[message.role], part.subject
+                )
             else:
                 segments.append(self._by_role(part, message.role, trust))
         return segments
 
     def _by_role(self, part: Part, role: Role, trust: Trust) -> Segment:
         if isinstance(part, TextPart):
-            return self._text(part.text, _lowered(trust, part), part.origin or _ROLE_ORIGIN[role], part.id)
+            return self._text(
+                part.text, _lowered(trust, part), part.origin or _ROLE_ORIGIN[role], part.id, subject=part.subject
+            )
         return self._apart(part, role.value)
 
-    def _by_marked(self, text: str, spans: tuple[Span, ...], trust: Trust, origin: str) -> list[Segment]:
+    def _by_marked(
+        self, text: str, spans: tuple[Span, ...], trust: Trust, origin: str, subject: str | None = None
+    ) -> list[Segment]:
         """Cut ``text`` at its marks, which themselves say nothing any more once the data travels apart."""
         return [
             self._text(
@@ -202,20 +208,23 @@ class _Lifting:
                 Trust.UNTRUSTED if piece.channel == "data" else trust,
                 piece.origin if piece.channel == "data" else origin,
                 None,
+                subject=subject,
             )
             for piece in _pieces(tuple(span for span in spans if span.channel != "literal"))
         ]
 
-    def _text(self, text: str, trust: Trust, origin: str, identifier: str | None) -> Instruction | Data:
+    def _text(
+        self, text: str, trust: Trust, origin: str, identifier: str | None, *, subject: str | None = None
+    ) -> Instruction | Data:
         if trust is Trust.UNTRUSTED:
-            return Data(id=self._id(identifier), origin=origin, text=text)
-        return Instruction(id=self._id(identifier), origin=origin, text=text, trust=trust)
+            return Data(id=self._id(identifier), origin=origin, text=text, subject=subject)
+        return Instruction(id=self._id(identifier), origin=origin, text=text, trust=trust, subject=subject)
 
     def _apart(self, part: Part, origin: str) -> Data | Media | History:
         """A part that is no instruction whatever its message's role."""
         match part:
             case TextPart() | DataPart():
-                return Data(id=self._id(part.id), origin=part.origin or origin, text=part.text)
+                return Data(id=self._id(part.id), origin=part.origin or origin, text=part.text, subject=part.subject)
             case MediaPart():
                 return Media(
                     id=self._id(part.id),
@@ -224,6 +233,7 @@ class _Lifting:
                     mime=part.mime,
                     content=part.content,
                     attributes=part.attributes,
+                    subject=part.subject,
                 )
             case RefusalPart():
                 return History(id=self._id(None), text=part.text, refusal=True)

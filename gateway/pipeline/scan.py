@@ -51,20 +51,23 @@ async def scan_as_data(
     seen: Sequence[Scanned], demoted: Sequence[str], policies: Applicable, scanner: Scanner, run: Run
 ) -> tuple[Scanned, ...]:
     """The same once the instructions ``demoted`` count as data: they are looked at as such, and taint the request."""
-    tainted = [Scanned(subject=_tainted(one.subject), detections=one.detections) for one in seen]
-    lowered = [_as_data(one.subject) for one in tainted if one.subject.where in demoted and _is_instruction(one)]
+    tainted = [Scanned(subject=as_tainted(one.subject), detections=one.detections) for one in seen]
+    lowered = [as_data(one.subject) for one in tainted if one.subject.where in demoted and is_instruction(one)]
     return (*tainted, *await scan(lowered, policies, scanner, run))
 
 
-def _is_instruction(scanned: Scanned) -> bool:
+def is_instruction(scanned: Scanned) -> bool:
+    """Whether the text was looked at as one that may steer."""
     return scanned.subject.stage is Stage.INSTRUCTIONS
 
 
-def _tainted(subject: Subject) -> Subject:
+def as_tainted(subject: Subject) -> Subject:
+    """The text where data stands in the request's context."""
     return replace(subject, facts={**subject.facts, "tainted": True})
 
 
-def _as_data(subject: Subject) -> Subject:
+def as_data(subject: Subject) -> Subject:
+    """The text where it counts as data itself."""
     facts = {**subject.facts, "segment.trust": Trust.UNTRUSTED.label}
     return replace(subject, stage=Stage.DATA, facts=facts)
 

@@ -16,7 +16,7 @@ from gateway.domain.verdict import Edit, Findings
 # Characters of a text that are looked at on either side of a border; shorter texts whole.
 MARGIN: Final = 1_024
 # Between the first and last place of a seam's name: no id holds it.
-_JOINT: Final = "+"
+JOINT: Final = "+"
 
 
 @value
@@ -38,12 +38,12 @@ class Seam:
     @property
     def where(self) -> str:
         """Its name: that of its first and its last text."""
-        return f"{self.pieces[0].where}{_JOINT}{self.pieces[-1].where}"
+        return f"{self.pieces[0].where}{JOINT}{self.pieces[-1].where}"
 
 
 def is_text(where: str) -> bool:
     """Whether a place is a text's own, and no seam of several nor the names of a request."""
-    return _JOINT not in where and not where.startswith("#")
+    return JOINT not in where and not where.startswith("#")
 
 
 def seams_of(texts: Iterable[tuple[type[object], str, str]]) -> list[Seam]:

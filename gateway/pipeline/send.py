@@ -6,6 +6,7 @@ such as one that timed out, is never sent twice.
 """
 
 import logging
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
@@ -19,6 +20,7 @@ from gateway.domain.errors import (
     UpstreamTimeout,
     UpstreamUnreachable,
 )
+from gateway.domain.evidence import Timeline
 from gateway.domain.exchange import Reply, StreamEvent
 from gateway.domain.ports import Call, Provider
 from gateway.domain.target import Target
@@ -38,25 +40,40 @@ class OpenedStream:
     rest: AsyncGenerator[StreamEvent, None]
 
 
-async def send(
-    request_id: str, ranked: Iterator[Candidate], providers: Callable[[Target], Provider], run: Run = at_once
-) -> tuple[Call, Reply]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sending:
+    """What sending one request takes.
+
+    ``trace`` is the header ``traceparent`` to send along, if any. ``intend`` is awaited before each attempt: where it
+    raises, nothing is sent.
+    """
+
+    request_id: str
+    providers: Callable[[Target], Provider]
+    intend: Callable[[Call], Awaitable[None]]
+    timeline: Timeline
+    trace: str | None = None
+    run: Run = at_once
+
+
+async def send(ranked: Iterator[Candidate], sending: Sending) -> tuple[Call, Reply]:
     """Get a whole answer from the first target that gives one.
 
     Raises:
         RequestError: no target may be used for this request.
         UpstreamError: the last target's error.
+        AuditUnavailable: an attempt could not be recorded.
     """
 
     async def attempt(provider: Provider, call: Call) -> Reply:
-        return await provider.send(call)
+        reply = await provider.send(call)
+        sending.timeline.first = sending.timeline.last = time.perf_counter_ns()
+        return reply
 
-    return await _first(request_id, ranked, providers, run, attempt)
+    return await _first(ranked, sending, attempt)
 
 
-async def open_stream(
-    request_id: str, ranked: Iterator[Candidate], providers: Callable[[Target], Provider], run: Run = at_once
-) -> tuple[Call, OpenedStream]:
+async def open_stream(ranked: Iterator[Candidate], sending: Sending) -> tuple[Call, OpenedStream]:
     """Get the first event from the first target that starts to answer; raises as ``send`` does."""
 
     async def attempt(provider: Provider, call: Call) -> OpenedStream:
@@ -64,27 +81,32 @@ async def open_stream(
         first = await anext(events, None)
         if first is None:
             raise UpstreamGarbled("the upstream ended its stream before it began to answer", target=call.target.id)
+        sending.timeline.first = time.perf_counter_ns()
         return OpenedStream(first=first, rest=events)
 
-    return await _first(request_id, ranked, providers, run, attempt)
+    return await _first(ranked, sending, attempt)
 
 
 async def _first(
-    request_id: str,
-    ranked: Iterator[Candidate],
-    providers: Callable[[Target], Provider],
-    run: Run,
-    attempt: Callable[[Provider, Call], Awaitable[Answer]],
+    ranked: Iterator[Candidate], sending: Sending, attempt: Callable[[Provider, Call], Awaitable[Answer]]
 ) -> tuple[Call, Answer]:
     refused: list[Candidate] = []
     failure: GatewayError | None = None
-    while (candidate := await run(lambda: next(ranked, None))) is not None:
+    while (candidate := await sending.run(lambda: next(ranked, None))) is not None:
         if candidate.refusal is not None or candidate.layout is None:
             refused.append(candidate)
             continue
-        call = Call(id=request_id, target=candidate.target, layout=candidate.layout, options=candidate.options)
+        call = Call(
+            id=sending.request_id,
+            target=candidate.target,
+            layout=candidate.layout,
+            options=candidate.options,
+            trace=sending.trace,
+        )
+        await sending.intend(call)
+        sending.timeline.sent = time.perf_counter_ns()
         try:
-            return call, await attempt(providers(candidate.target), call)
+            return call, await attempt(sending.providers(candidate.target), call)
         except UpstreamError as error:
             if not _is_repeatable(error):
                 raise

@@ -192,6 +192,13 @@ def option_texts(options: Options) -> dict[str, JsonValue]:
     return {**values, **{name: value for name, value in options.extra.items() if not isinstance(value, int | float)}}
 
 
+def has_option_texts(options: Options) -> bool:
+    """Whether there is any such option."""
+    return any(not isinstance(value, int | float | None) for value in options.values.values()) or any(
+        not isinstance(value, int | float) for value in options.extra.values()
+    )
+
+
 def _tool(tool: Tool, places: Places, common: Facts, policies: Applicable) -> Subject:
     return Subject(
         stage=Stage.TOOLS,

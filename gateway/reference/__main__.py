@@ -14,6 +14,7 @@ from gateway.configuration.reference import tables
 from gateway.reference.controls import control_map
 from gateway.reference.layouts import EXAMPLES, best, families, layout, request
 from gateway.reference.lifted import lifted
+from gateway.reference.metrics import metrics
 from gateway.reference.policies import actions, facts, limits, policy_keys
 from gateway.reference.tables import errors, fields
 from gateway.reference.wires import chat_error, native_blocked, native_error, native_held, native_reply, native_stream
@@ -37,6 +38,7 @@ BLOCKS: Final[Mapping[str, Callable[[], str]]] = {
     "policy facts": facts,
     "policy actions": actions,
     "condition limits": limits,
+    "metrics": metrics,
     **{f"example {name}": (lambda name=name: layout(name)) for name in EXAMPLES},
 }
 

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import orjson
 
+from gateway.domain.detection import Stage
 from gateway.domain.exchange import AppliedRevision, Choice, Handling, Reply, Usage
 from gateway.domain.finding import Finding
 from gateway.domain.jsonvalue import JsonObject, JsonValue
@@ -109,6 +110,12 @@ def _text(held: JsonValue) -> str:
     raise UnreadableError("a text is missing")
 
 
+def _whole(held: JsonValue) -> int:
+    if isinstance(held, int) and not isinstance(held, bool):
+        return held
+    raise UnreadableError("a whole number is missing")
+
+
 class _Fields:
     """A JSON object whose fields have the types that they are asked for by."""
 
@@ -121,10 +128,7 @@ class _Fields:
         return _text(self._held.get(name))
 
     def whole(self, name: str) -> int:
-        held = self._held.get(name)
-        if isinstance(held, int) and not isinstance(held, bool):
-            return held
-        raise UnreadableError("a whole number is missing")
+        return _whole(self._held.get(name))
 
     def json(self, name: str) -> JsonObject:
         held = self._held.get(name)
@@ -205,8 +209,9 @@ def _finding(held: JsonValue) -> Finding:
     of = _Fields(held)
     try:
         weight = Weight(of.text("weight"))
+        stage = of.perhaps("stage", lambda name: Stage(of.text(name)))
     except ValueError:
-        raise UnreadableError("a weight is missing") from None
+        raise UnreadableError("a weight or a stage is missing") from None
     return Finding(
         rule=of.text("rule"),
         where=of.text("where"),
@@ -215,4 +220,16 @@ def _finding(held: JsonValue) -> Finding:
         action=of.perhaps("action", of.text),
         weight=weight,
         exception=of.perhaps("exception", of.text),
+        stage=stage,
+        level=of.whole("level"),
+        points=of.whole("points"),
+        threshold=of.whole("threshold"),
+        spans=of.each("spans", _span),
     )
+
+
+def _span(held: JsonValue) -> tuple[int, int]:
+    ends = _list(held)
+    if len(ends) != 2:
+        raise UnreadableError("a span is missing")
+    return _whole(ends[0]), _whole(ends[1])

@@ -25,21 +25,23 @@ _PIECE = 65_536
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
-    """What a child runs; ``command`` is completed with its descriptors."""
+    """What a child runs; ``command`` is completed with its descriptors. ``key`` is what its figures are called by."""
 
     name: str
+    key: str
     command: Sequence[str]
     environ: Mapping[str, str]
     backoff: Backoff
 
 
 class Child:
-    """A place for one process: filled by ``keep``, emptied by ``reap``."""
+    """A place for one process: filled by ``keep``, emptied by ``reap``. As it is, for a command that needs no more."""
 
     on_demand = False
 
     def __init__(self, program: Program, selector: selectors.BaseSelector) -> None:
         self.name = program.name
+        self.key = program.key
         self.lifecycle = Lifecycle(on_demand=self.on_demand, backoff=program.backoff)
         self.stopping = False
         self._program = program
@@ -79,7 +81,8 @@ class Child:
             self.reap(time.monotonic())
 
     def _descriptors(self) -> Mapping[str, int]:
-        raise NotImplementedError
+        """What the command is completed with: options and the descriptors that they name."""
+        return {}
 
     def _start(self, now: float) -> str | None:
         descriptors = self._descriptors()
@@ -100,14 +103,17 @@ class Child:
 
 
 class WorkerChild(Child):
-    """A worker: it serves from the TCP listener and says so by one line on its pipe, kept as ``report``."""
+    """A worker: it serves from its listeners and says so by one line on its pipe, kept as ``report``.
+
+    ``listeners`` are TCP listeners by the options that name them.
+    """
 
     def __init__(
         self,
         program: Program,
         selector: selectors.BaseSelector,
         *,
-        listener: socket.socket,
+        listeners: Mapping[str, socket.socket],
         on_ready: Callable[[], None],
     ) -> None:
         super().__init__(program, selector)
@@ -116,7 +122,7 @@ class WorkerChild(Child):
         """When one that is to give way to a new one has had its time; None unless one is."""
         self._reload_due = False
         self._heard = b""
-        self._listener = listener
+        self._listeners = listeners
         self._on_ready = on_ready
         self._pipe: int | None = None
         self._far_end = -1
@@ -156,7 +162,8 @@ class WorkerChild(Child):
         self._heard = b""
         self._pipe, self._far_end = os.pipe()
         self._selector.register(self._pipe, selectors.EVENT_READ, self._hear)
-        return {"--fd": self._listener.fileno(), "--ready-fd": self._far_end}
+        listeners = {option: listener.fileno() for option, listener in self._listeners.items()}
+        return {**listeners, "--ready-fd": self._far_end}
 
     def _start(self, now: float) -> str | None:
         failure = super()._start(now)

@@ -7,8 +7,11 @@ is being restarted waits in the kernel's queue instead of being refused.
 import shutil
 import socket
 import tempfile
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+
+from gateway.supervisor.config import MetricsPlace
 
 _BACKLOG = 2048
 _LONGEST_UNIX_PATH = 90  # the kernel takes about 107 bytes; the embedded model puts a sibling with a longer name beside
@@ -41,6 +44,22 @@ def listen_tcp(host: str, port: int) -> socket.socket:
         raise CannotListen(f"cannot listen on {host} port {port} ({reason}): choose another port or host") from exc
     listener.settimeout(0)
     return listener
+
+
+def listen_for_metrics(place: MetricsPlace, say: Callable[[str], None]) -> socket.socket:
+    """Listen where metrics are to be served, or on a free port instead of one that nobody chose.
+
+    Raises:
+        CannotListen: the host is unknown, or the port was chosen and is taken or not allowed.
+    """
+    try:
+        return listen_tcp(place.host, place.port)
+    except CannotListen as exc:
+        if place.chosen:
+            raise CannotListen(f"metrics: {exc}: set telemetry.metrics.port or telemetry.metrics.host") from exc
+        listener = listen_tcp(place.host, 0)
+        say(f"port {place.port} is taken: metrics are served on port {listener.getsockname()[1]} instead")
+        return listener
 
 
 class Door:

@@ -2,7 +2,8 @@
 
 One loop, woken by a selector: signals arrive as bytes on a wake-up socket, workers report by a pipe, and the embedded
 model's listener is watched while nobody accepts from it. All waiting happens in ``_wait``. SIGTERM and SIGINT stop,
-SIGHUP has every worker reload its policies, SIGUSR2 replaces the workers one by one.
+SIGHUP has every worker reload its policies, SIGUSR2 replaces the workers one by one. What is not a worker ends after
+them, since they use it.
 """
 
 import os
@@ -12,18 +13,22 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from types import FrameType
 
 from gateway.supervisor.children import Child, EmbeddedChild, Program, WorkerChild
-from gateway.supervisor.config import Listening, SupervisorConfig
-from gateway.supervisor.listen import CannotListen, Door, listen_tcp
+from gateway.supervisor.config import Companion, Listening, SupervisorConfig
+from gateway.supervisor.figures import Figures
+from gateway.supervisor.listen import CannotListen, Door, listen_for_metrics, listen_tcp
 
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+# How a worker's command names its listeners.
+_FD = "--fd"
+_METRICS_FD = "--metrics-fd"
 _OTHER_SIGNALS = (signal.SIGCHLD, signal.SIGHUP, signal.SIGUSR2)
-_EMBEDDED_GRACE_S = 2.0
+_AFTER_WORKERS_S = 2.0
 
 
 def _say(text: str) -> None:
@@ -55,27 +60,35 @@ class Supervisor:
         Must be called in the main thread of a process without other threads. 1 says that the address cannot be bound,
         or that a worker ended before the gateway ever served.
         """
-        try:
-            listener = listen_tcp(self._config.host, self._config.port)
-        except CannotListen as exc:
-            self._say(str(exc))
-            return 1
-        door = Door() if self._config.embedded_command is not None else None
-        try:
-            with selectors.DefaultSelector() as selector, _signals() as wakeup:
-                run = _Run(
-                    config=self._config,
-                    on_ready=self._on_ready,
-                    say=self._say,
-                    selector=selector,
-                    listener=listener,
-                    door=door,
-                )
-                return run.until_stopped(wakeup)
-        finally:
-            listener.close()
+        with ExitStack() as ours:
+            try:
+                listeners = self._listen(ours)
+            except CannotListen as exc:
+                self._say(str(exc))
+                return 1
+            door = Door() if self._config.embedded_command is not None else None
             if door is not None:
-                door.remove()
+                ours.callback(door.remove)
+            figures = Figures() if self._config.metrics is not None else None
+            if figures is not None:
+                ours.callback(figures.remove)
+            run = _Run(
+                config=self._config,
+                on_ready=self._on_ready,
+                say=self._say,
+                selector=ours.enter_context(selectors.DefaultSelector()),
+                listeners=listeners,
+                door=door,
+                figures=figures,
+            )
+            return run.until_stopped(ours.enter_context(_signals()))
+
+    def _listen(self, ours: ExitStack) -> Mapping[str, socket.socket]:
+        """The workers' listeners, by the options of their command."""
+        listeners = {_FD: ours.enter_context(listen_tcp(self._config.host, self._config.port))}
+        if self._config.metrics is not None:
+            listeners[_METRICS_FD] = ours.enter_context(listen_for_metrics(self._config.metrics, self._say))
+        return listeners
 
 
 class _Run:
@@ -88,22 +101,29 @@ class _Run:
         on_ready: Callable[[Listening], None],
         say: Callable[[str], None],
         selector: selectors.BaseSelector,
-        listener: socket.socket,
+        listeners: Mapping[str, socket.socket],
         door: Door | None,
+        figures: Figures | None,
     ) -> None:
         self._config = config
         self._on_ready = on_ready
         self._say = say
         self._selector = selector
-        self._listener = listener
+        self._listeners = listeners
+        self._figures = figures
+        ports = {option: int(listener.getsockname()[1]) for option, listener in listeners.items()}
         self._listening = Listening(
-            host=config.host, port=listener.getsockname()[1], embedded_socket=door.path if door else None
+            host=config.host,
+            port=ports[_FD],
+            embedded_socket=door.path if door else None,
+            metrics_port=ports.get(_METRICS_FD),
         )
         # Known to this gateway's workers alone, and to them anew at each start: break-glass grants are sealed with it.
         self._grant_key = secrets.token_hex(32)
         self._workers = [self._worker(number) for number in range(1, config.workers + 1)]
         self._to_replace: list[WorkerChild] = []
         self._embedded = self._embedded_child(door) if door else None
+        self._companions = [self._companion(companion) for companion in config.companions]
         self._exit_code = 0
         self._announced = False
         self._deadline: float | None = None  # set when the stop begins
@@ -121,29 +141,33 @@ class _Run:
             for child in self._children():
                 child.destroy()
 
-    def _program(self, name: str, command: tuple[str, ...], environ: dict[str, str]) -> Program:
-        return Program(name=name, command=command, environ=environ, backoff=self._config.backoff)
+    def _program(self, name: str, key: str, command: Sequence[str], more: Mapping[str, str]) -> Program:
+        environ = {**os.environ, **(self._figures.environ(key) if self._figures else {}), **more}
+        return Program(name=name, key=key, command=tuple(command), environ=environ, backoff=self._config.backoff)
 
     def _worker(self, number: int) -> WorkerChild:
-        environ = {
-            **os.environ,
-            "SPLITGATE_SUPERVISOR": str(os.getpid()),
-            "SPLITGATE_GRANT_KEY": self._grant_key,
-        }
+        more = {"SPLITGATE_SUPERVISOR": str(os.getpid()), "SPLITGATE_GRANT_KEY": self._grant_key}
         if self._listening.embedded_socket is not None:
-            environ["SPLITGATE_EMBEDDED_SOCKET"] = self._listening.embedded_socket
-        program = self._program(f"worker {number}", tuple(self._config.worker_command), environ)
-        return WorkerChild(program, self._selector, listener=self._listener, on_ready=self._on_worker_ready)
+            more["SPLITGATE_EMBEDDED_SOCKET"] = self._listening.embedded_socket
+        program = self._program(f"worker {number}", str(number), self._config.worker_command, more)
+        return WorkerChild(program, self._selector, listeners=self._listeners, on_ready=self._on_worker_ready)
 
     def _embedded_child(self, door: Door) -> EmbeddedChild:
-        program = self._program("the embedded model", tuple(self._config.embedded_command or ()), dict(os.environ))
+        program = self._program("the embedded model", "embedded", self._config.embedded_command or (), {})
         child = EmbeddedChild(program, self._selector, door=door)
         if self._config.embedded_at_start:
             child.lifecycle.demanded()
         return child
 
+    def _companion(self, companion: Companion) -> Child:
+        return Child(self._program(companion.name, companion.name, companion.command, {}), self._selector)
+
     def _children(self) -> list[Child]:
-        return [*self._workers, *([self._embedded] if self._embedded else [])]
+        return [*self._workers, *self._others()]
+
+    def _others(self) -> list[Child]:
+        """What is not a worker."""
+        return [*([self._embedded] if self._embedded else []), *self._companions]
 
     def _working(self) -> bool:
         return any(worker.running for worker in self._workers)
@@ -155,6 +179,8 @@ class _Run:
         for child in self._children():
             gave_way = isinstance(child, WorkerChild) and child.giving_way
             said = child.reap(now)
+            if said is not None and self._figures is not None:
+                self._figures.gone(child.key, died=not gave_way and self._deadline is None)
             if said is not None and self._deadline is None:
                 self._report(child, said)
                 if not gave_way and isinstance(child, WorkerChild):
@@ -166,6 +192,8 @@ class _Run:
             if said is not None:
                 self._report(child, said)
         self._replace_one(now)
+        if self._figures is not None:
+            self._figures.tell({worker.key: worker.ready for worker in self._workers})
 
     def _replace_one(self, now: float) -> None:
         """Ask the next worker to give way, if all of them serve: so that requests always find one, if there are two."""
@@ -179,13 +207,13 @@ class _Run:
             self._to_replace.clear()
 
     def _kept(self) -> list[Child]:
-        """Whom to start again: while the last requests are being answered, the model alone."""
+        """Whom to start again: while the last requests are being answered, all but the workers."""
         if self._deadline is None:
             return self._children()
-        return [self._embedded] if self._embedded and self._working() else []
+        return self._others() if self._working() else []
 
     def _report(self, child: Child, said: str) -> None:
-        if self._announced or isinstance(child, EmbeddedChild) or self._deadline is not None:
+        if self._announced or not isinstance(child, WorkerChild) or self._deadline is not None:
             self._say(said)
             return
         # A mistake in the configuration is not mended by trying again.
@@ -226,24 +254,25 @@ class _Run:
             self._deadline = now
             return
         self._deadline = now + self._config.grace_s
-        self._listener.close()
+        self._listeners[_FD].close()
         for worker in self._workers:
             worker.stop()
 
     def _press(self, now: float, deadline: float) -> None:
-        """Workers first, so that what they have under way is answered; then the model that they were using."""
+        """Workers first, so that what they have under way is answered; then what they were using."""
         if self._working():
             if now < deadline:
                 return
             for worker in self._workers:
                 worker.destroy()
-        if self._embedded is None:
-            return
-        if not self._embedded.stopping:
-            self._embedded.stop()
-            self._deadline = now + _EMBEDDED_GRACE_S
+        asked = [child for child in self._others() if child.stopping]
+        if len(asked) < len(self._others()):
+            for child in self._others():
+                child.stop()
+            self._deadline = now + _AFTER_WORKERS_S
         elif now >= deadline:
-            self._embedded.destroy()
+            for child in asked:
+                child.destroy()
 
 
 def _wake(_number: int, _frame: FrameType | None) -> None:

@@ -17,6 +17,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from gateway.audit.events import Events
+from gateway.audit.line import Value
 from gateway.dialects.body import parse_body
 from gateway.domain.approval import Approval, ApprovalStatus, HeldReply, refusal, too_late
 from gateway.domain.errors import (
@@ -77,6 +79,7 @@ class ApprovalDesk:
     store: Store
     revision: Callable[[], str]
     dialects: Mapping[str, Writer]
+    events: Events
 
     def caller(self, request: Request) -> Caller:
         return self.doorkeeper.caller(deciding_headers(request.scope))
@@ -113,10 +116,11 @@ def _decides(desk: ApprovalDesk) -> _Handler:
 
 
 async def _decided(desk: ApprovalDesk, asked: Approval, caller: Caller, status: _Decided, reason: str) -> Approval:
+    desk.events.expect()
     decided = await desk.store.decide(asked.id, caller.tenant, status, by=caller.key, reason=reason)
     if decided is None:
         raise too_late((await desk.store.look(asked.id, caller.tenant)).status)
-    _audit("approval.decided", decided, caller)
+    await _audit(desk, "approval.decided", decided, caller)
     return decided
 
 
@@ -153,10 +157,11 @@ async def _hand_out(desk: ApprovalDesk, held: Approval, caller: Caller) -> Respo
     if writer is None:
         raise ApprovalsUnavailable("this release does not speak the API in which the answer was asked for; ask anew")
     revision = desk.revision()
+    desk.events.expect()
     taken = await desk.store.take(held.id, held.tenant, caller.key, revision)
     if taken is None:
         return await _not_taken(desk, held, caller, revision)
-    _audit("approval.handed_out", taken.approval, caller)
+    await _audit(desk, "approval.handed_out", taken.approval, caller)
     content = writer.write(taken.reply, taken.handling)
     response = Response(content, headers=_NO_STORE, media_type="application/json")
     response.raw_headers.extend(said(taken.handling))
@@ -167,7 +172,7 @@ async def _not_taken(desk: ApprovalDesk, held: Approval, caller: Caller, revisio
     """Another call was quicker, or the policies are others by now: a yes is not revived when they change back."""
     if held.revision != revision:
         await desk.store.void(held.id, held.tenant, revision)
-        _audit("approval.voided", replace(held, status=ApprovalStatus.VOIDED), caller)
+        await _audit(desk, "approval.voided", replace(held, status=ApprovalStatus.VOIDED), caller)
         raise refusal(ApprovalStatus.VOIDED)
     raise refusal((await desk.store.look(held.id, held.tenant)).status)
 
@@ -248,7 +253,12 @@ def _shown(name: str) -> str:
     return told if len(told) <= _LONGEST_NAME else f"{told[:_LONGEST_NAME]}…"
 
 
-def _audit(event: str, of: Approval, caller: Caller) -> None:
+async def _audit(desk: ApprovalDesk, event: str, of: Approval, caller: Caller) -> None:
+    """Record it, in the journal for good before anybody hears of it.
+
+    Raises:
+        AuditUnavailable: the journal failed since it was asked whether it would not.
+    """
     tools = [name if _TOOL.fullmatch(name) else "(no tool's name)" for name in of.tools]
     line = {
         "event": event,
@@ -260,3 +270,14 @@ def _audit(event: str, of: Approval, caller: Caller) -> None:
         "tools": tools,
     }
     _log.warning("%s", json.dumps(line, ensure_ascii=True, sort_keys=True))
+    told: dict[str, Value] = {
+        "approval": of.id,
+        "actor": {"key": caller.key, "tenant": caller.tenant, "method": "api_key"},
+        "asked_by": of.key,
+        "decision": of.status.value,
+        "rules": of.rules,
+        "tools": tools,
+        "request_digest": of.request_digest,
+        "revision": of.revision,
+    }
+    await desk.events.write("decision", event, told)

@@ -6,14 +6,14 @@ shape, and a client that goes away cancels the upstream call.
 
 import asyncio
 import logging
-import secrets
 from collections import Counter, deque
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Protocol
 
+from gateway.audit.trail import Evidence, RequestTrail
 from gateway.dialects.body import parse_body
-from gateway.domain.errors import BlockedByPolicy, GatewayError, MethodNotAllowed
+from gateway.domain.errors import AuditUnavailable, BlockedByPolicy, GatewayError, MethodNotAllowed
 from gateway.domain.exchange import ApprovalPending, Handling, Judged, Reply, ReplyEvent
 from gateway.domain.finding import Finding, finding_of
 from gateway.domain.identity import Caller
@@ -23,6 +23,7 @@ from gateway.domain.verdict import Weight
 from gateway.pipeline.answer import Answered, Held, Streaming
 from gateway.pipeline.handle import Services, handle
 from gateway.pipeline.run import runner_for
+from gateway.telemetry.request_id import request_of
 from gateway.web.auth import Doorkeeper
 from gateway.web.edge import (
     RUNNING,
@@ -84,6 +85,7 @@ class Lobby:
     """What all doors share. ``recent`` keeps nothing unless the configuration asks for it."""
 
     services: Services
+    evidence: Evidence
     doorkeeper: Doorkeeper
     max_body_bytes: int
     recent: deque[Recorded]
@@ -100,12 +102,13 @@ class Door:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one HTTP request."""
-        request_id = secrets.token_hex(16)
-        response = Response(send, request_id)
+        trail = self._lobby.evidence.begin(self._dialect.NAME, _traceparent(scope))
+        request_of.set(trail.request_id)
+        response = Response(send, trail.request_id)
         try:
-            await self._serve(scope, receive, request_id, response)
+            await self._serve(scope, receive, trail, response)
         except GatewayError as error:
-            await self._refuse(error, response)
+            await self._refuse(error, response, trail)
         except Disconnected:
             return
         except asyncio.CancelledError:
@@ -114,14 +117,18 @@ class Door:
                 raise
         except Exception as error:  # noqa: BLE001
             # The traceback's values may hold prompt text: name the place, not the values.
-            _log.error("request %s: unexpected %s at %s", request_id, type(error).__name__, _place(error))
-            await self._refuse(GatewayError(f"the gateway failed on request {request_id}; report it"), response)
+            _log.error("request %s: unexpected %s at %s", trail.request_id, type(error).__name__, _place(error))
+            failed = GatewayError(f"the gateway failed on request {trail.request_id}; report it")
+            await self._refuse(failed, response, trail)
+        finally:
+            trail.abandon()
 
-    async def _serve(self, scope: Scope, receive: Receive, request_id: str, response: Response) -> None:
+    async def _serve(self, scope: Scope, receive: Receive, trail: RequestTrail, response: Response) -> None:
         if scope["method"] != "POST":
             raise MethodNotAllowed("use POST")
         headers = deciding_headers(scope)
         caller = self._lobby.doorkeeper.caller(headers)
+        trail.known(caller)
         check_json(headers, compressed=self._lobby.compressed_bodies)
         raw = await read_body(headers, receive, self._lobby.max_body_bytes)
         if b"content-encoding" in headers:
@@ -131,31 +138,41 @@ class Door:
         if self._lobby.recent.maxlen:
             self._lobby.recent.append(Recorded(tenant=caller.tenant, dialect=self._dialect.NAME, body=body))
         request = await run(lambda: self._dialect.read(body))
+        trail.asked(request)
         try:
-            outcome = await handle(request, caller, request_id, self._lobby.services, run)
+            outcome = await handle(request, caller, trail.request_id, self._lobby.services, trail=trail, run=run)
         except BlockedByPolicy as blocked:
             findings = [finding_of(hit) for hit in blocked.found.hits]
-            tell(request_id, caller, decision="block", findings=findings)
+            tell(trail.request_id, caller, decision="block", findings=findings)
             raise
         handling = outcome.handling
         if not isinstance(outcome, Streaming):
-            tell(request_id, caller, decision=handling.decision, findings=handling.findings, policy=handling.policy)
+            tell(
+                trail.request_id, caller, decision=handling.decision, findings=handling.findings, policy=handling.policy
+            )
         match outcome:
             case Answered():
                 content = self._dialect.write(outcome.reply, outcome.handling)
+                trail.answered(outcome.reply, outcome.handling)
+                await trail.end(200)
                 await response.whole(200, b"application/json", content, said(outcome.handling))
             case Held():
                 # Stock SDKs of a drop-in dialect know no other success.
                 status = 202 if self._dialect.NAME == "split" else 200
                 content = self._dialect.write_held(outcome.pending, outcome.handling)
+                trail.answered(outcome.reply, outcome.handling, approval=outcome.pending.approval)
+                await trail.end(status)
                 headers = (*said(outcome.handling), (b"x-splitgate-approval", outcome.pending.approval.encode()))
                 await response.whole(status, b"application/json", content, headers)
             case Streaming():
                 writer = self._dialect.StreamWriter(outcome.handling, include_usage=request.options.include_usage)
-                await self._stream(outcome, writer, response, caller)
+                await self._stream(outcome, writer, response, caller, trail)
 
-    async def _stream(self, outcome: Streaming, writer: StreamWriter, response: Response, caller: Caller) -> None:
+    async def _stream(
+        self, outcome: Streaming, writer: StreamWriter, response: Response, caller: Caller, trail: RequestTrail
+    ) -> None:
         handling = outcome.handling
+        trail.streaming(handling)
         decision, findings = handling.decision, handling.findings
         await response.start_stream(said(handling), writer.fail)
         try:
@@ -163,13 +180,20 @@ class Door:
                 async for event in events:
                     if isinstance(event, Judged):
                         decision, findings = event.decision, (*findings, *event.findings)
+                    trail.released(event)
                     await response.more(writer.feed(event))
         finally:
             # Also of a stream that broke off: what was found until then.
             tell(handling.request_id, caller, decision=decision, findings=findings, policy=handling.policy)
+        await trail.end(200)
         await response.end(writer.finish())
 
-    async def _refuse(self, error: GatewayError, response: Response) -> None:
+    async def _refuse(self, error: GatewayError, response: Response, trail: RequestTrail) -> None:
+        try:
+            # A stream that breaks off has its status already.
+            await trail.end(status_of(error) if response.fail is None else 200, error.code)
+        except AuditUnavailable as unrecorded:
+            error = unrecorded
         status = status_of(error)
         if response.fail is not None:
             await response.end(response.fail(error, status))
@@ -197,6 +221,12 @@ def said(handling: Handling) -> tuple[tuple[bytes, bytes], ...]:
     if handling.notes:
         headers = (*headers, (b"x-splitgate-notes", ",".join(handling.notes).encode()))
     return headers
+
+
+def _traceparent(scope: Scope) -> bytes | None:
+    """The header, if it stands there once: of two nobody knows which is meant."""
+    found = [value for name, value in scope["headers"] if name == b"traceparent"]
+    return found[0] if len(found) == 1 else None
 
 
 def _name(finding: Finding) -> str:

@@ -10,6 +10,7 @@ from gateway.domain.errors import (
     ApprovalDenied,
     ApprovalGone,
     ApprovalsUnavailable,
+    AuditUnavailable,
     BodyTooLarge,
     Forbidden,
     ForeignOrigin,
@@ -49,6 +50,7 @@ STATUS: Mapping[type[GatewayError], int] = {
     ApprovalDenied: 403,
     ApprovalGone: 410,
     ApprovalsUnavailable: 503,
+    AuditUnavailable: 503,
     UpstreamTimeout: 504,
     UpstreamOverloaded: 429,
     UpstreamRejected: 400,
@@ -69,7 +71,9 @@ def headers_of(error: GatewayError) -> tuple[tuple[bytes, bytes], ...]:
     match error:
         case UpstreamOverloaded(retry_after=float() as seconds):
             return ((b"retry-after", str(max(0, round(seconds))).encode()),)
-        case UpstreamTimeout() | UpstreamGarbled() | ApprovalsUnavailable():
+        case AuditUnavailable(sent=False):
+            return ((b"retry-after", b"1"),)
+        case AuditUnavailable() | UpstreamTimeout() | UpstreamGarbled() | ApprovalsUnavailable():
             # The upstream may have done the work: stock SDKs would otherwise pay for it again.
             return ((b"x-should-retry", b"false"),)
         case Unauthenticated():

@@ -82,6 +82,11 @@ class _Server(uvicorn.Server):
         if self.started:
             self._on_started()
 
+    async def shutdown(self, sockets: list[socket] | None = None) -> None:
+        await super().shutdown(sockets)
+        # uvicorn would end the process by the signal that it caught, before anything else here is closed.
+        self._captured_signals.clear()
+
 
 async def serve(app: App, listening: socket, *, grace_s: float, on_started: Callable[[], None]) -> None:
     """Serve until SIGTERM or SIGINT, then finish what is under way for at most ``grace_s`` seconds."""

@@ -18,6 +18,11 @@ _Exceptions: TypeAlias = Mapping[str, tuple[ExceptionRule, ...]]
 
 _ANSWER: Final = frozenset({Stage.OUTPUT, Stage.TOOL_CALL})
 _EDITS: Final = frozenset({Action.REDACT, Action.PSEUDONYMISE})
+_MODES: Final[Mapping[Weight, str]] = {
+    Weight.ACTS: "enforce",
+    Weight.SHADOW: "shadow",
+    Weight.BYPASSED: "bypassed",
+}
 # What a tool's entry decides; who declares tools matters only to rules that read these.
 _DECLARED_FACTS: Final = frozenset({"tool.effect", "tool.declared", "tool.derived", "tool.derived_args"})
 
@@ -107,6 +112,14 @@ class Applicable:
     def watching(self) -> "Applicable":
         """The same with none but the rules that only watch: nothing is edited, held or put before an approver."""
         return replace(_view(self, acts=False), edited=frozenset[Stage](), approves=False)
+
+    @cached_property
+    def described(self) -> tuple[Mapping[str, str], ...]:
+        """Name, digest and mode of each policy, as records tell them."""
+        return tuple(
+            {"name": one.policy.name, "digest": f"sha256:{one.policy.digest}", "mode": _MODES[one.weight]}
+            for one in self.policies
+        )
 
     def wanted(self, stage: Stage) -> frozenset[str]:
         """The instance keys of the detectors that rules at ``stage`` read."""

@@ -5,7 +5,7 @@ could not be looked at counts against the text, unless the policy says ``report`
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, Protocol, TypeAlias
 
 from gateway.domain.detection import Detections, Facts, Mark, Scanned, Stage, Subject
 from gateway.domain.value import value
@@ -13,6 +13,7 @@ from gateway.domain.verdict import (
     Action,
     Allow,
     Block,
+    Decision,
     Edit,
     Findings,
     Hit,
@@ -31,7 +32,29 @@ CLEAR: Final = Allow(found=Findings())
 # From what counts to what does not: a failed detector weighs as much as the weightiest rule that needs it.
 _WEIGHTIEST_FIRST: Final = (Weight.ACTS, Weight.BYPASSED, Weight.SHADOW, Weight.LEVEL, Weight.EXCEPTED)
 
+# How many places of its marks a hit tells.
+_MOST_SPANS: Final = 32
+
 _Editing: TypeAlias = Literal[Action.REDACT, Action.PSEUDONYMISE]
+
+
+class HitLike(Protocol):
+    """A hit, or the finding that tells of one."""
+
+    @property
+    def policy(self) -> str | None: ...
+    @property
+    def rule(self) -> str: ...
+    @property
+    def stage(self) -> Stage | None: ...
+    @property
+    def action(self) -> str | None: ...
+    @property
+    def weight(self) -> Weight: ...
+    @property
+    def points(self) -> int: ...
+    @property
+    def threshold(self) -> int: ...
 
 
 @value
@@ -62,6 +85,25 @@ def evaluate(applicable: Applicable, scanned: Sequence[Scanned], now: float) -> 
             else:
                 struck.append(_struck(ready, one, now))
     return decide(_findings(struck)) if struck else CLEAR
+
+
+def watched(hits: Sequence[HitLike]) -> Decision:
+    """What would have been decided if every hit counted that no exception names: also those that only watch."""
+    counted = [hit for hit in hits if hit.weight is not Weight.EXCEPTED and hit.action is not None]
+    asked = {hit.action for hit in counted}
+    scored: dict[tuple[str | None, Stage | None], dict[str, HitLike]] = {}
+    for hit in counted:
+        if hit.action == Action.SCORE:
+            scored.setdefault((hit.policy, hit.stage), {})[hit.rule] = hit
+    reached = [
+        sum([hit.points for hit in by_rule.values()]) >= max([hit.threshold for hit in by_rule.values()])
+        for by_rule in scored.values()
+    ]
+    if Action.BLOCK in asked or any(reached):
+        return "block"
+    if Action.REQUIRE_APPROVAL in asked:
+        return "require_approval"
+    return "redact" if asked & {Action.REDACT, Action.PSEUDONYMISE} else "allow"
 
 
 def decide(found: Findings) -> Verdict:
@@ -173,6 +215,9 @@ def _struck(ready: ReadyRule, one: Scanned, now: float) -> Strike:
         message=rule.message,
         count=max(1, len(marks)),
         exception=exception,
+        level=rule.level,
+        threshold=ready.threshold,
+        spans=tuple([(mark.start, mark.end) for mark in marks[:_MOST_SPANS]]) if marks else (),
     )
     edits: tuple[Edit, ...] = ()
     if weight is Weight.ACTS and (rule.action is Action.REDACT or rule.action is Action.PSEUDONYMISE):

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias, TypeVar
 
+from gateway.domain.detection import Stage
 from gateway.domain.value import value
 from gateway.domain.verdict import Weight
 from policies.engine.applicable import Applicable, applicable_of, apply_policy
@@ -112,6 +113,17 @@ class Ruleset:
         self.needs_digest = any(0 < (policy.rollout.percent or 0) < 100 for policy in (*self.policies, fallback))
         for policy in (*self.policies, fallback):
             apply_policy(policy, Weight.SHADOW, self._instances_of(policy))
+
+    @property
+    def all_policies(self) -> tuple[Policy, ...]:
+        """Every policy once, the fallback among them."""
+        return tuple({policy.name: policy for policy in (*self.policies, self.fallback)}.values())
+
+    def looks_of(self, name: str) -> Mapping[Stage, frozenset[str]]:
+        """The instance keys of the detectors that look where the policy ``name`` stands, by stage."""
+        policy = next(policy for policy in self.all_policies if policy.name == name)
+        applied = apply_policy(policy, Weight.SHADOW, self._instances_of(policy))
+        return {stage: frozenset(part.keys.values()) for stage, part in applied.parts.items() if part.keys}
 
     def applicable(self, asker: Asker, *, bypass: str | None = None) -> Applicable:
         """What stands for this request; with ``bypass``, the reason of a break-glass grant, nothing acts."""

@@ -18,7 +18,7 @@ MODELS = "models: {m: {targets: [{provider: embedded}]}}\n"
             "zzz: 1\n" + MODELS,
             1,
             1,
-            "there is no key `zzz` here; the keys here are server, keys, models, policies, state_dir",
+            "there is no key `zzz` here; the keys here are server, keys, models, policies, audit, telemetry, state_dir",
         ),
         (
             "server: {embedded: {strat: x}}\n" + MODELS,

@@ -14,7 +14,7 @@ from gateway.domain.errors import ContentByReference, InvalidField, RequestError
 from gateway.domain.jsonvalue import JsonValue
 from gateway.domain.request import ClientRequest
 
-OWN = {"data", "min_isolation"}
+OWN = {"data", "min_isolation", "subject"}
 HINTS = {
     **get_type_hints(sdk.CompletionCreateParamsNonStreaming),
     "stream": bool,

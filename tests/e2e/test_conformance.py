@@ -20,6 +20,8 @@ from gateway.domain.verdict import Action
 Json: TypeAlias = dict[str, Any]
 
 SECRET = "AKIA" + "QX7ZK2M4N6P3R5T7"
+# One that a client calls a tool by: findings, and so logs, name the tool.
+NAMED = "AKIA" + "NM7ZK2M4N6P3R5T7"
 KEYS = {"authorization": "Bearer planted-requester-key"}
 STAGES = ("instructions", "data", "tools", "tool_call", "output")
 INPUT_ACTIONS = ("block", "redact", "score", "shadow", "pseudonymise")
@@ -74,7 +76,8 @@ def policed(
     models = "".join(f"  {action}: {{targets: [{target}]}}\n" for action in actions)
     state = tmp_path_factory.mktemp("state")
     return keep_gateway(
-        f"state_dir: {state}\npolicies: {{packs: [], paths: [{folder}], watch: false}}\nmodels:\n{models}"
+        f"state_dir: {state}\npolicies: {{packs: [], paths: [{folder}], watch: false}}\nmodels:\n{models}",
+        names=frozenset({NAMED}),
     )
 
 
@@ -143,7 +146,7 @@ def chat_inputs() -> dict[str, Json]:
         "two parts of a tool result": {
             "messages": [user, {"role": "assistant", "tool_calls": [plain_call]}, {**result, "content": halves("text")}]
         },
-        "tool name": {"messages": [user], "tools": [{"type": "function", "function": {**tool, "name": SECRET}}]},
+        "tool name": {"messages": [user], "tools": [{"type": "function", "function": {**tool, "name": NAMED}}]},
         "history call name": {
             "messages": [
                 user,
@@ -205,6 +208,7 @@ def test_no_channel_of_a_request_goes_unscanned(
     client: httpx.Client, upstream: Upstream, where: tuple[str, str, Json], stream: bool, action: str
 ) -> None:
     path, name, body = where
+    secret = NAMED if name == "tool name" else SECRET
     if stream:
         upstream.stream(*chunks(Said(channel="text", text="fine")))
     answer = client.post(path, json={"model": action, "stream": stream, **body})
@@ -215,7 +219,7 @@ def test_no_channel_of_a_request_goes_unscanned(
         assert "splitgate_blocked" in answer.text
         assert not upstream.raw
         # A tool is called by the name that the client itself gave it.
-        assert SECRET not in answer.text or name == "tool name"
+        assert secret not in answer.text or secret == NAMED
     elif action in {"redact", "pseudonymise"}:
         assert answer.status_code == 200, answer.text
         assert SECRET not in sent
@@ -226,7 +230,7 @@ def test_no_channel_of_a_request_goes_unscanned(
         assert "=" in found
     else:
         assert answer.status_code == 200
-        assert SECRET in plain(sent) or (SECRET[:9] in sent and SECRET[9:] in sent)
+        assert secret in plain(sent) or (SECRET[:9] in sent and SECRET[9:] in sent)
         assert "~shadow" in found
 
 

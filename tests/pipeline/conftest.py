@@ -10,14 +10,19 @@ from gateway.activation.engine import engine
 from gateway.activation.sources import PolicyFile
 from gateway.domain.approval import HeldReply
 from gateway.domain.detection import Detection, Detections, Fact, Facts, FactType, Mark, Stage, Subject
+from gateway.domain.errors import AuditUnavailable
+from gateway.domain.evidence import Timeline
+from gateway.domain.exchange import Handling
 from gateway.domain.isolation import Isolation
-from gateway.domain.ports import Scanner
+from gateway.domain.ports import Call, Scanner
 from gateway.domain.prompt import Data, Instruction, Prompt, Speaker, Trust, Turn
 from gateway.domain.request import Options
 from gateway.domain.target import Endpoint, Layout, Target
 from gateway.domain.verdict import Action, Weight
 from gateway.pipeline.guard import Watch
 from gateway.pipeline.in_force import InForce
+from gateway.pipeline.seen import Seen
+from gateway.pipeline.trail import Judgement
 from policies.engine.applicable import applicable_of, apply_policy
 from policies.engine.condition import Condition, compile_condition
 from policies.engine.model import ExceptionRule, Mode, Policy, Rule, Streaming, ToolRule
@@ -254,3 +259,29 @@ def watch(policy: Callable[..., Policy]) -> Callable[..., Watch]:
         )
 
     return make
+
+
+class Trail:
+    """Keeps what the pipeline tells of a request; ``refuses`` has it say that nothing can be recorded."""
+
+    def __init__(self) -> None:
+        self.timeline = Timeline()
+        self.notes: tuple[str, ...] = ()
+        self.traceparent: str | None = None
+        self.seen = Seen()
+        self.judgements: list[Judgement] = []
+        self.intents: list[tuple[Call, Handling, Prompt, Options]] = []
+        self.refuses = False
+
+    def judged(self, judgement: Judgement) -> None:
+        self.judgements.append(judgement)
+
+    async def intend(self, call: Call, handling: Handling, sent: Prompt, options: Options) -> None:
+        if self.refuses:
+            raise AuditUnavailable("no")
+        self.intents.append((call, handling, sent, options))
+
+
+@pytest.fixture
+def trail() -> Trail:
+    return Trail()

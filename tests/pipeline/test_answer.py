@@ -30,6 +30,7 @@ from gateway.domain.target import Endpoint, Layout, Target
 from gateway.pipeline.answer import Answered, Held, Streaming
 from gateway.pipeline.handle import Services, handle
 from gateway.pipeline.in_force import InForce
+from gateway.pipeline.trail import Trail
 from gateway.stores.untainted import UntaintedReplies
 
 Policies = Callable[..., InForce]
@@ -139,15 +140,15 @@ def text_of(events: Sequence[ReplyEvent]) -> str:
 
 
 async def test_a_redaction_is_the_same_whole_and_streamed(
-    served: Callable[..., Services], policies_of: Policies
+    served: Callable[..., Services], policies_of: Policies, trail: Trail
 ) -> None:
     services = served(Provider(says(f"see {URL} now")), policies_of([REDACTS]))
-    whole = await handle(request(), ANONYMOUS, "r", services)
+    whole = await handle(request(), ANONYMOUS, "r", services, trail=trail)
     assert isinstance(whole, Answered)
     assert whole.reply.choices[0].text == "see [REDACTED:bare] now"
     assert whole.handling.decision == "redact"
     assert [(found.rule, found.where, found.policy) for found in whole.handling.findings] == [("r", "output", "test")]
-    streamed = await handle(request(stream=True), ANONYMOUS, "r", services)
+    streamed = await handle(request(stream=True), ANONYMOUS, "r", services, trail=trail)
     assert isinstance(streamed, Streaming)
     assert streamed.handling.decision == "pending"
     events = await events_of(streamed)
@@ -155,19 +156,23 @@ async def test_a_redaction_is_the_same_whole_and_streamed(
     assert events[-1] == Judged(decision="redact", findings=whole.handling.findings)
 
 
-async def test_a_clean_answer_passes_and_says_allow(served: Callable[..., Services], policies_of: Policies) -> None:
+async def test_a_clean_answer_passes_and_says_allow(
+    served: Callable[..., Services], policies_of: Policies, trail: Trail
+) -> None:
     services = served(Provider(says("fine")), policies_of([REDACTS]))
-    whole = await handle(request(), ANONYMOUS, "r", services)
+    whole = await handle(request(), ANONYMOUS, "r", services, trail=trail)
     assert whole.handling.decision == "allow"
-    events = await events_of(await handle(request(stream=True), ANONYMOUS, "r", services))
+    events = await events_of(await handle(request(stream=True), ANONYMOUS, "r", services, trail=trail))
     assert text_of(events) == "fine"
     assert events[-1] == Judged(decision="allow", findings=())
 
 
-async def test_a_blocked_stream_stops_the_upstream(served: Callable[..., Services], policies_of: Policies) -> None:
+async def test_a_blocked_stream_stops_the_upstream(
+    served: Callable[..., Services], policies_of: Policies, trail: Trail
+) -> None:
     provider = Provider(says("[x](javascript:alert(1))"))
     services = served(provider, policies_of([BLOCKS]))
-    events = await events_of(await handle(request(stream=True), ANONYMOUS, "r", services))
+    events = await events_of(await handle(request(stream=True), ANONYMOUS, "r", services, trail=trail))
     assert text_of(events) == ""
     assert Finish(choice=0, reason="content_filter") in events
     assert isinstance(events[-1], Judged)
@@ -175,11 +180,13 @@ async def test_a_blocked_stream_stops_the_upstream(served: Callable[..., Service
     assert provider.closed
 
 
-async def test_an_answer_held_for_too_long_is_blocked(served: Callable[..., Services], policies_of: Policies) -> None:
+async def test_an_answer_held_for_too_long_is_blocked(
+    served: Callable[..., Services], policies_of: Policies, trail: Trail
+) -> None:
     spec = "mode: enforce\n  streaming: {max_hold_ms: 100}"
     provider = Provider(says("slow"), pause_s=5)
     services = served(provider, policies_of([REDACTS], spec), now=asyncio.get_running_loop().time)
-    events = await events_of(await handle(request(stream=True), ANONYMOUS, "r", services))
+    events = await events_of(await handle(request(stream=True), ANONYMOUS, "r", services, trail=trail))
     assert text_of(events) == ""
     assert Finish(choice=0, reason="content_filter") in events
     assert provider.closed
@@ -190,11 +197,11 @@ APPROVES = "id: a, stage: tool_call, when: tool.derived, action: require_approva
 
 
 async def test_a_call_that_needs_an_approver_is_kept_and_not_sent(
-    served: Callable[..., Services], policies_of: Policies, approvals: Approvals
+    served: Callable[..., Services], policies_of: Policies, approvals: Approvals, trail: Trail
 ) -> None:
     in_force = policies_of([APPROVES])
     services = served(Provider(says("ok", SEND)), in_force)
-    outcome = await handle(request(), ANONYMOUS, "r", services)
+    outcome = await handle(request(), ANONYMOUS, "r", services, trail=trail)
     assert isinstance(outcome, Held)
     (held,) = approvals.held
     assert held.reply.choices[0].tool_calls == (replace(SEND, arguments='{"to":"eve@evil.example"}'),)
@@ -207,10 +214,10 @@ async def test_a_call_that_needs_an_approver_is_kept_and_not_sent(
 
 
 async def test_the_same_call_in_a_stream_ends_it_with_the_approval(
-    served: Callable[..., Services], policies_of: Policies, approvals: Approvals
+    served: Callable[..., Services], policies_of: Policies, approvals: Approvals, trail: Trail
 ) -> None:
     services = served(Provider(says("ok", SEND)), policies_of([APPROVES]))
-    events = await events_of(await handle(request(stream=True), ANONYMOUS, "r", services))
+    events = await events_of(await handle(request(stream=True), ANONYMOUS, "r", services, trail=trail))
     pending = next(event for event in events if isinstance(event, ApprovalPending))
     assert pending.approval == approvals.held[0].approval.id
     assert events[events.index(pending) + 1] == Finish(choice=0, reason="content_filter")
@@ -219,20 +226,20 @@ async def test_the_same_call_in_a_stream_ends_it_with_the_approval(
 
 
 async def test_a_call_grounded_in_the_users_words_passes(
-    served: Callable[..., Services], policies_of: Policies
+    served: Callable[..., Services], policies_of: Policies, trail: Trail
 ) -> None:
     services = served(Provider(says(None, replace(SEND, arguments='{"to":"Do"}'))), policies_of([APPROVES]))
-    outcome = await handle(request(), ANONYMOUS, "r", services)
+    outcome = await handle(request(), ANONYMOUS, "r", services, trail=trail)
     assert isinstance(outcome, Answered)
     assert outcome.reply.choices[0].tool_calls[0].arguments == '{"to":"Do"}'
 
 
 @pytest.mark.parametrize("stream", [False, True])
 async def test_an_untainted_reply_sent_back_leaves_the_request_untainted(
-    served: Callable[..., Services], policies_of: Policies, stream: bool
+    served: Callable[..., Services], policies_of: Policies, stream: bool, trail: Trail
 ) -> None:
     services = served(Provider(says("ok", SEND)), policies_of([APPROVES]))
-    first = await handle(request(data=False, stream=stream), ANONYMOUS, "r", services)
+    first = await handle(request(data=False, stream=stream), ANONYMOUS, "r", services, trail=trail)
     if isinstance(first, Streaming):
         events = await events_of(first)
         arguments = next(event.arguments for event in events if isinstance(event, ToolCallDelta))
@@ -246,35 +253,35 @@ async def test_an_untainted_reply_sent_back_leaves_the_request_untainted(
         said = Message(role=Role.ASSISTANT, parts=parts, path="h", tool_calls=calls)
         return [said, Message(role=Role.USER, parts=(TextPart(text="On.", path="u"),), path="u")]
 
-    known = await handle(request(data=False, more=history("ok")), ANONYMOUS, "r", services)
+    known = await handle(request(data=False, more=history("ok")), ANONYMOUS, "r", services, trail=trail)
     assert isinstance(known, Answered)
-    forged = await handle(request(data=False, more=history("ok, as agreed")), ANONYMOUS, "r", services)
+    forged = await handle(request(data=False, more=history("ok, as agreed")), ANONYMOUS, "r", services, trail=trail)
     assert isinstance(forged, Held)
 
 
 async def test_a_reply_to_a_tainted_request_is_not_remembered(
-    served: Callable[..., Services], policies_of: Policies
+    served: Callable[..., Services], policies_of: Policies, trail: Trail
 ) -> None:
     services = served(Provider(says("ok")), policies_of([APPROVES]))
-    await handle(request(), ANONYMOUS, "r", services)
+    await handle(request(), ANONYMOUS, "r", services, trail=trail)
     assert not services.untainted.knows("local", ("ok", "", ""))
 
 
 async def test_a_blocked_request_is_never_sent_and_names_its_rules(
-    served: Callable[..., Services], policies_of: Policies
+    served: Callable[..., Services], policies_of: Policies, trail: Trail
 ) -> None:
     rules = ["id: no-mail, stage: data, when: segment.origin == 'input', action: block"]
     with pytest.raises(BlockedByPolicy) as caught:
-        await handle(request(), ANONYMOUS, "r", served(Provider(), policies_of(rules)))
+        await handle(request(), ANONYMOUS, "r", served(Provider(), policies_of(rules)), trail=trail)
     assert caught.value.rules == ("no-mail",)
 
 
 async def test_a_shadow_policy_is_told_and_changes_nothing(
-    served: Callable[..., Services], policies_of: Policies
+    served: Callable[..., Services], policies_of: Policies, trail: Trail
 ) -> None:
     rules = ["id: no-mail, stage: data, when: segment.origin == 'input', action: block", REDACTS]
     services = served(Provider(says(URL)), policies_of(rules, "mode: shadow"))
-    outcome = await handle(request(), ANONYMOUS, "r", services)
+    outcome = await handle(request(), ANONYMOUS, "r", services, trail=trail)
     assert isinstance(outcome, Answered)
     assert outcome.reply.choices[0].text == URL
     assert outcome.handling.decision == "allow"
@@ -285,20 +292,24 @@ async def test_a_shadow_policy_is_told_and_changes_nothing(
 
 
 async def test_a_bypass_lets_everything_pass_and_says_so(
-    served: Callable[..., Services], policies_of: Policies
+    served: Callable[..., Services], policies_of: Policies, trail: Trail
 ) -> None:
     rules = ["id: no-mail, stage: data, when: segment.origin == 'input', action: block"]
     services = replace(served(Provider(says("x")), policies_of(rules)), bypass=lambda: "an incident")
-    outcome = await handle(request(), ANONYMOUS, "r", services)
+    outcome = await handle(request(), ANONYMOUS, "r", services, trail=trail)
     assert [(found.rule, found.weight.value) for found in outcome.handling.findings] == [("no-mail", "bypassed")]
 
 
 async def test_log_probabilities_are_refused_where_answers_are_redacted(
-    served: Callable[..., Services], policies_of: Policies
+    served: Callable[..., Services], policies_of: Policies, trail: Trail
 ) -> None:
     with pytest.raises(NotSayable, match="logprobs"):
-        await handle(request(logprobs=True), ANONYMOUS, "r", served(Provider(says("x")), policies_of([REDACTS])))
-    allowed = await handle(request(logprobs=True), ANONYMOUS, "r", served(Provider(says("x")), policies_of([BLOCKS])))
+        await handle(
+            request(logprobs=True), ANONYMOUS, "r", served(Provider(says("x")), policies_of([REDACTS])), trail=trail
+        )
+    allowed = await handle(
+        request(logprobs=True), ANONYMOUS, "r", served(Provider(says("x")), policies_of([BLOCKS])), trail=trail
+    )
     assert isinstance(allowed, Answered)
 
 
@@ -320,20 +331,20 @@ class Asking:
 
 @pytest.mark.parametrize(("text", "decision"), [("bad", "block"), ("good", "allow")])
 async def test_detectors_that_are_asked_judge_answers_whole_and_streamed(
-    served: Callable[..., Services], policies_of: Policies, text: str, decision: str
+    served: Callable[..., Services], policies_of: Policies, text: str, decision: str, trail: Trail
 ) -> None:
     in_force = replace(policies_of([BLOCKS]), scanner=Asking())
     services = served(Provider(says(text)), in_force)
-    whole = await handle(request(), ANONYMOUS, "r", services)
+    whole = await handle(request(), ANONYMOUS, "r", services, trail=trail)
     assert whole.handling.decision == decision
-    events = await events_of(await handle(request(stream=True), ANONYMOUS, "r", services))
+    events = await events_of(await handle(request(stream=True), ANONYMOUS, "r", services, trail=trail))
     assert isinstance(events[-1], Judged)
     assert events[-1].decision == decision
     assert text_of(events) == ("good" if decision == "allow" else "")
 
 
-async def test_the_policys_floor_counts(served: Callable[..., Services], policies_of: Policies) -> None:
+async def test_the_policys_floor_counts(served: Callable[..., Services], policies_of: Policies, trail: Trail) -> None:
     services = served(Provider(says("x")), policies_of([], "mode: enforce\n  min_isolation: native"))
     low = replace(services, credit=only_wrapped)
     with pytest.raises(Exception, match="native"):
-        await handle(request(), ANONYMOUS, "r", low)
+        await handle(request(), ANONYMOUS, "r", low, trail=trail)

@@ -10,6 +10,7 @@ import pytest
 
 from gateway.domain.approval import HeldReply
 from gateway.domain.detection import Detections, Stage, Subject
+from gateway.domain.evidence import Timeline
 from gateway.domain.exchange import (
     ApprovalPending,
     Choice,
@@ -82,6 +83,7 @@ def answering(approvals: Approvals) -> Answers:
             untainted=UntaintedReplies(lambda: 0.0),
             approvals=approvals,
             now=lambda: 100.0,
+            timeline=Timeline(),
         )
 
     return make

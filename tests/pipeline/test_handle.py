@@ -15,6 +15,7 @@ from gateway.domain.target import Endpoint, Layout, Removal, Target
 from gateway.pipeline.answer import Answered, Streaming
 from gateway.pipeline.handle import ASSUMED, Services, handle
 from gateway.pipeline.in_force import InForce
+from gateway.pipeline.trail import Trail
 from gateway.stores.untainted import UntaintedReplies
 
 Policies = Callable[..., InForce]
@@ -101,8 +102,8 @@ def request(*, stream: bool = False, model: str = "m", floor: Isolation | None =
     )
 
 
-async def test_a_whole_answer_says_what_was_done(services: Services, provider: Provider) -> None:
-    outcome = await handle(request(), ANONYMOUS, "r-1", services)
+async def test_a_whole_answer_says_what_was_done(services: Services, provider: Provider, trail: Trail) -> None:
+    outcome = await handle(request(), ANONYMOUS, "r-1", services, trail=trail)
     assert isinstance(outcome, Answered)
     assert outcome.reply.choices[0].text == "ab"
     handling = outcome.handling
@@ -113,8 +114,8 @@ async def test_a_whole_answer_says_what_was_done(services: Services, provider: P
     assert provider.calls[0].id == "r-1"
 
 
-async def test_a_stream_passes_the_same_guard(services: Services, provider: Provider) -> None:
-    outcome = await handle(request(stream=True), ANONYMOUS, "r-1", services)
+async def test_a_stream_passes_the_same_guard(services: Services, provider: Provider, trail: Trail) -> None:
+    outcome = await handle(request(stream=True), ANONYMOUS, "r-1", services, trail=trail)
     assert isinstance(outcome, Streaming)
     events = [event async for event in outcome.events]
     assert events == [
@@ -126,53 +127,63 @@ async def test_a_stream_passes_the_same_guard(services: Services, provider: Prov
     assert provider.closed
 
 
-async def test_a_broken_stream_stays_broken(services: Services, provider: Provider) -> None:
+async def test_a_broken_stream_stays_broken(services: Services, provider: Provider, trail: Trail) -> None:
     provider.breaks = True
-    outcome = await handle(request(stream=True), ANONYMOUS, "r-1", services)
+    outcome = await handle(request(stream=True), ANONYMOUS, "r-1", services, trail=trail)
     assert isinstance(outcome, Streaming)
     with pytest.raises(UpstreamGarbled):
         _ = [event async for event in outcome.events]
 
 
-async def test_closing_a_stream_early_closes_the_upstream_call(services: Services, provider: Provider) -> None:
-    outcome = await handle(request(stream=True), ANONYMOUS, "r-1", services)
+async def test_closing_a_stream_early_closes_the_upstream_call(
+    services: Services, provider: Provider, trail: Trail
+) -> None:
+    outcome = await handle(request(stream=True), ANONYMOUS, "r-1", services, trail=trail)
     assert isinstance(outcome, Streaming)
     await anext(outcome.events)
     await outcome.events.aclose()
     assert provider.closed
 
 
-async def test_a_claim_without_evidence_is_noted(services: Services, a_target: Callable[..., Target]) -> None:
+async def test_a_claim_without_evidence_is_noted(
+    services: Services, a_target: Callable[..., Target], trail: Trail
+) -> None:
     assumed = replace(a_target("t"), assumed=True)
     services = replace(services, models={"m": Model(name="m", targets=(assumed,))})
-    outcome = await handle(request(), ANONYMOUS, "r-1", services)
+    outcome = await handle(request(), ANONYMOUS, "r-1", services, trail=trail)
     assert outcome.handling.notes == ("operator-user-merged", ASSUMED)
 
 
-async def test_an_unknown_model_is_refused_with_the_known_ones(services: Services, provider: Provider) -> None:
+async def test_an_unknown_model_is_refused_with_the_known_ones(
+    services: Services, provider: Provider, trail: Trail
+) -> None:
     with pytest.raises(UnknownModel) as caught:
-        await handle(request(model="x"), ANONYMOUS, "r-1", services)
+        await handle(request(model="x"), ANONYMOUS, "r-1", services, trail=trail)
     assert caught.value.message.endswith("configured are m")
     assert provider.calls == []
 
 
 @pytest.mark.parametrize("stream", [False, True])
-async def test_the_floor_holds_in_both_modes(services: Services, provider: Provider, stream: bool) -> None:
+async def test_the_floor_holds_in_both_modes(
+    services: Services, provider: Provider, stream: bool, trail: Trail
+) -> None:
     low = replace(services, credit=only_wrapped)
     with pytest.raises(IsolationUnreachable):
-        await handle(request(stream=stream, floor=Isolation.CHANNEL), ANONYMOUS, "r-1", low)
+        await handle(request(stream=stream, floor=Isolation.CHANNEL), ANONYMOUS, "r-1", low, trail=trail)
     assert provider.calls == []
 
 
-async def test_a_prefill_is_refused_before_anything_is_sent(services: Services, provider: Provider) -> None:
+async def test_a_prefill_is_refused_before_anything_is_sent(
+    services: Services, provider: Provider, trail: Trail
+) -> None:
     prefill = Message(role=Role.ASSISTANT, parts=(TextPart(text="Sure", path="p"),), path="messages[2]")
     asked = request()
     with pytest.raises(InvalidField):
-        await handle(replace(asked, messages=(*asked.messages, prefill)), ANONYMOUS, "r-1", services)
+        await handle(replace(asked, messages=(*asked.messages, prefill)), ANONYMOUS, "r-1", services, trail=trail)
     assert provider.calls == []
 
 
-async def test_a_withheld_first_event_is_withheld_too(services: Services) -> None:
+async def test_a_withheld_first_event_is_withheld_too(services: Services, trail: Trail) -> None:
     class CallingAtOnce(Provider):
         async def stream(self, call: Call) -> AsyncGenerator[StreamEvent, None]:
             yield ToolCallStarted(choice=0, index=0, id=call.id, name=RESERVED_TOOL)
@@ -182,7 +193,7 @@ async def test_a_withheld_first_event_is_withheld_too(services: Services) -> Non
         return CallingAtOnce()
 
     services = replace(services, providers=calling_at_once)
-    outcome = await handle(request(stream=True), ANONYMOUS, "r-1", services)
+    outcome = await handle(request(stream=True), ANONYMOUS, "r-1", services, trail=trail)
     assert isinstance(outcome, Streaming)
     assert [event async for event in outcome.events] == [Finish(choice=0, reason="content_filter")]
 
@@ -196,22 +207,30 @@ def said_by_the_user(text: str) -> ClientRequest:
     return replace(asked, messages=(asked.messages[0], Message(role=Role.USER, parts=parts, path="u")))
 
 
-async def test_what_a_rule_lowers_to_data_is_judged_as_data(services: Services, policies_of: Policies) -> None:
+async def test_what_a_rule_lowers_to_data_is_judged_as_data(
+    services: Services, policies_of: Policies, trail: Trail
+) -> None:
     in_force = policies_of([LOWERS, "id: no-key, stage: data, when: det.secrets.found && tainted, action: block"])
     strict = replace(services, in_force=lambda: in_force)
     with pytest.raises(BlockedByPolicy) as caught:
-        await handle(said_by_the_user("key AKIAQX7ZK2M4N6P3R5T7"), ANONYMOUS, "r-1", strict)
+        await handle(said_by_the_user("key AKIAQX7ZK2M4N6P3R5T7"), ANONYMOUS, "r-1", strict, trail=trail)
     assert caught.value.rules == ("low", "no-key")
-    outcome = await handle(said_by_the_user("no key"), ANONYMOUS, "r-1", strict)
+    outcome = await handle(said_by_the_user("no key"), ANONYMOUS, "r-1", strict, trail=trail)
     assert [found.rule for found in outcome.handling.findings if found.policy] == ["low"]
 
 
-async def test_a_canary_is_drawn_for_rules_that_act_alone(services: Services, policies_of: Policies) -> None:
+async def test_a_canary_is_drawn_for_rules_that_act_alone(
+    services: Services, policies_of: Policies, trail: Trail
+) -> None:
     def drawn() -> str:
         raise AssertionError("a canary was drawn")
 
     rule = "id: c, stage: output, when: det.canary.found, action: block"
     shadow, acting = policies_of([rule], "mode: shadow"), policies_of([rule])
-    await handle(request(), ANONYMOUS, "r-1", replace(services, in_force=lambda: shadow, draw_canary=drawn))
+    await handle(
+        request(), ANONYMOUS, "r-1", replace(services, in_force=lambda: shadow, draw_canary=drawn), trail=trail
+    )
     with pytest.raises(AssertionError, match="a canary was drawn"):
-        await handle(request(), ANONYMOUS, "r-1", replace(services, in_force=lambda: acting, draw_canary=drawn))
+        await handle(
+            request(), ANONYMOUS, "r-1", replace(services, in_force=lambda: acting, draw_canary=drawn), trail=trail
+        )

@@ -3,6 +3,7 @@ from collections.abc import AsyncGenerator, Callable
 import pytest
 
 from gateway.domain.errors import (
+    AuditUnavailable,
     GatewayError,
     IsolationUnreachable,
     UpstreamFailed,
@@ -12,13 +13,14 @@ from gateway.domain.errors import (
     UpstreamTimeout,
     UpstreamUnreachable,
 )
+from gateway.domain.evidence import Timeline
 from gateway.domain.exchange import Choice, Finish, Reply, Started, StreamEvent, TextDelta
 from gateway.domain.isolation import Isolation
 from gateway.domain.ports import Call
 from gateway.domain.request import Options
 from gateway.domain.target import Endpoint, Layout, Target
 from gateway.pipeline.route import Candidate
-from gateway.pipeline.send import open_stream, send
+from gateway.pipeline.send import Sending, open_stream, send
 
 MakeTarget = Callable[..., Target]
 
@@ -73,6 +75,17 @@ def provider() -> ScriptedProvider:
     return ScriptedProvider()
 
 
+def sending(provider: ScriptedProvider, refused: str | None = None) -> Sending:
+    """Each attempt is noted before it is made; one at the target ``refused`` cannot be."""
+
+    async def intend(call: Call) -> None:
+        if call.target.id == refused:
+            raise AuditUnavailable("no")
+        provider.called.append(f"intent {call.target.id}")
+
+    return Sending(request_id="r", providers=lambda _: provider, intend=intend, timeline=Timeline(), trace="00-t")
+
+
 def usable(target: Target) -> Candidate:
     layout = Layout(format="spotlight", endpoint=Endpoint.CHAT, body={}, isolation=Isolation.WRAPPED)
     return Candidate(target=target, layout=layout, options=Options())
@@ -86,13 +99,13 @@ async def test_the_next_target_answers_after_a_repeatable_failure(
     provider.failures = {"a": failure}
     ranked = iter([usable(a_target("a")), usable(a_target("b"))])
     if streaming:
-        call, opened = await open_stream("r", ranked, lambda _: provider)
+        call, opened = await open_stream(ranked, sending(provider))
         assert isinstance(opened.first, Started)
         await opened.rest.aclose()
     else:
-        call, _ = await send("r", ranked, lambda _: provider)
+        call, _ = await send(ranked, sending(provider))
     assert call.target.id == "b"
-    assert provider.called == ["a", "b"]
+    assert provider.called == ["intent a", "a", "intent b", "b"]
 
 
 @pytest.mark.parametrize("streaming", [False, True])
@@ -103,32 +116,50 @@ async def test_a_call_that_may_have_been_processed_is_not_sent_twice(
     provider.failures = {"a": failure}
     ranked = iter([usable(a_target("a")), usable(a_target("b"))])
     with pytest.raises(type(failure)):
-        await (open_stream if streaming else send)("r", ranked, lambda _: provider)
-    assert provider.called == ["a"]
+        await (open_stream if streaming else send)(ranked, sending(provider))
+    assert provider.called == ["intent a", "a"]
 
 
 async def test_the_last_failure_is_told_when_all_targets_fail(provider: ScriptedProvider, a_target: MakeTarget) -> None:
     provider.failures = {"a": REPEATABLE[0], "b": REPEATABLE[1]}
     with pytest.raises(UpstreamOverloaded):
-        await send("r", iter([usable(a_target("a")), usable(a_target("b"))]), lambda _: provider)
+        await send(iter([usable(a_target("a")), usable(a_target("b"))]), sending(provider))
 
 
 async def test_failing_over_never_uses_a_refused_target(provider: ScriptedProvider, a_target: MakeTarget) -> None:
     provider.failures = {"a": REPEATABLE[0]}
     refused = Candidate(target=a_target("low"), layout=None, options=Options(), refusal=IsolationUnreachable("too low"))
     with pytest.raises(UpstreamUnreachable):
-        await send("r", iter([usable(a_target("a")), refused]), lambda _: provider)
-    assert provider.called == ["a"]
+        await send(iter([usable(a_target("a")), refused]), sending(provider))
+    assert provider.called == ["intent a", "a"]
 
 
 async def test_nothing_is_sent_when_every_target_is_refused(provider: ScriptedProvider, a_target: MakeTarget) -> None:
     refused = Candidate(target=a_target("low"), layout=None, options=Options(), refusal=IsolationUnreachable("too low"))
     with pytest.raises(IsolationUnreachable):
-        await send("r", iter([refused]), lambda _: provider)
+        await send(iter([refused]), sending(provider))
     assert provider.called == []
 
 
 async def test_a_stream_without_any_event_is_an_error(provider: ScriptedProvider, a_target: MakeTarget) -> None:
     provider.events = []
     with pytest.raises(UpstreamGarbled):
-        await open_stream("r", iter([usable(a_target("a"))]), lambda _: provider)
+        await open_stream(iter([usable(a_target("a"))]), sending(provider))
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+async def test_what_cannot_be_recorded_is_not_sent(
+    provider: ScriptedProvider, a_target: MakeTarget, streaming: bool
+) -> None:
+    provider.failures = {"a": REPEATABLE[0]}
+    ranked = iter([usable(a_target("a")), usable(a_target("b"))])
+    with pytest.raises(AuditUnavailable):
+        await (open_stream if streaming else send)(ranked, sending(provider, refused="b"))
+    assert provider.called == ["intent a", "a"]
+
+
+async def test_the_trace_goes_along_and_the_times_are_taken(provider: ScriptedProvider, a_target: MakeTarget) -> None:
+    way = sending(provider)
+    call, _ = await send(iter([usable(a_target("a"))]), way)
+    assert call.trace == "00-t"
+    assert 0 < way.timeline.sent <= way.timeline.first == way.timeline.last

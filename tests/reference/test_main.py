@@ -6,7 +6,7 @@ import pytest
 from gateway.reference.__main__ import BLOCKS, main, splice
 
 DOCS = Path(__file__).parents[2] / "docs"
-PAGES = ("api.md", "formats.md", "configuration.md", "policies.md", "control-map.md")
+PAGES = ("api.md", "formats.md", "configuration.md", "policies.md", "control-map.md", "telemetry.md")
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.dialects import openai_chat, split
+from gateway.domain.detection import Stage
 from gateway.domain.exchange import AppliedRevision, Choice, Handling, Reply, Usage
 from gateway.domain.finding import Finding
 from gateway.domain.jsonvalue import JsonValue
@@ -64,6 +65,11 @@ FINDING = st.builds(
     action=st.none() | TEXT,
     weight=st.sampled_from(Weight),
     exception=st.none() | TEXT,
+    stage=st.none() | st.sampled_from(Stage),
+    level=COUNT,
+    points=COUNT,
+    threshold=COUNT,
+    spans=st.lists(st.tuples(COUNT, COUNT), max_size=2).map(tuple),
 )
 HANDLING = st.builds(
     Handling,
@@ -96,7 +102,9 @@ HANDLING_1 = Handling(
     format="plain",
     target="t",
     policy=AppliedRevision(names=("p",), revision="sha256:1"),
-    findings=(Finding(rule="r", where="output", count=1, weight=Weight.SHADOW),),
+    findings=(
+        Finding(rule="r", where="output", count=1, weight=Weight.SHADOW, stage=Stage.OUTPUT, level=1, spans=((1, 2),)),
+    ),
 )
 
 
@@ -150,6 +158,14 @@ def test_no_number_is_held_as_the_dialects_would_tell_it() -> None:
 FULL = orjson.loads(write_held(REPLY_1, HANDLING_1))
 
 
+@pytest.mark.parametrize("span", [[1], [1, 2, 3], [1, True], "12", {}])
+def test_a_span_has_two_ends(span: JsonValue) -> None:
+    changed = orjson.loads(write_held(REPLY_1, HANDLING_1))
+    changed[1]["findings"][0]["spans"] = [span]
+    with pytest.raises(UnreadableError):
+        read_held(orjson.dumps(changed))
+
+
 @pytest.mark.parametrize(
     "raw", [b"", b"{", b"null", b"[]", b"[1]", b"[1,2]", b"[{},{}]", b"[null,null]", b"\xff", b"[[],[]]"]
 )
@@ -191,7 +207,7 @@ def test_a_field_that_is_missing_is_noticed_or_was_none(missing: tuple[str | int
     for step in missing[:-1]:
         place = place[step]
     was = place.pop(missing[-1])
-    if was is None or missing[-1] in {"usage", "policy", "text", "logprobs"}:
+    if was is None or missing[-1] in {"usage", "policy", "text", "logprobs", "stage"}:
         read_held(orjson.dumps(changed))
     else:
         with pytest.raises(UnreadableError):

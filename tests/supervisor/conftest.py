@@ -16,14 +16,17 @@ import pytest
 PATIENCE_S = 15.0
 
 # Both answer each connection with their process id. A worker notes each SIGHUP in the folder of its files, and answers
-# whom it has accepted before it ends.
+# whom it has accepted before it ends. With metrics it leaves a gauge in their folder, and answers on their port alone.
 WORKER = """
 import os, pathlib, select, signal, socket, sys, time
 files = pathlib.Path(os.environ["TMPDIR"])
 if (files / "broken-worker").exists(): sys.exit(4)
 while "slow" in sys.argv and not (files / "go").exists(): time.sleep(0.01)
 signal.signal(signal.SIGHUP, lambda *_: print(os.getpid(), file=(files / "hangups").open("a"), flush=True))
-fd, ready = int(sys.argv[sys.argv.index("--fd") + 1]), int(sys.argv[sys.argv.index("--ready-fd") + 1])
+option = "--metrics-fd" if "--metrics-fd" in sys.argv else "--fd"
+fd, ready = int(sys.argv[sys.argv.index(option) + 1]), int(sys.argv[sys.argv.index("--ready-fd") + 1])
+figures, number = os.environ.get("SPLITGATE_METRICS_DIR"), os.environ.get("SPLITGATE_WORKER")
+if figures: (pathlib.Path(figures) / f"gauge_livesum_{number}.db").write_text(str(os.getpid()))
 if "fail" in sys.argv: sys.exit(3)
 ending = []
 signal.signal(signal.SIGTERM, signal.SIG_IGN if "stubborn" in sys.argv else lambda *_: ending.append(True))
@@ -51,9 +54,11 @@ while True:
 
 SUPERVISOR = """
 import dataclasses, json, sys
-from gateway.supervisor import Backoff, Supervisor, SupervisorConfig
+from gateway.supervisor import Backoff, Companion, MetricsPlace, Supervisor, SupervisorConfig
 settings = json.loads(sys.argv[1])
 settings["backoff"] = Backoff(**settings["backoff"])
+if settings.get("metrics"): settings["metrics"] = MetricsPlace(**settings["metrics"])
+settings["companions"] = [Companion(**companion) for companion in settings.get("companions", ())]
 def ready(listening): print(json.dumps(dataclasses.asdict(listening)), flush=True)
 sys.exit(Supervisor(SupervisorConfig(**settings), on_ready=ready).run())
 """
@@ -67,10 +72,11 @@ class Running:
     port: int
     model_socket: str | None
     starts: Path
+    metrics_port: int | None = None
 
-    def ask_worker(self) -> int:
-        """The process id of the worker that answers."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE_S) as client:
+    def ask_worker(self, port: int | None = None) -> int:
+        """The process id of the worker that answers, at another port than that for requests if one is given."""
+        with socket.create_connection(("127.0.0.1", port or self.port), timeout=PATIENCE_S) as client:
             return int(client.recv(64))
 
     def ask_model(self) -> int:
@@ -166,6 +172,6 @@ def start(launch: Callable[..., "subprocess.Popen[str]"], tmp_path: Path) -> Sta
         process = launch(**changes)
         assert process.stdout is not None
         said = json.loads(process.stdout.readline())
-        return Running(process, said["port"], said["embedded_socket"], tmp_path / "starts")
+        return Running(process, said["port"], said["embedded_socket"], tmp_path / "starts", said["metrics_port"])
 
     return begin

@@ -34,7 +34,7 @@ class Loop:
 
 def program(code: str, name: str = "it") -> Program:
     command = [sys.executable, "-S", "-E", "-c", HEAD + code]
-    return Program(name=name, command=command, environ={}, backoff=Backoff(first=0.3))
+    return Program(name=name, key="1", command=command, environ={}, backoff=Backoff(first=0.3))
 
 
 @pytest.fixture
@@ -51,7 +51,10 @@ def worker(loop: Loop) -> Iterator[Callable[[str], WorkerChild]]:
 
         def make(code: str) -> WorkerChild:
             child = WorkerChild(
-                program(code), loop.selector, listener=listener, on_ready=lambda: loop.readied.append(child.report)
+                program(code),
+                loop.selector,
+                listeners={"--fd": listener},
+                on_ready=lambda: loop.readied.append(child.report),
             )
             made.append(child)
             return child
@@ -158,7 +161,7 @@ def test_the_embedded_model_is_started_by_whoever_knocks(loop: Loop, door: Door)
 
 def test_one_that_keeps_dying_rests_behind_a_shut_door(loop: Loop, door: Door) -> None:
     child = EmbeddedChild(
-        Program(name="it", command=["/no/such/program"], environ={}, backoff=Backoff(first=0.3)),
+        Program(name="it", key="1", command=["/no/such/program"], environ={}, backoff=Backoff(first=0.3)),
         loop.selector,
         door=door,
     )

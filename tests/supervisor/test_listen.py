@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.supervisor.listen import CannotListen, Door, listen_tcp
+from gateway.supervisor.config import MetricsPlace
+from gateway.supervisor.listen import CannotListen, Door, listen_for_metrics, listen_tcp
 
 
 @pytest.fixture
@@ -89,3 +90,34 @@ def test_nothing_is_left_behind(door: Door) -> None:
     directory = Path(door.path).parent
     door.remove()
     assert not directory.exists()
+
+
+def test_metrics_are_served_where_they_are_to_be() -> None:
+    said: list[str] = []
+    with listen_for_metrics(MetricsPlace(host="127.0.0.1", port=0, chosen=True), said.append) as listener:
+        assert listener.getsockname()[1] > 0
+    assert said == []
+
+
+def test_a_taken_port_that_nobody_chose_gives_way_to_a_free_one_and_that_is_said() -> None:
+    said: list[str] = []
+    with listen_tcp("127.0.0.1", 0) as taken:
+        port = taken.getsockname()[1]
+        with listen_for_metrics(MetricsPlace(host="127.0.0.1", port=port, chosen=False), said.append) as listener:
+            free = listener.getsockname()[1]
+            assert free not in {0, port}
+    assert said == [f"port {port} is taken: metrics are served on port {free} instead"]
+
+
+def test_a_taken_port_that_somebody_chose_is_refused_with_advice() -> None:
+    said: list[str] = []
+    with listen_tcp("127.0.0.1", 0) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(CannotListen, match=rf"port {port} .*in use.*set telemetry.metrics.port"):
+            listen_for_metrics(MetricsPlace(host="127.0.0.1", port=port, chosen=True), said.append)
+    assert said == []
+
+
+def test_a_host_that_is_none_of_this_machine_is_refused_whoever_chose_the_port() -> None:
+    with pytest.raises(CannotListen, match=r"192\.0\.2\.1"):
+        listen_for_metrics(MetricsPlace(host="192.0.2.1", port=0, chosen=False), print)

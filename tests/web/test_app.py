@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from gateway.audit.trail import Evidence
 from gateway.domain.errors import PoliciesNotLoaded, UpstreamUnreachable
 from gateway.domain.identity import Caller, Key
 from gateway.domain.isolation import Isolation
@@ -71,7 +72,13 @@ def client(switch: Switch) -> Callable[..., httpx.AsyncClient]:
             draw_canary=lambda: "canary",
         )
         keys = [Key(sha256=hashlib.sha256(caller.key.encode()).hexdigest(), caller=caller) for caller in callers]
-        lobby = Lobby(services=services, doorkeeper=Doorkeeper(keys), max_body_bytes=1000, recent=switch.recent)
+        lobby = Lobby(
+            services=services,
+            evidence=Evidence(recording=None),
+            doorkeeper=Doorkeeper(keys),
+            max_body_bytes=1000,
+            recent=switch.recent,
+        )
         app = App(lobby, reach=lambda _: Isolation.CHANNEL, ready=lambda: switch.ready)
         transport = httpx.ASGITransport(app=app)  # pyright: ignore[reportArgumentType]
         return httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1")

@@ -16,9 +16,12 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gateway.audit.events import Events
+from gateway.audit.journal import Phase
+from gateway.audit.line import Value
 from gateway.dialects import openai_chat, split
 from gateway.domain.approval import Approval, ApprovalStatus, HeldReply
-from gateway.domain.errors import GatewayError, PoliciesNotLoaded
+from gateway.domain.errors import AuditUnavailable, GatewayError, PoliciesNotLoaded
 from gateway.domain.exchange import AppliedRevision, Choice, Handling, Reply, Usage
 from gateway.domain.finding import Finding
 from gateway.domain.identity import ANONYMOUS, Caller, Key
@@ -69,6 +72,23 @@ YES = {"decision": "approve", "reason": "the customer asked for it"}
 NO = {"decision": "deny", "reason": "the recipient is nobody we know"}
 
 
+class Journalled(Events):
+    """Keeps what is recorded; ``full`` has it refuse, as a full disk does."""
+
+    def __init__(self) -> None:
+        super().__init__(None)
+        self.full = False
+        self.told: list[tuple[str, Mapping[str, object]]] = []
+
+    def expect(self) -> None:
+        if self.full:
+            raise AuditUnavailable("the disk is full")
+
+    async def write(self, phase: Phase, what: str, fields: Mapping[str, Value]) -> None:
+        assert phase == "decision"
+        self.told.append((what, fields))
+
+
 class House:
     """The time, the policies in force, and a store that goes by that time."""
 
@@ -77,6 +97,7 @@ class House:
         self.now = 1000.0
         self.revision: str | None = REVISION
         self.store = SqliteApprovals(file, lambda: self.now, patience_s=30.0)
+        self.events = Journalled()
 
     def in_force(self) -> str:
         if self.revision is None:
@@ -106,6 +127,7 @@ def client(house: House) -> Client:
             store=house.store,
             revision=house.in_force,
             dialects={name: DIALECTS[name] for name in dialects},
+            events=house.events,
         )
         app = Starlette(routes=approval_routes(desk), exception_handlers={GatewayError: told})
         return httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://127.0.0.1")
@@ -164,6 +186,31 @@ async def test_names_beyond_latin_letters_stand_in_the_headers_as_they_do_in_eve
         given = await http.get(PATH, headers=by(ASKER))
     assert given.status_code == 200
     assert (b"x-splitgate-target", "目标".encode()) in given.headers.raw
+
+
+async def test_decision_and_hand_out_are_recorded_with_who_did_what(client: Client, house: House) -> None:
+    await house.store.hold(HELD)
+    async with client() as http:
+        await http.post(PATH, headers=by(BOSS), json=YES)
+        await http.get(PATH, headers=by(ASKER))
+    assert [what for what, _ in house.events.told] == ["approval.decided", "approval.handed_out"]
+    assert [fields["actor"] for _, fields in house.events.told] == [
+        {"key": caller.key, "tenant": caller.tenant, "method": "api_key"} for caller in (BOSS, ASKER)
+    ]
+    assert "planted" not in str(house.events.told)
+
+
+async def test_while_nothing_can_be_recorded_nothing_is_decided_nor_handed_out(client: Client, house: House) -> None:
+    await house.store.hold(HELD)
+    async with client() as http:
+        house.events.full = True
+        assert problem(await http.post(PATH, headers=by(BOSS), json=YES)) == (503, "audit_unavailable")
+        house.events.full = False
+        assert (await http.post(PATH, headers=by(BOSS), json=YES)).status_code == 200
+        house.events.full = True
+        assert problem(await http.get(PATH, headers=by(ASKER))) == (503, "audit_unavailable")
+        house.events.full = False
+        assert (await http.get(PATH, headers=by(ASKER))).status_code == 200
 
 
 async def test_many_who_fetch_at_once_get_it_once(client: Client, house: House) -> None:

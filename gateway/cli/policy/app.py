@@ -241,6 +241,41 @@ def fp(
 
 
 @policy_app.command()
+def replay(
+    *,
+    policies: PolicyOption = None,
+    audit: Annotated[
+        Path | None,
+        typer.Option("--audit", metavar="DIR", help="The folder of the journals; none: the configuration's."),
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option(metavar="T", help="From then on: 2026-08-01T12:00:00Z, 2026-08-01, 2h, 7d.")
+    ] = None,
+    until: Annotated[str | None, typer.Option(metavar="T", help="Before then.")] = None,
+    tenant: Annotated[str | None, typer.Option(help="On behalf of this tenant.")] = None,
+    config: ConfigOption = None,
+    every: Annotated[bool, typer.Option("--all", help="List every change.")] = False,
+    limit: Annotated[int, typer.Option(min=0, help="List at most so many changes.")] = 20,
+    written: ResultOption = ResultFormat.TEXT,
+) -> None:
+    """Show what policies would change about the requests in an audit journal; 1 if anything."""
+    from gateway.audit.search import Wanted  # noqa: PLC0415
+    from gateway.cli.audit.query import now  # noqa: PLC0415
+    from gateway.cli.audit.reach import journals  # noqa: PLC0415
+    from gateway.cli.audit.when import moment  # noqa: PLC0415
+    from gateway.cli.policy.replay import replay as run_replay  # noqa: PLC0415
+    from gateway.cli.told import told  # noqa: PLC0415
+    from gateway.cli.where import config_path  # noqa: PLC0415
+
+    with told():
+        wanted = Wanted(since=moment(since, "--since", now), until=moment(until, "--until", now), tenant=tenant)
+        places = journals(audit, config_path(config))
+        raise typer.Exit(
+            run_replay(policies or (), places, wanted, config, limit=None if every else limit, written=written.value)
+        )
+
+
+@policy_app.command()
 def schema() -> None:
     """Print the JSON Schema of a policy file, for your editor."""
     from gateway.cli.policy.schema import schema as run_schema  # noqa: PLC0415

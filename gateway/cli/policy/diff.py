@@ -2,15 +2,12 @@
 
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from rich import box
-from rich.table import Table
-from rich.text import Text
-
 from gateway.activation.rehearse import scanning
+from gateway.cli.policy.changes import as_json, counts, line, moved
 from gateway.cli.policy.corpus import Item, Reading, read_corpora
 from gateway.cli.policy.files import policy_files
 from gateway.cli.policy.judge import Judge, as_written, caller_named
@@ -18,14 +15,14 @@ from gateway.cli.policy.loaded import load, tell_unasked
 from gateway.cli.policy.progress import followed
 from gateway.cli.policy.report import counted, write_json
 from gateway.cli.policy.verdicts import judged
-from gateway.cli.terminal import one_line, out
+from gateway.cli.terminal import out
 from gateway.cli.told import NO
 from gateway.cli.where import config_path
 from gateway.domain.detection import Stage
 from gateway.domain.verdict import Verdict
 from gateway.settings import Settings
 from gateway.settings import load as load_settings
-from policies.engine.compare import Change, Comparison, compare
+from policies.engine.compare import Comparison, compare
 
 # Changes beyond these are counted, unless all are asked for.
 _LISTED: Final = 20
@@ -92,48 +89,19 @@ def _as_json(comparison: Comparison, items: Sequence[Item]) -> Mapping[str, obje
         "moved": [
             {"before": before, "after": after, "texts": count} for (before, after), count in comparison.moved.items()
         ],
-        "changes": [
-            {
-                "where": items[change.index].where,
-                "before": change.before,
-                "after": change.after,
-                "appeared": [str(name) for name in change.appeared],
-                "gone": [str(name) for name in change.gone],
-            }
-            for change in comparison.changes
-        ],
+        "changes": [{"where": items[change.index].where, **as_json(change)} for change in comparison.changes],
     }
 
 
 def _print(comparison: Comparison, items: Sequence[Item], *, every: bool) -> None:
     console = out()
     changes = comparison.changes
-    stricter, looser = sum(c.stricter for c in changes), sum(c.looser for c in changes)
-    counts = f"{stricter} stricter, {looser} looser, {len(changes) - stricter - looser} by other rules alone"
-    console.print(f"{counted(comparison.texts, 'text')}: {len(changes):,} changed ({counts})", style="bold")
+    console.print(f"{counted(comparison.texts, 'text')}: {counts(changes)}", style="bold")
     if not changes:
         return
-    table = Table(box=box.SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
-    for heading in ("before", "after"):
-        table.add_column(heading, no_wrap=True)
-    table.add_column("texts", justify="right")
-    for (before, after), count in sorted(comparison.moved.items()):
-        table.add_row(before, after, f"{count:,}")
-    console.print(table)
+    console.print(moved(comparison.moved, "texts"))
     shown = changes if every else changes[:_LISTED]
     for change in shown:
-        console.print(_line(change, items[change.index].where), soft_wrap=True)
+        console.print(line(change, items[change.index].where), soft_wrap=True)
     if len(shown) < len(changes):
         console.print(f"and {len(changes) - len(shown):,} more; --all lists them, --format json for programs")
-
-
-def _line(change: Change, where: str) -> Text:
-    style = "red" if change.stricter else "green" if change.looser else "yellow"
-    rules = " ".join(_signed(change))
-    told = change.after if change.before == change.after else f"{change.before} → {change.after}"
-    return Text.assemble((one_line(where), ""), "  ", (told, style), "  ", rules)
-
-
-def _signed(change: Change) -> Iterator[str]:
-    yield from (f"+{name}" for name in change.appeared)
-    yield from (f"-{name}" for name in change.gone)

@@ -4,7 +4,7 @@ Three values: true, false, and None for what is not known yet. None also stands 
 condition whose failure would close a door is never passed over.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from gateway.domain.detection import FactValue, Vocabulary
 from policies.engine.expression.engine import build
@@ -25,20 +25,25 @@ def _is_detected(name: str) -> bool:
 
 def when_quiet(tree: Node, vocabulary: Vocabulary, constants: Mapping[str, FactValue]) -> bool | None:
     """What the condition is while every detector that it names is quiet, whatever else holds."""
+    return sure_of(tree, lambda part: _asked(part, vocabulary, constants))
+
+
+def sure_of(tree: Node, ask: Callable[[Node], bool | None]) -> bool | None:
+    """What is sure of a tree, where ``ask`` tells what is sure of the parts that hold no logic."""
     match tree:
         case Binary(operator=operator) if operator in LOGICAL:
-            sides = {when_quiet(side, vocabulary, constants) for side in (tree.left, tree.right)}
+            sides = {sure_of(side, ask) for side in (tree.left, tree.right)}
             decisive = operator is Operator.OR
             return decisive if decisive in sides else None if None in sides else not decisive
         case Not():
-            operand = when_quiet(tree.operand, vocabulary, constants)
+            operand = sure_of(tree.operand, ask)
             return None if operand is None else not operand
         case Choice():
-            condition = when_quiet(tree.condition, vocabulary, constants)
+            condition = sure_of(tree.condition, ask)
             chosen = tree.then if condition else tree.otherwise
-            return None if condition is None else when_quiet(chosen, vocabulary, constants)
+            return None if condition is None else sure_of(chosen, ask)
         case _:
-            return _asked(tree, vocabulary, constants)
+            return ask(tree)
 
 
 def _asked(tree: Node, vocabulary: Vocabulary, constants: Mapping[str, FactValue]) -> bool | None:

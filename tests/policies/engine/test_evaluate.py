@@ -66,6 +66,9 @@ def test_a_rule_that_hits_gets_what_it_asks_for(
             weight=Weight.ACTS,
             points=5 if action is Action.SCORE else 0,
             message="r hit.",
+            level=1,
+            threshold=5 if action is Action.SCORE else 0,
+            spans=((0, 4),),
         ),
     )
     assert evaluate(applicable, [scanned_of("b")], NOW) == CLEAR

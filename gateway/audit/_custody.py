@@ -1,0 +1,81 @@
+"""By whose keys is a request committed to, and what of its texts is kept?
+
+The keys of one request, fetched before they are needed: who a segment is about, else who the request is about, else
+its tenant as such.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from gateway.audit.content import reference_to, sealed
+from gateway.audit.line import Value
+from gateway.audit.subjects import Keys, SubjectKeys
+from gateway.domain.errors import AuditUnavailable, StateUnusable
+from gateway.domain.prompt import History, Prompt
+
+# An entry of a record, whose text it is, and the text.
+Kept = tuple[dict[str, Value], str | None, str]
+
+
+class Custody:
+    """The keys that one request needs, of ``tenant``; ``subject`` is whom it is about as a whole."""
+
+    __slots__ = ("_keys", "_of", "_subject", "_tenant")
+
+    def __init__(self, of: SubjectKeys, tenant: str, subject: str | None) -> None:
+        self._of = of
+        self._tenant = tenant
+        self._subject = subject
+        self._keys: dict[str | None, Keys] = {}
+
+    async def fetch(self, prompt: Prompt | None = None) -> None:
+        """Have the keys of everybody in ``prompt`` ready, and that of the request.
+
+        Raises:
+            AuditUnavailable: they cannot be had: nothing could be committed to.
+        """
+        named: set[str | None] = {None} if prompt is None else {None, *_subjects(prompt)}
+        try:
+            for name in named - self._keys.keys():
+                subject = self._subject if name is None else name
+                keys = self._of.cached(self._tenant, subject)
+                self._keys[name] = await self._of.fetch(self._tenant, subject) if keys is None else keys
+        except StateUnusable as error:
+            raise AuditUnavailable(f"the keys of data subjects cannot be used: {error.message}") from error
+
+    @property
+    def ready(self) -> bool:
+        """Whether the request's own keys are there."""
+        return None in self._keys
+
+    @property
+    def pseudonym(self) -> str | None:
+        """Whom the request is about, as records call them."""
+        keys = self._keys.get(None)
+        return None if keys is None else keys.pseudonym
+
+    def pseudonym_of(self, subject: str | None) -> str | None:
+        """The same of a segment's subject; None where it is the request's."""
+        keys = None if subject is None else self._keys.get(subject)
+        return None if keys is None else keys.pseudonym
+
+    def commit(self, text: str, subject: str | None) -> str:
+        """The commitment to a text."""
+        return self._by(subject).commitment(text)
+
+    def sealed(self, event: str, offset: int, texts: Iterable[Kept]) -> bytes:
+        """All ``texts`` encrypted for the record ``event``; each entry is told where its text lies."""
+        blobs: list[bytes] = []
+        for entry, subject, text in texts:
+            blob = sealed(self._by(subject), event, text.encode("utf-8", "surrogatepass"))
+            entry["blob"] = str(reference_to(offset, blob))
+            offset += len(blob)
+            blobs.append(blob)
+        return b"".join(blobs)
+
+    def _by(self, subject: str | None) -> Keys:
+        keys = self._keys.get(subject)
+        return self._keys[None] if keys is None else keys
+
+
+def _subjects(prompt: Prompt) -> Sequence[str]:
+    return [s.subject for s in prompt.segments() if not isinstance(s, History) and s.subject is not None]

@@ -1,0 +1,213 @@
+"""What of the facts that detectors gave does a record hold, so that other policies can be tried on them later?
+
+Numbers, yes and no, and words of a closed vocabulary; never text, nor anything that quotes it: of such a fact only its
+name is told. Facts that are zero are left out, and so are texts of which no detector had anything to say. Which
+detectors looked at all is told once for each set of policies, where it comes into force.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from hashlib import sha256
+from typing import Final, TypeAlias
+
+from gateway.audit.line import Value
+from gateway.audit.record import texts_of
+from gateway.domain.detection import Detection, Detections, Facts, FactValue, Stage
+from gateway.domain.exchange import Choice
+from gateway.domain.prompt import Prompt, Tool
+from gateway.domain.request import ClientRequest
+from gateway.pipeline.edits import Span
+from gateway.pipeline.guard import place_of
+from gateway.pipeline.seams import JOINT
+from gateway.pipeline.seen import Look, Looks, Seen
+from gateway.pipeline.subjects import NAMES, Places, has_option_texts
+from gateway.pipeline.trail import Judgement
+from policies.engine.model import ToolRule
+
+Entry: TypeAlias = dict[str, Value]
+
+# Stands for the name of a tool that says more than a name does.
+HIDDEN: Final = "(hidden)"
+CANARY: Final = "canary"
+_NAME: Final = re.compile(r"[A-Za-z0-9_.:/-]{1,64}")
+_LARGEST: Final = 2**53
+
+
+def of_request(
+    judgement: Judgement, request: ClientRequest | None, closed: frozenset[str], *, hides_names: bool
+) -> dict[str, Value]:
+    """What was seen in a request, by stage; ``closed`` are the facts whose words a record may hold."""
+    stages: dict[str, list[Entry]] = {}
+    named = False
+    for one in judgement.scanned:
+        if one.detections:
+            entry: Entry = {"where": one.subject.where, "det": detected(one.detections, closed)}
+            stages.setdefault(one.subject.stage.value, []).append(entry)
+        if one.subject.where == NAMES:
+            named = True
+    if hides_names:
+        _renumber(stages, judgement.came)
+    told: dict[str, Value] = dict(stages)
+    about = _about(judgement.came.tools, request)
+    if named:
+        about["names"] = 1
+    if judgement.policies.uses(CANARY):
+        about["canary"] = 1
+    if about:
+        told["request"] = about
+    return told
+
+
+def of_answer(seen: Seen, judgement: Judgement, choices: Iterable[Choice], closed: frozenset[str]) -> dict[str, Value]:
+    """What was seen in an answer, of which the client gets ``choices``: a quiet text of theirs needs no entry."""
+    elsewhere = {place_of(choice.index, channel) for choice in choices for channel, _ in texts_of(choice)}
+    told: dict[str, list[Value]] = {}
+    for number in sorted({*seen.acting, *seen.watching}):
+        acting, watching = seen.acting.get(number), seen.watching.get(number)
+        for stage, where in dict.fromkeys([place for side in (acting, watching) if side for place in side.found]):
+            entries = _entries(acting, watching, (stage, where), closed)
+            if stage is Stage.OUTPUT and where in elsewhere and entries == [{}]:
+                continue
+            facts = _facts(acting, watching, (stage, where))
+            about = _of_call(facts, judgement) if stage is Stage.TOOL_CALL else _of_text(facts)
+            about["where"] = where
+            if number:
+                about["choice"] = number
+            told.setdefault(stage.value, []).extend([{**about, **entry} for entry in entries])
+        if acting is not None and (acting.crowded or not acting.whole):
+            told.setdefault("cut", []).append(number)
+    return dict(told)
+
+
+def detected(detections: Detections, closed: frozenset[str], restored: Sequence[Span] = ()) -> Entry:
+    """What detectors saw in one text, by their instance keys."""
+    return {key: _detection(one, closed, restored) for key, one in detections.items()}
+
+
+@lru_cache(maxsize=256)
+def reach_of(rule: ToolRule) -> str:
+    """What tells whether two tools' entries take the same values for derived from data."""
+    told = (rule.sink_args, None if rule.allowed is None else sorted(rule.allowed))
+    return sha256(repr(told).encode(errors="surrogatepass")).hexdigest()[:8]
+
+
+def _detection(detection: Detection, closed: frozenset[str], restored: Sequence[Span]) -> Entry:
+    told: Entry = {}
+    hidden: list[str] = []
+    for name, fact in detection.facts.items():
+        short = name.rpartition(".")[2]
+        if not fact:
+            continue
+        if _may_tell(name, fact, closed):
+            told[short] = repr(fact) if isinstance(fact, float) else int(fact) if isinstance(fact, int) else fact
+        else:
+            hidden.append(short)
+    if hidden:
+        told["hidden"] = sorted(hidden)
+    if detection.failed is not None:
+        told["failed"] = detection.failed
+    if detection.marks:
+        told["marks"] = Counter([mark.kind for mark in detection.marks])
+        kept = [m.kind for m in detection.marks if any(start <= m.start and m.end <= end for start, end in restored)]
+        if kept:
+            told["kept"] = Counter(kept)
+    return told
+
+
+def _may_tell(name: str, fact: FactValue, closed: frozenset[str]) -> bool:
+    if isinstance(fact, str | tuple):
+        return name in closed
+    return isinstance(fact, float) or -_LARGEST < fact < _LARGEST
+
+
+def _about(tools: Sequence[Tool], request: ClientRequest | None) -> Entry:
+    about: Entry = {}
+    if tools:
+        about["tools"] = [tool.name if _NAME.fullmatch(tool.name) else HIDDEN for tool in tools]
+    if request is not None:
+        if has_option_texts(request.options):
+            about["options"] = 1
+        if request.options.stream:
+            about["stream"] = 1
+    return about
+
+
+def _renumber(stages: Mapping[str, Iterable[Entry]], came: Prompt) -> None:
+    """Call segments by their numbers, where the client's names are to be gone from the record."""
+    numbers: dict[str, str] = {}
+    places = Places()
+    for turn in came.turns:
+        ids = [segment.id for segment in turn.segments]
+        ids += [] if turn.reasoning is None else ["reasoning"]
+        for id_ in (*ids, *[call.id for call in turn.tool_calls]):
+            numbers[places.name(id_)] = f"#{len(numbers) + 1}"
+    for entry in [entry for entries in stages.values() for entry in entries]:
+        where = str(entry["where"])
+        first, _, last = where.partition(JOINT)
+        if where in numbers:
+            entry["where"] = numbers[where]
+        elif first in numbers and last in numbers:
+            entry["where"] = f"{numbers[first]}{JOINT}{numbers[last]}"
+
+
+def _entries(
+    acting: Looks | None, watching: Looks | None, place: tuple[Stage, str], closed: frozenset[str]
+) -> list[Entry]:
+    """The looks at one place, told together: rules that act and rules that only watch have each looked themselves."""
+    sides = [_told(side, place, closed) for side in (watching, acting)]
+    count = max(map(len, sides))
+    told: list[Entry] = []
+    for number in range(count):
+        entry: Entry = {}
+        det: Entry = {}
+        for side in sides:
+            if side:
+                again, seen = side[min(number, len(side) - 1)]
+                det |= seen
+                entry = {"again": 1} if again else {}
+        if det:
+            entry["det"] = det
+        if entry not in told:
+            told.append(entry)
+    return told
+
+
+def _told(side: Looks | None, place: tuple[Stage, str], closed: frozenset[str]) -> list[tuple[bool, Entry]]:
+    looks: Sequence[Look] = () if side is None else side.found.get(place, ())
+    return [(look.again, detected(look.detections, closed, look.restored)) for look in looks]
+
+
+def _facts(acting: Looks | None, watching: Looks | None, place: tuple[Stage, str]) -> Facts:
+    """What was known beside the text when it was looked at last."""
+    looks = [side.found[place][-1] for side in (acting, watching) if side is not None and place in side.found]
+    return looks[0].facts
+
+
+def _of_text(facts: Facts) -> Entry:
+    channel = facts.get("output.channel", "text")
+    return {} if channel == "text" else {"channel": str(channel)}
+
+
+def _of_call(facts: Facts, judgement: Judgement) -> Entry:
+    """What is known of a call beside its texts; a name that the model made up is not told."""
+    name, policies = str(facts.get("tool.name", "")), judgement.policies
+    told: Entry = {"sinks": reach_of(policies.tool(name))}
+    offered = bool(facts.get("tool.offered"))
+    if offered or policies.declares(name):
+        told["name"] = name if _NAME.fullmatch(name) else HIDDEN
+    told |= {word: 1 for word in ("offered", "valid", "derived") if facts.get(f"tool.{word}")}
+    derived = facts.get("tool.derived_args", ())
+    if isinstance(derived, tuple) and derived:
+        known = {"*", *_parameters(judgement.came.tools, name)}
+        told |= {"derived_args": derived} if known.issuperset(derived) else {"hidden": ["derived_args"]}
+    return told
+
+
+def _parameters(tools: Sequence[Tool], name: str) -> Iterable[str]:
+    """The names of parameters that the request itself offers."""
+    for tool in tools:
+        named = (tool.parameters or {}).get("properties") if tool.name == name else None
+        if isinstance(named, Mapping):
+            yield from [key for key in named if _NAME.fullmatch(key)]

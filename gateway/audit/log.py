@@ -1,0 +1,44 @@
+"""Which log is written: where, under what name, signed by whom, and on what disk?"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from gateway.audit.disk import Disk
+from gateway.audit.note import Checkpoint, SigningKey, VerifierKey, signed
+from gateway.audit.places import Places
+from gateway.audit.tree import Tree
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Log:
+    """A folder of journals. ``name`` begins the origin of every checkpoint; all of ``keys`` sign each of them."""
+
+    places: Places
+    name: str
+    keys: Sequence[SigningKey]
+    disk: Disk = field(default_factory=Disk)
+
+    @property
+    def trusted(self) -> Sequence[VerifierKey]:
+        """The public halves of the keys."""
+        return [key.verifier for key in self.keys]
+
+    def origin(self, of: str) -> str:
+        """The origin of an epoch, or of ``registry``."""
+        return f"{self.name}/{of}"
+
+    def checkpoint(self, of: str, tree: Tree) -> tuple[Checkpoint, bytes]:
+        """The checkpoint of a tree, and the signed note that says so."""
+        found = Checkpoint(origin=self.origin(of), size=tree.size, root=tree.root)
+        return found, signed(found.text, self.keys)
+
+    def publish_keys(self) -> None:
+        """Lay the public keys beside the journals, for whoever has no better copy; under the registry's lock.
+
+        Raises:
+            OSError: they cannot be written.
+        """
+        text = "".join([f"{key}\n" for key in self.trusted]).encode()
+        path = self.places.public_key
+        if not path.is_file() or path.read_bytes() != text:
+            self.disk.publish(path, text)

@@ -1,0 +1,62 @@
+"""Which texts of an exchange may be kept at all, even encrypted?
+
+What was sent is kept as it was sent. Of a request that was refused only what no rule wanted gone: every span that a
+redaction or a placeholder was to replace becomes a mark of its kind. Media and the arguments of tool calls are never
+kept as text, and a tool name that nobody offered is the model's own text, which a record's line must not hold.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Final
+
+from gateway.domain.prompt import Media, Prompt
+from gateway.domain.verdict import Edit, Findings
+from gateway.pipeline.edits import disjoint, replaced
+from gateway.pipeline.seams import spread
+from gateway.pipeline.subjects import NAMES, Places, prompt_seams
+
+# Stands in records for the name of a tool that the request did not offer.
+UNOFFERED: Final = "(unoffered)"
+
+
+def kept(prompt: Prompt, edits: Sequence[Edit]) -> Mapping[str, str]:
+    """The texts that may be kept, by the places that ``subjects.py`` of the pipeline gives their segments.
+
+    ``edits`` are those of a request that was refused, and none where ``prompt`` is what was sent.
+    """
+    by_place: dict[str, list[Edit]] = {}
+    if edits:
+        for edit in spread(Findings(edits=tuple(edits)), prompt_seams(prompt)).edits:
+            by_place.setdefault(edit.where, []).append(edit)
+    return {where: masked(text, by_place.get(where, ())) for where, text in _texts(prompt)}
+
+
+def masked(text: str, edits: Iterable[Edit]) -> str:
+    """``text`` with a mark in place of every span that ``edits`` name."""
+    return replaced(text, disjoint([(edit.start, edit.end, f"[{edit.kind}]") for edit in edits]))
+
+
+def hides_names(edits: Iterable[Edit]) -> bool:
+    """Whether a rule wanted part of the names gone that a client gave to segments, messages or origins.
+
+    A record must then call its segments by numbers of its own.
+    """
+    return any(edit.where == NAMES for edit in edits)
+
+
+def masked_name(name: str, offered: Collection[str]) -> str:
+    """The name of a called tool as a record may hold it."""
+    return name if name in offered else UNOFFERED
+
+
+def _texts(prompt: Prompt) -> Iterable[tuple[str, str]]:
+    """Each segment that is text, and its place. Every other place of the walk is passed, so that names agree."""
+    places = Places()
+    for turn in prompt.turns:
+        for segment in turn.segments:
+            where = places.name(segment.id)
+            if not isinstance(segment, Media):
+                yield where, segment.text
+        if turn.reasoning is not None:
+            places.name("reasoning")
+        for call in turn.tool_calls:
+            places.name(call.id)

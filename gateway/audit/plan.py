@@ -1,0 +1,54 @@
+"""Where and how is a journal written, and who counts what it does?"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from gateway.audit.note import SigningKey
+
+
+class Meter(Protocol):
+    """Counts what the journal does. No method raises."""
+
+    def recorded(self, phase: str) -> None: ...
+
+    def appended(self, seconds: float) -> None: ...
+
+    def stands(self, *, lag_s: float, writable: bool) -> None: ...
+
+
+class NoMeter:
+    """Counts nothing."""
+
+    def recorded(self, phase: str) -> None:
+        """Count nothing."""
+
+    def appended(self, seconds: float) -> None:
+        """Count nothing."""
+
+    def stands(self, *, lag_s: float, writable: bool) -> None:
+        """Count nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Where and how to write. All of ``keys`` sign each checkpoint; times in seconds.
+
+    After a failure a new epoch is tried every ``reopen_s``; a stop waits for ``close_s`` until all is written.
+    A ``patient`` process starts without a folder that can be used, and refuses what has to be recorded until it can be.
+    """
+
+    folder: Path
+    name: str
+    keys: Sequence[SigningKey]
+    process: str
+    build: str
+    deadline_s: float = 0.8
+    checkpoint_records: int = 1000
+    checkpoint_s: float = 5.0
+    heartbeat_s: float = 60.0
+    roll_bytes: int = 268_435_456
+    reopen_s: float = 0.5
+    close_s: float = 5.0
+    patient: bool = False

@@ -1,0 +1,252 @@
+"""What does a record say of a request, and what never?
+
+Pure: domain values in, the fields of ``docs/audit-format.md`` out. Texts go in only as lengths and as
+commitments by the keys of the data subject, never themselves; names that a model made up are not repeated.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Final
+
+import orjson
+
+from gateway.audit.line import Value
+from gateway.audit.mask import masked_name
+from gateway.domain.evidence import Timeline
+from gateway.domain.exchange import Choice, Handling, Usage
+from gateway.domain.finding import Finding
+from gateway.domain.identity import ANONYMOUS, Caller
+from gateway.domain.jsonvalue import JsonObject
+from gateway.domain.prompt import Data, History, Instruction, Media, Prompt, Segment, Tool, ToolCall
+from gateway.domain.verdict import Decision, Weight
+from gateway.pipeline.trail import Judgement
+from policies.engine.evaluate import watched
+
+# The text, and whom it is about: gives the commitment.
+Commit = Callable[[str, str | None], str]
+
+# Stands for an origin where policy wanted names gone.
+_HIDDEN: Final = "(hidden)"
+_CHANNELS: Final[Mapping[type[Segment], str]] = {
+    Instruction: "instruction",
+    Data: "data",
+    Media: "media",
+    History: "history",
+}
+_NS: Final = 1000
+
+
+def actor_of(caller: Caller) -> dict[str, Value]:
+    """Who asked, and how they showed it."""
+    method = "none" if caller is ANONYMOUS else "api_key"
+    return {"key": caller.key, "tenant": caller.tenant, "method": method}
+
+
+def judged(judgement: Judgement) -> dict[str, Value]:
+    """By which policies a request was judged."""
+    policies = judgement.policies
+    told: dict[str, Value] = {
+        "policies": policies.described,
+        "revision": policies.revision,
+        "tainted": int(judgement.tainted),
+    }
+    if judgement.bypass is not None:
+        told["bypass"] = judgement.bypass
+    return told
+
+
+def decided(findings: Sequence[Finding], decision: str) -> dict[str, Value]:
+    """What was found and what followed, and what would have if rules that only watch counted."""
+    told: dict[str, Value] = {"decision": decision}
+    if not findings:
+        told["shadow"] = decision
+        return told
+    told["findings"] = [found(finding) for finding in findings]
+    told["shadow"] = _stricter(watched(findings), decision)
+    actions = sorted({f.action for f in findings if f.action is not None and f.weight is Weight.ACTS})
+    if actions:
+        told["actions"] = actions
+    return told
+
+
+def found(finding: Finding) -> dict[str, Value]:
+    """One finding; the gateway's own removals name no policy."""
+    told: dict[str, Value] = {
+        "rule": finding.rule,
+        "where": finding.where,
+        "count": finding.count,
+        "weight": finding.weight.value,
+    }
+    if finding.policy is not None:
+        told["policy"] = finding.policy
+        told["level"] = finding.level
+        told["score"] = finding.points
+    if finding.stage is not None:
+        told["stage"] = finding.stage.value
+    if finding.action is not None:
+        told["action"] = finding.action
+    if finding.spans:
+        told["spans"] = finding.spans
+    if finding.exception is not None:
+        told["exception"] = finding.exception
+    return told
+
+
+def segments(
+    came: Prompt, sent: Prompt | None, commit: Commit, pseudonym_of: Callable[[str | None], str | None]
+) -> list[dict[str, Value]]:
+    """Every segment in order, and beside it what was sent in its place where that is another text."""
+    changed = None if sent is None or sent is came else _texts(sent)
+    told: list[dict[str, Value]] = []
+    for turn in came.turns:
+        for number, segment in enumerate(turn.segments):
+            one = _segment(segment, commit)
+            if number:
+                one["joins"] = 1
+            if changed is not None:
+                text = changed.get(segment.id)
+                if text is not None and text != _text(segment):
+                    one["sent"] = commit(text, _subject(segment))
+            pseudonym = pseudonym_of(_subject(segment))
+            if pseudonym is not None:
+                one["subject"] = pseudonym
+            told.append(one)
+        if turn.reasoning is not None:
+            told.append(_history("reasoning", "history", turn.reasoning, commit) | {"kind": "reasoning"})
+        told += [
+            _history(call.id, f"tool:{call.name}", call.arguments, commit) | {"kind": "arguments"}
+            for call in turn.tool_calls
+        ]
+    return told
+
+
+def renamed(told: Sequence[dict[str, Value]], findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """Call segments by numbers, here and in the findings: a rule wanted the client's names gone."""
+    numbers: dict[str, str] = {}
+    for number, segment in enumerate(told, start=1):
+        numbers[str(segment["id"])] = segment["id"] = f"#{number}"
+        segment["origin"] = _HIDDEN
+    return tuple([replace(one, where=numbers.get(one.where, _HIDDEN)) for one in findings])
+
+
+def options(tools: Sequence[Tool], values: JsonObject, commit: Commit) -> dict[str, Value]:
+    """What the request says beside its prompt: only commitments, since descriptions and schemas are text."""
+    told: dict[str, Value] = {}
+    if tools:
+        listed = [{"name": t.name, "description": t.description, "parameters": t.parameters} for t in tools]
+        told["tools"] = {"count": len(tools), "commitment": commit(_json(listed), None)}
+    if values:
+        told["options"] = commit(_json(values), None)
+    return told
+
+
+def outputs(choices: Iterable[Choice], commit: Commit) -> list[dict[str, Value]]:
+    """Every text that the client got."""
+    return [
+        {"channel": channel, "choice": choice.index, "length": len(text), "commitment": commit(text, None)}
+        for choice in choices
+        for channel, text in texts_of(choice)
+    ]
+
+
+def texts_of(choice: Choice) -> list[tuple[str, str]]:
+    """The texts of an answer by their channel, empty ones left out."""
+    named = (("text", choice.text), ("reasoning", choice.reasoning), ("refusal", choice.refusal))
+    return [(channel, text) for channel, text in named if text]
+
+
+def calls(
+    choices: Iterable[Choice], offered: frozenset[str], *, tainted: bool, commit: Commit
+) -> list[dict[str, Value]]:
+    """Every tool call that the client got."""
+    return [_call(choice.index, call, offered, tainted, commit) for choice in choices for call in choice.tool_calls]
+
+
+def attempt(handling: Handling, upstream: str, number: int) -> dict[str, Value]:
+    """Where a request is about to be sent, and how."""
+    return {
+        "target": handling.target,
+        "upstream": upstream,
+        "format": handling.format,
+        "isolation": handling.isolation,
+        "attempt": number,
+    }
+
+
+def used(usage: Usage) -> dict[str, Value]:
+    """Tokens, as the upstream counted them."""
+    return {"input": usage.input_tokens, "output": usage.output_tokens}
+
+
+def times(timeline: Timeline) -> dict[str, Value]:
+    """Durations in microseconds."""
+    told: dict[str, Value] = {
+        "total": timeline.total // _NS,
+        "gateway": timeline.gateway // _NS,
+        "journal": timeline.journal // _NS,
+    }
+    if timeline.sent:
+        told["upstream"] = timeline.upstream // _NS
+        told["held"] = timeline.held // _NS
+    if timeline.first:
+        told["first"] = (timeline.first - timeline.sent) // _NS
+    return told
+
+
+def _segment(segment: Segment, commit: Commit) -> dict[str, Value]:
+    text = _text(segment)
+    told: dict[str, Value] = {
+        "id": segment.id,
+        "channel": _CHANNELS[type(segment)],
+        "trust": segment.trust.label if isinstance(segment, Instruction) else "untrusted",
+        "origin": "history" if isinstance(segment, History) else segment.origin,
+        "length": len(text),
+        "commitment": commit(text, _subject(segment)),
+    }
+    if isinstance(segment, Media):
+        told["kind"] = segment.kind.value
+    return told
+
+
+def _history(id_: str, origin: str, text: str, commit: Commit) -> dict[str, Value]:
+    return {
+        "id": id_,
+        "channel": "history",
+        "trust": "untrusted",
+        "origin": origin,
+        "length": len(text),
+        "commitment": commit(text, None),
+    }
+
+
+def _call(choice: int, call: ToolCall, offered: frozenset[str], tainted: bool, commit: Commit) -> dict[str, Value]:
+    return {
+        "choice": choice,
+        "name": masked_name(call.name, offered),
+        "length": len(call.arguments),
+        "arguments": commit(call.arguments, None),
+        "tainted": int(tainted),
+    }
+
+
+def _texts(prompt: Prompt) -> dict[str, str]:
+    return {segment.id: _text(segment) for segment in prompt.segments()}
+
+
+def _text(segment: Segment) -> str:
+    return segment.content if isinstance(segment, Media) else segment.text
+
+
+def _subject(segment: Segment) -> str | None:
+    return None if isinstance(segment, History) else segment.subject
+
+
+def _json(held: object) -> str:
+    return orjson.dumps(held, option=orjson.OPT_SORT_KEYS).decode()
+
+
+_STRICTNESS: Final[Sequence[Decision]] = ("allow", "redact", "require_approval", "block")
+
+
+def _stricter(one: Decision, other: str) -> str:
+    return max(one, other, key=lambda word: _STRICTNESS.index(word) if word in _STRICTNESS else 0)

@@ -1,0 +1,407 @@
+"""How does one request leave evidence, from its first byte to its last?
+
+A trail is begun for every request and ended once, whatever becomes of it: the journal gets an intent before each call
+and an outcome before the caller gets the last byte, and observers get what was measured. Who is nobody's caller leaves
+no record, but is counted.
+"""
+
+import asyncio
+import contextlib
+import secrets
+import time
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Final, TypeAlias
+
+from gateway.audit import facts, record
+from gateway.audit._custody import Custody, Kept
+from gateway.audit._told import Told
+from gateway.audit.journal import Journal, Record
+from gateway.audit.line import Value
+from gateway.audit.mask import hides_names, kept
+from gateway.audit.subjects import SubjectKeys
+from gateway.domain.errors import AuditUnavailable
+from gateway.domain.evidence import Ended, Timeline
+from gateway.domain.exchange import Handling, Reply, ReplyEvent
+from gateway.domain.finding import Finding, finding_of
+from gateway.domain.identity import Caller
+from gateway.domain.ports import Call, Observer
+from gateway.domain.prompt import History, Media, Prompt
+from gateway.domain.request import ClientRequest, Options
+from gateway.domain.target import Target
+from gateway.domain.trace import Trace, trace_of
+from gateway.domain.verdict import Block, Edit, RequireApproval, decision_of
+from gateway.pipeline.run import runner_for
+from gateway.pipeline.seen import Seen
+from gateway.pipeline.trail import Judgement
+
+_Segments: TypeAlias = list[dict[str, Value]]
+
+UNAUDITED: Final = "unaudited"
+CLIENT_GONE: Final = "client_gone"
+# What a status is called that nobody was told: as nginx calls it.
+_NOBODY: Final = 499
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recording:
+    """Where records go. ``content`` says whether texts are kept beside the journal, encrypted."""
+
+    journal: Journal
+    keys: SubjectKeys
+    content: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What all trails share. Without ``recording`` nothing is recorded, and replies say so.
+
+    ``models`` are those configured. ``traceparent`` gives the header for the upstream calls of a trace, None where none
+    is to be sent. ``closed`` are the facts whose words a record may hold.
+    """
+
+    recording: Recording | None
+    observers: Sequence[Observer] = ()
+    models: Collection[str] = ()
+    traceparent: Callable[[Trace], str | None] = lambda _: None
+    closed: frozenset[str] = frozenset()
+
+    def begin(self, dialect: str, traceparent: bytes | None) -> "RequestTrail":
+        """The trail of a request that has just come."""
+        for observer in self.observers:
+            observer.began(dialect)
+        return RequestTrail(self, dialect, trace_of(traceparent))
+
+
+class RequestTrail:
+    """The evidence of one request: ``Trail`` for the pipeline, and what the door tells of the rest."""
+
+    def __init__(self, evidence: Evidence, dialect: str, trace: Trace) -> None:
+        self.request_id = secrets.token_hex(16)
+        self.timeline = Timeline()
+        self.trace = trace
+        self._evidence = evidence
+        self._recording = evidence.recording
+        self._dialect = dialect
+        self._caller: Caller | None = None
+        self._custody: Custody | None = None
+        self._request: ClientRequest | None = None
+        self._judgement: Judgement | None = None
+        self._target: Target | None = None
+        self._attempts = 0
+        self._intent: str | None = None
+        self._told = Told()
+        self._outputs: _Segments = []
+        self._seen: Seen | None = None
+        # Whether the request is over; and whether its outcome was handed to the journal.
+        self._over = self._ordered = False
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the reply must say of how it was recorded."""
+        return () if self._recording is not None else (UNAUDITED,)
+
+    @property
+    def seen(self) -> Seen | None:
+        """Where the guard tells what detectors see in the answer; None where nothing is recorded."""
+        if self._seen is None and self._recording is not None:
+            self._seen = Seen()
+        return self._seen
+
+    @property
+    def traceparent(self) -> str | None:
+        """The header to send upstream, if one is to be sent."""
+        return self._evidence.traceparent(self.trace)
+
+    def known(self, caller: Caller) -> None:
+        """Who asks: from here on the request leaves a record."""
+        self._caller = caller
+
+    def asked(self, request: ClientRequest) -> None:
+        """What is asked."""
+        self._request = request
+        self.timeline.read = time.perf_counter_ns()
+
+    def judged(self, judgement: Judgement) -> None:
+        """What policy decided on the request."""
+        self._judgement = judgement
+        self.timeline.judged = time.perf_counter_ns()
+
+    async def intend(self, call: Call, handling: Handling, sent: Prompt, options: Options) -> None:
+        """Record that ``call`` is about to be made.
+
+        Raises:
+            AuditUnavailable: it is not recorded: the call must not be made.
+        """
+        self._target = call.target
+        self._told.handling = handling
+        recording, judgement = self._recording, self._judgement
+        if recording is not None and judgement is not None:
+            came, began = judgement.came, time.perf_counter_ns()
+            async with _in_time(recording):
+                custody = await self._keys(recording, came)
+                segments = await runner_for(_size(came))(
+                    lambda: record.segments(came, sent, custody.commit, custody.pseudonym_of)
+                )
+                blob = _input_blob(recording, custody, segments, sent, ())
+                told = self._judged(judgement, segments, handling.findings, handling.decision)
+                told |= record.attempt(handling, call.target.model, self._attempts + 1)
+                told |= record.options(sent.tools, options.values, custody.commit)
+                self._intent = await recording.journal.write("intent", told, blob)
+            self.timeline.journal += time.perf_counter_ns() - began
+        self._attempts += 1
+
+    def streaming(self, handling: Handling) -> None:
+        """An answer begins that is streamed."""
+        self._told.handling = handling
+
+    def released(self, event: ReplyEvent) -> None:
+        """What goes to the client next, of a stream."""
+        self.timeline.released += 1
+        self._told.event(event)
+
+    def answered(self, reply: Reply, handling: Handling, *, approval: str | None = None) -> None:
+        """What goes to the client, whole; with ``approval`` it waits for an approver first."""
+        self._told.whole(reply, handling, approval)
+
+    async def end(self, status: int, error: str | None = None) -> None:
+        """The request is over but for its last byte: once this returns, that is durable. Only the first call counts.
+
+        Raises:
+            AuditUnavailable: it is not; the caller must not be told that all is well.
+        """
+        if self._over:
+            return
+        self._over = True
+        began = self.timeline.ended = time.perf_counter_ns()
+        try:
+            if self._recording is not None and self._caller is None:
+                self._recording.journal.refused[error or "unknown"] += 1
+            elif self._recording is not None:
+                async with _in_time(self._recording):
+                    await self._record_end(self._recording, status, error)
+        except AuditUnavailable as unwritten:
+            status, error = 503, unwritten.code
+            raise AuditUnavailable(unwritten.message, sent=self._attempts > 0) from unwritten
+        except asyncio.CancelledError:
+            # What did not come as far as the journal is left to ``abandon``.
+            self._over = self._ordered
+            raise
+        finally:
+            self.timeline.ended = time.perf_counter_ns()
+            self.timeline.journal += self.timeline.ended - began
+            if self._over:
+                self._observe(status, error)
+
+    def abandon(self, error: str = CLIENT_GONE) -> None:
+        """The same where nobody waits any more."""
+        if self._over:
+            return
+        self._over = True
+        self.timeline.ended = time.perf_counter_ns()
+        if self._recording is not None and self._caller is not None:
+            # What cannot be recorded now is counted by the journal.
+            with contextlib.suppress(AuditUnavailable):
+                told = self._outcome(_NOBODY, error)
+                self._recording.journal.note("outcome", told, self._output_blob(self._recording))
+        self._observe(_NOBODY, error)
+
+    async def _record_end(self, recording: Recording, status: int, error: str | None) -> None:
+        if error == AuditUnavailable.code:
+            # The caller is being refused for it already: nobody is made to wait once more.
+            with contextlib.suppress(AuditUnavailable):
+                recording.journal.note("outcome", self._outcome(status, error), self._output_blob(recording))
+            return
+        await self._keys(recording, None)
+        if self._judgement is not None and self._intent is None and error is not None:
+            await self._record_refusal(recording, self._judgement)
+        told = self._outcome(status, error)
+        blob = self._output_blob(recording)
+        self._ordered = True
+        await recording.journal.write("outcome", told, blob)
+
+    async def _record_refusal(self, recording: Recording, judgement: Judgement) -> None:
+        """What policy refused, or no target could serve. The outcome that follows is waited for, this is not."""
+        custody = await self._keys(recording, judgement.came)
+        verdict = judgement.verdict
+        found = tuple([finding_of(hit) for hit in verdict.found.hits])
+        # What waits for an approver is an answer, never a request: a request is blocked.
+        refused = isinstance(verdict, Block | RequireApproval)
+        decision = "block" if refused else decision_of(verdict)
+        segments = record.segments(judgement.came, None, custody.commit, custody.pseudonym_of)
+        blob = _input_blob(recording, custody, segments, judgement.came, verdict.found.edits)
+        told = self._judged(judgement, segments, found, decision)
+        with contextlib.suppress(AuditUnavailable):
+            recording.journal.note("decision", told, blob)
+
+    def _judged(self, judgement: Judgement, segments: _Segments, findings: Sequence[Finding], decision: str) -> Record:
+        """What came, and what was made of it."""
+        hides = hides_names(judgement.verdict.found.edits)
+        if hides:
+            findings = record.renamed(segments, findings)
+        told = self._head("in")
+        told |= record.judged(judgement)
+        told |= record.decided(findings, decision)
+        told["segments"] = segments
+        seen = facts.of_request(judgement, self._request, self._evidence.closed, hides_names=hides)
+        if seen:
+            told["facts"] = seen
+        return told
+
+    async def _keys(self, recording: Recording, prompt: Prompt | None) -> Custody:
+        custody = self._custody
+        if custody is None:
+            tenant = "" if self._caller is None else self._caller.tenant
+            subject = None if self._request is None else self._request.subject
+            custody = self._custody = Custody(recording.keys, tenant, subject)
+        await custody.fetch(prompt)
+        return custody
+
+    def _outcome(self, status: int, error: str | None) -> Record:
+        said, judgement = self._told, self._judgement
+        told = self._head("out")
+        told["status"] = status
+        if error is not None:
+            told["error"] = error
+        if self._intent is not None:
+            told["intent"] = self._intent
+        if judgement is not None:
+            told |= record.judged(judgement)
+        if said.decision is not None:
+            told |= record.decided(said.findings, said.decision)
+        elif said.handling is not None and error is None:
+            told["decision"] = said.handling.decision
+        told |= self._answer()
+        if self._seen is not None and judgement is not None and error is None:
+            seen = facts.of_answer(self._seen, judgement, said.choices, self._evidence.closed)
+            if seen:
+                told["facts"] = seen
+        if self._request is not None and self._request.options.stream:
+            line = self.timeline
+            told["stream"] = {"scanned": line.scanned, "released": line.released, "truncated": int(line.truncated)}
+        told["times"] = record.times(self.timeline)
+        return told
+
+    def _answer(self) -> Record:
+        """What the client got."""
+        said, custody = self._told, self._custody
+        told: Record = {}
+        choices = said.choices
+        if choices and custody is not None and custody.ready:
+            judgement = self._judgement
+            offered = frozenset[str]() if judgement is None else frozenset([t.name for t in judgement.came.tools])
+            tainted = judgement is not None and judgement.tainted
+            told["output"] = self._outputs = record.outputs(choices, custody.commit)
+            calls = record.calls(choices, offered, tainted=tainted, commit=custody.commit)
+            if calls:
+                told["calls"] = calls
+        if said.approval is not None:
+            told["approval"] = said.approval
+        if said.finish:
+            told["finish"] = said.finish
+        if said.usage is not None:
+            told["usage"] = record.used(said.usage)
+        return told
+
+    def _output_blob(self, recording: Recording) -> bytes:
+        """The texts of the answer, encrypted; their entries, which are in the record by now, say where they lie."""
+        custody = self._custody
+        if not recording.content or custody is None or not self._outputs:
+            return b""
+        event, offset = recording.journal.place()
+        texts = [text for choice in self._told.choices for _, text in record.texts_of(choice)]
+        return custody.sealed(event, offset, [(e, None, text) for e, text in zip(self._outputs, texts, strict=True)])
+
+    def _head(self, way: str) -> Record:
+        told: Record = {
+            "request": self.request_id,
+            "trace": self.trace.id,
+            "decision_id": f"{self.request_id}/{way}",
+            "dialect": self._dialect,
+        }
+        if self._caller is not None:
+            told["actor"] = record.actor_of(self._caller)
+        if self._request is not None:
+            told["model"] = self._model
+        pseudonym = None if self._custody is None else self._custody.pseudonym
+        if pseudonym is not None:
+            told["subject"] = pseudonym
+        return told
+
+    @property
+    def _model(self) -> str:
+        """A configured model's name; any other one is the caller's own text."""
+        named = "" if self._request is None else self._request.model
+        return named if named in self._evidence.models else "(unknown)"
+
+    def _observe(self, status: int, error: str | None) -> None:
+        if not self._evidence.observers:
+            return
+        said, request = self._told, self._request
+        handling = said.handling
+        if handling is not None and said.decision is not None:
+            new = handling.findings[-len(said.findings) :] if said.findings else ()
+            known = handling.findings if new == said.findings else (*handling.findings, *said.findings)
+            handling = replace(handling, decision=said.decision, findings=known)
+        decision = said.decision or (None if handling is None else handling.decision)
+        findings = () if handling is None else handling.findings
+        judgement = self._judgement
+        if judgement is not None and handling is None:
+            findings = tuple([finding_of(hit) for hit in judgement.verdict.found.hits])
+            decision = decision or decision_of(judgement.verdict)
+        ended = Ended(
+            request_id=self.request_id,
+            trace=self.trace,
+            dialect=self._dialect,
+            timeline=self.timeline,
+            status=status,
+            stream=request is not None and request.options.stream,
+            caller=self._caller,
+            model="" if request is None else request.model,
+            configured=request is not None and request.model in self._evidence.models,
+            target=self._target,
+            attempts=self._attempts,
+            error=error,
+            decision=decision,
+            handling=handling,
+            findings=findings,
+            revision=None if judgement is None else judgement.policies.revision,
+            usage=said.usage,
+            finish=tuple(said.finish),
+        )
+        for observer in self._evidence.observers:
+            observer.ended(ended)
+
+
+@asynccontextmanager
+async def _in_time(recording: Recording) -> AsyncGenerator[None]:
+    """Wait for keys and for the journal together no longer than for the journal alone."""
+    try:
+        async with asyncio.timeout(recording.journal.deadline_s):
+            yield
+    except TimeoutError as error:
+        raise AuditUnavailable(
+            "nothing passes while it is not recorded in time; look at the audit's disk, and try again"
+        ) from error
+
+
+def _size(prompt: Prompt) -> int:
+    return sum([len(s.content if isinstance(s, Media) else s.text) for s in prompt.segments()])
+
+
+def _input_blob(
+    recording: Recording, custody: Custody, segments: _Segments, prompt: Prompt, edits: Sequence[Edit]
+) -> bytes:
+    """The texts of a request that may be kept, encrypted; their entries say where they lie."""
+    if not recording.content:
+        return b""
+    event, offset = recording.journal.place()
+    texts = kept(prompt, edits)
+    subjects = {s.id: s.subject for s in prompt.segments() if not isinstance(s, History)}
+    pieces: list[Kept] = []
+    for entry in segments:
+        id_ = str(entry["id"])
+        if id_ in texts and entry["channel"] != "media":
+            pieces.append((entry, subjects.get(id_), texts[id_]))
+    return custody.sealed(event, offset, pieces)

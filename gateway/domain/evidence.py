@@ -1,0 +1,84 @@
+"""What is known of one exchange once it is over, for the journal and for telemetry?
+
+An exchange is one request and whatever became of it. Nothing here holds text of a prompt or an answer.
+"""
+
+import time
+
+from gateway.domain.exchange import Handling, Usage
+from gateway.domain.finding import Finding
+from gateway.domain.identity import Caller
+from gateway.domain.target import Target
+from gateway.domain.trace import Trace
+from gateway.domain.value import value
+
+
+class Timeline:
+    """Where the time of an exchange went: nanoseconds by one clock that never goes back, 0 for what did not happen.
+
+    ``began`` and ``ended`` bound the exchange; ``sent`` is when the last attempt went upstream, ``first`` when its
+    answer began, ``last`` when it was complete. ``read``, ``lifted``, ``judged`` are when these were done. ``held`` is
+    the longest that the guard held anything back, ``journal`` how long the exchange waited for the journal: durations.
+    ``wall`` is when it began, in nanoseconds since the epoch.
+    """
+
+    __slots__ = (
+        "began", "ended", "first", "held", "journal", "judged", "last", "lifted", "read", "released", "scanned", "sent",
+        "truncated", "wall",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self.wall = time.time_ns()
+        self.began = time.perf_counter_ns()
+        self.read = self.lifted = self.judged = self.sent = self.first = self.last = self.ended = 0
+        self.held = self.journal = 0
+        # Events of a stream that the guard was fed, and that went on; whether something was cut out of it.
+        self.scanned = self.released = 0
+        self.truncated = False
+
+    @property
+    def total(self) -> int:
+        """All of it."""
+        return max(0, self.ended - self.began)
+
+    @property
+    def upstream(self) -> int:
+        """How long the last attempt's answer took, to its end."""
+        return max(0, (self.last or self.ended) - self.sent) if self.sent else 0
+
+    @property
+    def gateway(self) -> int:
+        """What is the gateway's own: all but the upstream's."""
+        return max(0, self.total - self.upstream)
+
+
+@value
+class Ended:
+    """An exchange that is over.
+
+    ``status`` is the HTTP status; of a stream that broke off it is 200, and ``error`` says why. ``error`` is the code
+    of what went wrong, ``client_gone`` where the caller did not wait. ``model`` is as asked, and may be one that nobody
+    configured: ``configured`` says whether it is. ``target`` is the one that was called last. ``decision`` is the
+    verdict's word, of the request where the answer was not judged. ``handling`` is what was done, where the request got
+    as far. ``findings`` are all that were made, also of a request that was refused and of the answer; ``revision`` is
+    that of the policies that it was judged by.
+    """
+
+    request_id: str
+    trace: Trace
+    dialect: str
+    timeline: Timeline
+    status: int
+    stream: bool = False
+    caller: Caller | None = None
+    model: str = ""
+    configured: bool = False
+    target: Target | None = None
+    attempts: int = 0
+    error: str | None = None
+    decision: str | None = None
+    handling: Handling | None = None
+    findings: tuple[Finding, ...] = ()
+    revision: str | None = None
+    usage: Usage | None = None
+    finish: tuple[str, ...] = ()

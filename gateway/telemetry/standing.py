@@ -1,0 +1,51 @@
+"""What is said of the policies and of break-glass grants, which nobody counts request by request?
+
+Read now and then, not when it changes: what a scrape shows is at most a second old.
+"""
+
+from collections.abc import Callable
+
+from gateway.domain.activation import GlassState, PolicyState
+from gateway.telemetry import families
+from gateway.telemetry.totals import Figures, Labels, Totals
+
+
+class PolicyFigures:
+    """The policies of one worker."""
+
+    def __init__(self, totals: Totals, worker: str, state: Callable[[], PolicyState]) -> None:
+        self._state = state
+        self._worker = worker
+        self._info = totals.of(families.POLICY_INFO)
+        self._loads = totals.of(families.POLICY_LOADS)
+        # What processes before this one counted in its place.
+        self._before = {result: self._loads[result,] for result in ("activated", "failed")}
+        self._shown: Labels | None = None
+
+    def read(self) -> None:
+        """Bring the figures up to date."""
+        state = self._state()
+        self._loads["activated",] = self._before["activated"] + state.activations
+        self._loads["failed",] = self._before["failed"] + state.failures
+        shown = (self._worker, state.revision or "", state.source or "")
+        if shown != self._shown:
+            if self._shown is not None:
+                self._info[self._shown] = 0.0
+            self._info[shown] = 1.0
+            self._shown = shown
+
+
+class GlassFigures:
+    """Break-glass grants as one worker sees them."""
+
+    def __init__(self, totals: Totals, state: Callable[[], GlassState]) -> None:
+        self._state = state
+        self._in_force = totals.of(families.BREAK_GLASS)
+        self._requests: Figures = totals.of(families.BREAK_GLASS_REQUESTS)
+        self._before = self._requests[()]
+
+    def read(self) -> None:
+        """Bring the figures up to date."""
+        state = self._state()
+        self._in_force[()] = float(state.grant is not None)
+        self._requests[()] = self._before + state.requests

@@ -1,0 +1,71 @@
+"""What has this process counted?
+
+Plain dicts, since every request adds to a dozen of them; what becomes of the figures is the business of ``shared.py``.
+Everything here is called on the event loop's thread alone.
+"""
+
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Final, TypeAlias
+
+from gateway.telemetry.families import OF_WORKERS, Family, Kind
+
+# One value for each of a family's labels, in their order.
+Labels: TypeAlias = tuple[str, ...]
+Figures: TypeAlias = defaultdict[Labels, float]
+
+
+class Histogram:
+    """How often what was observed fell between which bounds, and what it came to."""
+
+    __slots__ = ("_bounds", "_empty", "rows")
+
+    def __init__(self, bounds: tuple[float, ...]) -> None:
+        self._bounds = bounds
+        # A count for each bound and one above them all, then the sum.
+        self._empty = [0.0] * (len(bounds) + 2)
+        self.rows: dict[Labels, list[float]] = {}
+
+    def observe(self, labels: Labels, seen: float) -> None:
+        """Count ``seen``."""
+        row = self.row(labels)
+        row[bisect_left(self._bounds, seen)] += 1
+        row[-1] += seen
+
+    def row(self, labels: Labels) -> list[float]:
+        """The counts, which may be changed."""
+        row = self.rows.get(labels)
+        if row is None:
+            row = self.rows[labels] = self._empty.copy()
+        return row
+
+
+class Totals:
+    """The figures of every family; ``figures`` holds counters and gauges by the family's name."""
+
+    def __init__(self, families: Iterable[Family] = OF_WORKERS) -> None:
+        known: Final = tuple(families)
+        self.families = known
+        self.figures: dict[str, Figures] = {
+            one.name: defaultdict(float) for one in known if one.kind is not Kind.HISTOGRAM
+        }
+        self.histograms = {one.name: Histogram(one.buckets) for one in known if one.kind is Kind.HISTOGRAM}
+        for one in known:
+            # What has no labels is there from the start, so that its absence says that nobody counts it.
+            if not one.labels:
+                self._begin(one)
+
+    def of(self, family: Family) -> Figures:
+        """The figures of a counter or a gauge, which may be changed."""
+        return self.figures[family.name]
+
+    def histogram(self, family: Family) -> Histogram:
+        """The histogram of that family."""
+        return self.histograms[family.name]
+
+    def _begin(self, family: Family) -> None:
+        if family.kind is Kind.HISTOGRAM:
+            self.histograms[family.name].row(())
+        else:
+            self.figures[family.name][()] += 0.0

@@ -1,0 +1,357 @@
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Never
+
+import pytest
+
+from gateway.activation.assemble import assemble
+from gateway.activation.engine import engine
+from gateway.activation.sources import PolicyFile
+from gateway.audit.content import Reference, blob_at, opened
+from gateway.audit.journal import Journal, Plan
+from gateway.audit.note import SigningKey
+from gateway.audit.places import Places
+from gateway.audit.subjects import MasterKey, SubjectKeys
+from gateway.audit.trail import Evidence, Recording, RequestTrail
+from gateway.domain.detection import Stage
+from gateway.domain.errors import AuditUnavailable
+from gateway.domain.evidence import Ended
+from gateway.domain.exchange import Choice, Finish, Handling, Judged, Reply, TextDelta, Usage, UsageReport
+from gateway.domain.finding import Finding
+from gateway.domain.identity import Caller
+from gateway.domain.isolation import Isolation
+from gateway.domain.ports import Call
+from gateway.domain.prompt import Data, Instruction, Prompt, Speaker, Trust, Turn
+from gateway.domain.request import ClientRequest, Options
+from gateway.domain.target import Endpoint, Layout, Target
+from gateway.domain.verdict import Action, Allow, Block, Edit, Findings, Hit, Weight
+from gateway.pipeline.trail import Judgement
+from policies.engine.ruleset import Asker
+
+CALLER = Caller(key="app", tenant="t")
+PARENT = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+POLICY = b"apiVersion: splitgate/v1\nkind: Policy\nmetadata: {name: p}\nspec: {mode: enforce}\n"
+
+
+def _nobody() -> Never:
+    raise NotImplementedError
+
+
+POLICIES = assemble(
+    [PolicyFile(file="p.yaml", raw=POLICY, fallback=True)], engine({}, _nobody)
+).in_force.ruleset.applicable(  # pyright: ignore[reportArgumentType]
+    Asker(tenant="t", key="app", model="m", route="split")
+)
+
+
+def prompt(text: str = "planted-mail", subject: str | None = None, id_: str = "mail") -> Prompt:
+    instruction = Instruction(id="s1", origin="operator", text="Do.", trust=Trust.OPERATOR)
+    data = Data(id=id_, origin="email", text=text, subject=subject)
+    return Prompt(
+        turns=(Turn(speaker=Speaker.SYSTEM, segments=(instruction,)), Turn(speaker=Speaker.INPUT, segments=(data,)))
+    )
+
+
+def judgement(came: Prompt, found: Findings | None = None, *, blocks: bool = False) -> Judgement:
+    verdict = (Block if blocks else Allow)(found=found or Findings())
+    return Judgement(came=came, policies=POLICIES, scanned=(), verdict=verdict, tainted=True, bypass=None)
+
+
+def call(target: str = "m/1") -> Call:
+    layout = Layout(format="plain", endpoint=Endpoint.CHAT, body={}, isolation=Isolation.WRAPPED)
+    reached = Target(id=target, provider="p", base_url="http://x", model="up", format="plain", family="all")
+    return Call(id="r", target=reached, layout=layout, options=Options())
+
+
+def handling(findings: tuple[Finding, ...] = (), decision: str = "allow") -> Handling:
+    return Handling(
+        request_id="r", model="m", created=0, isolation="wrapped", format="plain", target="m/1", decision=decision,
+        findings=findings,
+    )  # fmt: skip
+
+
+def reply(text: str = "planted-answer") -> Reply:
+    choices = (Choice(index=0, text=text, finish_reason="stop"),)
+    return Reply(id="u", model="m", created=0, choices=choices, usage=Usage(input_tokens=3, output_tokens=4))
+
+
+ASKED = ClientRequest(dialect="split", model="m", messages=(), subject="joe@example.com")
+
+
+@dataclass
+class Counting:
+    """An observer."""
+
+    begun: int = 0
+    over: list[Ended] = field(default_factory=list[Ended])
+
+    def began(self, dialect: str) -> None:
+        assert dialect == "split"
+        self.begun += 1
+
+    def ended(self, ended: Ended) -> None:
+        self.over.append(ended)
+
+
+@dataclass
+class House:
+    """A journal, and the trails that lead to it."""
+
+    places: Places
+    journal: Journal
+    keys: SubjectKeys
+    evidence: Evidence
+    seen: Counting
+
+    def begin(self, request: ClientRequest | None = ASKED, caller: Caller | None = CALLER) -> RequestTrail:
+        trail = self.evidence.begin("split", PARENT)
+        if caller is not None:
+            trail.known(caller)
+        if request is not None:
+            trail.asked(request)
+        return trail
+
+    def records(self) -> list[dict[str, Any]]:
+        """What is written by now, less what the process itself says."""
+        found = [json.loads(line) for line in self.places.epochs()[0].journal.read_bytes().splitlines()]
+        return [one for one in found if one["phase"] not in {"config", "heartbeat"}]
+
+
+@pytest.fixture
+async def house(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[House]:
+    """With the parameter ``content``, texts are kept."""
+    key = SigningKey.draw("test.example/audit")
+    plan = Plan(folder=tmp_path / "audit", name=key.name, keys=[key], process="test", build="1", deadline_s=5)
+    keys = SubjectKeys(tmp_path / "subjects.sqlite3", MasterKey(b"k" * 32))
+    seen = Counting()
+    async with Journal(plan) as journal:
+        recording = Recording(journal=journal, keys=keys, content=getattr(request, "param", None) == "content")
+        evidence = Evidence(recording=recording, observers=(seen,), models=("m",))
+        yield House(places=Places(plan.folder), journal=journal, keys=keys, evidence=evidence, seen=seen)
+    keys.close()
+
+
+async def test_an_answered_request_leaves_an_intent_and_an_outcome(house: House) -> None:
+    trail, came = house.begin(), prompt()
+    trail.judged(judgement(came))
+    await trail.intend(call(), handling(), came, Options(values={"temperature": 1}))
+    assert [one["phase"] for one in house.records()] == ["intent"]
+    trail.answered(reply(), handling())
+    await trail.end(200)
+    intent, outcome = house.records()
+    pseudonym = house.keys.pseudonym("t", "joe@example.com")
+    for one, way in ((intent, "in"), (outcome, "out")):
+        assert one["actor"] == {"key": "app", "tenant": "t", "method": "api_key"}
+        assert (one["request"], one["decision_id"]) == (trail.request_id, f"{trail.request_id}/{way}")
+        assert (one["trace"], one["subject"], one["model"]) == (PARENT[3:35].decode(), pseudonym, "m")
+        assert one["policies"] == list(POLICIES.described)
+        assert (one["decision"], one["shadow"], one["tainted"]) == ("allow", "allow", 1)
+    assert (intent["target"], intent["upstream"], intent["attempt"]) == ("m/1", "up", 1)
+    assert [segment["id"] for segment in intent["segments"]] == ["s1", "mail"]
+    assert (outcome["intent"], outcome["status"], outcome["finish"]) == (intent["event"], 200, ["stop"])
+    assert outcome["usage"] == {"input": 3, "output": 4}
+    kept = await house.keys.fetch("t", "joe@example.com")
+    assert outcome["output"][0]["commitment"] == kept.commitment("planted-answer")
+    assert "planted" not in json.dumps(house.records())
+    (ended,) = house.seen.over
+    assert (ended.status, ended.model, ended.attempts, ended.decision, ended.error) == (200, "m", 1, "allow", None)
+
+
+async def test_each_attempt_has_its_intent(house: House) -> None:
+    trail, came = house.begin(), prompt()
+    trail.judged(judgement(came))
+    await trail.intend(call("m/1"), handling(), came, Options())
+    await trail.intend(call("m/2"), replace(handling(), target="m/2"), came, Options())
+    await trail.end(502, "upstream_failed")
+    first, second, outcome = house.records()
+    assert [(one["target"], one["attempt"]) for one in (first, second)] == [("m/1", 1), ("m/2", 2)]
+    assert (outcome["intent"], outcome["error"]) == (second["event"], "upstream_failed")
+    assert "output" not in outcome
+
+
+async def test_a_stream_is_told_by_what_the_client_got(house: House) -> None:
+    trail, came = house.begin(replace(ASKED, options=Options(stream=True))), prompt()
+    trail.judged(judgement(came))
+    await trail.intend(call(), handling(), came, Options())
+    trail.streaming(handling())
+    found = Finding(rule="out", where="output", count=1, policy="p", action="redact", stage=Stage.OUTPUT)
+    for event in (
+        TextDelta(choice=0, text="planted"),
+        TextDelta(choice=0, text="-answer"),
+        Finish(choice=0, reason="stop"),
+        UsageReport(usage=Usage(input_tokens=1, output_tokens=2)),
+        Judged(decision="redact", findings=(found,)),
+    ):
+        trail.released(event)
+    await trail.end(200)
+    outcome = house.records()[-1]
+    kept = await house.keys.fetch("t", "joe@example.com")
+    assert outcome["output"][0]["commitment"] == kept.commitment("planted-answer")
+    assert outcome["stream"] == {"scanned": 0, "released": 5, "truncated": 0}
+    assert (outcome["decision"], [one["rule"] for one in outcome["findings"]]) == ("redact", ["out"])
+    assert house.seen.over[0].decision == "redact"
+    assert [one.rule for one in house.seen.over[0].handling.findings] == ["out"]  # pyright: ignore[reportOptionalMemberAccess]
+
+
+async def test_findings_of_the_request_stand_in_the_intent_and_those_of_the_answer_in_the_outcome(house: House) -> None:
+    trail, came = house.begin(), prompt()
+    before = Finding(rule="in", where="mail", count=1, policy="p", action="redact", stage=Stage.DATA)
+    after = replace(before, rule="out", where="output", stage=Stage.OUTPUT)
+    trail.judged(judgement(came))
+    await trail.intend(call(), handling((before,), "redact"), came, Options())
+    trail.answered(reply(), handling((before, after), "redact"))
+    await trail.end(200)
+    assert [[f["rule"] for f in one["findings"]] for one in house.records()] == [["in"], ["out"]]
+    assert [one.rule for one in house.seen.over[0].handling.findings] == ["in", "out"]  # pyright: ignore[reportOptionalMemberAccess]
+
+
+async def test_what_policy_refuses_leaves_its_decision_and_an_outcome(house: House) -> None:
+    trail, came = house.begin(), prompt()
+    hit = Hit(
+        policy="p", rule="no", stage=Stage.DATA, where="mail", action=Action.BLOCK, weight=Weight.ACTS, points=0,
+        message="planted",
+    )  # fmt: skip
+    trail.judged(judgement(came, Findings(hits=(hit,)), blocks=True))
+    await trail.end(400, "splitgate_blocked")
+    decision, outcome = house.records()
+    assert (decision["phase"], decision["decision"], decision["actions"]) == ("decision", "block", ["block"])
+    assert [one["id"] for one in decision["segments"]] == ["s1", "mail"]
+    assert (outcome["phase"], outcome["error"], outcome["status"]) == ("outcome", "splitgate_blocked", 400)
+    assert "planted" not in json.dumps(house.records())
+
+
+async def test_who_is_nobodys_caller_leaves_no_record_and_is_counted(house: House) -> None:
+    trail = house.begin(None, None)
+    await trail.end(401, "invalid_api_key")
+    assert house.records() == []
+    assert house.journal.refused == {"invalid_api_key": 1}
+    assert (house.seen.begun, len(house.seen.over)) == (1, 1)
+
+
+async def test_a_callers_malformed_request_leaves_an_outcome(house: House) -> None:
+    trail = house.begin(None)
+    await trail.end(400, "malformed_body")
+    (outcome,) = house.records()
+    assert (outcome["error"], outcome["actor"]["key"]) == ("malformed_body", "app")
+    assert "model" not in outcome
+
+
+async def test_a_model_that_nobody_configured_is_not_called_by_its_name(house: House) -> None:
+    trail = house.begin(replace(ASKED, model="planted-model"))
+    await trail.end(404, "model_not_found")
+    assert house.records()[0]["model"] == "(unknown)"
+    assert not house.seen.over[0].configured
+
+
+async def test_who_goes_away_leaves_an_outcome_that_nobody_waits_for(house: House) -> None:
+    trail, came = house.begin(replace(ASKED, options=Options(stream=True))), prompt()
+    trail.judged(judgement(came))
+    await trail.intend(call(), handling(), came, Options())
+    trail.streaming(handling())
+    trail.released(TextDelta(choice=0, text="planted"))
+    trail.abandon()
+    await house.journal.write("heartbeat", {})
+    outcome = house.records()[-1]
+    assert (outcome["error"], outcome["status"], outcome["output"][0]["length"]) == ("client_gone", 499, 7)
+
+
+async def test_a_request_ends_once(house: House) -> None:
+    trail = house.begin()
+    await trail.end(400, "invalid_field")
+    await trail.end(200)
+    trail.abandon()
+    assert len(house.records()) == 1
+    assert (house.seen.begun, len(house.seen.over)) == (1, 1)
+
+
+async def test_without_a_journal_nothing_is_recorded_and_replies_say_so() -> None:
+    seen = Counting()
+    trail = Evidence(recording=None, observers=(seen,)).begin("split", None)
+    trail.known(CALLER)
+    trail.judged(judgement(prompt()))
+    await trail.intend(call(), handling(), prompt(), Options())
+    await trail.end(200)
+    assert trail.notes == ("unaudited",)
+    assert len(seen.over) == 1
+
+
+async def test_where_nothing_can_be_recorded_the_call_is_not_made(house: House) -> None:
+    trail, came = house.begin(), prompt()
+    trail.judged(judgement(came))
+    await house.journal.close()
+    with pytest.raises(AuditUnavailable) as refused:
+        await trail.intend(call(), handling(), came, Options())
+    assert not refused.value.sent
+    # The refusal itself is told by the first error: nobody waits for a second one.
+    await trail.end(503, AuditUnavailable.code)
+    assert house.seen.over[0].error == "audit_unavailable"
+
+
+async def test_an_outcome_that_cannot_be_recorded_says_that_the_call_was_made(house: House) -> None:
+    trail, came = house.begin(), prompt()
+    trail.judged(judgement(came))
+    await trail.intend(call(), handling(), came, Options())
+    await house.journal.close()
+    trail.answered(reply(), handling())
+    with pytest.raises(AuditUnavailable) as refused:
+        await trail.end(200)
+    assert refused.value.sent
+    assert (house.seen.over[0].status, house.seen.over[0].error) == (503, "audit_unavailable")
+
+
+async def test_subjects_that_cannot_be_kept_are_a_refusal(house: House, tmp_path: Path) -> None:
+    (tmp_path / "subjects.sqlite3").mkdir()
+    trail, came = house.begin(), prompt()
+    trail.judged(judgement(came))
+    with pytest.raises(AuditUnavailable, match="keys of data subjects"):
+        await trail.intend(call(), handling(), came, Options())
+
+
+@pytest.mark.parametrize("house", ["content"], indirect=True)
+async def test_texts_are_kept_as_they_were_sent_under_the_key_of_whom_they_are_about(house: House) -> None:
+    trail, came, sent = house.begin(), prompt(subject="ann"), prompt("planted [gone]", subject="ann")
+    trail.judged(judgement(came))
+    await trail.intend(call(), handling(), sent, Options())
+    trail.answered(reply(), handling())
+    await trail.end(200)
+    intent, outcome = house.records()
+    assert intent["segments"][1]["subject"] == house.keys.pseudonym("t", "ann")
+    entries = [(intent, "ann", intent["segments"][1]), (outcome, "joe@example.com", outcome["output"][0])]
+    texts: list[str] = []
+    for one, subject, entry in entries:
+        reference = Reference.parse(entry["blob"])
+        assert reference is not None
+        blob = blob_at(house.places.epochs()[0].blobs, reference)
+        texts.append(opened(await house.keys.fetch("t", subject), one["event"], blob).decode())
+    assert texts == ["planted [gone]", "planted-answer"]
+    assert b"planted" not in house.places.epochs()[0].blobs.read_bytes()
+
+
+@pytest.mark.parametrize("house", ["content"], indirect=True)
+async def test_what_a_rule_wanted_gone_is_not_kept_of_a_refused_request(house: House) -> None:
+    trail, came = house.begin(), prompt("call 555-planted now")
+    edit = Edit(stage=Stage.DATA, where="mail", start=5, end=16, kind="PHONE", action=Action.REDACT)
+    trail.judged(judgement(came, Findings(edits=(edit,)), blocks=True))
+    await trail.end(400, "splitgate_blocked")
+    decision = house.records()[0]
+    reference = Reference.parse(decision["segments"][1]["blob"])
+    assert reference is not None
+    blob = blob_at(house.places.epochs()[0].blobs, reference)
+    assert opened(await house.keys.fetch("t", "joe@example.com"), decision["event"], blob) == b"call [PHONE] now"
+
+
+async def test_names_that_a_rule_wanted_gone_stand_in_no_record(house: House) -> None:
+    trail, came = house.begin(), prompt(id_="planted-name")
+    edit = Edit(stage=Stage.DATA, where="#names", start=0, end=12, kind="X", action=Action.REDACT)
+    hit = Hit(
+        policy="p", rule="no", stage=Stage.DATA, where="planted-name", action=Action.REDACT, weight=Weight.ACTS,
+        points=0, message="m",
+    )  # fmt: skip
+    trail.judged(judgement(came, Findings(hits=(hit,), edits=(edit,)), blocks=True))
+    await trail.end(400, "splitgate_blocked")
+    decision = house.records()[0]
+    assert [one["id"] for one in decision["segments"]] == ["#1", "#2"]
+    assert decision["findings"][0]["where"] == "#2"
+    assert "planted" not in json.dumps(house.records())
