@@ -208,10 +208,12 @@ class Gateway:
 
 
 @contextlib.contextmanager
-def running(folder: Path, config: str, environ: Mapping[str, str], workers: int = 1) -> Generator[Gateway, None, None]:
+def running(
+    folder: Path, config: str, environ: Mapping[str, str], workers: int = 1, names: frozenset[str] = frozenset()
+) -> Generator[Gateway, None, None]:
     """Run ``splitgate serve`` on a free port until the context ends; its log stays in ``folder``.
 
-    Whatever the tests did with it, nothing that they planted may stand in the log.
+    Whatever the tests did with it, nothing that they planted may stand in the log, but for ``names``.
     """
     (folder / "splitgate.yaml").write_text(config)
     log = folder / "log"
@@ -238,7 +240,7 @@ def running(folder: Path, config: str, environ: Mapping[str, str], workers: int 
             process.wait()
         if process.stdout is not None:
             process.stdout.close()
-    refuse_planted(log)
+    refuse_planted(log, names)
 
 
 def _listening(process: "subprocess.Popen[str]", log: Path) -> tuple[str, str | None]:
@@ -279,8 +281,8 @@ def keep_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunGatewa
     """Start a gateway that several tests share: it stops with the session."""
     with contextlib.ExitStack() as stack:
 
-        def start(config: str, **environ: str) -> Gateway:
-            return stack.enter_context(running(tmp_path_factory.mktemp("kept"), config, environ))
+        def start(config: str, names: frozenset[str] = frozenset(), **environ: str) -> Gateway:
+            return stack.enter_context(running(tmp_path_factory.mktemp("kept"), config, environ, names=names))
 
         yield start
 

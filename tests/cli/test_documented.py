@@ -7,10 +7,14 @@ from typer.testing import Result
 
 TEXT = (Path(__file__).parents[2] / "docs" / "command-line.md").read_text(encoding="utf-8")
 
-POLICY = [f"policy {verb}" for verb in ("lint", "test", "coverage", "explain", "diff", "fp")]
+POLICY = [f"policy {verb}" for verb in ("lint", "test", "coverage", "explain", "diff", "fp", "replay")]
+AUDIT = [
+    f"audit {verb}"
+    for verb in ("verify", "prove", "check-proof", "query", "show", "erase", "prune", "key new", "key show")
+]
 
 
-@pytest.mark.parametrize("command", ["serve", "check", "models", "keys new", "explain", "doctor", *POLICY])
+@pytest.mark.parametrize("command", ["serve", "check", "models", "keys new", "explain", "doctor", *POLICY, *AUDIT])
 def test_every_command_and_option_is_documented(splitgate: Callable[..., Result], command: str) -> None:
     assert f"## `splitgate {command}" in TEXT
     options = set(re.findall(r"(?<=[ │])--[a-z-]+", splitgate(*command.split(), "--help").stdout)) - {"--help"}

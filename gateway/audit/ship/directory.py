@@ -17,7 +17,7 @@ from gateway.audit.places import Places
 from gateway.audit.ship.batch import MOST_BYTES, Batch
 from gateway.audit.ship.blocking import Blocking
 from gateway.audit.ship.cursor import Cursor
-from gateway.audit.ship.entries import read_entry
+from gateway.audit.ship.entries import Entry, read_entry
 from gateway.audit.ship.failure import Disputed, NotTaken, Shortened
 from gateway.audit.ship.flushing import append, make_folders
 from gateway.audit.ship.notes import notes
@@ -79,10 +79,9 @@ class DirectorySink:
         return bool(content)
 
     def _follow_torn(self, epoch: EpochSeen, copied: int) -> bool:
-        """Copy what stands behind the last whole line of an epoch that is over; an empty journal is copied as one."""
+        """Copy what stands behind the last whole line of an epoch that is over."""
         name = epoch.places.epoch
-        left = epoch.whole < epoch.size or not epoch.whole
-        if not left or not epoch.settled or copied != epoch.whole or name in self._torn:
+        if not epoch.settled or copied != epoch.whole or epoch.whole >= epoch.size or name in self._torn:
             return False
         content = self._read(lambda: _torn(epoch))
         if content is not None:
@@ -97,16 +96,21 @@ class DirectorySink:
             name = f"{self._entries + 1:08d}"
             raw = self._read((self._source.registry / name).read_bytes)
             entry = None if raw is None else read_entry(raw)
-            ends = entry is not None and entry.is_end
-            if raw is None or (entry is not None and ends and not self._complete(entry.epoch, seen, cursor, disputed)):
+            if raw is None or (entry is not None and not self._prepared(entry, seen, cursor, disputed)):
                 return False
             self._add(self._copy.registry / name, 0, raw)
             self._entries += 1
         return True
 
-    def _complete(self, name: str, seen: Seen, cursor: Cursor, disputed: AbstractSet[str]) -> bool:
+    def _prepared(self, entry: Entry, seen: Seen, cursor: Cursor, disputed: AbstractSet[str]) -> bool:
+        """Whether the copy has what an entry speaks of: of an epoch that was opened a journal, of others all."""
+        name = entry.epoch
         epoch = seen.epochs.get(name)
         if epoch is None or name in disputed or name in seen.pruned:
+            return True
+        if not entry.is_end:
+            if epoch.places.journal.exists():
+                self._add(self._copy.epoch(name).journal, 0, b"")
             return True
         copied = cursor.mark(name).bytes >= epoch.whole and self._noted.get(name, 0) >= epoch.notes
         return copied and epoch.settled

@@ -31,7 +31,8 @@ class Shipping:
         self._batch = batch
         self._pace = pace
         self._pending: Batch | None = None
-        # Those whose turn it is, as they were when the round began; whether one was done with since the last look.
+        # Those whose turn it is, as they were when the round began; whether another's turn came since the sink last got
+        # what goes with the records.
         self._round: deque[EpochSeen] = deque()
         self._follow = True
         # Epochs of which the sink keeps something else, and when that is looked at again.
@@ -63,9 +64,14 @@ class Shipping:
         await self._sink.close()
 
     async def _next(self, seen: Seen) -> Batch | None:
-        if not self._round:
-            self._round.extend([epoch for epoch in seen.epochs.values() if self._is_behind(epoch)])
+        batch = await self._next_of_round()
+        if batch is None:
+            self._round.extend(seen.epochs.values())
             self._follow = True
+            batch = await self._next_of_round()
+        return batch
+
+    async def _next_of_round(self) -> Batch | None:
         while self._round:
             batch = await self._batch_of(self._round[0]) if self._is_behind(self._round[0]) else None
             if batch is not None:

@@ -87,13 +87,13 @@ class Source:
             for name, before in self._epochs.items():
                 if rescan or not before.settled:
                     self._epochs[name] = self._look_at(before)
+            pruned = {name: end.records for name, end in self._ends.items() if end.kind == "pruned"}
             # Once more: an epoch is registered before its first record, and so none is seen without its entry.
             self._read_registry()
         except OSError as error:
             self._tell("", f"the journals cannot be read ({error.strerror})")
             return self.seen
         epochs = dict(sorted(self._epochs.items(), key=lambda one: self._turn(one[0])))
-        pruned = {name: end.records for name, end in self._ends.items() if end.kind == "pruned"}
         return Seen(epochs=epochs, entries=self._entries, pruned=pruned)
 
     def _read_registry(self) -> None:
