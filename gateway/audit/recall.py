@@ -83,13 +83,14 @@ class Recall:
         return Scanned(subject=subject, detections=seen)
 
     def look_as_data(self, subject: Subject, came: "Came", demoted_then: frozenset[str]) -> Scanned:
-        """The same of an instruction that counts as data: where it did not then, what computes saw the same text."""
+        """The same of an instruction that counts as data: what computes saw the same text at either stage."""
         where = subject.where
-        if where in demoted_then:
-            return self.look(subject, came.det.get((Stage.DATA.value, where), {}))
+        seen = {k: one for k, one in came.det.get((Stage.INSTRUCTIONS.value, where), {}).items() if self._computes(k)}
         looked = frozenset([key for key in self.then.looks[Stage.INSTRUCTIONS] if self._computes(key)])
-        det = came.det.get((Stage.INSTRUCTIONS.value, where), {})
-        return self.look(subject, {key: seen for key, seen in det.items() if self._computes(key)}, looked)
+        if where in demoted_then:
+            seen |= came.det.get((Stage.DATA.value, where), {})
+            looked |= self.then.looks[Stage.DATA]
+        return self.look(subject, seen, looked)
 
     def _computes(self, key: str) -> bool:
         """Whether a detector sees nothing but the text: a service is told where the text stands, too."""

@@ -118,6 +118,15 @@ class RequestTrail:
         """Who asks: from here on the request leaves a record."""
         self._caller = caller
 
+    def expect(self) -> None:
+        """Make sure that a record would be taken: else nothing is begun that had to be recorded.
+
+        Raises:
+            AuditUnavailable: it would not.
+        """
+        if self._recording is not None:
+            self._recording.journal.place()
+
     def asked(self, request: ClientRequest) -> None:
         """What is asked."""
         self._request = request

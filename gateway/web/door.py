@@ -129,6 +129,7 @@ class Door:
         headers = deciding_headers(scope)
         caller = self._lobby.doorkeeper.caller(headers)
         trail.known(caller)
+        trail.expect()
         check_json(headers, compressed=self._lobby.compressed_bodies)
         raw = await read_body(headers, receive, self._lobby.max_body_bytes)
         if b"content-encoding" in headers:

@@ -16,8 +16,9 @@ key_app = typer.Typer(help="The keys that sign the journal's checkpoints.", no_a
 audit_app.add_typer(key_app, name="key")
 
 DirArgument: TypeAlias = Annotated[Path, typer.Argument(metavar="DIR", help="The folder of the journals, or a copy.")]
-DirOption: TypeAlias = Annotated[
-    Path, typer.Option("--dir", metavar="DIR", help="The folder of the journals, or a copy.")
+FolderOption: TypeAlias = Annotated[
+    Path | None,
+    typer.Option("--dir", metavar="DIR", help="The folder of the journals, or a copy; none: the configuration's."),
 ]
 KeysOption: TypeAlias = Annotated[
     list[str] | None,
@@ -64,16 +65,19 @@ def verify(
 def prove(
     event: Annotated[str, typer.Argument(metavar="EVENT", help="The record's id: EPOCH.N.")],
     *,
-    folder: DirOption,
+    folder: FolderOption = None,
+    config: ConfigOption = None,
     keys: KeysOption = None,
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write it there, not to stdout.")] = None,
 ) -> None:
     """Write a proof that a record stands in the journal, for people who get nothing else of it."""
     from gateway.cli.audit.prove import prove as run_prove  # noqa: PLC0415
+    from gateway.cli.audit.reach import journals  # noqa: PLC0415
     from gateway.cli.told import told  # noqa: PLC0415
+    from gateway.cli.where import config_path  # noqa: PLC0415
 
     with told():
-        run_prove(event, folder, keys or (), out)
+        run_prove(event, journals(folder, config_path(config)), keys or (), out)
 
 
 @audit_app.command("check-proof")
@@ -135,10 +139,6 @@ class FoundFormat(StrEnum):
 FolderArgument: TypeAlias = Annotated[
     Path | None,
     typer.Argument(metavar="[DIR]", help="The folder of the journals, or a copy; none: the configuration's."),
-]
-FolderOption: TypeAlias = Annotated[
-    Path | None,
-    typer.Option("--dir", metavar="DIR", help="The folder of the journals, or a copy; none: the configuration's."),
 ]
 MasterOption: TypeAlias = Annotated[
     str | None,

@@ -16,13 +16,12 @@ from gateway.cli.terminal import one_line, visible
 from gateway.cli.told import NO, WRONG, CommandFailed, say
 
 
-def prove(event: str, folder: Path, keys: Sequence[str], out: Path | None) -> None:
+def prove(event: str, places: Places, keys: Sequence[str], out: Path | None) -> None:
     """Write the proof to a file or to stdout.
 
     Raises:
         CommandFailed: there is nothing to prove, or a file cannot be used.
     """
-    places = Places(folder)
     try:
         proof = bytes(run_prove(places, event, _keys(places, keys)))
         if out is not None:

@@ -4,12 +4,13 @@ import itertools
 import json
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any, Final, Never
 
 import pytest
 
-from gateway.activation.assemble import Engine, assemble
+from gateway.activation.assemble import Assembled, assemble
 from gateway.activation.engine import engine
 from gateway.activation.sources import PolicyFile
 from gateway.audit.events import policies_of
@@ -97,8 +98,15 @@ def _lay_out(target: Target, prompt: Prompt, options: Options) -> tuple[Layout, 
 
 
 @pytest.fixture(scope="session")
-def replay_engine() -> Engine:
-    return engine({}, _nobody)
+def assembled_of() -> Callable[[tuple[PolicyFile, ...]], Assembled]:
+    """Policies made ready as a gateway does; to do that again for each example would take seconds."""
+    made = engine({}, _nobody)
+
+    @cache
+    def of(files: tuple[PolicyFile, ...]) -> Assembled:
+        return assemble(files, made)
+
+    return of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,12 +135,12 @@ Record = Callable[..., Awaitable[Recorded]]
 
 
 @pytest.fixture
-def record(tmp_path: Path, replay_engine: Engine) -> Record:
+def record(tmp_path: Path, assembled_of: Callable[[tuple[PolicyFile, ...]], Assembled]) -> Record:
     """Has requests served under policies, and gives what stands in the journal then."""
     folders = itertools.count()
 
     async def run(policies: Sequence[PolicyFile], asks: Iterable[Ask], now: float = 1_790_000_000.0) -> Recorded:
-        assembled = assemble(policies, replay_engine)
+        assembled = assembled_of(tuple(policies))
         ruleset = assembled.in_force.ruleset
         state = PolicyState(revision=assembled.revision, policies=assembled.policies, source="files")
         folder = tmp_path / f"journal-{next(folders)}"

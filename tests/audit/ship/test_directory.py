@@ -97,6 +97,28 @@ async def test_at_every_moment_the_copy_holds_what_its_checkpoints_and_registry_
     assert files(elsewhere) == files(places.root)
 
 
+async def test_an_end_that_came_during_a_look_waits_for_the_records_before_it(
+    start: Start, places: Places, elsewhere: Path, begin: Begin, fill: Fill, attest: Attest, finish: Finish
+) -> None:
+    epoch, shipping = begin(), start()
+    fill(epoch, 3)
+
+    def meanwhile(path: Path) -> None:
+        if path == epoch.journal and not epoch.checkpoints.stat().st_size:
+            fill(epoch, 2)
+            attest(epoch)
+            finish(epoch, "closed")
+
+    source = Source(places, flush=meanwhile)
+    seen = source.look()
+    assert (seen.entries, seen.epochs[epoch.epoch].records) == (2, 3)
+    while await shipping.go(seen):
+        pass
+    assert len(Places(elsewhere).entries()) == 1
+    await all_of(shipping, source)
+    assert files(elsewhere) == files(places.root)
+
+
 @pytest.mark.parametrize("cut", [1, 20, 500])
 async def test_what_a_crash_left_in_the_copy_is_continued(
     start: Start, places: Places, elsewhere: Path, begin: Begin, fill: Fill, attest: Attest, cut: int

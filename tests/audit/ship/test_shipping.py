@@ -25,10 +25,12 @@ class Kept:
     taken: list[Batch] = field(default_factory=list[Batch])
     offered: list[Batch] = field(default_factory=list[Batch])
     failures: list[Exception | None] = field(default_factory=list[Exception | None])
+    order: list[str] = field(default_factory=list[str])
     closed: bool = False
 
     async def deliver(self, batch: Batch) -> None:
         self.offered.append(batch)
+        self.order.append(batch.epoch)
         failure = self.failures.pop(0) if self.failures else None
         if failure is not None:
             raise failure
@@ -36,6 +38,7 @@ class Kept:
 
     async def accompany(self, seen: Seen, cursor: Cursor, disputed: AbstractSet[str]) -> bool:
         del seen, cursor, disputed
+        self.order.append("what goes with them")
         return False
 
     async def close(self) -> None:
@@ -76,6 +79,24 @@ async def test_epochs_come_as_they_were_opened_and_each_in_order(
     assert sink.content(first) == first.journal.read_bytes()
     assert sink.content(second) == second.journal.read_bytes()
     assert shipping.unshipped(source.look()) == 0
+
+
+async def test_what_goes_with_the_records_comes_before_those_of_another_epoch(
+    shipping: Shipping, sink: Kept, places: Places, begin: Begin, fill: Fill
+) -> None:
+    source, goes_with = Source(places), "what goes with them"
+    await all_of(shipping, source)
+    sink.order.clear()
+    first = begin()
+    fill(first, 5)
+    await all_of(shipping, source)
+    assert sink.order == [goes_with, first.epoch, first.epoch, goes_with]
+    sink.order.clear()
+    second, third = begin(), begin()
+    for epoch in (first, second, third):
+        fill(epoch, 1)
+    await all_of(shipping, source)
+    assert sink.order == [goes_with, first.epoch, goes_with, second.epoch, goes_with, third.epoch, goes_with]
 
 
 async def test_an_epoch_that_grows_without_end_keeps_no_other_waiting(

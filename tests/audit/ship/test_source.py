@@ -60,6 +60,34 @@ def test_new_epochs_are_found(places: Places, begin: Begin, fill: Fill) -> None:
         }
 
 
+def test_epochs_stand_as_they_were_opened(places: Places, register: Callable[..., None]) -> None:
+    names = [f"20260102T0304{second}Z-0123abcd" for second in ("09", "01", "05")]
+    for name in (*names, "20260102T030400Z-0123abcd"):
+        epoch = places.epoch(name)
+        epoch.folder.mkdir(parents=True)
+        epoch.journal.write_bytes(b"x\n")
+    for name in names:
+        register("opened", name, process="worker")
+    assert list(Source(places).look().epochs) == [*names, "20260102T030400Z-0123abcd"]
+
+
+def test_no_record_is_seen_without_the_entry_that_was_made_before_it(
+    places: Places, begin: Begin, fill: Fill, register: Callable[..., None]
+) -> None:
+    first, late = begin(), places.epoch("20260102T030499Z-0123abcd")
+    late.folder.mkdir()
+    fill(first, 1)
+
+    def meanwhile(path: Path) -> None:
+        # The other epoch has been found by now, and is looked at next.
+        if path == first.journal:
+            register("opened", late.epoch, process="worker")
+            fill(late, 1)
+
+    found = Source(places, flush=meanwhile).look()
+    assert (found.epochs[late.epoch].records, found.entries) == (1, 2)
+
+
 def test_a_closed_epoch_is_counted_by_the_registry(places: Places, begin: Begin, fill: Fill, finish: Finish) -> None:
     epoch = begin()
     fill(epoch, 7)
