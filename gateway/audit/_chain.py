@@ -26,6 +26,7 @@ class Item:
 
     chain: "Chain"
     line: bytes
+    leaf: bytes
     blob: bytes
     waits: bool
 
@@ -101,13 +102,14 @@ class Chain:
             line = canonical(record)
         except NotCanonical as error:
             raise AuditUnavailable("a record cannot be written as JSON; report it") from error
-        self._prev = leaf_hash(line).hex()
+        leaf = leaf_hash(line)
+        self._prev = leaf.hex()
         self._tickets.append(_Ticket(self._number, time.monotonic(), waiter))
         self._number += 1
         self.blob_end += len(blob)
         self.ordered_bytes += len(line) + 1
         self.waiting_bytes += len(line) + len(blob)
-        return event, Item(self, line, blob, phase == "intent" and waiter is not None)
+        return event, Item(self, line, leaf, blob, phase == "intent" and waiter is not None)
 
     def durable(self, records: int, size: int) -> None:
         """All records before number ``records`` are durable, the last of them ``size`` bytes together."""

@@ -4,6 +4,7 @@ The keys of one request, fetched before they are needed: who a segment is about,
 its tenant as such.
 """
 
+import asyncio
 from collections.abc import Iterable, Sequence
 
 from gateway.audit.content import reference_to, sealed
@@ -27,20 +28,31 @@ class Custody:
         self._subject = subject
         self._keys: dict[str | None, Keys] = {}
 
-    async def fetch(self, prompt: Prompt | None = None) -> None:
+    async def fetch(self, prompt: Prompt | None, within_s: float) -> None:
         """Have the keys of everybody in ``prompt`` ready, and that of the request.
 
         Raises:
-            AuditUnavailable: they cannot be had: nothing could be committed to.
+            AuditUnavailable: they cannot be had within so many seconds: nothing could be committed to.
         """
         named: set[str | None] = {None} if prompt is None else {None, *_subjects(prompt)}
+        missing: list[str | None] = []
+        for name in named - self._keys.keys():
+            keys = self._of.cached(self._tenant, self._subject if name is None else name)
+            if keys is None:
+                missing.append(name)
+            else:
+                self._keys[name] = keys
+        if not missing:
+            return
         try:
-            for name in named - self._keys.keys():
-                subject = self._subject if name is None else name
-                keys = self._of.cached(self._tenant, subject)
-                self._keys[name] = await self._of.fetch(self._tenant, subject) if keys is None else keys
+            async with asyncio.timeout(within_s):
+                for name in missing:
+                    self._keys[name] = await self._of.fetch(self._tenant, self._subject if name is None else name)
         except StateUnusable as error:
             raise AuditUnavailable(f"the keys of data subjects cannot be used: {error.message}") from error
+        except TimeoutError as error:
+            message = "the keys of data subjects were not there in time; look at the audit's disk, and try again"
+            raise AuditUnavailable(message) from error
 
     @property
     def ready(self) -> bool:

@@ -100,7 +100,11 @@ class Writer:
             return
         self._waiters = sum([item.waits for item in group])
         try:
-            chain.epoch.write([item.line for item in group], [item.blob for item in group if item.blob])
+            chain.epoch.write(
+                [item.line for item in group],
+                [item.blob for item in group if item.blob],
+                leaves=[item.leaf for item in group],
+            )
         except Exception as error:  # noqa: BLE001  whatever it was, nobody knows what is on the disk
             self._told.broke(chain, error)
             return

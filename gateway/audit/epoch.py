@@ -79,8 +79,12 @@ class Epoch:
         """How many durable records no checkpoint covers yet."""
         return self._tree.size - self._signed
 
-    def write(self, lines: Sequence[bytes], blobs: Sequence[bytes] = ()) -> None:
+    def write(
+        self, lines: Sequence[bytes], blobs: Sequence[bytes] = (), *, leaves: Sequence[bytes] | None = None
+    ) -> None:
         """Append lines (without line feeds), after the blobs that they refer to; durable once it returns.
+
+        ``leaves`` are their leaf hashes, where they are known already.
 
         Raises:
             OSError: it is not certain that they are; or the file is not where it was.
@@ -93,8 +97,8 @@ class Epoch:
             self._disk.append(journal, content)
             self._size += len(content)
             self._expect(self._disk.stands(journal, self.places.journal, self._size))
-            for line in lines:
-                self._tree.add(leaf_hash(line))
+            for leaf in map(leaf_hash, lines) if leaves is None else leaves:
+                self._tree.add(leaf)
 
     def checkpoint(self) -> Checkpoint:
         """Sign what is durable, if there is more of it than was signed.

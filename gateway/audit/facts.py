@@ -21,7 +21,7 @@ from gateway.domain.request import ClientRequest
 from gateway.pipeline.edits import Span
 from gateway.pipeline.guard import place_of
 from gateway.pipeline.seams import JOINT
-from gateway.pipeline.seen import Look, Looks, Seen
+from gateway.pipeline.seen import Look, Seen
 from gateway.pipeline.subjects import NAMES, Places, has_option_texts
 from gateway.pipeline.trail import Judgement
 from policies.engine.model import ToolRule
@@ -40,45 +40,62 @@ def of_request(
 ) -> dict[str, Value]:
     """What was seen in a request, by stage; ``closed`` are the facts whose words a record may hold."""
     stages: dict[str, list[Entry]] = {}
-    named = False
+    about: Entry = {}
     for one in judgement.scanned:
+        where = one.subject.where
         if one.detections:
-            entry: Entry = {"where": one.subject.where, "det": detected(one.detections, closed)}
+            entry: Entry = {"where": where, "det": detected(one.detections, closed)}
             stages.setdefault(one.subject.stage.value, []).append(entry)
-        if one.subject.where == NAMES:
-            named = True
+        if where == NAMES:
+            about["names"] = 1
     if hides_names:
         _renumber(stages, judgement.came)
-    told: dict[str, Value] = dict(stages)
-    about = _about(judgement.came.tools, request)
-    if named:
-        about["names"] = 1
+    if judgement.came.tools:
+        about["tools"] = [tool.name if _NAME.fullmatch(tool.name) else HIDDEN for tool in judgement.came.tools]
+    if request is not None:
+        if has_option_texts(request.options):
+            about["options"] = 1
+        if request.options.stream:
+            about["stream"] = 1
     if judgement.policies.uses(CANARY):
         about["canary"] = 1
-    if about:
-        told["request"] = about
-    return told
+    return {**stages, "request": about} if about else dict(stages)
 
 
-def of_answer(seen: Seen, judgement: Judgement, choices: Iterable[Choice], closed: frozenset[str]) -> dict[str, Value]:
+def of_answer(seen: Seen, judgement: Judgement, choices: Sequence[Choice], closed: frozenset[str]) -> dict[str, Value]:
     """What was seen in an answer, of which the client gets ``choices``: a quiet text of theirs needs no entry."""
+    if _is_plain(seen, choices):
+        return {}
     elsewhere = {place_of(choice.index, channel) for choice in choices for channel, _ in texts_of(choice)}
     told: dict[str, list[Value]] = {}
     for number in sorted({*seen.acting, *seen.watching}):
-        acting, watching = seen.acting.get(number), seen.watching.get(number)
-        for stage, where in dict.fromkeys([place for side in (acting, watching) if side for place in side.found]):
-            entries = _entries(acting, watching, (stage, where), closed)
-            if stage is Stage.OUTPUT and where in elsewhere and entries == [{}]:
-                continue
-            facts = _facts(acting, watching, (stage, where))
-            about = _of_call(facts, judgement) if stage is Stage.TOOL_CALL else _of_text(facts)
-            about["where"] = where
-            if number:
-                about["choice"] = number
-            told.setdefault(stage.value, []).extend([{**about, **entry} for entry in entries])
+        sides = [side for side in (seen.watching.get(number), seen.acting.get(number)) if side is not None]
+        about: Entry = {"choice": number} if number else {}
+        for where in dict.fromkeys([where for side in sides for where in side.texts]):
+            looks = [side.texts[where] for side in sides if where in side.texts]
+            entries = _entries(looks, closed)
+            if where not in elsewhere or entries != [{}]:
+                texts = {**about, **_of_text(looks[-1][-1][0]), "where": where}
+                told.setdefault(Stage.OUTPUT.value, []).extend([{**texts, **entry} for entry in entries])
+        for where in dict.fromkeys([where for side in sides for where in side.calls]):
+            looks = [side.calls[where] for side in sides if where in side.calls]
+            call = {**about, **_of_call(looks[-1][-1][0], judgement), "where": where}
+            told.setdefault(Stage.TOOL_CALL.value, []).extend([{**call, **entry} for entry in _entries(looks, closed)])
+        acting = seen.acting.get(number)
         if acting is not None and (acting.crowded or not acting.whole):
             told.setdefault("cut", []).append(number)
     return dict(told)
+
+
+def _is_plain(seen: Seen, choices: Sequence[Choice]) -> bool:
+    """Whether the answer is one text that the client gets, and in which nothing was seen: most are."""
+    if len(choices) != 1 or not choices[0].text or choices[0].index:
+        return False
+    for sides in (seen.acting, seen.watching):
+        for number, side in sides.items():
+            if number or not side.quiet or not side.whole or len(side.texts) > ("output" in side.texts):
+                return False
+    return True
 
 
 def detected(detections: Detections, closed: frozenset[str], restored: Sequence[Span] = ()) -> Entry:
@@ -122,18 +139,6 @@ def _may_tell(name: str, fact: FactValue, closed: frozenset[str]) -> bool:
     return isinstance(fact, float) or -_LARGEST < fact < _LARGEST
 
 
-def _about(tools: Sequence[Tool], request: ClientRequest | None) -> Entry:
-    about: Entry = {}
-    if tools:
-        about["tools"] = [tool.name if _NAME.fullmatch(tool.name) else HIDDEN for tool in tools]
-    if request is not None:
-        if has_option_texts(request.options):
-            about["options"] = 1
-        if request.options.stream:
-            about["stream"] = 1
-    return about
-
-
 def _renumber(stages: Mapping[str, Iterable[Entry]], came: Prompt) -> None:
     """Call segments by their numbers, where the client's names are to be gone from the record."""
     numbers: dict[str, str] = {}
@@ -152,37 +157,21 @@ def _renumber(stages: Mapping[str, Iterable[Entry]], came: Prompt) -> None:
             entry["where"] = f"{numbers[first]}{JOINT}{numbers[last]}"
 
 
-def _entries(
-    acting: Looks | None, watching: Looks | None, place: tuple[Stage, str], closed: frozenset[str]
-) -> list[Entry]:
+def _entries(looks: Sequence[Sequence[Look]], closed: frozenset[str]) -> list[Entry]:
     """The looks at one place, told together: rules that act and rules that only watch have each looked themselves."""
-    sides = [_told(side, place, closed) for side in (watching, acting)]
-    count = max(map(len, sides))
     told: list[Entry] = []
-    for number in range(count):
+    for number in range(max(map(len, looks))):
         entry: Entry = {}
         det: Entry = {}
-        for side in sides:
-            if side:
-                again, seen = side[min(number, len(side) - 1)]
-                det |= seen
-                entry = {"again": 1} if again else {}
+        for side in looks:
+            _, detections, again, restored = side[min(number, len(side) - 1)]
+            det |= detected(detections, closed, restored)
+            entry = {"again": 1} if again else {}
         if det:
             entry["det"] = det
         if entry not in told:
             told.append(entry)
     return told
-
-
-def _told(side: Looks | None, place: tuple[Stage, str], closed: frozenset[str]) -> list[tuple[bool, Entry]]:
-    looks: Sequence[Look] = () if side is None else side.found.get(place, ())
-    return [(look.again, detected(look.detections, closed, look.restored)) for look in looks]
-
-
-def _facts(acting: Looks | None, watching: Looks | None, place: tuple[Stage, str]) -> Facts:
-    """What was known beside the text when it was looked at last."""
-    looks = [side.found[place][-1] for side in (acting, watching) if side is not None and place in side.found]
-    return looks[0].facts
 
 
 def _of_text(facts: Facts) -> Entry:

@@ -17,6 +17,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from functools import lru_cache
+from hashlib import sha256
 from hmac import digest
 from pathlib import Path
 from typing import Final, Never, Self
@@ -113,21 +114,27 @@ class Keys:
     encrypts content. Nothing shows the keys.
     """
 
-    __slots__ = ("_commitment", "cipher", "pseudonym", "row")
+    __slots__ = ("_inner", "_outer", "cipher", "pseudonym", "row")
 
     def __init__(self, row: str, pseudonym: str | None, key: bytes) -> None:
         self.row = row
         self.pseudonym = pseudonym
-        self._commitment = _derived(key, b"splitgate commitment v1")
+        # HMAC as RFC 2104 has it, with the key's own blocks hashed once: half of what a commitment costs otherwise.
+        block = _derived(key, b"splitgate commitment v1").ljust(sha256().block_size, b"\x00")
+        self._inner = sha256(bytes([byte ^ 0x36 for byte in block]))
+        self._outer = sha256(bytes([byte ^ 0x5C for byte in block]))
         self.cipher = AESGCM(_derived(key, b"splitgate content v1"))
 
     def commitment(self, text: str) -> str:
         """The commitment to a text: 64 hexadecimal digits."""
-        return digest(self._commitment, text.encode("utf-8", "surrogatepass"), "sha256").hex()
+        return self.commitment_of(text.encode("utf-8", "surrogatepass"))
 
     def commitment_of(self, raw: bytes) -> str:
         """The same of bytes."""
-        return digest(self._commitment, raw, "sha256").hex()
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(raw)
+        outer.update(inner.digest())
+        return outer.hexdigest()
 
     def __repr__(self) -> str:
         return f"Keys(row={self.row!r})"

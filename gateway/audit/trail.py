@@ -9,8 +9,7 @@ import asyncio
 import contextlib
 import secrets
 import time
-from collections.abc import AsyncGenerator, Callable, Collection, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
@@ -37,6 +36,9 @@ from gateway.pipeline.seen import Seen
 from gateway.pipeline.trail import Judgement
 
 _Segments: TypeAlias = list[dict[str, Value]]
+
+# The part of the journal's deadline that keys of data subjects may take before it begins.
+_KEYS_SHARE: Final = 0.25
 
 UNAUDITED: Final = "unaudited"
 CLIENT_GONE: Final = "client_gone"
@@ -148,16 +150,15 @@ class RequestTrail:
         recording, judgement = self._recording, self._judgement
         if recording is not None and judgement is not None:
             came, began = judgement.came, time.perf_counter_ns()
-            async with _in_time(recording):
-                custody = await self._keys(recording, came)
-                segments = await runner_for(_size(came))(
-                    lambda: record.segments(came, sent, custody.commit, custody.pseudonym_of)
-                )
-                blob = _input_blob(recording, custody, segments, sent, ())
-                told = self._judged(judgement, segments, handling.findings, handling.decision)
-                told |= record.attempt(handling, call.target.model, self._attempts + 1)
-                told |= record.options(sent.tools, options.values, custody.commit)
-                self._intent = await recording.journal.write("intent", told, blob)
+            custody = await self._keys(recording, came)
+            segments = await runner_for(_size(came))(
+                lambda: record.segments(came, sent, custody.commit, custody.pseudonym_of)
+            )
+            blob = _input_blob(recording, custody, segments, sent, ())
+            told = self._judged(judgement, segments, handling.findings, handling.decision)
+            told |= record.attempt(handling, call.target.model, self._attempts + 1)
+            told |= record.options(sent.tools, options.values, custody.commit)
+            self._intent = await recording.journal.write("intent", told, blob)
             self.timeline.journal += time.perf_counter_ns() - began
         self._attempts += 1
 
@@ -188,8 +189,7 @@ class RequestTrail:
             if self._recording is not None and self._caller is None:
                 self._recording.journal.refused[error or "unknown"] += 1
             elif self._recording is not None:
-                async with _in_time(self._recording):
-                    await self._record_end(self._recording, status, error)
+                await self._record_end(self._recording, status, error)
         except AuditUnavailable as unwritten:
             status, error = 503, unwritten.code
             raise AuditUnavailable(unwritten.message, sent=self._attempts > 0) from unwritten
@@ -264,7 +264,7 @@ class RequestTrail:
             tenant = "" if self._caller is None else self._caller.tenant
             subject = None if self._request is None else self._request.subject
             custody = self._custody = Custody(recording.keys, tenant, subject)
-        await custody.fetch(prompt)
+        await custody.fetch(prompt, recording.journal.deadline_s * _KEYS_SHARE)
         return custody
 
     def _outcome(self, status: int, error: str | None) -> Record:
@@ -381,18 +381,6 @@ class RequestTrail:
         )
         for observer in self._evidence.observers:
             observer.ended(ended)
-
-
-@asynccontextmanager
-async def _in_time(recording: Recording) -> AsyncGenerator[None]:
-    """Wait for keys and for the journal together no longer than for the journal alone."""
-    try:
-        async with asyncio.timeout(recording.journal.deadline_s):
-            yield
-    except TimeoutError as error:
-        raise AuditUnavailable(
-            "nothing passes while it is not recorded in time; look at the audit's disk, and try again"
-        ) from error
 
 
 def _size(prompt: Prompt) -> int:

@@ -1,13 +1,14 @@
 """By what is an answer judged?"""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from gateway.domain.detection import Detections, Facts, FactValue, Stage, Subject
 from gateway.domain.jsonvalue import JsonObject
 from gateway.domain.ports import Scanner
 from gateway.domain.prompt import ToolCall
+from gateway.domain.value import value
 from gateway.domain.verdict import Action
 from gateway.pipeline.edits import Span
 from gateway.pipeline.pseudonyms import Pseudonyms
@@ -17,7 +18,7 @@ from policies.engine.applicable import Applicable
 _ANSWER: Final = (Stage.OUTPUT, Stage.TOOL_CALL)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Watch:
     """What the guard needs to judge an answer.
 
@@ -92,7 +93,10 @@ class Watch:
 
     def looks_at(self, choice: int) -> Looks | None:
         """Where to keep what is seen in a choice, if it is kept."""
-        return None if self.looks is None else self.looks.setdefault(choice, Looks())
+        if self.looks is None:
+            return None
+        made = self.looks[choice] = Looks()
+        return made
 
     def look(self, subject: Subject) -> Detections:
         """What the detectors see that only compute."""

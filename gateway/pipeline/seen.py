@@ -1,57 +1,55 @@
 """What did detectors see in an answer, for whoever keeps the evidence?
 
 The guard tells it as it judges. Texts are not kept. What was judged in pieces, or again once values came back for their
-placeholders, has several looks; looks that are alike count once.
+placeholders, has several looks; looks that are alike count once. Most answers are quiet: that must cost next to
+nothing, hence plain tuples, and no hash of a stage.
 """
 
 from typing import Final, TypeAlias
 
 from gateway.domain.detection import Detections, Facts, Scanned, Stage
-from gateway.domain.value import value
 from gateway.pipeline.edits import Span
 
-Place: TypeAlias = tuple[Stage, str]
+# The facts beside the text; what was seen; whether values had been brought back into it before, and where they stand.
+Look: TypeAlias = tuple[Facts, Detections, bool, tuple[Span, ...]]
 
 # So many looks at one place are kept; whoever reads them is told that there were more.
 MOST_LOOKS: Final = 64
 
 
-@value
-class Look:
-    """One look at one place; ``facts`` are those beside the text.
-
-    ``again`` says that it was a look at what values were brought back into, and ``restored`` where they stand.
-    """
-
-    facts: Facts
-    detections: Detections
-    again: bool = False
-    restored: tuple[Span, ...] = ()
-
-
 class Looks:
-    """All looks at one choice under one kind of rules.
+    """All looks at one choice under one kind of rules, by place: at its ``texts``, and at its ``calls``.
 
-    ``whole`` says that the choice was judged to its end. ``crowded`` says that some looks were too many to be kept.
+    ``quiet`` says that there are no calls, and that nothing was seen. ``whole`` says that the choice was judged to its
+    end, ``crowded`` that some looks were too many to be kept.
     """
 
-    __slots__ = ("crowded", "found", "whole")
+    __slots__ = ("calls", "crowded", "quiet", "texts", "whole")
 
     def __init__(self) -> None:
-        self.found: dict[Place, list[Look]] = {}
+        self.texts: dict[str, list[Look]] = {}
+        self.calls: dict[str, list[Look]] = {}
+        self.quiet = True
         self.whole = False
         self.crowded = False
 
-    def take(self, scanned: Scanned, *, again: bool = False, restored: tuple[Span, ...] = ()) -> None:
+    def take(self, scanned: Scanned, again: bool = False, restored: tuple[Span, ...] = ()) -> None:
         """Keep what was seen."""
         subject, detections = scanned.subject, scanned.detections
-        looks = self.found.get((subject.stage, subject.where))
+        if subject.stage is Stage.OUTPUT:
+            places = self.texts
+            if detections:
+                self.quiet = False
+        else:
+            places = self.calls
+            self.quiet = False
+        looks = places.get(subject.where)
         if looks is None:
-            looks = self.found[subject.stage, subject.where] = []
-        elif not detections and not again and not looks[-1].detections:
-            # A stream is mostly quiet, however often it is looked at.
-            return
-        look = Look(facts=subject.facts, detections=detections, again=again, restored=restored)
+            places[subject.where] = [(subject.facts, detections, again, restored)]
+        elif detections or again or looks[-1][1]:
+            self._more(looks, (subject.facts, detections, again, restored))
+
+    def _more(self, looks: list[Look], look: Look) -> None:
         if look in looks:
             return
         if len(looks) < MOST_LOOKS:

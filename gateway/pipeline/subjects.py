@@ -8,6 +8,7 @@ would be a hole in every policy.
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from types import NoneType
 from typing import Final, assert_never
 
 from gateway.domain.detection import Facts, FactValue, Stage, Subject
@@ -24,6 +25,9 @@ OPTIONS: Final = "options"
 # Where the names are found that a client gives to segments, messages and calls: no edit may change one, and none is
 # called so.
 NAMES: Final = "#names"
+# For ``isinstance``, which looks into a tuple several times faster than into a union.
+_NUMBERS: Final = (int, float)
+_NO_TEXT: Final = (int, float, NoneType)
 # The ids that ``lift.py`` gives; and what is this short says nothing.
 _OURS: Final = re.compile(r"s[0-9]+|.{,12}", re.DOTALL)
 
@@ -188,15 +192,15 @@ def tool_leaves(tool: Tool) -> JsonObject:
 
 def option_texts(options: Options) -> dict[str, JsonValue]:
     """The options that hold text of the client's own."""
-    values = {name: value for name, value in options.values.items() if not isinstance(value, int | float | None)}
-    return {**values, **{name: value for name, value in options.extra.items() if not isinstance(value, int | float)}}
+    values = {name: value for name, value in options.values.items() if not isinstance(value, _NO_TEXT)}
+    return {**values, **{name: value for name, value in options.extra.items() if not isinstance(value, _NUMBERS)}}
 
 
 def has_option_texts(options: Options) -> bool:
     """Whether there is any such option."""
-    return any(not isinstance(value, int | float | None) for value in options.values.values()) or any(
-        not isinstance(value, int | float) for value in options.extra.values()
-    )
+    if options.values and [value for value in options.values.values() if not isinstance(value, _NO_TEXT)]:
+        return True
+    return bool(options.extra and [value for value in options.extra.values() if not isinstance(value, _NUMBERS)])
 
 
 def _tool(tool: Tool, places: Places, common: Facts, policies: Applicable) -> Subject:
