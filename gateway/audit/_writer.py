@@ -6,8 +6,9 @@ checkpoint when one is due. Nothing of a chain that failed is written again.
 
 import queue
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Final, Protocol, TypeAlias
 
 from gateway.audit._chain import Chain, Item
@@ -25,7 +26,7 @@ class Command:
     done: Callable[[BaseException | None], None]
 
 
-Order: TypeAlias = Item | Command | None
+Order: TypeAlias = Sequence[Item] | Command | None
 
 
 class Told(Protocol):
@@ -53,17 +54,18 @@ class Writer:
 
     def run(self) -> None:
         """Write until told to stop."""
-        held: Order | _Nothing = _NOTHING
         while True:
-            order = self._next() if isinstance(held, _Nothing) else held
-            held = _NOTHING
+            order = self._next()
             if order is None:
                 return
             if isinstance(order, Command):
                 self._do(order)
-            elif isinstance(order, Item):
-                group, held = self._gather(order)
-                self._write(group)
+            elif not isinstance(order, _Nothing):
+                held = self._write_all(order)
+                if isinstance(held, Command):
+                    self._do(held)
+                elif held is None:
+                    return
             self._sign_if_due()
 
     def _next(self) -> "Order | _Nothing":
@@ -73,23 +75,25 @@ class Writer:
         except queue.Empty:
             return _NOTHING
 
-    def _gather(self, first: Item) -> "tuple[list[Item], Order | _Nothing]":
-        """What else has come for the same chain; and the first order that is something else."""
-        group = [first]
-        held = self._drain(group)
+    def _write_all(self, first: Sequence[Item]) -> "Command | _Nothing | None":
+        """Write what has come, chain by chain; the answer is the first order that is something else."""
+        items = [*first]
+        held = self._drain(items)
         if self._waiters > 1 and isinstance(held, _Nothing):
             time.sleep(_COMPANY_S)
-            held = self._drain(group)
-        return group, held
+            held = self._drain(items)
+        for _, group in groupby(items, key=lambda item: id(item.chain)):
+            self._write([*group])
+        return held
 
-    def _drain(self, group: list[Item]) -> "Order | _Nothing":
-        chain = group[0].chain
+    def _drain(self, items: list[Item]) -> "Command | _Nothing | None":
+        """Take what else has come, up to the first order that is something else, which is the answer."""
         try:
-            while len(group) < _MOST_TOGETHER:
+            while len(items) < _MOST_TOGETHER:
                 order = self._orders.get_nowait()
-                if not isinstance(order, Item) or order.chain is not chain:
+                if order is None or isinstance(order, Command):
                     return order
-                group.append(order)
+                items.extend(order)
         except queue.Empty:
             pass
         return _NOTHING

@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Final, Self
 
-from gateway.audit._chain import Chain, Phase, Record
+from gateway.audit._chain import Chain, Item, Phase, Record
 from gateway.audit._writer import Command, Order, Writer
 from gateway.audit.disk import Disk
 from gateway.audit.epoch import Epoch
@@ -47,6 +47,8 @@ class Journal:
         self._registry = Registry(self._log)
         self._orders: queue.SimpleQueue[Order] = queue.SimpleQueue()
         self._chain: Chain | None = None
+        # What is to be written, and was not given to the writer yet.
+        self._ordered: list[Item] = []
         # Those that were given up for a new one while records of theirs were on their way.
         self._ending: list[Chain] = []
         # Epochs that were given up after a failure; the last of them that holds anything, and how many records were
@@ -109,7 +111,7 @@ class Journal:
             await self._begin()
         except BaseException as error:
             if not self._plan.patient or not isinstance(error, AuditUnavailable):
-                self._orders.put(None)
+                self._put(None)
                 raise
             _log.error("audit: %s; requests are refused until then", error.message)
             self._meter.stands(lag_s=0.0, writable=False)
@@ -132,7 +134,7 @@ class Journal:
             with contextlib.suppress(AuditUnavailable, OSError, TimeoutError):
                 async with asyncio.timeout(self._plan.close_s):
                     await self._command(lambda: chain.epoch.close(self._registry, "stopped"))
-        self._orders.put(None)
+        self._put(None)
         await asyncio.to_thread(self._thread.join, 1.0)
         for ending in self._ending:
             ending.give_up("the gateway is stopping; try again")
@@ -197,7 +199,9 @@ class Journal:
                 self.refused[error.code] += 1
             raise
         event, item = chain.order(phase, record, blob, waiter)
-        self._orders.put(item)
+        if not self._ordered:
+            asyncio.get_running_loop().call_soon(self._hand_over)
+        self._ordered.append(item)
         if self._timer is None and self._loop is not None:
             self._timer = self._loop.call_later(self._plan.deadline_s / _LOOKS, self._watch)
         self._meter.recorded(phase)
@@ -205,6 +209,17 @@ class Journal:
             chain.rolls = True
             self._keep(self._roll(chain))
         return event
+
+    def _hand_over(self) -> None:
+        """Give the writer what was ordered since it was given something: in one turn of the loop, all of it at once."""
+        if self._ordered:
+            self._orders.put(self._ordered)
+            self._ordered = []
+
+    def _put(self, order: Command | None) -> None:
+        """Give the writer something else to do, after all that was ordered before."""
+        self._hand_over()
+        self._orders.put(order)
 
     def _watch(self) -> None:
         """Refuse those who have waited for too long."""
@@ -228,7 +243,7 @@ class Journal:
         _log.error("audit: the journal cannot be written (%s); requests are refused until it can be", what)
         lost = chain.give_up("the record could not be written; free the audit's disk, and try again")
         self._failed.add(chain.epoch.epoch)
-        self._orders.put(Command(chain.epoch.give_up, _ignore))
+        self._put(Command(chain.epoch.give_up, _ignore))
         if chain in self._ending:
             self._ending.remove(chain)
         if chain is not self._chain:
@@ -271,7 +286,7 @@ class Journal:
             records = (started, *self.preamble())
         except BaseException as error:
             # By the time that the writer comes to it, what it was opening is open, and nobody is to write to it.
-            self._orders.put(Command(lambda: _close(opened, self._registry), _ignore))
+            self._put(Command(lambda: _close(opened, self._registry), _ignore))
             if isinstance(error, OSError):
                 raise AuditUnavailable(
                     f"{self._plan.folder} cannot hold the audit journal ({error.strerror}); set `audit.dir` to a "
@@ -343,7 +358,7 @@ class Journal:
         def tell(error: BaseException | None) -> None:
             self._call(_settle, done, error)
 
-        self._orders.put(Command(what, tell))
+        self._put(Command(what, tell))
         await done
 
     def _keep(self, work: Coroutine[None, None, None]) -> None:

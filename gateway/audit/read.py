@@ -14,9 +14,8 @@ from gateway.audit.note import BadKey, BadNote, Checkpoint, VerifierKey, checkpo
 from gateway.domain.value import value
 
 _SIGNED: Final = rb"\n(?:\xe2\x80\x94 [^\n]+\n)+"
-_SIGNATURE: Final = re.compile(rb"\n\n\xe2\x80\x94 [^\n ]+ ([^\n]*)\n")
-# Base64 of a key's id and an Ed25519 signature.
-_WHOLE_SIGNATURE: Final = 92
+# A name, and base64 of a key's id and an Ed25519 signature.
+_WHOLE_SIGNATURE: Final = re.compile(rb"\xe2\x80\x94 [^\n ]+ [^\n]{92,}")
 
 
 class Lines:
@@ -84,11 +83,16 @@ def judged(note: bytes, log: str, keys: Sequence[VerifierKey]) -> Stated:
 
 
 def is_torn(part: Stated, log: str, keys: Sequence[VerifierKey]) -> bool:
-    """Whether an unsound part can be the beginning of a checkpoint, cut off before its signature was written out."""
+    """Whether an unsound part can be the beginning of a checkpoint, cut off before its signatures were written out.
+
+    Of several signatures those before the last are whole then, and good.
+    """
     begun = [f"{key.name}/{log}\n".encode() for key in keys]
     fits = any(part.raw.startswith(one) or one.startswith(part.raw.rstrip(b"\n")) for one in begun)
-    signature = _SIGNATURE.search(part.raw)
-    return fits and (signature is None or len(signature[1]) < _WHOLE_SIGNATURE)
+    head, _, last = part.raw.rstrip(b"\n").rpartition(b"\n")
+    if not fits or _WHOLE_SIGNATURE.fullmatch(last):
+        return False
+    return b"\n\n" not in head.rstrip(b"\n") or judged(head + b"\n", log, keys).said is not None
 
 
 def is_held(lock: Path) -> bool | None:

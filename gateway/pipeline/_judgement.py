@@ -114,7 +114,7 @@ class Judgement:
         again = any(look.restored for look in self._looks)
         if self._seen is not None:
             for look, one in zip(self._looks, scanned, strict=True):
-                self._seen.take(one, again, look.restored)
+                self._seen.take(one, again=again, restored=look.restored)
         if not again:
             return found
         spans = {(look.subject.stage, look.subject.where): look.restored for look in self._looks}

@@ -33,7 +33,7 @@ class Looks:
         self.whole = False
         self.crowded = False
 
-    def take(self, scanned: Scanned, again: bool = False, restored: tuple[Span, ...] = ()) -> None:
+    def take(self, scanned: Scanned, *, again: bool = False, restored: tuple[Span, ...] = ()) -> None:
         """Keep what was seen."""
         subject, detections = scanned.subject, scanned.detections
         if subject.stage is Stage.OUTPUT:

@@ -148,6 +148,7 @@ async def test_while_no_epoch_can_be_registered_nothing_passes_and_no_litter_is_
         assert len(list((tmp_path / "audit" / "epochs").iterdir())) <= 2
         disk.hook = nothing
         await recovered(journal, than=old)
+        await journal.write("intent", {"request": "next"})
         assert written.records(journal.epoch)[0]["lost"] == 1
     assert len(list((tmp_path / "audit" / "epochs").iterdir())) == 2
     assert written.report().problems == ()
