@@ -14,6 +14,7 @@ from pathlib import Path
 from gateway.audit.events import Events
 from gateway.audit.journal import Journal, Meter, Plan, Record
 from gateway.audit.keys import master_key, signing_keys
+from gateway.audit.marks import marks_folder
 from gateway.audit.note import SigningKey
 from gateway.audit.places import Places
 from gateway.audit.subjects import SubjectKeys
@@ -78,6 +79,8 @@ def plan_of(settings: Settings, keys: Sequence[SigningKey], process: str) -> Pla
         checkpoint_s=audit.checkpoint_s,
         heartbeat_s=audit.heartbeat_s,
         roll_bytes=audit.roll_bytes,
+        marks=marks_folder(settings.state_dir, audit.dir),
+        also=audit.earlier_keys,
         patient=process == "worker",
     )
 

@@ -54,7 +54,7 @@ class OpenAiProvider:
             answer = as_object(_parse(raw), "it")
             if reports_error(answer):
                 raise _failed(target.id)
-            return read_reply(answer, call.layout.endpoint)
+            return read_reply(answer, call.layout.endpoint, asked=_asked(call))
         except Misshapen as exc:
             raise _garbled(target.id, exc) from exc
 
@@ -62,7 +62,8 @@ class OpenAiProvider:
         """Make the call and yield events as they arrive."""
         target = call.target
         decoder = SseDecoder(target=target.id)
-        reader = ChunkReader(target=target.id, endpoint=call.layout.endpoint)
+        asked = _asked(call)
+        reader = ChunkReader(target=target.id, endpoint=call.layout.endpoint, asked=asked)
         async with self._open(call, "text/event-stream") as response:
             await _expect_success(response, target.id)
             _expect_events(response, target.id)
@@ -77,8 +78,7 @@ class OpenAiProvider:
                     for one in _read_event(event, reader, target.id):
                         yield one
         # Some servers leave ``[DONE]`` out: without it every choice that was asked for must have come to its end.
-        asked = call.options.values.get("n")
-        for last in reader.finish(choices=asked if isinstance(asked, int) else 1):
+        for last in reader.finish(choices=asked):
             yield last
 
     def _open(self, call: Call, accept: str) -> AbstractAsyncContextManager[UpstreamResponse]:
@@ -115,6 +115,12 @@ def make_headers(target: Target, accept: str, request_id: str, trace: str | None
     if trace is not None:
         headers["traceparent"] = trace
     return headers
+
+
+def _asked(call: Call) -> int:
+    """How many choices the request asks for."""
+    count = call.options.values.get("n")
+    return count if isinstance(count, int) else 1
 
 
 def _read_event(event: Event, reader: ChunkReader, target: str) -> list[StreamEvent]:

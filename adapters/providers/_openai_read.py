@@ -24,6 +24,7 @@ from adapters.providers._shape import (
     optional_list,
     optional_object,
     optional_text,
+    refuse_miscounts,
     text_at,
 )
 from gateway.domain.exchange import Choice, Reply, Usage
@@ -51,6 +52,8 @@ _CALL_ID: Final = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 _COUNTS: Final = frozenset({"prompt_tokens", "completion_tokens", "total_tokens"})
 # Content that no part of the gateway can look into.
 _UNREADABLE = ("audio", "function_call")
+# So many tool calls may stand in one choice: each is judged on its own.
+MOST_CALLS: Final = 1024
 
 
 def reports_error(answer: JsonObject) -> bool:
@@ -58,25 +61,40 @@ def reports_error(answer: JsonObject) -> bool:
     return answer.get("error") is not None or answer.get("object") == "error"
 
 
-def read_reply(answer: JsonObject, endpoint: Endpoint) -> Reply:
-    """Read a parsed answer.
+def read_reply(answer: JsonObject, endpoint: Endpoint, *, asked: int = 1) -> Reply:
+    """Read a parsed answer to a request that asked for so many choices.
 
     Raises:
-        Misshapen: it is not the endpoint's protocol.
+        Misshapen: it is not the endpoint's protocol, or there are choices that nobody asked for.
     """
     choices = list_at(answer, "choices")
     if not choices:
         raise Misshapen("choices is empty")
+    if len(choices) > asked:
+        raise Misshapen("choices holds more than were asked for")
     read = _read_chat_choice if endpoint is Endpoint.CHAT else _read_text_choice
     usage = optional_object(answer, "usage")
     return Reply(
         id=optional_text(answer, "id") or "",
         model=optional_text(answer, "model") or "",
         created=number_or_zero(answer, "created"),
-        choices=tuple([read(as_object(choice, "choices[]"), at) for at, choice in enumerate(choices)]),
+        choices=tuple(
+            [
+                read(one := as_object(choice, "choices[]"), read_index(one, at, asked))
+                for at, choice in enumerate(choices)
+            ]
+        ),
         usage=None if usage is None else read_usage(usage),
         extra=read_extra(answer),
     )
+
+
+def read_index(choice: JsonObject, default: int, asked: int) -> int:
+    """A choice's number: below the count of those that were asked for, as each costs its own judgement."""
+    index = optional_count(choice, "index", default)
+    if index < asked:
+        return index
+    raise Misshapen("choices[].index is of a choice that nobody asked for")
 
 
 def read_extra(answer: JsonObject) -> JsonObject:
@@ -90,6 +108,7 @@ def read_extra(answer: JsonObject) -> JsonObject:
 def read_usage(usage: JsonObject) -> Usage:
     """Token counts; ``details`` keeps the total as the upstream has it, and whatever else it counts, by name."""
     details = {name: held for name, held in usage.items() if held is not None and name not in _COUNTS}
+    refuse_miscounts(details, "usage")
     if usage.get("total_tokens") is not None:
         details["total_tokens"] = count_at(usage, "total_tokens")
     return Usage(
@@ -159,11 +178,11 @@ def _logprob(token: JsonValue, value: JsonValue) -> Object:
     return {"token": token, "logprob": value, "bytes": list(token.encode())}
 
 
-def _read_chat_choice(choice: Object, at: int) -> Choice:
+def _read_chat_choice(choice: Object, index: int) -> Choice:
     message = object_at(choice, "message")
     refuse_unreadable(message)
     return Choice(
-        index=optional_count(choice, "index", at),
+        index=index,
         text=optional_text(message, "content"),
         finish_reason=read_finish(text_at(choice, "finish_reason")),
         refusal=optional_text(message, "refusal"),
@@ -178,9 +197,9 @@ def _annotations(message: Object) -> JsonValue:
     return [as_object(entry, "annotations[]") for entry in list_at(message, "annotations")]
 
 
-def _read_text_choice(choice: Object, at: int) -> Choice:
+def _read_text_choice(choice: Object, index: int) -> Choice:
     return Choice(
-        index=optional_count(choice, "index", at),
+        index=index,
         text=text_at(choice, "text"),
         finish_reason=read_finish(text_at(choice, "finish_reason")),
         logprobs=chat_logprobs(optional_object(choice, "logprobs")),
@@ -191,7 +210,10 @@ def _read_calls(message: Object) -> tuple[ToolCall, ...]:
     # Most answers have none: they are not to pay for a list.
     if message.get("tool_calls") is None:
         return ()
-    return tuple([_read_call(call) for call in list_at(message, "tool_calls")])
+    calls = list_at(message, "tool_calls")
+    if len(calls) > MOST_CALLS:
+        raise Misshapen(f"tool_calls holds more than {MOST_CALLS} calls")
+    return tuple([_read_call(call) for call in calls])
 
 
 def _read_call(value: JsonValue) -> ToolCall:

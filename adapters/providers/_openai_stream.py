@@ -9,10 +9,12 @@ Source: OpenAI's API reference, "The chat completion chunk object".
 from dataclasses import dataclass, field
 
 from adapters.providers._openai_read import (
+    MOST_CALLS,
     chat_logprobs,
     read_call_id,
     read_extra,
     read_finish,
+    read_index,
     read_reasoning,
     read_usage,
     refuse_unreadable,
@@ -26,7 +28,6 @@ from adapters.providers._shape import (
     list_at,
     number_or_zero,
     object_at,
-    optional_count,
     optional_list,
     optional_object,
     optional_text,
@@ -59,10 +60,14 @@ class _ChoiceState:
 
 
 class ChunkReader:
-    """Feed it each event's parsed JSON, then call ``finish`` when ``[DONE]`` or the body's end has come."""
+    """Feed it each event's parsed JSON, then call ``finish`` when ``[DONE]`` or the body's end has come.
 
-    def __init__(self, *, target: str, endpoint: Endpoint) -> None:
+    ``asked`` is how many choices the request asked for: one that nobody asked for is refused.
+    """
+
+    def __init__(self, *, target: str, endpoint: Endpoint, asked: int = 1) -> None:
         self._target = target
+        self._asked = asked
         self._chat = endpoint is Endpoint.CHAT
         self._started = False
         self._choices: dict[int, _ChoiceState] = {}
@@ -123,7 +128,7 @@ class ChunkReader:
         )
 
     def _feed_choice(self, choice: Object, events: list[StreamEvent]) -> None:
-        index = optional_count(choice, "index", 0)
+        index = read_index(choice, 0, self._asked)
         state = self._choices.get(index)
         if state is None:
             state = self._choices[index] = _ChoiceState()
@@ -178,6 +183,8 @@ def _feed_call(call: Object, choice: int, state: _ChoiceState, events: list[Stre
     function = optional_object(call, "function") or _NO_CALLS
     call_id = optional_text(call, "id") or ""
     upstream_index = _index_of(call, call_id, function, state)
+    if upstream_index >= MOST_CALLS:
+        raise Misshapen(f"tool_calls[].index is not below {MOST_CALLS}")
     known = state.calls.get(upstream_index)
     if known is None:
         if call.get("type", "function") not in ("function", None):

@@ -5,11 +5,14 @@ OpenAI-compatible servers use both for "nothing".
 """
 
 from math import isfinite
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from gateway.domain.jsonvalue import JsonObject, JsonValue
 
 Object: TypeAlias = dict[str, JsonValue]
+
+# What every JSON reader takes for the same number (RFC 8259, section 6), and what a record can hold.
+_BEYOND: Final = 2**53
 
 
 class Misshapen(Exception):
@@ -57,11 +60,11 @@ def optional_text(parent: JsonObject, key: str) -> str | None:
 
 
 def count_at(parent: JsonObject, key: str) -> int:
-    """A whole number from 0; ``True`` is none."""
+    """A whole number from 0, below 2**53; ``True`` is none."""
     value = parent.get(key)
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _BEYOND:
         return value
-    raise Misshapen(f"{key} is not a whole number from 0")
+    raise Misshapen(f"{key} is not a whole number from 0, below 2**53")
 
 
 def optional_count(parent: JsonObject, key: str, default: int) -> int:
@@ -73,6 +76,21 @@ def number_or_zero(parent: JsonObject, key: str) -> int:
     value = parent.get(key)
     if value is None:
         return 0
-    if isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value):
+    if isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value) and abs(value) < _BEYOND:
         return int(value)
-    raise Misshapen(f"{key} is not a number")
+    raise Misshapen(f"{key} is not a number, below 2**53")
+
+
+def refuse_miscounts(value: JsonValue, key: str) -> None:
+    """Refuse what ``key`` holds if there is a whole number in it, however deep, that counts nothing."""
+    todo = [value]
+    while todo:
+        match todo.pop():
+            case dict() as held:
+                todo.extend(held.values())
+            case list() as held:
+                todo.extend(held)
+            case int() as number if not 0 <= number < _BEYOND:
+                raise Misshapen(f"{key} holds a whole number that is not from 0, below 2**53")
+            case _:
+                continue

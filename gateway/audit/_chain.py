@@ -11,6 +11,7 @@ from typing import Literal, TypeAlias
 
 from gateway.audit.epoch import Epoch
 from gateway.audit.line import NO_LINE, VERSION, NotCanonical, Value, canonical
+from gateway.audit.opening import MOST_LINE, MOST_NOTES
 from gateway.audit.places import event_of
 from gateway.audit.tree import leaf_hash
 from gateway.domain.errors import AuditUnavailable
@@ -18,6 +19,10 @@ from gateway.domain.errors import AuditUnavailable
 Phase: TypeAlias = Literal["intent", "decision", "outcome", "config", "erasure", "heartbeat"]
 Record: TypeAlias = dict[str, Value]
 Waiter: TypeAlias = asyncio.Future[None]
+
+
+class Untellable(AuditUnavailable):
+    """A record that no line can hold: what somebody else made up is in it."""
 
 
 @dataclass(slots=True)
@@ -45,6 +50,7 @@ class Chain:
 
     __slots__ = (
         "_build",
+        "_noted",
         "_number",
         "_prev",
         "_tickets",
@@ -66,6 +72,8 @@ class Chain:
         # Whether a new epoch is being begun because this one is large.
         self.rolls = False
         self._build = build
+        # How large its checkpoints were when it could not be rolled the last time.
+        self._noted = 0
         self._number = 0
         self._prev = NO_LINE
         self._tickets: deque[_Ticket] = deque()
@@ -74,6 +82,14 @@ class Chain:
     def next_event(self) -> str:
         """The event that the next record will be."""
         return event_of(self.epoch.epoch, self._number)
+
+    def is_large(self, most: int) -> bool:
+        """Whether more than ``most`` bytes were ordered, or its checkpoints come near what may be read of them."""
+        return self.ordered_bytes > most or self.epoch.noted - self._noted > MOST_NOTES // 4
+
+    def go_on(self) -> None:
+        """Be rolled only after as much again, since it was not possible now."""
+        self.ordered_bytes, self.rolls, self._noted = 0, False, self.epoch.noted
 
     @property
     def oldest(self) -> float | None:
@@ -101,7 +117,9 @@ class Chain:
         try:
             line = canonical(record)
         except NotCanonical as error:
-            raise AuditUnavailable("a record cannot be written as JSON; report it") from error
+            raise Untellable("a record cannot be written as JSON; report it") from error
+        if len(line) >= MOST_LINE:
+            raise AuditUnavailable("a record would be too large; send fewer segments in one request")
         leaf = leaf_hash(line)
         self._prev = leaf.hex()
         self._tickets.append(_Ticket(self._number, time.monotonic(), waiter))

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from gateway.audit.content import reference_to, sealed
 from gateway.audit.line import Value
-from gateway.audit.subjects import Keys, SubjectKeys
+from gateway.audit.subjects import Commitment, Keys, SubjectKeys
 from gateway.domain.errors import AuditUnavailable, StateUnusable
 from gateway.domain.prompt import History, Prompt
 
@@ -73,6 +73,10 @@ class Custody:
     def commit(self, text: str, subject: str | None) -> str:
         """The commitment to a text."""
         return self._by(subject).commitment(text)
+
+    def begin(self) -> Commitment:
+        """The commitment to a text of the answer, which is still to come."""
+        return self._by(None).begin()
 
     def sealed(self, event: str, offset: int, texts: Iterable[Kept]) -> bytes:
         """All ``texts`` encrypted for the record ``event``; each entry is told where its text lies."""

@@ -1,24 +1,76 @@
-"""What did the client get of an answer, whole or as a stream?"""
+"""What did the client get of an answer, whole or as a stream?
 
+Texts are committed to piece by piece and kept only where they are to be kept, so that an answer without an end takes no
+room here.
+"""
+
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from gateway.audit.mask import masked_ending
 from gateway.domain.exchange import (
     ApprovalPending,
     Choice,
     Finish,
     Handling,
     Judged,
+    ReasoningDelta,
+    RefusalDelta,
     Reply,
     ReplyEvent,
+    TextDelta,
+    ToolCallDelta,
+    ToolCallStarted,
     Usage,
     UsageReport,
 )
 from gateway.domain.finding import Finding
-from gateway.pipeline.transcript import Transcript
+
+# Characters of an answer that are kept at most, all its texts together.
+MOST_KEPT: Final = 8 * 1024 * 1024
+
+_CHANNELS: Final = ("text", "reasoning", "refusal")
+
+
+class Committing(Protocol):
+    """A commitment to a text that comes in pieces."""
+
+    def update(self, text: str) -> None: ...
+
+    def hexdigest(self) -> str: ...
+
+
+class Heard:
+    """One text of an answer, or the arguments of one call, as far as it has come. ``cut``: not all of it is kept."""
+
+    __slots__ = ("_commitment", "choice", "cut", "label", "length", "pieces")
+
+    def __init__(self, choice: int, label: str, commitment: Committing) -> None:
+        self.choice = choice
+        self.label = label
+        self.length = 0
+        self.pieces: list[str] = []
+        self.cut = False
+        self._commitment = commitment
+
+    def add(self, text: str) -> None:
+        """More of it."""
+        self.length += len(text)
+        self._commitment.update(text)
+
+    @property
+    def commitment(self) -> str:
+        """The commitment to all of it so far."""
+        return self._commitment.hexdigest()
 
 
 class Told:
     """Collects it. ``findings`` are those of the answer alone, ``decision`` the last word."""
 
-    __slots__ = ("_choices", "_transcript", "approval", "decision", "findings", "finish", "handling", "usage")
+    __slots__ = (
+        "_begin", "_calls", "_keeps", "_kept", "_texts", "approval", "decision", "findings", "finish", "handling",
+        "usage",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.handling: Handling | None = None
@@ -27,27 +79,53 @@ class Told:
         self.usage: Usage | None = None
         self.finish: list[str] = []
         self.approval: str | None = None
-        self._choices: tuple[Choice, ...] = ()
-        self._transcript: Transcript | None = None
+        self._texts: dict[tuple[int, str], Heard] = {}
+        self._calls: dict[tuple[int, int], Heard] = {}
+        self._begin: Callable[[], Committing] | None = None
+        self._keeps = False
+        self._kept = 0
+
+    def listen(self, begin: Callable[[], Committing], *, keeps: bool) -> None:
+        """Commit to what comes, by ``begin``; without this nothing of it is looked at."""
+        self._begin = begin
+        self._keeps = keeps
 
     @property
-    def choices(self) -> tuple[Choice, ...]:
-        """Its texts and calls."""
-        return self._choices or (() if self._transcript is None else self._transcript.choices)
+    def texts(self) -> list[Heard]:
+        """The texts that are not empty, by choice and channel."""
+        heard = [one for one in self._texts.values() if one.length]
+        return sorted(heard, key=lambda one: (one.choice, _CHANNELS.index(one.label)))
+
+    @property
+    def calls(self) -> list[Heard]:
+        """The tool calls, labelled by their names."""
+        return [self._calls[key] for key in sorted(self._calls)]
 
     def whole(self, reply: Reply, handling: Handling, approval: str | None) -> None:
         """An answer that came whole; the request's own findings stand first among the handling's."""
         before = 0 if self.handling is None else len(self.handling.findings)
         self.handling = handling
         self.decision, self.findings = handling.decision, handling.findings[before:]
-        self.usage, self.approval, self._choices = reply.usage, approval, reply.choices
-        self.finish = [choice.finish_reason for choice in reply.choices]
+        self.usage, self.approval = reply.usage, approval
+        self.finish = [masked_ending(choice.finish_reason) for choice in reply.choices]
+        for choice in reply.choices:
+            self._choice(choice)
 
     def event(self, event: ReplyEvent) -> None:
         """One event of a stream."""
         match event:
+            case TextDelta():
+                self._text(event.choice, "text", event.text)
+            case ReasoningDelta():
+                self._text(event.choice, "reasoning", event.text)
+            case RefusalDelta():
+                self._text(event.choice, "refusal", event.text)
+            case ToolCallStarted():
+                self._call(event.choice, event.index, event.name)
+            case ToolCallDelta():
+                self._call(event.choice, event.index, "", event.arguments)
             case Finish():
-                self.finish.append(event.reason)
+                self.finish.append(masked_ending(event.reason))
             case UsageReport():
                 self.usage = event.usage
             case Judged():
@@ -55,6 +133,38 @@ class Told:
             case ApprovalPending():
                 self.approval = event.approval
             case _:
-                if self._transcript is None:
-                    self._transcript = Transcript()
-                self._transcript.take(event)
+                return
+
+    def _choice(self, choice: Choice) -> None:
+        for channel, text in zip(_CHANNELS, (choice.text, choice.reasoning, choice.refusal), strict=True):
+            if text:
+                self._text(choice.index, channel, text)
+        for number, call in enumerate(choice.tool_calls):
+            self._call(choice.index, number, call.name, call.arguments)
+
+    def _text(self, choice: int, channel: str, text: str) -> None:
+        begin = self._begin
+        if begin is None:
+            return
+        heard = self._texts.get((choice, channel))
+        if heard is None:
+            heard = self._texts[choice, channel] = Heard(choice, channel, begin())
+        heard.add(text)
+        if self._keeps:
+            self._keep(heard, text)
+
+    def _keep(self, heard: Heard, text: str) -> None:
+        room = MOST_KEPT - self._kept
+        heard.cut = heard.cut or len(text) > room
+        if room and not heard.cut:
+            heard.pieces.append(text)
+            self._kept += len(text)
+
+    def _call(self, choice: int, number: int, name: str, arguments: str = "") -> None:
+        begin = self._begin
+        if begin is None:
+            return
+        heard = self._calls.get((choice, number))
+        if heard is None:
+            heard = self._calls[choice, number] = Heard(choice, name, begin())
+        heard.add(arguments)

@@ -5,6 +5,7 @@ problem.
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from gateway.audit._verify_anchors import Anchored
 from gateway.audit._verify_journal import Found, Journal, read_journal
@@ -12,6 +13,7 @@ from gateway.audit._verify_log import Pins
 from gateway.audit._verify_registry import End, RegistryView, Standing
 from gateway.audit._verify_watch import Watch
 from gateway.audit.note import VerifierKey
+from gateway.audit.opening import MOST_NOTES, is_unfit, read_whole
 from gateway.audit.places import EpochPlaces
 from gateway.audit.read import Stated, is_held, is_torn, stated
 from gateway.audit.verdict import Finding, Kind
@@ -62,10 +64,14 @@ def snapshot(places: EpochPlaces) -> Snapshot:
     Raises:
         OSError: they cannot be read.
     """
-    checkpoints = places.checkpoints.read_bytes() if places.checkpoints.is_file() else None
+    checkpoints = read_whole(places.checkpoints, MOST_NOTES) if _is_there(places.checkpoints) else None
     return Snapshot(
-        checkpoints=checkpoints, journal=places.journal.stat().st_size if places.journal.is_file() else None
+        checkpoints=checkpoints, journal=places.journal.stat().st_size if _is_there(places.journal) else None
     )
+
+
+def _is_there(path: Path) -> bool:
+    return path.exists() and not is_unfit(path)
 
 
 class EpochVerifier:
@@ -86,6 +92,7 @@ class EpochVerifier:
         Raises:
             OSError: a file cannot be read.
         """
+        self._tell_unfit()
         self._read_checkpoints()
         if self._end is not None:
             self._pins.put(self._end.size, self._end.root, f"the registry's entry {self._end.number}")
@@ -119,6 +126,12 @@ class EpochVerifier:
         if end is not None and end.number <= self._case.registry.anchored and found.roots.get(end.size) == end.root:
             agreed.append(end.size)
         return max(agreed, default=0)
+
+    def _tell_unfit(self) -> None:
+        places = self._case.places
+        for path in (places.journal, places.checkpoints, places.blobs, places.lock):
+            if is_unfit(path):
+                self._tell(Kind.MODIFIED, None, f"`{path.name}` is no regular file: something was put in its place")
 
     def _read_checkpoints(self) -> None:
         parts = stated(self._case.snapshot.checkpoints or b"", self._epoch, self._case.keys)

@@ -13,6 +13,7 @@ from gateway.audit._verify_log import Judged, Pins, agreeing, judge, seen
 from gateway.audit._verify_registry import End
 from gateway.audit._verify_watch import Watch
 from gateway.audit.line import NO_LINE, Fields, NotCanonical, parsed
+from gateway.audit.opening import MOST_LINE
 from gateway.audit.places import EpochPlaces, split_event
 from gateway.audit.read import Lines
 from gateway.audit.tree import Tree, leaf_hash
@@ -67,8 +68,8 @@ def _sound(journal: Journal) -> Found | None:
         stop = end.size if end is not None and end.entry == "sealed" else None
         tree = _followed(islice(found, stop), journal.places.epoch, watch, pins)
     found.close()
-    forked = any(len(roots) > 1 for roots in pins.roots.values())
-    if tree is None or forked or (end is not None and (tree.size != end.size or lines.rest > end.torn)):
+    wrong = lines.overlong or any(len(roots) > 1 for roots in pins.roots.values())
+    if tree is None or wrong or (end is not None and (tree.size != end.size or lines.rest > end.torn)):
         return None
     return Found(
         records=tree.size,
@@ -133,6 +134,7 @@ def _damaged(journal: Journal) -> Found:
         findings=(
             *pins.forks(epoch),
             *_cut_off(epoch, journal.anchors, reach),
+            *_overlong(epoch, lines, len(found)),
             *result.findings,
             *_beyond(epoch, end, result),
             *watch.findings,
@@ -166,6 +168,12 @@ def _look(journal: Journal, result: Judged, watch: Watch) -> None:
         number = steady.get(index)
         if number is not None:
             watch.look(number, line, parsed(line))
+
+
+def _overlong(epoch: str, lines: Lines, place: int) -> Iterable[Finding]:
+    if lines.overlong:
+        told = f"a line of more than {MOST_LINE:,} bytes begins here, which no record is: the journal was read up to it"
+        yield Finding(kind=Kind.INSERTED, epoch=epoch, position=place, message=told)
 
 
 def _cut_off(epoch: str, anchors: Iterable[Anchored], reach: int) -> Iterable[Finding]:

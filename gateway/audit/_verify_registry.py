@@ -11,6 +11,7 @@ from gateway.audit._verify_anchors import Anchored
 from gateway.audit._verify_log import Pins, agreeing, judge, seen
 from gateway.audit.line import Fields, parsed
 from gateway.audit.note import VerifierKey
+from gateway.audit.opening import Unfit, read_whole
 from gateway.audit.places import EPOCH, Places, registry_entry
 from gateway.audit.read import Stated, judged
 from gateway.audit.verdict import REGISTRY, Finding, Kind
@@ -99,7 +100,10 @@ def read_registry(
 
 
 def _entry(path: Path, keys: Sequence[VerifierKey]) -> _Entry:
-    raw = path.read_bytes()
+    try:
+        raw = read_whole(path)
+    except Unfit as error:
+        return _Entry(number=int(path.name), line=b"", stated=Stated(raw=b"", fault=f"{error.strerror}"))
     parts = registry_entry(raw)
     if parts is None:
         # Broken apart: the line is judged as it is, and no signature can be.

@@ -4,12 +4,13 @@ That time went on, that the registry was at least so large, that its blobs are t
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO, Final, Self
 
 from gateway.audit.line import Fields
+from gateway.audit.opening import Unfit, reading, size_of
 from gateway.audit.verdict import Finding, Kind
 
 _MICROSECONDS: Final = 1_000_000
@@ -32,16 +33,17 @@ class Watch:
         self._latest = 0
         self._path = blobs
         self._blobs: BinaryIO | None = None
+        self._held = ExitStack()
         self._lacking = 0
 
     def __enter__(self) -> Self:
-        with suppress(FileNotFoundError):
-            self._blobs = self._path.open("rb")
+        # What is no file is told of where the epoch's files are looked at.
+        with suppress(FileNotFoundError, Unfit):
+            self._blobs = self._held.enter_context(reading(self._path))
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._blobs is not None:
-            self._blobs.close()
+        self._held.close()
         if self._lacking:
             told = f"the epoch's blobs are not here: the content that {self._lacking} records name was not checked"
             self._tell(Kind.MISSING, None, told, notice=True)
@@ -104,6 +106,8 @@ def _is_there(blobs: BinaryIO, reference: str) -> bool:
     offset, _, rest = reference.partition(":")
     length, _, digest = rest.partition(":")
     if not offset.isdecimal() or not length.isdecimal() or len(offset) > 15 or len(length) > 15:
+        return False
+    if int(offset) + int(length) > size_of(blobs):
         return False
     blobs.seek(int(offset))
     hashed, left = sha256(), int(length)

@@ -13,6 +13,7 @@ from typing import Final, Self
 
 from cryptography.exceptions import InvalidTag
 
+from gateway.audit.opening import reading, size_of
 from gateway.audit.subjects import Keys
 from gateway.domain.value import value
 
@@ -20,6 +21,8 @@ _NONCE: Final = 12
 _TAG: Final = 16
 # What encryption adds to a text, in bytes.
 ADDED: Final = _NONCE + _TAG
+# A text is a part of a request or an answer, which may have 1 GiB.
+_MOST: Final = (1 << 30) + ADDED
 _REFERENCE: Final = re.compile(r"(0|[1-9][0-9]{0,15}):([1-9][0-9]{0,15}):([0-9a-f]{64})")
 
 
@@ -75,7 +78,9 @@ def blob_at(path: Path, reference: Reference) -> bytes:
         Unreadable: it is not what the record speaks of.
         OSError: the file cannot be read.
     """
-    with path.open("rb") as file:
+    with reading(path) as file:
+        if reference.length > _MOST or reference.offset + reference.length > size_of(file):
+            raise Unreadable("the content is not what its record speaks of")
         file.seek(reference.offset)
         blob = file.read(reference.length)
     if len(blob) != reference.length or sha256(blob).hexdigest() != reference.digest:

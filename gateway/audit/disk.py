@@ -5,12 +5,16 @@ that failed once is never written to again, since nobody can tell what of it the
 """
 
 import os
+import secrets
 from pathlib import Path
 from typing import Final
 
+from gateway.audit.opening import open_safely
+
 _PRIVATE_FOLDER: Final = 0o700
 _PRIVATE_FILE: Final = 0o600
-_APPEND: Final = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_DSYNC | os.O_CLOEXEC | os.O_NOFOLLOW
+_APPEND: Final = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_DSYNC
+_DRAFT: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
 class Disk:
@@ -25,7 +29,7 @@ class Disk:
 
     def open_to_append(self, path: Path) -> int:
         """A descriptor whose writes are durable when they return (``O_DSYNC``)."""
-        descriptor = os.open(path, _APPEND, _PRIVATE_FILE)
+        descriptor = open_safely(path, _APPEND, _PRIVATE_FILE)
         self._flush(path.parent)
         return descriptor
 
@@ -49,14 +53,19 @@ class Disk:
 
     def publish(self, path: Path, content: bytes) -> None:
         """Make a new file, whole or not at all."""
-        draft = path.with_name(f".{path.name}.{os.getpid()}")
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, _PRIVATE_FILE)
+        # A name that nobody can guess, and have something lie there already.
+        draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+        descriptor = os.open(draft, _DRAFT, _PRIVATE_FILE)
         try:
-            self.append(descriptor, content)
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        draft.rename(path)
+            try:
+                self.append(descriptor, content)
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            draft.rename(path)
+        except BaseException:
+            draft.unlink(missing_ok=True)
+            raise
         self._flush(path.parent)
 
     def _flush(self, folder: Path) -> None:

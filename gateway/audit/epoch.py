@@ -15,11 +15,12 @@ from typing import Final
 
 from gateway.audit.log import Log
 from gateway.audit.note import Checkpoint
+from gateway.audit.opening import open_safely
 from gateway.audit.places import EPOCH, EpochPlaces
 from gateway.audit.registry import Registry
 from gateway.audit.tree import Tree, leaf_hash
 
-_LOCK: Final = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+_LOCK: Final = os.O_RDWR | os.O_CREAT
 
 
 def new_epoch() -> str:
@@ -51,7 +52,7 @@ class Epoch:
         self._failed = self._torn_note = False
         disk.make_folder(self.places.folder)
         try:
-            self._descriptors["lock"] = os.open(self.places.lock, _LOCK, 0o600)
+            self._descriptors["lock"] = open_safely(self.places.lock, _LOCK)
             fcntl.flock(self._descriptors["lock"], fcntl.LOCK_EX | fcntl.LOCK_NB)
             self._descriptors["journal"] = disk.open_to_append(self.places.journal)
             self._descriptors["checkpoints"] = disk.open_to_append(self.places.checkpoints)
@@ -73,6 +74,11 @@ class Epoch:
     def records(self) -> int:
         """How many records are durable."""
         return self._tree.size
+
+    @property
+    def noted(self) -> int:
+        """How many bytes of checkpoints were written."""
+        return self._note_size
 
     @property
     def unsigned(self) -> int:
@@ -167,6 +173,7 @@ class Epoch:
             self._expect(self._disk.stands(descriptor, self.places.checkpoints, self._note_size))
             self._signed = self._tree.size
             self._torn_note = False
+            self._log.marks.keep(self.epoch, note[:-1], self._disk)
         return checkpoint
 
     @contextmanager

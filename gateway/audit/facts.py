@@ -13,9 +13,8 @@ from hashlib import sha256
 from typing import Final, TypeAlias
 
 from gateway.audit.line import Value
-from gateway.audit.record import texts_of
+from gateway.audit.record import place_in
 from gateway.domain.detection import Detection, Detections, Facts, FactValue, Stage
-from gateway.domain.exchange import Choice
 from gateway.domain.prompt import Prompt, Tool
 from gateway.domain.request import ClientRequest
 from gateway.pipeline.edits import Span
@@ -36,15 +35,23 @@ _LARGEST: Final = 2**53
 
 
 def of_request(
-    judgement: Judgement, request: ClientRequest | None, closed: frozenset[str], *, hides_names: bool
+    judgement: Judgement,
+    request: ClientRequest | None,
+    closed: frozenset[str],
+    changed: Mapping[str, str],
+    *,
+    hides_names: bool,
 ) -> dict[str, Value]:
-    """What was seen in a request, by stage; ``closed`` are the facts whose words a record may hold."""
+    """What was seen in a request, by stage; ``closed`` are the facts whose words a record may hold.
+
+    ``changed`` are the places that the record calls otherwise.
+    """
     stages: dict[str, list[Entry]] = {}
     about: Entry = {}
     for one in judgement.scanned:
         where = one.subject.where
         if one.detections:
-            entry: Entry = {"where": where, "det": detected(one.detections, closed)}
+            entry: Entry = {"where": place_in(changed, where), "det": detected(one.detections, closed)}
             stages.setdefault(one.subject.stage.value, []).append(entry)
         if where == NAMES:
             about["names"] = 1
@@ -62,11 +69,16 @@ def of_request(
     return {**stages, "request": about} if about else dict(stages)
 
 
-def of_answer(seen: Seen, judgement: Judgement, choices: Sequence[Choice], closed: frozenset[str]) -> dict[str, Value]:
-    """What was seen in an answer, of which the client gets ``choices``: a quiet text of theirs needs no entry."""
-    if _is_plain(seen, choices):
+def of_answer(
+    seen: Seen, judgement: Judgement, told_texts: Sequence[tuple[int, str]], closed: frozenset[str]
+) -> dict[str, Value]:
+    """What was seen in an answer, of which the client gets these texts, by choice and channel.
+
+    A quiet text of theirs needs no entry.
+    """
+    if _is_plain(seen, told_texts):
         return {}
-    elsewhere = {place_of(choice.index, channel) for choice in choices for channel, _ in texts_of(choice)}
+    elsewhere = {place_of(choice, channel) for choice, channel in told_texts}
     told: dict[str, list[Value]] = {}
     for number in sorted({*seen.acting, *seen.watching}):
         sides = [side for side in (seen.watching.get(number), seen.acting.get(number)) if side is not None]
@@ -87,9 +99,9 @@ def of_answer(seen: Seen, judgement: Judgement, choices: Sequence[Choice], close
     return dict(told)
 
 
-def _is_plain(seen: Seen, choices: Sequence[Choice]) -> bool:
+def _is_plain(seen: Seen, told_texts: Sequence[tuple[int, str]]) -> bool:
     """Whether the answer is one text that the client gets, and in which nothing was seen: most are."""
-    if len(choices) != 1 or not choices[0].text or choices[0].index:
+    if (0, "text") not in told_texts or any(choice for choice, _ in told_texts):
         return False
     for sides in (seen.acting, seen.watching):
         for number, side in sides.items():

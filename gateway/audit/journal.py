@@ -16,10 +16,12 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Final, Self
 
 from gateway.audit._chain import Chain, Item, Phase, Record
+from gateway.audit._going_on import GoingOn
 from gateway.audit._writer import Command, Order, Writer
 from gateway.audit.disk import Disk
 from gateway.audit.epoch import Epoch
 from gateway.audit.log import Log
+from gateway.audit.marks import Marks
 from gateway.audit.note import Checkpoint
 from gateway.audit.places import Places
 from gateway.audit.plan import Meter, NoMeter, Plan
@@ -42,7 +44,10 @@ class Journal:
 
     def __init__(self, plan: Plan, *, disk: Disk | None = None, meter: Meter | None = None) -> None:
         self._plan = plan
-        self._log = Log(places=Places(plan.folder), name=plan.name, keys=plan.keys, disk=disk or Disk())
+        self._log = Log(
+            places=Places(plan.folder), name=plan.name, keys=plan.keys, disk=disk or Disk(), marks=Marks(plan.marks),
+            also=plan.also,
+        )  # fmt: skip
         self._meter: Meter = meter or NoMeter()
         self._registry = Registry(self._log)
         self._orders: queue.SimpleQueue[Order] = queue.SimpleQueue()
@@ -59,6 +64,7 @@ class Journal:
         # One at a time makes a new epoch.
         self._beginning = asyncio.Lock()
         self._closing = False
+        self._going_on = GoingOn()
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -205,7 +211,7 @@ class Journal:
         if self._timer is None and self._loop is not None:
             self._timer = self._loop.call_later(self._plan.deadline_s / _LOOKS, self._watch)
         self._meter.recorded(phase)
-        if chain.ordered_bytes > self._plan.roll_bytes and not chain.rolls:
+        if chain.is_large(self._plan.roll_bytes) and not chain.rolls:
             chain.rolls = True
             self._keep(self._roll(chain))
         return event
@@ -321,12 +327,13 @@ class Journal:
                 return
             try:
                 await self._begin()
-            except AuditUnavailable as error:
-                _log.error("audit: no new journal could be begun, the old one goes on: %s", error.message)
-                old.ordered_bytes, old.rolls = 0, False
+            except Exception as error:  # noqa: BLE001  whatever it is, it must not be the last try
+                why = error.message if isinstance(error, AuditUnavailable) else type(error).__name__
+                _log.error("audit: no new journal could be begun, the old one goes on: %s", why)
+                old.go_on()
                 return
         self._ending.append(old)
-        with contextlib.suppress(AuditUnavailable, OSError):
+        with self._going_on.after("the end of a large journal"):
             await self._command(lambda: old.epoch.close(self._registry, "rolled"))
         if old in self._ending:
             self._ending.remove(old)
@@ -334,7 +341,7 @@ class Journal:
     async def _beat(self) -> None:
         while True:
             await asyncio.sleep(self._plan.heartbeat_s)
-            with contextlib.suppress(AuditUnavailable, OSError):
+            with self._going_on.after("a heartbeat"):
                 await self._heartbeat()
 
     async def _heartbeat(self) -> None:

@@ -4,24 +4,35 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from gateway.audit.disk import Disk
+from gateway.audit.marks import Marks
 from gateway.audit.note import Checkpoint, SigningKey, VerifierKey, signed
+from gateway.audit.opening import Unfit, read_whole
 from gateway.audit.places import Places
 from gateway.audit.tree import Tree
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Log:
-    """A folder of journals. ``name`` begins the origin of every checkpoint; all of ``keys`` sign each of them."""
+    """A folder of journals. ``name`` begins the origin of every checkpoint; all of ``keys`` sign each of them.
+
+    ``also`` are public keys of those that signed earlier, and sign no more.
+    """
 
     places: Places
     name: str
     keys: Sequence[SigningKey]
     disk: Disk = field(default_factory=Disk)
+    marks: Marks = field(default_factory=Marks)
+    also: Sequence[VerifierKey] = ()
 
     @property
-    def trusted(self) -> Sequence[VerifierKey]:
-        """The public halves of the keys."""
-        return [key.verifier for key in self.keys]
+    def trusted(self) -> tuple[VerifierKey, ...]:
+        """The public halves of the keys, and those of earlier ones."""
+        return (*[key.verifier for key in self.keys], *self.also)
+
+    def mark(self, of: str) -> Checkpoint | None:
+        """How far an epoch, or ``registry``, had come when this gateway last signed it; raises as ``Marks.of`` does."""
+        return self.marks.of(of, self.origin(of), self.trusted)
 
     def origin(self, of: str) -> str:
         """The origin of an epoch, or of ``registry``."""
@@ -40,5 +51,9 @@ class Log:
         """
         text = "".join([f"{key}\n" for key in self.trusted]).encode()
         path = self.places.public_key
-        if not path.is_file() or path.read_bytes() != text:
+        try:
+            there = read_whole(path)
+        except (FileNotFoundError, Unfit):
+            there = b""
+        if there != text:
             self.disk.publish(path, text)

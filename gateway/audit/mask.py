@@ -2,7 +2,8 @@
 
 What was sent is kept as it was sent. Of a request that was refused only what no rule wanted gone: every span that a
 redaction or a placeholder was to replace becomes a mark of its kind. Media and the arguments of tool calls are never
-kept as text, and a tool name that nobody offered is the model's own text, which a record's line must not hold.
+kept as text. A tool name that nobody offered is the model's own text, and a word for an ending that is not OpenAI's
+the upstream's, neither of which a record's line or a span may hold.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -11,11 +12,17 @@ from typing import Final
 from gateway.domain.prompt import Media, Prompt
 from gateway.domain.verdict import Edit, Findings
 from gateway.pipeline.edits import disjoint, replaced
+from gateway.pipeline.lift import tool_origin
 from gateway.pipeline.seams import spread
 from gateway.pipeline.subjects import NAMES, Places, prompt_seams
 
 # Stands in records for the name of a tool that the request did not offer.
 UNOFFERED: Final = "(unoffered)"
+# Begins the origin of a tool's result, and of a call's arguments.
+TOOL: Final = "tool:"
+# Stands for a word that an upstream has of its own.
+OTHER: Final = "(other)"
+_ENDINGS: Final = frozenset({"stop", "length", "tool_calls", "content_filter", "function_call", "error"})
 
 
 def kept(prompt: Prompt, edits: Sequence[Edit]) -> Mapping[str, str]:
@@ -46,6 +53,18 @@ def hides_names(edits: Iterable[Edit]) -> bool:
 def masked_name(name: str, offered: Collection[str]) -> str:
     """The name of a called tool as a record may hold it."""
     return name if name in offered else UNOFFERED
+
+
+def masked_origin(origin: str, offered: Collection[str]) -> str:
+    """The origin of a tool's result likewise: which tool that is was the model's to name."""
+    if not origin.startswith(TOOL):
+        return origin
+    return origin if origin in map(tool_origin, offered) else f"{TOOL}{UNOFFERED}"
+
+
+def masked_ending(reason: str) -> str:
+    """Why a choice ended, as evidence may hold it."""
+    return reason if reason in _ENDINGS else OTHER
 
 
 def _texts(prompt: Prompt) -> Iterable[tuple[str, str]]:

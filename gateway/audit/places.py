@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from gateway.audit.opening import MOST_LINE, lines_of, reading
+
 EPOCH: Final = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}")
 _EVENT: Final = re.compile(rf"({EPOCH.pattern})\.(0|[1-9][0-9]{{0,14}})")
 _ENTRY: Final = re.compile(r"[0-9]{8}")
@@ -103,13 +105,15 @@ def split_event(event: str) -> tuple[str, int] | None:
 def whole_lines(path: Path, start: int = 0) -> Iterator[bytes]:
     """The lines from byte ``start`` on, without their line feeds; what follows the last line feed is left out.
 
+    So is what follows a line that is longer than ``MOST_LINE``, and that line: it is no gateway's.
+
     Raises:
         OSError: the file cannot be read.
     """
-    with path.open("rb") as file:
+    with reading(path) as file:
         file.seek(start)
-        for line in file:
-            if not line.endswith(b"\n"):
+        for line in lines_of(file):
+            if not line.endswith(b"\n") or len(line) > MOST_LINE:
                 return
             yield line[:-1]
 

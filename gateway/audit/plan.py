@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from gateway.audit.note import SigningKey
+from gateway.audit.note import SigningKey, VerifierKey
 
 
 class Meter(Protocol):
@@ -36,6 +36,7 @@ class Plan:
     """Where and how to write. All of ``keys`` sign each checkpoint; times in seconds.
 
     After a failure a new epoch is tried every ``reopen_s``; a stop waits for ``close_s`` until all is written.
+    ``marks`` is a folder outside ``folder`` for how far the journals have come, ``also`` are keys that signed earlier.
     A ``patient`` process starts without a folder that can be used, and refuses what has to be recorded until it can be.
     """
 
@@ -44,11 +45,13 @@ class Plan:
     keys: Sequence[SigningKey]
     process: str
     build: str
-    deadline_s: float = 0.8
+    deadline_s: float = 0.75
     checkpoint_records: int = 1000
     checkpoint_s: float = 5.0
     heartbeat_s: float = 60.0
     roll_bytes: int = 268_435_456
     reopen_s: float = 0.5
     close_s: float = 5.0
+    marks: Path | None = None
+    also: Sequence[VerifierKey] = ()
     patient: bool = False

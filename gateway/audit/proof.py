@@ -13,6 +13,7 @@ from typing import Final
 
 from gateway.audit.line import Fields, NotCanonical, parsed
 from gateway.audit.note import BadNote, Checkpoint, VerifierKey, checkpoint, opened
+from gateway.audit.opening import MOST_NOTES, read_whole
 from gateway.audit.places import EpochPlaces, Places, event_of, split_event
 from gateway.audit.read import Lines, stated
 from gateway.audit.tree import inclusion_proof, leaf_hash, root_by_proof, root_of
@@ -124,7 +125,7 @@ def check(proof: Proof, keys: Sequence[VerifierKey], line: bytes | None = None) 
 
 def _covering(epoch: EpochPlaces, number: int, keys: Sequence[VerifierKey]) -> tuple[bytes, Checkpoint]:
     """The first sound checkpoint of more than ``number`` records, with its note."""
-    raw = epoch.checkpoints.read_bytes() if epoch.checkpoints.is_file() else b""
+    raw = read_whole(epoch.checkpoints, MOST_NOTES) if epoch.checkpoints.exists() else b""
     sound = list(_sound(raw, epoch.epoch, keys))
     for note, said in sound:
         if said.size > number:

@@ -12,7 +12,7 @@ from typing import Final
 
 from gateway.audit.line import Fields
 from gateway.audit.log import Log
-from gateway.audit.note import VerifierKey
+from gateway.audit.opening import MOST_NOTES, read_whole
 from gateway.audit.places import EpochPlaces, whole_lines
 from gateway.audit.read import stated
 from gateway.audit.registry import Registry
@@ -42,13 +42,13 @@ class Candidate:
 
 
 class Pruning:
-    """Takes epochs away; ``sinks`` are those that must have got every record, ``also`` keys that signed earlier."""
+    """Takes epochs away; ``sinks`` are those that must have got every record."""
 
-    def __init__(self, log: Log, sinks: Sequence[str], also: Sequence[VerifierKey] = ()) -> None:
+    def __init__(self, log: Log, sinks: Sequence[str]) -> None:
         self._log = log
         self._registry = Registry(log)
         self._sinks = tuple([(name, Cursor(log.places.ship / f"{name}.json")) for name in sinks])
-        self._keys = (*log.trusted, *also)
+        self._keys = log.trusted
 
     def candidates(self, before: int, progress: Callable[[int], None] = lambda _records: None) -> list[Candidate]:
         """The epochs that ended before then (microseconds since the epoch), each looked at from end to end.
@@ -140,7 +140,8 @@ class Pruning:
         as_registered = (candidate.size, candidate.root, places.journal.stat().st_size - torn)
         if (tree.size, tree.root.hex(), whole) != as_registered:
             return "it is not what the registry says; run `splitgate audit verify`, and keep it as evidence"
-        notes = stated(places.checkpoints.read_bytes(), places.epoch, self._keys) if places.checkpoints.exists() else []
+        raw = read_whole(places.checkpoints, MOST_NOTES) if places.checkpoints.exists() else b""
+        notes = stated(raw, places.epoch, self._keys)
         said = [note.said for note in notes if note.said is not None]
         covered = candidate.size == 0 or (bool(said) and (said[-1].size, said[-1].root) == (tree.size, tree.root))
         return None if covered else "its last checkpoint does not cover it, or no key that is known signed that"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from gateway.audit.note import BadKey, BadNote, Checkpoint, VerifierKey, checkpoint, opened
+from gateway.audit.opening import MOST_LINE, lines_of, reading, size_of
 from gateway.domain.value import value
 
 _SIGNED: Final = rb"\n(?:\xe2\x80\x94 [^\n]+\n)+"
@@ -19,24 +20,29 @@ _WHOLE_SIGNATURE: Final = re.compile(rb"\xe2\x80\x94 [^\n ]+ [^\n]{92,}")
 
 
 class Lines:
-    """The whole lines of a file, without their line feeds; ``rest`` is how many bytes follow those that were taken."""
+    """The whole lines of a file, without their line feeds; ``rest`` is how many bytes follow those that were taken.
+
+    They end before a line that is longer than ``MOST_LINE``, which no record is; ``overlong`` says so.
+    """
 
     def __init__(self, path: Path, limit: int | None = None) -> None:
         self._path = path
         self._limit = limit
         self.rest = limit or 0
+        self.overlong = False
 
     def __iter__(self) -> Generator[bytes]:
-        left = self._path.stat().st_size if self._limit is None else self._limit
-        try:
-            with self._path.open("rb") as file:
-                for line in file:
-                    if len(line) > left or line[-1] != 10:
+        with reading(self._path) as file:
+            left = size_of(file) if self._limit is None else self._limit
+            try:
+                for line in lines_of(file):
+                    self.overlong = MOST_LINE < len(line) <= left
+                    if self.overlong or len(line) > left or line[-1] != 10:
                         return
                     left -= len(line)
                     yield line[:-1]
-        finally:
-            self.rest = left
+            finally:
+                self.rest = left
 
 
 @value
@@ -98,7 +104,7 @@ def is_torn(part: Stated, log: str, keys: Sequence[VerifierKey]) -> bool:
 def is_held(lock: Path) -> bool | None:
     """Whether a process holds the lock; None where that cannot be told: no such file, or none that may be read."""
     try:
-        with lock.open("rb") as file:
+        with reading(lock) as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True

@@ -11,6 +11,7 @@ from typing import Final
 from gateway.audit.facts import CANARY, HIDDEN
 from gateway.audit.line import Fields, Value
 from gateway.audit.looked import Then, settings_of
+from gateway.audit.mask import TOOL, UNOFFERED
 from gateway.audit.search import number_of, object_of, objects_of, tenant_of, text_of, values_of
 from gateway.domain.detection import Detection, Facts, FactType, FactValue, Mark, Scanned, Stage, Subject
 from gateway.domain.prompt import Data, History, Instruction, Media, Trust
@@ -19,7 +20,7 @@ from gateway.pipeline.again import RESTORED
 from gateway.pipeline.seams import MARGIN, Seam, seams_of, spread
 from gateway.pipeline.subjects import NAMES, OPTIONS, Places
 from policies.engine.applicable import Applicable
-from policies.engine.doubt import unknown
+from policies.engine.doubt import settled, unknown
 from policies.engine.model import UNKNOWN_TOOL, ToolRule
 
 NOT_LOOKED: Final = "its detector did not look"
@@ -29,10 +30,19 @@ IS_TEXT: Final = "it may hold text, so no record does"
 NOT_PLANTED: Final = "no canary stood among the instructions"
 IS_NAME: Final = "policy wanted the names gone from the record"
 NO_NAME: Final = "the model made the tool's name up, and records do not repeat it"
+NOT_OFFERED: Final = "the request offered no such tool, and records do not repeat its name"
+NUMBERED: Final = "records number the calls of earlier turns, and do not repeat their ids"
 NOT_JUDGED: Final = "no rule looked at tool calls"
 OTHER_TOOLS: Final = "the policies then said something else of the tool"
 OTHER_GROUNDS: Final = "other texts counted as data then"
 
+# Stands for names that policy wanted gone.
+GONE: Final = "(hidden)"
+# What hangs not only on the request and the policy itself, but on the other policies too.
+_VOLATILE: Final = frozenset(
+    {"tainted", "tool.effect", "tool.declared", "tool.derived", "tool.derived_args"}
+    | {f"det.canary.{short}" for short in ("found", "plain", "encoded", "split", "count", "kinds")}
+)
 _SEGMENT: Final = {"instruction": Instruction, "data": Data, "media": Media, "history": History}
 _PARTS: Final = frozenset({"reasoning", "arguments"})
 
@@ -52,6 +62,10 @@ class Doubts:
         why = self._why.get((stage, where), {})
         return [(ref, told) for ref in refs if (told := why.get(ref) or why.get(ref.rpartition(".")[0]))]
 
+    def any_at(self, stage: Stage, where: str) -> bool:
+        """Whether anything is not known there."""
+        return (stage, where) in self._why
+
     def __bool__(self) -> bool:
         return bool(self._why)
 
@@ -61,7 +75,7 @@ class Recall:
     """Recalls what was judged, for policies that ask.
 
     ``types`` are those of the facts that their conditions can read, ``services`` the names of detectors that ask one.
-    ``canary`` says whether one stood among the instructions then.
+    ``canary`` says whether one stood among the instructions then, ``findings`` what was found.
     """
 
     types: Mapping[str, FactType]
@@ -70,6 +84,9 @@ class Recall:
     policies: Applicable
     doubts: Doubts
     canary: bool
+    findings: Sequence[Fields]
+    # Whether all policies are those of then.
+    same: bool
 
     def look(self, subject: Subject, det: Fields, looked: frozenset[str] | None = None) -> Scanned:
         """What the detectors that the policies ask saw there; ``det`` is what the record says of the place."""
@@ -80,7 +97,32 @@ class Recall:
             found = self._found(subject, key, det, then)
             if found is not None:
                 seen[key] = found
+        if self.doubts.any_at(stage, subject.where):
+            subject = self._settled(subject)
         return Scanned(subject=subject, detections=seen)
+
+    def _settled(self, subject: Subject) -> Subject:
+        """With what is known of rules that looked at the very same then: whether they hit."""
+        facts = dict(subject.facts)
+        for part in self.policies.parts[subject.stage]:
+            then = self.then.policies.get(part.policy.name)
+            if then is not None and then.digest == part.policy.digest:
+                for ready in part.rules:
+                    if self.same or _VOLATILE.isdisjoint(ready.rule.when.refs):
+                        name = settled(part.policy.name, ready.rule.id)
+                        facts[name] = self._hit(part.policy.name, ready.rule.id, subject)
+        return Subject(stage=subject.stage, where=subject.where, text="", facts=facts)
+
+    def _hit(self, policy: str, rule: str, subject: Subject) -> bool:
+        """A place whose name is hidden may be any."""
+        wheres = {subject.where, GONE}
+        return any(
+            text_of(one, "policy") == policy
+            and text_of(one, "rule") == rule
+            and text_of(one, "stage") == subject.stage.value
+            and text_of(one, "where") in wheres
+            for one in self.findings
+        )
 
     def look_as_data(self, subject: Subject, came: "Came", demoted_then: frozenset[str]) -> Scanned:
         """The same of an instruction that counts as data: what computes saw the same text at either stage."""
@@ -318,9 +360,11 @@ def tool_facts(
 
 def hidden_names(one: Subject) -> dict[str, str]:
     """The facts of a segment that the record hides."""
-    if one.facts.get("segment.origin") != "(hidden)":
-        return {}
-    return {"segment.id": IS_NAME, "segment.origin": IS_NAME}
+    origin = one.facts.get("segment.origin")
+    if origin == GONE:
+        return {"segment.id": IS_NAME, "segment.origin": IS_NAME}
+    hidden = {"segment.id": NUMBERED} if one.facts.get("segment.kind") == "arguments" else {}
+    return hidden | ({"segment.origin": NOT_OFFERED} if origin == f"{TOOL}{UNOFFERED}" else {})
 
 
 def tool_name(told: str) -> str | None:

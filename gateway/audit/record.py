@@ -1,7 +1,8 @@
 """What does a record say of a request, and what never?
 
 Pure: domain values in, the fields of ``docs/audit-format.md`` out. Texts go in only as lengths and as
-commitments by the keys of the data subject, never themselves; names that a model made up are not repeated.
+commitments by the keys of the data subject, never themselves; names and ids that a model or an upstream made up are
+not repeated.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -10,15 +11,18 @@ from typing import Final
 
 import orjson
 
+from gateway.audit._told import Heard
 from gateway.audit.line import Value
-from gateway.audit.mask import masked_name
+from gateway.audit.mask import TOOL, masked_name, masked_origin
 from gateway.domain.evidence import Timeline
-from gateway.domain.exchange import Choice, Handling, Usage
+from gateway.domain.exchange import Handling, Usage
 from gateway.domain.finding import Finding
 from gateway.domain.identity import ANONYMOUS, Caller
 from gateway.domain.jsonvalue import JsonObject
-from gateway.domain.prompt import Data, History, Instruction, Media, Prompt, Segment, Tool, ToolCall
+from gateway.domain.prompt import Data, History, Instruction, Media, Prompt, Segment, Speaker, Tool
 from gateway.domain.verdict import Decision, Weight
+from gateway.pipeline.seams import JOINT
+from gateway.pipeline.subjects import OPTIONS, Places
 from gateway.pipeline.trail import Judgement
 from policies.engine.evaluate import watched
 
@@ -27,6 +31,7 @@ Commit = Callable[[str, str | None], str]
 
 # Stands for an origin where policy wanted names gone.
 _HIDDEN: Final = "(hidden)"
+_ARGUMENTS: Final = "arguments"
 _CHANNELS: Final[Mapping[type[Segment], str]] = {
     Instruction: "instruction",
     Data: "data",
@@ -97,10 +102,13 @@ def segments(
 ) -> list[dict[str, Value]]:
     """Every segment in order, and beside it what was sent in its place where that is another text."""
     changed = None if sent is None or sent is came else _texts(sent)
+    offered = frozenset([tool.name for tool in came.tools])
     told: list[dict[str, Value]] = []
     for turn in came.turns:
         for number, segment in enumerate(turn.segments):
             one = _segment(segment, commit)
+            if turn.speaker is Speaker.TOOL:
+                one["origin"] = masked_origin(str(one["origin"]), offered)
             if number:
                 one["joins"] = 1
             if changed is not None:
@@ -114,7 +122,7 @@ def segments(
         if turn.reasoning is not None:
             told.append(_history("reasoning", "history", turn.reasoning, commit) | {"kind": "reasoning"})
         told += [
-            _history(call.id, f"tool:{call.name}", call.arguments, commit) | {"kind": "arguments"}
+            _history(call.id, f"{TOOL}{masked_name(call.name, offered)}", call.arguments, commit) | {"kind": _ARGUMENTS}
             for call in turn.tool_calls
         ]
     return told
@@ -129,6 +137,33 @@ def renamed(told: Sequence[dict[str, Value]], findings: Sequence[Finding]) -> tu
     return tuple([replace(one, where=numbers.get(one.where, _HIDDEN)) for one in findings])
 
 
+def numbered(told: Sequence[dict[str, Value]], tools: Sequence[Tool]) -> Mapping[str, str]:
+    """Call earlier turns' calls by numbers: their ids were an upstream's to make up.
+
+    Gives the places of the request that are called otherwise now, for ``place_in``.
+    """
+    came, now = Places(), Places()
+    changed: dict[str, str] = {}
+    calls = 0
+    for one in told:
+        before = came.name(str(one["id"]))
+        if one.get("kind") == _ARGUMENTS:
+            calls += 1
+            one["id"] = f"call-{calls}"
+        changed[before] = now.name(str(one["id"]))
+    for name in (*[tool.name for tool in tools], OPTIONS):
+        changed[came.name(name)] = now.name(name)
+    return {before: after for before, after in changed.items() if before != after}
+
+
+def place_in(changed: Mapping[str, str], where: str) -> str:
+    """What the place ``where`` is called in the record: a text, or the seam between two."""
+    if where in changed:
+        return changed[where]
+    first, joint, last = where.partition(JOINT)
+    return f"{changed.get(first, first)}{joint}{changed.get(last, last)}" if joint else where
+
+
 def options(tools: Sequence[Tool], values: JsonObject, commit: Commit) -> dict[str, Value]:
     """What the request says beside its prompt: only commitments, since descriptions and schemas are text."""
     told: dict[str, Value] = {}
@@ -140,26 +175,32 @@ def options(tools: Sequence[Tool], values: JsonObject, commit: Commit) -> dict[s
     return told
 
 
-def outputs(choices: Iterable[Choice], commit: Commit) -> list[dict[str, Value]]:
-    """Every text that the client got."""
+def outputs(texts: Iterable[Heard]) -> list[dict[str, Value]]:
+    """Every text that the client got; ``cut`` where not all of it is kept."""
     return [
-        {"channel": channel, "choice": choice.index, "length": len(text), "commitment": commit(text, None)}
-        for choice in choices
-        for channel, text in texts_of(choice)
+        {
+            "channel": one.label,
+            "choice": one.choice,
+            "length": one.length,
+            "commitment": one.commitment,
+            **({"cut": 1} if one.cut else {}),
+        }
+        for one in texts
     ]
 
 
-def texts_of(choice: Choice) -> list[tuple[str, str]]:
-    """The texts of an answer by their channel, empty ones left out."""
-    named = (("text", choice.text), ("reasoning", choice.reasoning), ("refusal", choice.refusal))
-    return [(channel, text) for channel, text in named if text]
-
-
-def calls(
-    choices: Iterable[Choice], offered: frozenset[str], *, tainted: bool, commit: Commit
-) -> list[dict[str, Value]]:
+def calls(made: Iterable[Heard], offered: frozenset[str], *, tainted: bool) -> list[dict[str, Value]]:
     """Every tool call that the client got."""
-    return [_call(choice.index, call, offered, tainted, commit) for choice in choices for call in choice.tool_calls]
+    return [
+        {
+            "choice": one.choice,
+            "name": masked_name(one.label, offered),
+            "length": one.length,
+            "arguments": one.commitment,
+            "tainted": int(tainted),
+        }
+        for one in made
+    ]
 
 
 def attempt(handling: Handling, upstream: str, number: int) -> dict[str, Value]:
@@ -216,16 +257,6 @@ def _history(id_: str, origin: str, text: str, commit: Commit) -> dict[str, Valu
         "origin": origin,
         "length": len(text),
         "commitment": commit(text, None),
-    }
-
-
-def _call(choice: int, call: ToolCall, offered: frozenset[str], tainted: bool, commit: Commit) -> dict[str, Value]:
-    return {
-        "choice": choice,
-        "name": masked_name(call.name, offered),
-        "length": len(call.arguments),
-        "arguments": commit(call.arguments, None),
-        "tainted": int(tainted),
     }
 
 

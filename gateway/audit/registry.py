@@ -13,7 +13,9 @@ from typing import Final
 
 from gateway.audit.line import NO_LINE, VERSION, Fields, NotCanonical, Value, canonical, parsed
 from gateway.audit.log import Log
-from gateway.audit.note import Checkpoint
+from gateway.audit.marks import REGISTRY
+from gateway.audit.note import BadNote, Checkpoint, checkpoint, opened
+from gateway.audit.opening import Unfit, open_safely, read_whole
 from gateway.audit.places import registry_entry
 from gateway.audit.tree import Tree, leaf_hash
 from gateway.domain.errors import AuditUnavailable
@@ -37,7 +39,7 @@ class Registry:
             OSError: the folder cannot be used.
         """
         self._disk.make_folder(self._places.registry)
-        descriptor = os.open(self._places.root / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        descriptor = open_safely(self._places.root / ".lock", os.O_RDWR | os.O_CREAT)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             yield
@@ -48,10 +50,10 @@ class Registry:
         """Write an entry, under ``locked`` alone; the checkpoint over all entries then.
 
         Raises:
-            AuditUnavailable: the entries that are there are not whole.
+            AuditUnavailable: the entries that are there are not whole, or not ours.
             OSError: it cannot be written.
         """
-        tree, prev = self._read()
+        tree, prev, _ = self._read()
         number = tree.size + 1
         fields: Fields = {
             "v": VERSION,
@@ -64,9 +66,12 @@ class Registry:
         }
         line = canonical(fields)
         tree.add(leaf_hash(line))
-        checkpoint, note = self._log.checkpoint("registry", tree)
+        made, note = self._log.checkpoint(REGISTRY, tree)
         self._disk.publish(self._places.registry / f"{number:08d}", line + b"\n\n" + note)
-        return checkpoint
+        self._log.marks.keep(REGISTRY, note, self._disk)
+        if entry in _ENDED:
+            self._log.marks.drop(epoch)
+        return made
 
     def head(self) -> Checkpoint:
         """The size and root of what is there, which nothing vouches for yet.
@@ -75,8 +80,8 @@ class Registry:
             AuditUnavailable: the entries are not whole.
             OSError: they cannot be read.
         """
-        tree, _ = self._read()
-        return Checkpoint(origin=self._log.origin("registry"), size=tree.size, root=tree.root)
+        tree, _, _ = self._read()
+        return Checkpoint(origin=self._log.origin(REGISTRY), size=tree.size, root=tree.root)
 
     def left_open(self) -> list[str]:
         """The epochs that were opened and have no end yet, in their order; raises as ``head`` does."""
@@ -91,33 +96,57 @@ class Registry:
 
     def entries(self) -> list[Mapping[str, Value]]:
         """All entries in their order; raises as ``head`` does."""
-        return [fields for _, fields in self._lines()]
+        return self._read()[2]
 
-    def _read(self) -> tuple[Tree, str]:
+    def _read(self) -> tuple[Tree, str, list[Mapping[str, Value]]]:
+        """The tree over all entries, the last one's leaf, and the entries: once it is certain that they are ours."""
+        mark = self._log.mark(REGISTRY)
         tree, prev = Tree(), NO_LINE
-        for line, _ in self._lines():
+        found = self._lines()
+        for line, _, _ in found:
             leaf = leaf_hash(line)
             tree.add(leaf)
             prev = leaf.hex()
-        return tree, prev
+            if mark is not None and tree.size == mark.size and tree.root != mark.root:
+                raise self._damaged("an entry up to", f"{mark.size:08d}")
+        if mark is not None and tree.size < mark.size:
+            raise self._damaged("the missing entry", f"{tree.size + 1:08d}")
+        if tree.size:
+            self._check(found[-1][2], Checkpoint(origin=self._log.origin(REGISTRY), size=tree.size, root=tree.root))
+        return tree, prev, [fields for _, fields, _ in found]
 
-    def _lines(self) -> list[tuple[bytes, Fields]]:
-        found: list[tuple[bytes, Fields]] = []
+    def _check(self, note: bytes, expected: Checkpoint) -> None:
+        """The newest entry's note must say just what the entries say: it vouches for all before it."""
+        try:
+            vouched = checkpoint(opened(note, self._log.trusted)) == expected
+        except BadNote:
+            vouched = False
+        if not vouched:
+            raise self._damaged(
+                "none of the keys in `audit.signing_keys` vouches for the entries up to", f"{expected.size:08d}"
+            )
+
+    def _lines(self) -> list[tuple[bytes, Fields, bytes]]:
+        found: list[tuple[bytes, Fields, bytes]] = []
         for number, path in enumerate(self._places.entries(), start=1):
-            entry = registry_entry(path.read_bytes())
+            try:
+                entry = registry_entry(read_whole(path))
+            except Unfit as error:
+                raise self._damaged("the entry", path.name) from error
             if entry is None or path.name != f"{number:08d}":
-                raise self._damaged(path.name)
+                raise self._damaged("the entry", path.name)
             try:
                 fields = parsed(entry[0])
             except NotCanonical as error:
-                raise self._damaged(path.name) from error
+                raise self._damaged("the entry", path.name) from error
             if not {"entry", "epoch"} <= fields.keys():
-                raise self._damaged(path.name)
-            found.append((entry[0], fields))
+                raise self._damaged("the entry", path.name)
+            found.append((entry[0], fields, entry[1]))
         return found
 
-    def _damaged(self, name: str) -> AuditUnavailable:
+    def _damaged(self, what: str, name: str) -> AuditUnavailable:
         return AuditUnavailable(
-            f"the audit registry is damaged at {self._places.registry / name}: run `splitgate audit verify`, keep the "
-            "folder as evidence, and set `audit.dir` to a new one"
+            f"the audit registry is not what was written: {what} {self._places.registry / name}. Run `splitgate audit "
+            "verify`, keep the folder as evidence, and set `audit.dir` to a new one; after a change of keys name the "
+            "old key beside the new one"
         )

@@ -133,7 +133,7 @@ class Replay:
         standing = self._tried.standing(fields, then)
         doubts = Doubts()
         came = came_of(fields)
-        recall = self._tried.recall(then, standing.most, doubts, canary=came.canary)
+        recall = self._tried.recall(fields, then, standing.most, doubts, canary=came.canary)
         demoted_then = recorded_demotions(fields, came)
         scanned = [recall.look(*_place(recall, came, one)) for one in (*came.subjects, *_tools(recall, came))]
 
@@ -165,7 +165,7 @@ class Replay:
         then = self._looked.then(fields)
         standing = self._tried.standing(asked.fields, then)
         doubts = Doubts()
-        recall = self._tried.recall(then, standing.most, doubts, canary=asked.came.canary)
+        recall = self._tried.recall(fields, then, standing.most, doubts, canary=asked.came.canary)
         base = bool(asked.came.common["tainted"])
         ground = Ground(
             tainted_then=base or bool(asked.demoted_then),
@@ -176,8 +176,7 @@ class Replay:
         common = {**asked.came.common, "tainted": ground.tainted}
         choices = AnswerRecall(recall=recall, fields=fields, common=common, ground=ground).choices()
         now = time_of(fields) / _MICROSECONDS
-        same = text_of(fields, "revision") == self._tried.revision
-        judged = [self._judge(said, standing, doubts, now, same=same) for said in choices.values()]
+        judged = [self._judge(said, standing, doubts, now, same=recall.same) for said in choices.values()]
         bounds = _Bounds(sure=together([one.sure for one, _ in judged]), most=together([one.most for one, _ in judged]))
         more = [*_undrawn(standing), *dict.fromkeys([doubt for _, mine in judged for doubt in mine])]
         return _outcome("out", fields, bounds, _why(bounds, standing, doubts), more)

@@ -18,6 +18,7 @@ from typing import Final
 from gateway.audit.line import NO_LINE, NotCanonical, parsed
 from gateway.audit.log import Log
 from gateway.audit.note import BadNote, Checkpoint, checkpoint, opened, signed
+from gateway.audit.opening import MOST_NOTES, Unfit, open_safely, read_whole
 from gateway.audit.places import EpochPlaces, event_of, whole_lines
 from gateway.audit.registry import Registry
 from gateway.audit.tree import EMPTY_ROOT, Tree, leaf_hash
@@ -57,8 +58,11 @@ def seal_left_open(log: Log, registry: Registry, by: str, failed: Collection[str
     sealed: list[str] = []
     for epoch in registry.left_open():
         cause = "write-failed" if epoch in failed else "crash"
-        if epoch != by and _seal(log, log.places.epoch(epoch), registry, by, cause):
-            sealed.append(epoch)
+        try:
+            if epoch != by and _seal(log, log.places.epoch(epoch), registry, by, cause):
+                sealed.append(epoch)
+        except Unfit as error:
+            _log.error("audit: the epoch %s is not as it was (%s); run `splitgate audit verify`", epoch, error.strerror)
     return sealed
 
 
@@ -108,7 +112,7 @@ def _seal(log: Log, places: EpochPlaces, registry: Registry, by: str, cause: str
 @contextmanager
 def _abandoned(places: EpochPlaces) -> Generator[bool]:
     """Whether no process holds the epoch's lock; if so, nobody else gets it meanwhile."""
-    descriptor = os.open(places.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    descriptor = open_safely(places.lock, os.O_RDWR | os.O_CREAT)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -120,7 +124,7 @@ def _abandoned(places: EpochPlaces) -> Generator[bool]:
 
 
 def _look(log: Log, places: EpochPlaces) -> _Found:
-    last = _last_checkpoint(log, places)
+    last = _newest(log, places)
     tree, prev, whole = Tree(), NO_LINE, 0
     agrees = last is None or (last.size == 0 and last.root == EMPTY_ROOT)
     for number, line in enumerate(whole_lines(places.journal)):
@@ -149,6 +153,12 @@ def _follows(line: bytes, prev: str, event: str) -> bool:
     return fields.get("prev") == prev and fields.get("event") == event
 
 
+def _newest(log: Log, places: EpochPlaces) -> Checkpoint | None:
+    """What the epoch's own process signed last: as its file says, or as our mark does, if that says more."""
+    kept, mark = _last_checkpoint(log, places), log.mark(places.epoch)
+    return mark if kept is None or (mark is not None and mark.size > kept.size) else kept
+
+
 def _last_checkpoint(log: Log, places: EpochPlaces) -> Checkpoint | None:
     """The last whole one that our own keys signed."""
     for note in reversed(_notes(places)):
@@ -164,7 +174,7 @@ def _last_checkpoint(log: Log, places: EpochPlaces) -> Checkpoint | None:
 def _notes(places: EpochPlaces) -> list[bytes]:
     """The whole notes of an epoch: a text, an empty line, signature lines, and an empty line behind them."""
     try:
-        paragraphs = places.checkpoints.read_bytes().split(b"\n\n")
+        paragraphs = read_whole(places.checkpoints, MOST_NOTES).split(b"\n\n")
     except FileNotFoundError:
         return []
     # What follows the last empty line is no whole paragraph.
@@ -187,7 +197,7 @@ def _signed_in_time(log: Log, places: EpochPlaces, found: _Found) -> int:
 
 
 def _noted(places: EpochPlaces) -> int | None:
-    noted = _NOTED.search(places.lock.read_bytes())
+    noted = _NOTED.search(read_whole(places.lock))
     return None if noted is None else int(noted[1])
 
 
@@ -198,7 +208,7 @@ def _sign(log: Log, places: EpochPlaces, found: _Found) -> None:
 
 def _gap(places: EpochPlaces) -> bytes:
     """What has to stand before a further note: what a crash tore off stays, and becomes a paragraph of its own."""
-    raw = places.checkpoints.read_bytes() if places.checkpoints.is_file() else b""
+    raw = read_whole(places.checkpoints, MOST_NOTES) if places.checkpoints.exists() else b""
     if not raw or raw.endswith(b"\n\n"):
         return b""
     return b"\n" if raw.endswith(b"\n") else b"\n\n"

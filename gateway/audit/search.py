@@ -13,6 +13,7 @@ from typing import Final
 
 from gateway.audit.line import Fields, NotCanonical, Value, parsed
 from gateway.audit.places import EpochPlaces, Places, whole_lines
+from gateway.audit.read import Lines
 from gateway.domain.value import value
 
 _BEGAN: Final = "%Y%m%dT%H%M%SZ"
@@ -119,8 +120,9 @@ def _push(open_now: list[_Next], epoch: str, records: Iterator[Fields]) -> None:
 
 
 def _records(places: EpochPlaces, passed: Passed, only: bytes) -> Iterator[Fields]:
+    lines = Lines(places.journal)
     try:
-        for line in whole_lines(places.journal):
+        for line in lines:
             if only not in line:
                 continue
             try:
@@ -137,6 +139,8 @@ def _records(places: EpochPlaces, passed: Passed, only: bytes) -> Iterator[Field
         return
     except OSError as error:
         passed.epochs.append(f"{places.epoch}: {error.strerror}")
+    if lines.overlong:
+        passed.epochs.append(f"{places.epoch}: it holds a line that is too long for a record, and ends there")
 
 
 def began(epoch: str) -> int:

@@ -20,7 +20,7 @@ from functools import lru_cache
 from hashlib import sha256
 from hmac import digest
 from pathlib import Path
-from typing import Final, Never, Self
+from typing import Final, Never, Protocol, Self
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -31,7 +31,17 @@ from gateway.audit._subjects_file import Erased, SubjectsFile
 from gateway.audit.kept import kept_text
 from gateway.domain.errors import StateUnusable
 
-__all__ = ["KEEP_S", "MASTER_FILE", "Erased", "Keys", "MasterKey", "SubjectKeys", "kept_text", "load_or_make_master"]
+__all__ = [
+    "KEEP_S",
+    "MASTER_FILE",
+    "Commitment",
+    "Erased",
+    "Keys",
+    "MasterKey",
+    "SubjectKeys",
+    "kept_text",
+    "load_or_make_master",
+]
 
 # Where the master key lies below the folder for state, unless the configuration names one.
 MASTER_FILE: Final = "audit-master.key"
@@ -107,6 +117,38 @@ class MasterKey:
         raise TypeError("a master key is not copied or written anywhere")
 
 
+class Hashing(Protocol):
+    """A hash under way, as hashlib has them."""
+
+    def copy(self) -> Self: ...
+
+    def update(self, data: bytes, /) -> None: ...
+
+    def digest(self) -> bytes: ...
+
+    def hexdigest(self) -> str: ...
+
+
+class Commitment:
+    """A commitment to a text that comes in pieces: HMAC as RFC 2104 has it."""
+
+    __slots__ = ("_inner", "_outer")
+
+    def __init__(self, inner: Hashing, outer: Hashing) -> None:
+        self._inner = inner.copy()
+        self._outer = outer
+
+    def update(self, text: str) -> None:
+        """More of the text."""
+        self._inner.update(text.encode("utf-8", "surrogatepass"))
+
+    def hexdigest(self) -> str:
+        """The commitment to all of it so far: 64 hexadecimal digits."""
+        outer = self._outer.copy()
+        outer.update(self._inner.digest())
+        return outer.hexdigest()
+
+
 class Keys:
     """What derives from the key of one subject, or of a tenant as such.
 
@@ -127,14 +169,14 @@ class Keys:
 
     def commitment(self, text: str) -> str:
         """The commitment to a text: 64 hexadecimal digits."""
-        return self.commitment_of(text.encode("utf-8", "surrogatepass"))
-
-    def commitment_of(self, raw: bytes) -> str:
-        """The same of bytes."""
         inner, outer = self._inner.copy(), self._outer.copy()
-        inner.update(raw)
+        inner.update(text.encode("utf-8", "surrogatepass"))
         outer.update(inner.digest())
         return outer.hexdigest()
+
+    def begin(self) -> Commitment:
+        """The commitment to a text that is still to come."""
+        return Commitment(self._inner, self._outer)
 
     def __repr__(self) -> str:
         return f"Keys(row={self.row!r})"

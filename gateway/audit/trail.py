@@ -9,11 +9,12 @@ import asyncio
 import contextlib
 import secrets
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 from gateway.audit import facts, record
+from gateway.audit._chain import Untellable
 from gateway.audit._custody import Custody, Kept
 from gateway.audit._told import Told
 from gateway.audit.journal import Journal, Record
@@ -38,7 +39,7 @@ from gateway.pipeline.trail import Judgement
 _Segments: TypeAlias = list[dict[str, Value]]
 
 # The part of the journal's deadline that keys of data subjects may take before it begins.
-_KEYS_SHARE: Final = 0.25
+_KEYS_SHARE: Final = 0.2
 
 UNAUDITED: Final = "unaudited"
 CLIENT_GONE: Final = "client_gone"
@@ -151,6 +152,7 @@ class RequestTrail:
         if recording is not None and judgement is not None:
             came, began = judgement.came, time.perf_counter_ns()
             custody = await self._keys(recording, came)
+            self._told.listen(custody.begin, keeps=recording.content)
             segments = await runner_for(_size(came))(
                 lambda: record.segments(came, sent, custody.commit, custody.pseudonym_of)
             )
@@ -212,23 +214,40 @@ class RequestTrail:
         if self._recording is not None and self._caller is not None:
             # What cannot be recorded now is counted by the journal.
             with contextlib.suppress(AuditUnavailable):
-                told = self._outcome(_NOBODY, error)
-                self._recording.journal.note("outcome", told, self._output_blob(self._recording))
+                self._note_outcome(self._recording, _NOBODY, error)
         self._observe(_NOBODY, error)
 
     async def _record_end(self, recording: Recording, status: int, error: str | None) -> None:
         if error == AuditUnavailable.code:
             # The caller is being refused for it already: nobody is made to wait once more.
             with contextlib.suppress(AuditUnavailable):
-                recording.journal.note("outcome", self._outcome(status, error), self._output_blob(recording))
+                self._note_outcome(recording, status, error)
             return
         await self._keys(recording, None)
         if self._judgement is not None and self._intent is None and error is not None:
             await self._record_refusal(recording, self._judgement)
+        try:
+            told = self._outcome(status, error)
+            blob = self._output_blob(recording)
+            self._ordered = True
+            await recording.journal.write("outcome", told, blob)
+        except Untellable as untellable:
+            # The caller will be told this error: that much can be recorded.
+            await recording.journal.write("outcome", self._least(untellable.code))
+            raise
+
+    def _note_outcome(self, recording: Recording, status: int, error: str | None) -> None:
         told = self._outcome(status, error)
-        blob = self._output_blob(recording)
-        self._ordered = True
-        await recording.journal.write("outcome", told, blob)
+        try:
+            recording.journal.note("outcome", told, self._output_blob(recording))
+        except Untellable:
+            recording.journal.note("outcome", self._least(error or Untellable.code))
+
+    def _least(self, error: str) -> Record:
+        """An outcome of which nothing is told that somebody else made up."""
+        told = self._head("out")
+        told |= {"error": error, "times": record.times(self.timeline)}
+        return told if self._intent is None else {**told, "intent": self._intent}
 
     async def _record_refusal(self, recording: Recording, judgement: Judgement) -> None:
         """What policy refused, or no target could serve. The outcome that follows is waited for, this is not."""
@@ -247,13 +266,17 @@ class RequestTrail:
     def _judged(self, judgement: Judgement, segments: _Segments, findings: Sequence[Finding], decision: str) -> Record:
         """What came, and what was made of it."""
         hides = hides_names(judgement.verdict.found.edits)
+        changed: Mapping[str, str] = {}
         if hides:
             findings = record.renamed(segments, findings)
+        else:
+            changed = record.numbered(segments, judgement.came.tools)
+            findings = [replace(one, where=record.place_in(changed, one.where)) for one in findings]
         told = self._head("in")
         told |= record.judged(judgement)
         told |= record.decided(findings, decision)
         told["segments"] = segments
-        seen = facts.of_request(judgement, self._request, self._evidence.closed, hides_names=hides)
+        seen = facts.of_request(judgement, self._request, self._evidence.closed, changed, hides_names=hides)
         if seen:
             told["facts"] = seen
         return told
@@ -283,7 +306,8 @@ class RequestTrail:
             told["decision"] = said.handling.decision
         told |= self._answer()
         if self._seen is not None and judgement is not None and error is None:
-            seen = facts.of_answer(self._seen, judgement, said.choices, self._evidence.closed)
+            heard = [(one.choice, one.label) for one in said.texts]
+            seen = facts.of_answer(self._seen, judgement, heard, self._evidence.closed)
             if seen:
                 told["facts"] = seen
         if self._request is not None and self._request.options.stream:
@@ -296,15 +320,14 @@ class RequestTrail:
         """What the client got."""
         said, custody = self._told, self._custody
         told: Record = {}
-        choices = said.choices
-        if choices and custody is not None and custody.ready:
-            judgement = self._judgement
-            offered = frozenset[str]() if judgement is None else frozenset([t.name for t in judgement.came.tools])
-            tainted = judgement is not None and judgement.tainted
-            told["output"] = self._outputs = record.outputs(choices, custody.commit)
-            calls = record.calls(choices, offered, tainted=tainted, commit=custody.commit)
+        if custody is not None and custody.ready:
+            judgement, texts, calls = self._judgement, said.texts, said.calls
+            if texts:
+                told["output"] = self._outputs = record.outputs(texts)
             if calls:
-                told["calls"] = calls
+                offered = frozenset[str]() if judgement is None else frozenset([t.name for t in judgement.came.tools])
+                tainted = judgement is not None and judgement.tainted
+                told["calls"] = record.calls(calls, offered, tainted=tainted)
         if said.approval is not None:
             told["approval"] = said.approval
         if said.finish:
@@ -319,7 +342,7 @@ class RequestTrail:
         if not recording.content or custody is None or not self._outputs:
             return b""
         event, offset = recording.journal.place()
-        texts = [text for choice in self._told.choices for _, text in record.texts_of(choice)]
+        texts = ["".join(one.pieces) for one in self._told.texts]
         return custody.sealed(event, offset, [(e, None, text) for e, text in zip(self._outputs, texts, strict=True)])
 
     def _head(self, way: str) -> Record:
@@ -399,6 +422,7 @@ def _input_blob(
     pieces: list[Kept] = []
     for entry in segments:
         id_ = str(entry["id"])
-        if id_ in texts and entry["channel"] != "media":
+        # Calls and reasoning have names that a segment may have too.
+        if id_ in texts and "kind" not in entry:
             pieces.append((entry, subjects.get(id_), texts[id_]))
     return custody.sealed(event, offset, pieces)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from gateway.audit.line import Fields
 from gateway.audit.looked import Stood, Then
 from gateway.audit.recall import Doubts, Recall
-from gateway.audit.search import object_of, tenant_of, text_of
+from gateway.audit.search import object_of, objects_of, tenant_of, text_of
 from gateway.domain.detection import FactType
 from gateway.domain.value import value
 from policies.engine.applicable import Applicable
@@ -74,8 +74,8 @@ class Tried:
         most = self._ruleset([one is not False for one in drawn]).applicable(asker)
         return Standing(least=least, most=most, undecided=tuple([name for name in undecided if name in standing]))
 
-    def recall(self, then: Then, policies: Applicable, doubts: Doubts, *, canary: bool) -> Recall:
-        """What recalls, for ``policies``, what was judged under those of then."""
+    def recall(self, fields: Fields, then: Then, policies: Applicable, doubts: Doubts, *, canary: bool) -> Recall:
+        """What recalls, for ``policies``, what was judged under those of then, by the record ``fields``."""
         return Recall(
             types=self._types,
             services=self._services,
@@ -83,6 +83,8 @@ class Tried:
             policies=policies,
             doubts=doubts,
             canary=canary,
+            findings=objects_of(fields, "findings"),
+            same=text_of(fields, "revision") == self.revision,
         )
 
     def bound(self, of: Applicable, *, otherwise: bool) -> Applicable:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from gateway.audit.note import BadKey, SigningKey
+from gateway.audit.note import BadKey, SigningKey, VerifierKey
 from gateway.configuration.schema import (
     AnchorSection,
     AuditSection,
@@ -55,6 +55,7 @@ def build_audit(section: AuditSection, report: Report, surroundings: Surrounding
         name=section.name,
         content=section.content,
         signing_keys=_signing_keys(section, report, surroundings),
+        earlier_keys=_earlier_keys(section, report),
         master_key=_master_key(section, report, surroundings),
         deadline_s=section.deadline_s,
         checkpoint_records=section.checkpoint_records,
@@ -92,6 +93,16 @@ def _signing_keys(section: AuditSection, report: Report, surroundings: Surroundi
         if key.name != section.name:
             report.add(loc, f"this key is called {key.name}, and `audit.name` is {section.name}; make them one")
         found.append(secret)
+    return tuple(found)
+
+
+def _earlier_keys(section: AuditSection, report: Report) -> tuple[VerifierKey, ...]:
+    found: list[VerifierKey] = []
+    for index, text in enumerate(section.earlier_keys):
+        try:
+            found.append(VerifierKey.parse(text))
+        except BadKey as error:
+            report.add(("audit", "earlier_keys", index), f"{error}; `splitgate audit key show` prints public keys")
     return tuple(found)
 
 

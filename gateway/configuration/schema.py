@@ -188,13 +188,19 @@ class AuditSection(Section):
         description="Ed25519 keys that sign checkpoints, as `env:NAME` or `file:PATH`; several while keys are rotated. "
         "`splitgate audit key new` makes one. None: one is made in `state_dir`.",
     )
+    earlier_keys: tuple[str, ...] = Field(
+        default=(),
+        max_length=32,
+        description="Public keys, `NAME+ID+KEY`, of keys that signed this folder's journals earlier and sign no more. "
+        "Without one that vouches for what is there no journal is gone on with.",
+    )
     master_key: str | None = Field(
         default=None,
         description="Key that wraps the data subjects' keys, as `env:NAME` or `file:PATH`: 32 bytes in base64. None: "
         "one is made in `state_dir`.",
     )
     deadline_s: Annotated[float, Field(gt=0, le=30)] = Field(
-        default=0.8, description="How long a request waits for its record to be durable before it is refused."
+        default=0.75, description="How long a request waits for its record to be durable before it is refused."
     )
     checkpoint_records: int = Field(
         default=1000, ge=1, le=1_000_000, description="Sign a checkpoint after so many records,"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from gateway.audit.note import VerifierKey
 from gateway.domain.identity import Key
 from gateway.domain.model import Model
 from gateway.domain.target import Secret
@@ -86,6 +87,7 @@ class AuditSettings:
     name: str
     content: Literal["none", "encrypted"]
     signing_keys: tuple[Secret, ...]
+    earlier_keys: tuple[VerifierKey, ...]
     master_key: Secret | None
     deadline_s: float
     checkpoint_records: int

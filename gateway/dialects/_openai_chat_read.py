@@ -26,11 +26,20 @@ from gateway.dialects._media import by_reference
 from gateway.dialects._openai_chat_fields import FIELDS, REFERENCES, Treatment, check_together, refusal
 from gateway.dialects._openai_chat_parts import annotations, content, spoken
 from gateway.dialects._paths import shown
-from gateway.dialects._segments import data_parts, refuse_repeated_ids
+from gateway.dialects._segments import bounded, data_parts, refuse_repeated_ids
 from gateway.dialects._tools import chat_tool_choice, chat_tools, check_function_type
 from gateway.domain.jsonvalue import JsonObject, JsonValue
 from gateway.domain.prompt import Tool, ToolCall
-from gateway.domain.request import REASONING_FIELDS, ClientRequest, Message, Options, Part, RefusalPart, Role
+from gateway.domain.request import (
+    MOST_SEGMENTS,
+    REASONING_FIELDS,
+    ClientRequest,
+    Message,
+    Options,
+    Part,
+    RefusalPart,
+    Role,
+)
 
 NAME: Final = "openai_chat"
 
@@ -48,14 +57,16 @@ def read(body: JsonObject) -> ClientRequest:
     if body.get("tool_choice") is not None:
         values["tool_choice"] = chat_tool_choice(body["tool_choice"], "tool_choice", tools)
     stream, include_usage = _streaming(body)
-    return ClientRequest(
-        dialect=NAME,
-        model=model_name(body.get("model"), "model"),
-        messages=_messages(body),
-        tools=tools,
-        options=Options(stream=stream, include_usage=include_usage, values=values, extra=extra),
-        min_isolation=isolation(body.get("min_isolation"), "min_isolation"),
-        subject=_subject(body, values),
+    return bounded(
+        ClientRequest(
+            dialect=NAME,
+            model=model_name(body.get("model"), "model"),
+            messages=_messages(body),
+            tools=tools,
+            options=Options(stream=stream, include_usage=include_usage, values=values, extra=extra),
+            min_isolation=isolation(body.get("min_isolation"), "min_isolation"),
+            subject=_subject(body, values),
+        )
     )
 
 
@@ -124,8 +135,8 @@ def _messages(body: JsonObject) -> tuple[Message, ...]:
     listed = items(body.get("messages"), "messages")
     if not listed:
         raise wrong("messages", "hold at least one message")
-    if len(listed) > _MOST_MESSAGES:
-        raise wrong("messages", f"hold at most {_MOST_MESSAGES} messages")
+    if len(listed) > MOST_SEGMENTS:
+        raise wrong("messages", f"hold at most {MOST_SEGMENTS} messages")
     messages = [_message(value, f"messages[{i}]") for i, value in enumerate(listed)]
     data = body.get("data")
     if data is not None:
@@ -169,8 +180,6 @@ def _plain(role: Role) -> Callable[[_Fields, str], Message]:
     return read_plain
 
 
-# More turns than any model's context holds.
-_MOST_MESSAGES: Final = 10_000
 _TOOL: Final = frozenset({"role", "content", "name", "tool_call_id"})
 _FUNCTION: Final = frozenset({"role", "content", "name"})
 # The last three are what SDKs give back of an answer. Annotations say where it came from, and are no input of OpenAI's

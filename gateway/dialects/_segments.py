@@ -11,7 +11,15 @@ from gateway.dialects._checks import one_of, optional_name, optional_subject, re
 from gateway.dialects._media import base64_text, mime_type
 from gateway.domain.jsonvalue import JsonValue
 from gateway.domain.prompt import MediaKind, Trust
-from gateway.domain.request import DataPart, MediaPart, Message, RefusalPart
+from gateway.domain.request import (
+    MOST_SEGMENTS,
+    MOST_SUBJECTS,
+    ClientRequest,
+    DataPart,
+    MediaPart,
+    Message,
+    RefusalPart,
+)
 
 _DATA: Final = frozenset({"type", "id", "origin", "text", "subject"})
 _IMAGE: Final = frozenset({"type", "id", "origin", "mime", "content", "subject"})
@@ -77,3 +85,19 @@ def refuse_repeated_ids(messages: Iterable[Message]) -> None:
                 if part.id in seen:
                     raise wrong(f"{part.path}.id", "differ from every other segment's id")
                 seen.add(part.id)
+
+
+def bounded(request: ClientRequest) -> ClientRequest:
+    """The request, unless it holds too many segments, or is about too many persons."""
+    segments = 0
+    subjects = {request.subject} - {None}
+    for message in request.messages:
+        segments += len(message.parts) + len(message.tool_calls) + (message.reasoning is not None)
+        if segments > MOST_SEGMENTS:
+            raise wrong(message.path, f"keep the request to {MOST_SEGMENTS} segments, earlier tool calls included")
+        for part in message.parts:
+            if not isinstance(part, RefusalPart) and part.subject is not None:
+                subjects.add(part.subject)
+                if len(subjects) > MOST_SUBJECTS:
+                    raise wrong(f"{part.path}.subject", f"be one of at most {MOST_SUBJECTS} in a request")
+    return request

@@ -25,7 +25,7 @@ from gateway.dialects._checks import (
     wrong,
 )
 from gateway.dialects._forbidden import unknown
-from gateway.dialects._segments import data_parts, refuse_repeated_ids
+from gateway.dialects._segments import bounded, data_parts, refuse_repeated_ids
 from gateway.dialects._tools import choice_word, chosen, functions
 from gateway.domain.jsonvalue import JsonObject, JsonValue
 from gateway.domain.prompt import Tool, Trust
@@ -60,16 +60,18 @@ def read(body: JsonObject) -> ClientRequest:
             raise unknown(key, "")
     tools = () if body.get("tools") is None else functions(body["tools"], "tools")
     stream = flag(body.get("stream"), "stream")
-    return ClientRequest(
-        dialect=NAME,
-        model=model_name(body.get("model"), "model"),
-        messages=_messages(body),
-        tools=tools,
-        # The last event reports usage whether it was asked for or not.
-        options=Options(stream=stream, include_usage=stream, values=_values(body, tools)),
-        min_isolation=isolation(body.get("min_isolation"), "min_isolation"),
-        roleless=True,
-        subject=optional_subject(body.get("subject"), "subject"),
+    return bounded(
+        ClientRequest(
+            dialect=NAME,
+            model=model_name(body.get("model"), "model"),
+            messages=_messages(body),
+            tools=tools,
+            # The last event reports usage whether it was asked for or not.
+            options=Options(stream=stream, include_usage=stream, values=_values(body, tools)),
+            min_isolation=isolation(body.get("min_isolation"), "min_isolation"),
+            roleless=True,
+            subject=optional_subject(body.get("subject"), "subject"),
+        )
     )
 
 

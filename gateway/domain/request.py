@@ -12,6 +12,10 @@ from gateway.domain.jsonvalue import JsonObject, JsonValue
 from gateway.domain.prompt import MediaKind, Tool, ToolCall, Trust
 from gateway.domain.value import value
 
+# So many segments may a request hold in all, earlier turns' calls among them, and name so many persons: each is looked
+# at, recorded and committed to on its own.
+MOST_SEGMENTS = 2_000
+MOST_SUBJECTS = 64
 # The two names under which servers give and take an assistant's reasoning; the first is the one we write.
 REASONING_FIELDS = ("reasoning_content", "reasoning")
 

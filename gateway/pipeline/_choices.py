@@ -4,7 +4,7 @@ Rules that act and rules that only watch are kept apart, each with copies of the
 watches can change what goes on, or when.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain
 
 from gateway.domain.detection import Detections, Stage, Subject
@@ -25,6 +25,8 @@ class Choices:
         self._release: Release = release
         self._patience_s = patience_s
         self.known: dict[int, GuardedChoice] = {}
+        # Those that have not ended: nothing else has a deadline or questions, which are asked for at every event.
+        self._open: dict[int, GuardedChoice] = {}
 
     @classmethod
     def acting(cls, watch: Watch, unmark: Unmark) -> "Choices":
@@ -45,12 +47,16 @@ class Choices:
         choice = self.known.get(number)
         if choice is None:
             choice = GuardedChoice(number, self.watch, self._unmark, self._release, self._patience_s)
-            self.known[number] = choice
+            self.known[number] = self._open[number] = choice
         return choice
 
     def feed(self, event: ChoiceEvent, now: float) -> tuple[GuardEvent, ...]:
         """The events that may go on now that this one has come."""
-        return self.of(event.choice).feed(event, now)
+        choice = self.of(event.choice)
+        cleared = choice.feed(event, now)
+        if choice.ended:
+            self._open.pop(event.choice, None)
+        return cleared
 
     def annotate(self, number: int, extra: JsonObject) -> None:
         """The other words of a choice that came whole."""
@@ -59,20 +65,20 @@ class Choices:
     @property
     def deadline(self) -> float | None:
         """When the oldest of what is held has waited for as long as it may."""
-        return min([at for choice in self.known.values() if (at := choice.deadline) is not None], default=None)
+        return min([at for choice in self._open.values() if (at := choice.deadline) is not None], default=None)
 
     def expire(self, now: float) -> tuple[GuardEvent, ...]:
         """Block the choices whose deadline has come."""
-        return tuple(chain.from_iterable([choice.expire(now) for choice in self.known.values()]))
+        return self._ending([choice.expire(now) for choice in self._open.values()])
 
     def cut_off(self) -> tuple[GuardEvent, ...]:
         """Block the choices that have not ended."""
-        return tuple(chain.from_iterable([choice.cut_off() for choice in self.known.values()]))
+        return self._ending([choice.cut_off() for choice in self._open.values()])
 
     @property
     def questions(self) -> tuple[Subject, ...]:
         """What has to be asked of detectors that take another process or a service."""
-        return tuple([subject for choice in self.known.values() for subject in choice.questions])
+        return tuple([subject for choice in self._open.values() for subject in choice.questions])
 
     def answer(self, answers: Sequence[Detections], now: float) -> tuple[GuardEvent, ...]:
         """The events that may go on now that ``questions`` are answered, in their order.
@@ -83,17 +89,22 @@ class Choices:
         questions = self.questions
         if len(answers) != len(questions):
             raise ValueError(f"{len(answers)} answers do not fit {len(questions)} questions: ask again")
-        events: list[GuardEvent] = []
+        events: list[Sequence[GuardEvent]] = []
         at = 0
-        for choice in self.known.values():
+        for choice in self._open.values():
             mine = len(choice.questions)
-            events += choice.answer(answers[at : at + mine], now)
+            events.append(choice.answer(answers[at : at + mine], now))
             at += mine
-        return tuple(events)
+        return self._ending(events)
 
     def verdict(self, number: int) -> Verdict:
         """What was decided of a choice so far."""
         return self.known[number].ledger.verdict if number in self.known else CLEAR
+
+    def _ending(self, events: Iterable[Sequence[GuardEvent]]) -> tuple[GuardEvent, ...]:
+        """The events of all choices, of which some may have ended."""
+        self._open = {number: choice for number, choice in self._open.items() if not choice.ended}
+        return tuple(chain.from_iterable(events))
 
 
 def _release(watch: Watch) -> Release:

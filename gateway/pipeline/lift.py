@@ -15,7 +15,17 @@ from gateway.domain.errors import InvalidField, IsolationUnreachable
 from gateway.domain.identity import Caller
 from gateway.domain.model import Model
 from gateway.domain.prompt import Data, History, Instruction, Media, Prompt, Segment, Speaker, Trust, Turn
-from gateway.domain.request import ClientRequest, DataPart, MediaPart, Message, Part, RefusalPart, Role, TextPart
+from gateway.domain.request import (
+    MOST_SEGMENTS,
+    ClientRequest,
+    DataPart,
+    MediaPart,
+    Message,
+    Part,
+    RefusalPart,
+    Role,
+    TextPart,
+)
 from gateway.pipeline.unmix import Span, marked_parts, match_templates
 
 _SPEAKERS = {
@@ -36,7 +46,8 @@ def lift(request: ClientRequest, model: Model, caller: Caller) -> Prompt:
     """Give every segment its type, id, origin and trust; turns keep the client's order.
 
     Raises:
-        InvalidField: a message matches no template, a template's hole was emptied, or the last turn is the assistant's.
+        InvalidField: a message matches no template, a template's hole was emptied, the last turn is the assistant's, or
+            marks cut the request into too many segments.
         IsolationUnreachable: the model or the key requires data apart, and the request has none.
     """
     if request.messages and request.messages[-1].role is Role.ASSISTANT and not model.allow_prefill:
@@ -47,8 +58,17 @@ def lift(request: ClientRequest, model: Model, caller: Caller) -> Prompt:
         )
     lifting = _Lifting(model=model, caller=caller, taken=_client_ids(request))
     turns: list[Turn] = []
+    segments = 0
     for message in request.messages:
-        turns += lifting.turns(message)
+        made = lifting.turns(message)
+        segments += sum([len(turn.segments) for turn in made])
+        if segments > MOST_SEGMENTS:
+            raise InvalidField(
+                f"marks and templates cut the request into more than {MOST_SEGMENTS} segments; send fewer, or the data "
+                "apart",
+                param=message.path,
+            )
+        turns += made
     prompt = Prompt(turns=tuple(turns), tools=request.tools, roleless=request.roleless)
     if (model.require_data or caller.require_data) and not prompt.holds_data:
         raise IsolationUnreachable(
@@ -56,6 +76,11 @@ def lift(request: ClientRequest, model: Model, caller: Caller) -> Prompt:
             "`data`, in a message with role `input` or as a tool result"
         )
     return prompt
+
+
+def tool_origin(name: str) -> str:
+    """The origin of what this tool said."""
+    return f"tool:{name}"[:_ORIGIN_LENGTH]
 
 
 def _client_ids(request: ClientRequest) -> frozenset[str]:
@@ -244,7 +269,7 @@ class _Lifting:
         if message.role is not Role.TOOL:
             return message.role.value
         name = message.name or self.tool_names.get(message.call_id or "")
-        return "tool" if name is None else f"tool:{name}"[:_ORIGIN_LENGTH]
+        return "tool" if name is None else tool_origin(name)
 
     def _id(self, given: str | None) -> str:
         """The client's id, or the next of ours that the client does not use."""

@@ -1,8 +1,8 @@
 """How is a log line written?
 
 As text for people, or as one JSON object for machines. An exception is told by its class and the place where it was
-raised: never by its message, its values or a traceback, in which prompt text may stand. What others' libraries log is
-cut to what their authors wrote into the code.
+raised: never by its message, its values or a traceback, in which prompt text may stand. What others' libraries say is
+never shown: their authors write values into it.
 """
 
 import json
@@ -34,6 +34,8 @@ def set_up_logs(kind: Kind) -> None:
         root.removeHandler(old)
     root.addHandler(handler)
     root.setLevel(logging.INFO)
+    # It tells of every file that changed anywhere in a watched folder, this log's own among them.
+    logging.getLogger("watchfiles").setLevel(logging.WARNING)
     sys.excepthook = _ended
     threading.excepthook = _thread_ended
 
@@ -57,7 +59,8 @@ def message_of(record: logging.LogRecord) -> str:
         return (
             "the event loop met an error that nobody handled" if record.levelno >= logging.ERROR else "told by asyncio"
         )
-    return str(record.msg).partition("\n")[0]
+    # Also the text before its values are put in: many write them in with an f-string.
+    return f"told by a library at {record.pathname}:{record.lineno}"
 
 
 class TextLines(logging.Formatter):

@@ -20,7 +20,6 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from gateway.telemetry.families import Family, Kind
 from gateway.telemetry.totals import Labels, Totals
 
-CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 _LE: Final = "le"
 
 

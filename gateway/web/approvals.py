@@ -116,11 +116,15 @@ def _decides(desk: ApprovalDesk) -> _Handler:
 
 
 async def _decided(desk: ApprovalDesk, asked: Approval, caller: Caller, status: _Decided, reason: str) -> Approval:
-    desk.events.expect()
+    if asked.status is not ApprovalStatus.PENDING:
+        raise too_late(asked.status)
+    # Before it counts: whoever hangs up in between must not leave a yes of which nobody knows.
+    await _audit(desk, "approval.decided", replace(asked, status=status, decided_by=caller.key), caller)
     decided = await desk.store.decide(asked.id, caller.tenant, status, by=caller.key, reason=reason)
     if decided is None:
-        raise too_late((await desk.store.look(asked.id, caller.tenant)).status)
-    await _audit(desk, "approval.decided", decided, caller)
+        stands = await desk.store.look(asked.id, caller.tenant)
+        await _audit(desk, "approval.too_late", stands, caller)
+        raise too_late(stands.status)
     return decided
 
 

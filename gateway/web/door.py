@@ -23,6 +23,7 @@ from gateway.domain.verdict import Weight
 from gateway.pipeline.answer import Answered, Held, Streaming
 from gateway.pipeline.handle import Services, handle
 from gateway.pipeline.run import runner_for
+from gateway.telemetry.logs import place_of
 from gateway.telemetry.request_id import request_of
 from gateway.web.auth import Doorkeeper
 from gateway.web.edge import (
@@ -117,7 +118,7 @@ class Door:
                 raise
         except Exception as error:  # noqa: BLE001
             # The traceback's values may hold prompt text: name the place, not the values.
-            _log.error("request %s: unexpected %s at %s", trail.request_id, type(error).__name__, _place(error))
+            _log.error("request %s: unexpected %s at %s", trail.request_id, type(error).__name__, place_of(error))
             failed = GatewayError(f"the gateway failed on request {trail.request_id}; report it")
             await self._refuse(failed, response, trail)
         finally:
@@ -233,12 +234,3 @@ def _traceparent(scope: Scope) -> bytes | None:
 def _name(finding: Finding) -> str:
     """A rule's id; one that was not acted on says why not."""
     return finding.rule if finding.weight is Weight.ACTS else f"{finding.rule}~{finding.weight}"
-
-
-def _place(error: BaseException) -> str:
-    trace = error.__traceback__
-    if trace is None:
-        return "an unknown place"
-    while trace.tb_next is not None:
-        trace = trace.tb_next
-    return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"

@@ -10,7 +10,7 @@ from socket import socket
 from typing import Any, Final
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from gateway.web.app import App
 from gateway.web.edge import RUNNING, Receive, Running, Scope, Send
@@ -28,6 +28,7 @@ class CancellingProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         # One for all requests of the connection: uvicorn runs them one after the other.
         self._running = Running()
+        self._cycles: list[RequestResponseCycle] = []
         super().connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
@@ -48,9 +49,14 @@ class CancellingProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._in_head = False
         super().on_headers_complete()
+        self._cycles = [cycle for cycle in self._cycles if not cycle.response_complete]
+        self._cycles.append(self.cycle)
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
+        # uvicorn tells the last request that was read, and it is the first that is being answered.
+        for cycle in self._cycles:
+            cycle.disconnected = True
         self._running.lost = True
         if self._running.task is not None:
             self._running.task.cancel()
@@ -68,6 +74,10 @@ class Cancellable:
         running.task = asyncio.current_task()
         try:
             await self._app(scope, receive, send)
+        except asyncio.CancelledError:
+            # Whoever was to get the answer is gone; uvicorn would log that as a failure, and try to answer.
+            if not running.lost:
+                raise
         finally:
             running.task = None
 

@@ -18,11 +18,17 @@ from policies.engine.expression.tree import Node, names_in
 
 # Before a fact's name, or that of a detector as in ``det.pii``: nobody knows it. No condition can name such a fact.
 _UNKNOWN: Final = "?"
+_SETTLED: Final = "="
 
 
 def unknown(name: str) -> str:
     """The fact that says that the fact ``name``, or every fact of the detector ``det.NAME``, is not known."""
     return f"{_UNKNOWN}{name}"
+
+
+def settled(policy: str, rule: str) -> str:
+    """The fact that says whether the rule hit, where that was seen when all of its facts were known."""
+    return f"{_SETTLED}{policy}/{rule}"
 
 
 def is_known(name: str, facts: Facts) -> bool:
@@ -65,7 +71,9 @@ class _Doubted:
         if all(is_known(name, facts) for name in when.refs):
             return when.holds(facts)
         sure = sure_of(self.tree, lambda part: self._asked(part, facts))
-        return self.otherwise if sure is None else sure
+        if sure is not None:
+            return sure
+        return bool(facts.get(settled(self.ready.policy.name, self.ready.rule.id), self.otherwise))
 
     def _asked(self, part: Node, facts: Facts) -> bool | None:
         if not all(is_known(name, facts) for name in names_in(part)):

@@ -93,6 +93,7 @@ async def _live(order: Mapping[str, Any], told: int) -> int:
         deadline_s=30.0,
         checkpoint_records=4,
         roll_bytes=2000,
+        marks=Path(order["marks"]),
     )
     for round_ in range(order["rounds"]):
         async with Journal(plan, disk=disk) as journal:

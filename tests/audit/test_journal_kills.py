@@ -22,7 +22,7 @@ NAME = "test.example/audit"
 RECORDS = 4
 CUTS = (0.0, 0.5, 1.0)
 # Steps of one such life; grouping is up to the scheduler, so that it is some more or fewer.
-LIFE = 100
+LIFE = 170
 
 Kill = Callable[..., set[str]]
 
@@ -44,7 +44,8 @@ def live(_server: "subprocess.Popen[str]") -> Callable[..., dict[str, Any]]:
 
     def order(folder: Path, last: int = 0, *, cut: float = 0.5, seeds: tuple[int, ...] = (7,)) -> dict[str, Any]:
         rounds = 9 if last else 1
-        wish = {"folder": str(folder), "last": last, "cut": cut, "seeds": seeds, "rounds": rounds, "records": RECORDS}
+        wish = {"folder": str(folder), "marks": str(_marks(folder)), "last": last, "cut": cut, "seeds": seeds}
+        wish |= {"rounds": rounds, "records": RECORDS}
         assert _server.stdin is not None
         assert _server.stdout is not None
         _server.stdin.write(json.dumps(wish) + "\n")
@@ -109,8 +110,15 @@ def _signed(checkpoints: bytes, key: str, second: Any) -> int:
     return size
 
 
+def _marks(folder: Path) -> Path:
+    """Where it is kept how far the journals of ``folder`` have come."""
+    return folder.with_name(f"{folder.name}-marks")
+
+
 async def _open_and_close(folder: Path, keys: list[SigningKey]) -> None:
-    plan = Plan(folder=folder, name=NAME, keys=keys, process="worker", build="0", deadline_s=30.0)
+    plan = Plan(
+        folder=folder, name=NAME, keys=keys, process="worker", build="0", deadline_s=30.0, marks=_marks(folder)
+    )  # fmt: skip
     async with Journal(plan) as journal:
         await journal.write("intent", {"request": "afterwards"})
 
@@ -169,33 +177,44 @@ async def test_no_acknowledged_record_is_lost_wherever_the_process_is_killed(
     number: int, tmp_path: Path, kill: Kill, second: Any
 ) -> None:
     # From the first step, at which nothing is there, into the next life, which begins after a close.
-    events = kill(tmp_path, 1 + number * (LIFE + 30) // 13, cut=CUTS[number % 3])
-    await _check(tmp_path, events, second)
+    events = kill(tmp_path / "audit", 1 + number * (LIFE + 30) // 13, cut=CUTS[number % 3])
+    await _check(tmp_path / "audit", events, second)
+
+
+async def test_a_record_torn_by_a_kill_stays_as_it_is(tmp_path: Path, kill: Kill, second: Any) -> None:
+    step, folder, events = 60, tmp_path / "60", set[str]()
+    while not any(left.torn for left in _left(folder).values()):
+        step += 1
+        folder = tmp_path / str(step)
+        events = kill(folder, step)
+    assert await _check(folder, events, second) == 1
 
 
 async def test_sealing_may_be_killed_again_and_again(tmp_path: Path, kill: Kill, second: Any) -> None:
-    events = kill(tmp_path, 70)
-    for step in (14, 17, 19, 24, 27, 45):
-        events |= kill(tmp_path, step)
-    assert await _check(tmp_path, events, second) >= 2
+    events = kill(tmp_path / "audit", 100)
+    for step in (20, 26, 30, 36, 42, 70):
+        events |= kill(tmp_path / "audit", step)
+    assert await _check(tmp_path / "audit", events, second) >= 2
 
 
 async def test_what_a_killed_sealer_signed_is_not_taken_for_the_epochs_own(
     tmp_path: Path, kill: Kill, second: Any
 ) -> None:
-    events = kill(tmp_path / "audit", 50)
-    (left,) = _left(tmp_path / "audit").values()
     key = str(SigningKey(NAME, bytes([7]) * 32).verifier)
-    own = _signed(left.checkpoints, key, second)
-    assert own < len(left.lines)
+    first, own, events, left, folder = 60, 0, set[str](), Left(b"", b""), tmp_path
+    while own == len(left.lines):
+        # In a folder of its own, which is left with records that are not signed.
+        first += 3
+        folder = tmp_path / str(first) / "audit"
+        events = kill(folder, first)
+        (left,) = _left(folder).values()
+        own = _signed(left.checkpoints, key, second)
     step = 1
-    while not _signed_all(tmp_path / "audit", left, key, second):
-        kill(tmp_path / "audit", step)
+    while not _signed_all(folder, left, key, second):
+        kill(folder, step)
         step += 1
-    await _check(tmp_path / "audit", events, second)
-    (sealed,) = [
-        entries[-1] for entries in _registered(tmp_path / "audit").values() if entries[-1]["entry"] == "sealed"
-    ]
+    await _check(folder, events, second)
+    (sealed,) = [entries[-1] for entries in _registered(folder).values() if entries[-1]["entry"] == "sealed"]
     assert (sealed["signed"], sealed["size"]) == (own, len(left.lines))
 
 
@@ -209,11 +228,11 @@ def _signed_all(folder: Path, left: Left, key: str, second: Any) -> bool:
 async def test_a_life_that_nobody_ends_leaves_nothing_to_tell(
     tmp_path: Path, live: Callable[..., dict[str, Any]], second: Any
 ) -> None:
-    answer = live(tmp_path)
+    answer = live(tmp_path / "audit")
     assert (answer["killed"], answer["code"]) == (False, 0)
     assert LIFE * 0.8 < answer["steps"] < LIFE * 1.5
-    assert await _check(tmp_path, set(answer["events"]), second) == 0
-    assert verify(Places(tmp_path), [SigningKey(NAME, bytes([7]) * 32).verifier]).findings == ()
+    assert await _check(tmp_path / "audit", set(answer["events"]), second) == 0
+    assert verify(Places(tmp_path / "audit"), [SigningKey(NAME, bytes([7]) * 32).verifier]).findings == ()
 
 
 @pytest.mark.exhaustive
@@ -229,8 +248,8 @@ async def test_every_step_of_a_life_may_be_the_last(part: int, tmp_path: Path, k
 async def test_every_step_of_sealing_may_be_the_last(part: int, tmp_path: Path, kill: Kill, second: Any) -> None:
     # Two keys, as while they are rotated.
     seeds = (7, 8)
-    for step in range(1 + part, 71, 10):
-        for first in (40 + step % 50, 60 + step % 30):
+    for step in range(1 + part, 101, 10):
+        for first in (60 + step % 90, 90 + step % 60):
             folder = tmp_path / f"{step}-{first}"
             events = kill(folder, first, cut=CUTS[step % 3], seeds=seeds)
             events |= kill(folder, step, cut=CUTS[first % 3], seeds=seeds)
@@ -241,5 +260,5 @@ async def test_every_step_of_sealing_may_be_the_last(part: int, tmp_path: Path, 
 async def test_a_folder_survives_a_hundred_kills(tmp_path: Path, kill: Kill, second: Any) -> None:
     events: set[str] = set()
     for number in range(100):
-        events |= kill(tmp_path, 5 + number * 37 % 150, cut=CUTS[number % 3])
-    await _check(tmp_path, events, second)
+        events |= kill(tmp_path / "audit", 5 + number * 37 % 200, cut=CUTS[number % 3])
+    await _check(tmp_path / "audit", events, second)

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from gateway.audit.journal import Journal, Plan
+from gateway.audit.registry import Registry
 from gateway.domain.errors import AuditUnavailable
 
 NewPlan = Callable[..., Plan]
@@ -134,13 +135,14 @@ async def test_what_is_lost_with_an_epoch_that_was_rolled_is_told_in_the_next(
 ) -> None:
     async with Journal(new_plan(roll_bytes=ROLL_BYTES), disk=disk) as journal:
         old = str(journal.epoch)
-        opened = threading.Event()
+        opened, switched = threading.Event(), threading.Event()
 
         def hook(step: str, path: Path, *_: object) -> None:
             if (step, path.name) == ("publish", "00000002"):
                 # The opening holds up the writer, so that what follows is ordered in the old epoch, and written late.
                 opened.wait(5)
             if (step, path.name) == ("append", "journal") and old in str(path) and opened.is_set():
+                switched.wait(5)
                 raise OSError(errno.EIO, os.strerror(errno.EIO))
 
         disk.hook = hook
@@ -149,12 +151,13 @@ async def test_what_is_lost_with_an_epoch_that_was_rolled_is_told_in_the_next(
         late = [asyncio.ensure_future(journal.write("intent", {})) for _ in range(3)]
         await asyncio.sleep(0)
         opened.set()
+        await until(lambda: journal.epoch != old)
+        switched.set()
         lost = await asyncio.gather(*late, return_exceptions=True)
         assert all(isinstance(one, AuditUnavailable) for one in lost)
-        await until(lambda: journal.epoch != old and journal.writable)
         await journal.write("intent", {"request": "after"})
     told = [record for record in written.records() if "lost" in record]
-    assert [(record["after"], record["lost"]) for record in told] == [(old, 3)]
+    assert [(record["what"], record["after"], record["lost"]) for record in told] == [("lost", old, 3)]
     assert written.report().problems == ()
 
 
@@ -168,3 +171,43 @@ async def test_many_rolls_under_load_lose_nothing(new_plan: NewPlan, written: An
         told = chain.from_iterable(await asyncio.gather(*[write(str(name)) for name in range(20)]))
     assert {record["event"] for record in written.records() if "request" in record} == set(told)
     assert written.report().findings == ()
+
+
+async def test_an_error_that_nobody_foresaw_ends_no_rolling(
+    new_plan: NewPlan, disk: Any, written: Any, until: Until, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with Journal(new_plan(roll_bytes=ROLL_BYTES), disk=disk) as journal:
+
+        def broken(step: str, *_: object) -> None:
+            if step == "publish":
+                raise ValueError("planted-value")
+
+        disk.hook = broken
+        first = journal.epoch
+        fill(journal)
+        await until(lambda: "the old one goes on: ValueError" in caplog.text)
+        disk.hook = nothing
+        assert journal.epoch == first
+        await until(lambda: journal.lag_s <= 0.0)
+        fill(journal)
+        await until(lambda: journal.epoch != first)
+    assert "planted" not in caplog.text
+    assert written.report().whole
+
+
+async def test_an_error_that_nobody_foresaw_ends_no_heartbeats_and_is_told_of_once(
+    new_plan: NewPlan, monkeypatch: pytest.MonkeyPatch, until: Until, caplog: pytest.LogCaptureFixture
+) -> None:
+    beats = 0
+
+    def broken(_: Registry) -> None:
+        nonlocal beats
+        beats += 1
+        raise ValueError("planted-value")
+
+    monkeypatch.setattr(Registry, "head", broken)
+    async with Journal(new_plan(heartbeat_s=0.01)):
+        await until(lambda: beats >= 3)
+    assert [record.getMessage() for record in caplog.records if "heartbeat" in record.getMessage()] == [
+        "audit: a heartbeat failed (ValueError), and is tried again; report it"
+    ]

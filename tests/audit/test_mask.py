@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.audit.mask import UNOFFERED, hides_names, kept, masked, masked_name
+from gateway.audit.mask import OTHER, UNOFFERED, hides_names, kept, masked, masked_ending, masked_name, masked_origin
 from gateway.domain.detection import Stage
 from gateway.domain.prompt import (
     Data,
@@ -21,6 +21,7 @@ from gateway.domain.prompt import (
     Turn,
 )
 from gateway.domain.verdict import Action, Edit
+from gateway.pipeline.lift import tool_origin
 from gateway.pipeline.subjects import NAMES, prompt_seams
 
 
@@ -122,3 +123,26 @@ def test_names_that_a_rule_wants_gone_are_told_of(edit: Callable[..., Edit]) -> 
 def test_a_tool_name_that_nobody_offered_is_not_repeated() -> None:
     assert masked_name("look_up", {"look_up"}) == "look_up"
     assert masked_name("planted-secret", {"look_up"}) == UNOFFERED
+
+
+names = st.text("abc_-", min_size=1, max_size=64)
+
+
+@given(names, st.sets(names))
+def test_a_tools_result_is_told_by_its_tool_only_where_the_request_offers_it(name: str, offered: set[str]) -> None:
+    offered -= {name}
+    cut = {tool_origin(other) for other in offered}
+    hidden = f"tool:{UNOFFERED}"
+    assert masked_origin(tool_origin(name), {*offered, name}) == tool_origin(name)
+    assert masked_origin(tool_origin(name), offered) == (tool_origin(name) if tool_origin(name) in cut else hidden)
+    assert masked_origin("tool", offered) == "tool"
+
+
+@pytest.mark.parametrize("word", ["stop", "length", "tool_calls", "content_filter", "function_call", "error"])
+def test_an_ending_in_openais_words_is_told(word: str) -> None:
+    assert masked_ending(word) == word
+
+
+@given(st.from_regex(r"[A-Za-z0-9_.:-]{1,64}", fullmatch=True))
+def test_another_word_for_an_ending_is_not_told(word: str) -> None:
+    assert masked_ending(f"x{word}") == OTHER

@@ -8,10 +8,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.audit import record
+from gateway.audit._told import MOST_KEPT, Told
 from gateway.audit.line import Value, canonical, parsed
 from gateway.domain.detection import Stage
 from gateway.domain.evidence import Timeline
-from gateway.domain.exchange import Choice, Usage
+from gateway.domain.exchange import (
+    Choice,
+    Finish,
+    Handling,
+    ReasoningDelta,
+    RefusalDelta,
+    Reply,
+    TextDelta,
+    ToolCallDelta,
+    ToolCallStarted,
+    Usage,
+)
 from gateway.domain.finding import Finding
 from gateway.domain.identity import ANONYMOUS, Caller
 from gateway.domain.prompt import (
@@ -28,8 +40,11 @@ from gateway.domain.prompt import (
     Turn,
 )
 from gateway.domain.verdict import Weight
+from gateway.pipeline.lift import tool_origin
+from gateway.pipeline.subjects import Places
 
 PLANTED = "planted-text"
+HANDLING = Handling(request_id="r", model="m", created=0, isolation="none", format="plain", target="t")
 
 
 def commit(text: str, subject: str | None) -> str:
@@ -148,6 +163,57 @@ def test_removals_of_the_gateways_own_name_no_policy() -> None:
     assert told == {"rule": "reserved-token", "where": "s1", "count": 3, "weight": "acts"}
 
 
+def earlier(*calls: ToolCall, name: str = "search", ids: tuple[str, ...] = ("mail",)) -> Prompt:
+    """A conversation in which tools were called before, and one of them said something."""
+    result = tuple([Data(id=one, origin=tool_origin(name), text="found") for one in ids])
+    return Prompt(
+        turns=(
+            Turn(speaker=Speaker.ASSISTANT, segments=(), tool_calls=calls),
+            Turn(speaker=Speaker.TOOL, segments=result, call_id="c"),
+        ),
+        tools=(Tool(name="search", description=None),),
+    )
+
+
+def test_a_tool_that_nobody_offered_is_not_named_by_earlier_turns() -> None:
+    calls = [ToolCall(id="c", name=name, arguments="{}") for name in ("search", PLANTED)]
+    assert [one["origin"] for one in segments(earlier(*calls))] == ["tool:search", "tool:(unoffered)", "tool:search"]
+    told = segments(earlier(name=PLANTED))
+    assert [one["origin"] for one in told] == ["tool:(unoffered)"]
+    assert PLANTED not in json.dumps(told)
+
+
+def test_earlier_calls_are_numbered_wherever_their_places_are_named() -> None:
+    came = earlier(
+        *[ToolCall(id=one, name="search", arguments="{}") for one in (PLANTED, PLANTED, "mail")], ids=("mail", "call-1")
+    )
+    told = segments(came)
+    changed = record.numbered(told, came.tools)
+    assert [one["id"] for one in told] == ["call-1", "call-2", "call-3", "mail", "call-1"]
+    named = {where: record.place_in(changed, where) for where in (PLANTED, f"{PLANTED}#2", "mail", "mail#2", "call-1")}
+    assert list(named.values()) == ["call-1", "call-2", "call-3", "mail", "call-1#2"]
+    assert record.place_in(changed, "mail#2+call-1") == "mail+call-1#2"
+    assert [record.place_in(changed, where) for where in ("#names", "options", "search")] == [
+        "#names",
+        "options",
+        "search",
+    ]
+
+
+ids = st.sampled_from(["a", "b", "call-1", "call-2", "search", "options"])
+
+
+@given(st.lists(ids, max_size=4), st.lists(ids, max_size=4))
+def test_a_place_is_called_in_the_record_as_whoever_reads_it_counts(called: list[str], named: list[str]) -> None:
+    came = earlier(*[ToolCall(id=one, name="search", arguments="{}") for one in called], ids=tuple(named))
+    told = segments(came)
+    then, now = Places(), Places()
+    wheres = [then.name(one) for one in (*called, *named, "search", "options")]
+    changed = record.numbered(told, came.tools)
+    expected = [now.name(one) for one in (*[one["id"] for one in told], "search", "options")]
+    assert [record.place_in(changed, where) for where in wheres] == expected
+
+
 def test_names_that_a_rule_wanted_gone_become_numbers_in_segments_and_findings() -> None:
     told = segments(prompt())
     findings = record.renamed(told, (HIT, replace(HIT, where="#names")))
@@ -156,21 +222,81 @@ def test_names_that_a_rule_wanted_gone_become_numbers_in_segments_and_findings()
     assert [finding.where for finding in findings] == ["#5", "(hidden)"]
 
 
+class Counted:
+    """A commitment that tells how much was committed to."""
+
+    def __init__(self) -> None:
+        self.text = ""
+
+    def update(self, text: str) -> None:
+        self.text += text
+
+    def hexdigest(self) -> str:
+        return f"{len(self.text)} committed to"
+
+
+def told(*choices: Choice, keeps: bool = False) -> Told:
+    found = Told()
+    found.listen(Counted, keeps=keeps)
+    found.whole(Reply(id="r", model="m", created=0, choices=choices), HANDLING, None)
+    return found
+
+
 def test_calls_of_tools_that_nobody_offered_are_not_called_by_their_names() -> None:
     calls = tuple(ToolCall(id="c", name=name, arguments="{}") for name in ("search", PLANTED))
-    choices = (Choice(index=0, text="", finish_reason="stop", tool_calls=calls),)
-    told = record.calls(choices, frozenset({"search"}), tainted=True, commit=commit)
-    assert [one["name"] for one in told] == ["search", "(unoffered)"]
-    assert [one["tainted"] for one in told] == [1, 1]
-    assert told[0]["arguments"] == "None:2"
+    answer = told(Choice(index=0, text="", finish_reason="stop", tool_calls=calls))
+    found = record.calls(answer.calls, frozenset({"search"}), tainted=True)
+    assert [one["name"] for one in found] == ["search", "(unoffered)"]
+    assert [one["tainted"] for one in found] == [1, 1]
+    assert found[0]["arguments"] == "2 committed to"
 
 
 def test_outputs_leave_out_what_is_empty() -> None:
-    choices = (Choice(index=1, text="abc", reasoning="", refusal="no", finish_reason="stop"),)
-    assert [(one["channel"], one["choice"], one["length"]) for one in record.outputs(choices, commit)] == [
-        ("text", 1, 3),
-        ("refusal", 1, 2),
+    answer = told(Choice(index=1, text="abc", reasoning="", refusal="no", finish_reason="stop"))
+    assert record.outputs(answer.texts) == [
+        {"channel": "text", "choice": 1, "length": 3, "commitment": "3 committed to"},
+        {"channel": "refusal", "choice": 1, "length": 2, "commitment": "2 committed to"},
     ]
+
+
+def test_a_stream_is_told_as_the_same_answer_in_whole() -> None:
+    streamed = Told()
+    streamed.listen(Counted, keeps=True)
+    for event in (
+        ToolCallStarted(choice=0, index=0, id="c", name="search"),
+        *[TextDelta(choice=1, text=piece) for piece in ("a", "bc")],
+        *[ToolCallDelta(choice=0, index=0, arguments=piece) for piece in ("{", "}")],
+        ReasoningDelta(choice=0, text="so"),
+        RefusalDelta(choice=1, text="no"),
+        *[Finish(choice=number, reason="stop") for number in (0, 1)],
+    ):
+        streamed.event(event)
+    call = ToolCall(id="c", name="search", arguments="{}")
+    whole = told(
+        Choice(index=0, text=None, reasoning="so", finish_reason="stop", tool_calls=(call,)),
+        Choice(index=1, text="abc", refusal="no", finish_reason="stop"),
+        keeps=True,
+    )
+    assert record.outputs(streamed.texts) == record.outputs(whole.texts)
+    assert record.calls(streamed.calls, frozenset(), tainted=False) == record.calls(
+        whole.calls, frozenset(), tainted=False
+    )
+    assert ["".join(one.pieces) for one in streamed.texts] == ["".join(one.pieces) for one in whole.texts]
+    assert streamed.finish == whole.finish
+
+
+def test_texts_are_kept_up_to_a_bound_and_not_at_all_unless_asked_for() -> None:
+    text = "x" * (MOST_KEPT // 2 + 1)
+    for keeps, kept in ((True, len(text)), (False, 0)):
+        answer = Told()
+        answer.listen(Counted, keeps=keeps)
+        for _ in range(3):
+            answer.event(TextDelta(choice=0, text=text))
+        (one,) = answer.texts
+        assert (one.length, sum(map(len, one.pieces)), one.cut) == (3 * len(text), kept, keeps)
+    unheard = Told()
+    unheard.event(TextDelta(choice=0, text=text))
+    assert unheard.texts == []
 
 
 def test_tools_and_options_are_committed_to_as_a_whole() -> None:

@@ -15,7 +15,7 @@ from gateway.audit.note import SigningKey
 from gateway.audit.places import Places
 from gateway.audit.subjects import MasterKey, SubjectKeys
 from gateway.audit.trail import Evidence, Recording, RequestTrail
-from gateway.domain.detection import Stage
+from gateway.domain.detection import Detection, Scanned, Stage, Subject
 from gateway.domain.errors import AuditUnavailable
 from gateway.domain.evidence import Ended
 from gateway.domain.exchange import Choice, Finish, Handling, Judged, Reply, TextDelta, Usage, UsageReport
@@ -23,7 +23,7 @@ from gateway.domain.finding import Finding
 from gateway.domain.identity import Caller
 from gateway.domain.isolation import Isolation
 from gateway.domain.ports import Call
-from gateway.domain.prompt import Data, Instruction, Prompt, Speaker, Trust, Turn
+from gateway.domain.prompt import Data, Instruction, Prompt, Speaker, ToolCall, Trust, Turn
 from gateway.domain.request import ClientRequest, Options
 from gateway.domain.target import Endpoint, Layout, Target
 from gateway.domain.verdict import Action, Allow, Block, Edit, Findings, Hit, Weight
@@ -301,6 +301,28 @@ async def test_an_outcome_that_cannot_be_recorded_says_that_the_call_was_made(ho
     assert (house.seen.over[0].status, house.seen.over[0].error) == (503, "audit_unavailable")
 
 
+async def test_an_answer_that_no_line_can_hold_leaves_an_outcome_all_the_same(house: House) -> None:
+    trail, came = house.begin(), prompt()
+    trail.judged(judgement(came))
+    await trail.intend(call(), handling(), came, Options())
+    trail.answered(replace(reply(), usage=Usage(input_tokens=2**53, output_tokens=0)), handling())
+    with pytest.raises(AuditUnavailable) as refused:
+        await trail.end(200)
+    assert refused.value.sent
+    intent, outcome = house.records()
+    assert (outcome["error"], outcome["intent"], "usage" in outcome) == ("audit_unavailable", intent["event"], False)
+
+
+async def test_who_goes_away_from_an_answer_that_no_line_can_hold_leaves_an_outcome(house: House) -> None:
+    trail, came = house.begin(), prompt()
+    trail.judged(judgement(came))
+    await trail.intend(call(), handling(), came, Options())
+    trail.released(UsageReport(usage=Usage(input_tokens=2**63, output_tokens=0)))
+    trail.abandon()
+    await house.journal.write("heartbeat", {})
+    assert [one.get("error") for one in house.records()] == [None, "client_gone"]
+
+
 async def test_subjects_that_cannot_be_kept_are_a_refusal(house: House, tmp_path: Path) -> None:
     (tmp_path / "subjects.sqlite3").mkdir()
     trail, came = house.begin(), prompt()
@@ -355,3 +377,40 @@ async def test_names_that_a_rule_wanted_gone_stand_in_no_record(house: House) ->
     assert [one["id"] for one in decision["segments"]] == ["#1", "#2"]
     assert decision["findings"][0]["where"] == "#2"
     assert "planted" not in json.dumps(house.records())
+
+
+async def test_nothing_that_a_model_or_an_upstream_named_stands_in_a_record(house: House) -> None:
+    planted = ToolCall(id="planted-id", name="planted_tool", arguments="{}")
+    said = Data(id="s2", origin="tool:planted_tool", text="found")
+    came = Prompt(
+        turns=(
+            *prompt(id_="mail").turns,
+            Turn(speaker=Speaker.ASSISTANT, segments=(), tool_calls=(planted,)),
+            Turn(speaker=Speaker.TOOL, segments=(said,), call_id="planted-id"),
+        )
+    )
+    hit = Finding(rule="r", where="planted-id", count=1, policy="p", action="redact", stage=Stage.DATA)
+    subject = Subject(stage=Stage.DATA, where="planted-id", text="", facts={})
+    scanned = Scanned(subject=subject, detections={"pii": Detection(facts={"det.pii.count": 1})})
+    trail = house.begin()
+    trail.judged(replace(judgement(came), scanned=(scanned,)))
+    await trail.intend(call(), handling((hit,), "redact"), came, Options())
+    ended = replace(reply(), choices=(Choice(index=0, text="x", finish_reason="planted-word"),))
+    trail.answered(ended, handling((hit,), "redact"))
+    await trail.end(200)
+    intent, outcome = house.records()
+    assert [one["id"] for one in intent["segments"]] == ["s1", "mail", "call-1", "s2"]
+    assert [one["origin"] for one in intent["segments"][2:]] == ["tool:(unoffered)"] * 2
+    assert (intent["findings"][0]["where"], intent["facts"]["data"][0]["where"]) == ("call-1", "call-1")
+    assert (outcome["finish"], house.seen.over[0].finish) == (["(other)"], ("(other)",))
+    assert "planted" not in json.dumps([intent, outcome])
+
+
+@pytest.mark.parametrize("house", ["content"], indirect=True)
+async def test_a_call_that_has_a_segments_name_is_not_taken_for_it(house: House) -> None:
+    calls = (ToolCall(id="mail", name="f", arguments="{}"),)
+    came = Prompt(turns=(*prompt().turns, Turn(speaker=Speaker.ASSISTANT, segments=(), tool_calls=calls)))
+    trail = house.begin()
+    trail.judged(judgement(came))
+    await trail.intend(call(), handling(), came, Options())
+    assert ["blob" in one for one in house.records()[0]["segments"]] == [True, True, False]

@@ -431,7 +431,7 @@ def test_every_kind_of_content_part_of_the_sdk_is_known() -> None:
 @pytest.mark.parametrize(
     ("messages", "path"),
     [
-        ([{"role": "user", "content": "a"}] * 10_001, "messages"),
+        ([{"role": "user", "content": "a"}] * 2_001, "messages"),
         ([{"role": "user", "content": [{"type": "text", "text": "a"}] * 2_001}], "messages[0].content"),
     ],
 )
@@ -442,5 +442,16 @@ def test_a_conversation_beyond_any_models_context_is_refused(messages: list[Json
 
 
 def test_a_long_conversation_is_taken() -> None:
-    messages: list[JsonValue] = [{"role": "user", "content": "a"}] * 10_000
-    assert len(openai_chat.read({"model": "m", "messages": messages}).messages) == 10_000
+    messages: list[JsonValue] = [{"role": "user", "content": "a"}] * 2_000
+    assert len(openai_chat.read({"model": "m", "messages": messages}).messages) == 2_000
+
+
+def test_segments_count_over_all_of_a_request() -> None:
+    two: JsonValue = {"role": "user", "content": [{"type": "text", "text": "a"}] * 2}
+    called: JsonValue = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    three: JsonValue = {"role": "assistant", "tool_calls": [called, called], "reasoning_content": "b"}
+    body: dict[str, JsonValue] = {"model": "m", "messages": [two] * 998 + [three], "data": "c"}
+    assert len(openai_chat.read(body).messages) == 1_000
+    with pytest.raises(InvalidField, match="2000 segments") as caught:
+        openai_chat.read({**body, "data": [{"text": "c"}, {"text": "d"}]})
+    assert caught.value.param == "messages[998]"

@@ -1,14 +1,29 @@
 import pytest
 
-from gateway.dialects._segments import data_parts, refuse_repeated_ids, trust_label
+from gateway.dialects._segments import bounded, data_parts, refuse_repeated_ids, trust_label
 from gateway.domain.errors import InvalidField, RequestError, UnknownField
 from gateway.domain.jsonvalue import JsonValue
 from gateway.domain.prompt import MediaKind, Trust
-from gateway.domain.request import DataPart, MediaPart, Message, Part, RefusalPart, Role, TextPart
+from gateway.domain.request import (
+    MOST_SEGMENTS,
+    MOST_SUBJECTS,
+    ClientRequest,
+    DataPart,
+    MediaPart,
+    Message,
+    Part,
+    RefusalPart,
+    Role,
+    TextPart,
+)
 
 
 def message(*parts: Part) -> Message:
     return Message(role=Role.USER, parts=parts, path="messages[0]")
+
+
+def request(*parts: Part, subject: str | None = None) -> ClientRequest:
+    return ClientRequest(dialect="split", model="m", messages=(message(*parts),), subject=subject)
 
 
 def test_a_string_is_one_segment() -> None:
@@ -87,3 +102,22 @@ def test_an_id_names_one_segment() -> None:
 def test_segments_without_an_id_may_be_many() -> None:
     data = DataPart(text="", path="a")
     refuse_repeated_ids([message(data, data, RefusalPart(text="", path="r")), message(TextPart(text="", path="b"))])
+
+
+def test_a_request_holds_so_many_segments_and_no_more() -> None:
+    part = TextPart(text="", path="a")
+    full = request(*[part] * MOST_SEGMENTS)
+    assert bounded(full) is full
+    with pytest.raises(InvalidField, match="2000 segments") as caught:
+        bounded(request(*[part] * MOST_SEGMENTS, RefusalPart(text="", path="r")))
+    assert caught.value.param == "messages[0]"
+
+
+def test_a_request_names_so_many_persons_and_no_more() -> None:
+    people = [DataPart(text="", path=f"d[{n}]", subject=f"person {n}") for n in range(MOST_SUBJECTS)]
+    unnamed = RefusalPart(text="", path="r")
+    full = request(unnamed, *people, *people, subject="person 0")
+    assert bounded(full) is full
+    with pytest.raises(InvalidField, match="at most 64") as caught:
+        bounded(request(*people, subject="somebody else"))
+    assert caught.value.param == "d[63].subject"

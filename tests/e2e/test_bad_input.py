@@ -250,6 +250,28 @@ REFERENCES: list[tuple[Json, str]] = [
 ]
 
 
+@ROUTES
+def test_more_segments_than_a_request_may_hold_are_refused(http: httpx.Client, route: str) -> None:
+    many = [{"text": "planted"}] * 2_000
+    assert "2000 segments" in assert_refused(
+        post(http, route, {**VALID[route], "data": many}), 400, "invalid_field", "data"
+    )
+    listed = {
+        SPLIT: {"instructions": many, "data": "a"},
+        CHAT: {"messages": VALID[CHAT]["messages"] * 2_000, "data": "a"},
+    }
+    assert "2000 segments" in assert_refused(
+        post(http, route, {**VALID[route], **listed[route]}), 400, "invalid_field", "data"
+    )
+
+
+@ROUTES
+def test_a_request_about_too_many_persons_is_refused(http: httpx.Client, route: str) -> None:
+    people = [{"text": "a", "subject": f"planted {n}"} for n in range(64)]
+    body = {**VALID[route], "data": people, "subject": "somebody"}
+    assert "at most 64" in assert_refused(post(http, route, body), 400, "invalid_field", "data[63].subject")
+
+
 @pytest.mark.parametrize(("change", "param"), REFERENCES)
 def test_content_that_the_gateway_cannot_see_is_refused(http: httpx.Client, change: Json, param: str) -> None:
     assert_refused(post(http, CHAT, {**VALID[CHAT], **change}), 400, "content_by_reference", param)

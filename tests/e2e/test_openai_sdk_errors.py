@@ -183,6 +183,25 @@ def test_an_upstream_that_fails_is_a_server_error_without_its_words(sdk: OpenAI,
     assert "planted" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "garbling",
+    [
+        {"usage": {"prompt_tokens": 2**53}},
+        {"usage": {"prompt_tokens": 1, "prompt_tokens_details": {"cached_tokens": 2**64 - 1}}},
+        {"choices": [{"index": 2**60, "finish_reason": "stop", "message": {"content": "a"}}]},
+        {"choices": [{"index": n, "finish_reason": "stop", "message": {"content": "a"}} for n in range(2_000)]},
+    ],
+)
+def test_counts_that_nobody_can_hold_and_choices_that_nobody_asked_for_are_garbled(
+    sdk: OpenAI, upstream: Upstream, garbling: Json
+) -> None:
+    answer: Json = {"choices": [{"index": 0, "finish_reason": "stop", "message": {"content": "a"}}]}
+    upstream.answer({**answer, **garbling})
+    with pytest.raises(InternalServerError) as caught:
+        sdk.with_options(max_retries=0).chat.completions.create(model="envelope", messages=MESSAGES)
+    assert (caught.value.status_code, caught.value.code) == (502, "upstream_garbled")
+
+
 @pytest.mark.parametrize("broken", [False, True])
 def test_a_stream_that_breaks_off_raises_in_the_middle(
     sdk: OpenAI, transport: Counting, upstream: Upstream, chunk: Chunk, broken: bool

@@ -72,3 +72,23 @@ def test_only_choices_that_have_not_ended_are_cut_off(watch: Callable[..., Watch
     guard.feed(TextDelta(choice=1, text="b"), NOW)
     assert guard.cut_off() == (Finish(choice=1, reason=WITHHELD),)
     assert guard.cut_off() == ()
+
+
+def test_only_choices_that_have_not_ended_have_deadlines_and_questions(
+    watch: Callable[..., Watch], rule: Callable[..., Rule], scanner_of: Callable[..., Scanner]
+) -> None:
+    scanner = scanner_of()
+    guard = slow(watch, rule, scanner)
+    for number in range(4):
+        guard.feed(TextDelta(choice=number, text="a"), NOW + number / 8)
+    assert guard.deadline == LATE
+    guard.feed(END, NOW + 0.5)
+    guard.feed(Finish(choice=2, reason="stop"), NOW + 0.5)
+    assert [subject.where for subject in guard.questions] == ["output", "output:2"]
+    released = guard.answer(scanner.answers(guard.questions), NOW + 0.5)
+    assert [event.choice for event in released if isinstance(event, Finish)] == [0, 2]
+    assert (guard.questions, guard.deadline) == ((), LATE + 1 / 8)
+    assert guard.expire(LATE + 1 / 8) == (Finish(choice=1, reason=WITHHELD),)
+    assert guard.deadline == LATE + 3 / 8
+    assert guard.cut_off() == (Finish(choice=3, reason=WITHHELD),)
+    assert (guard.deadline, guard.cut_off(), guard.expire(LATE * 2)) == (None, (), ())

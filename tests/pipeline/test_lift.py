@@ -20,7 +20,17 @@ from gateway.domain.prompt import (
     ToolCall,
     Trust,
 )
-from gateway.domain.request import ClientRequest, DataPart, MediaPart, Message, Part, RefusalPart, Role, TextPart
+from gateway.domain.request import (
+    MOST_SEGMENTS,
+    ClientRequest,
+    DataPart,
+    MediaPart,
+    Message,
+    Part,
+    RefusalPart,
+    Role,
+    TextPart,
+)
 from gateway.domain.target import Target
 from gateway.pipeline.lift import lift
 from gateway.pipeline.unmix import parse_template
@@ -279,6 +289,18 @@ def test_marks_hold_across_parts_and_beside_other_parts(a_model: MakeModel) -> N
     prompt = lift(request(message(Role.USER, *parts)), a_model(), CALLER)
     assert [i.text for i in prompt.instructions] == ["Do. ", " e"]
     assert [d.text for d in prompt.data if isinstance(d, Data)] == ["a", "b", "c", "d"]
+
+
+@pytest.mark.parametrize("over", [False, True])
+def test_marks_that_cut_texts_into_too_many_segments_are_refused(a_model: MakeModel, *, over: bool) -> None:
+    cut = message(Role.USER, text("a<documents>b</documents>c"))
+    asked = request(*[cut] * (MOST_SEGMENTS // 3 + over))
+    if over:
+        with pytest.raises(InvalidField, match="more than 2000 segments") as caught:
+            lift(asked, a_model(), CALLER)
+        assert caught.value.param == "messages[0]"
+    else:
+        assert len(segments(lift(asked, a_model(), CALLER))) == MOST_SEGMENTS // 3 * 3
 
 
 def test_marks_in_system_text_are_the_operators_own_words(a_model: MakeModel) -> None:

@@ -21,6 +21,7 @@ SetUp = Callable[[Kind], io.StringIO]
 def logged(monkeypatch: pytest.MonkeyPatch) -> Iterator[SetUp]:
     """Set logs up as a worker does, into a text; everything is as it was afterwards."""
     root = logging.getLogger()
+    watchfiles = logging.getLogger("watchfiles")
     handlers, level, hooks = root.handlers[:], root.level, (sys.excepthook, threading.excepthook)
 
     def set_up(kind: Kind) -> io.StringIO:
@@ -32,6 +33,7 @@ def logged(monkeypatch: pytest.MonkeyPatch) -> Iterator[SetUp]:
     yield set_up
     root.handlers[:] = handlers
     root.setLevel(level)
+    watchfiles.setLevel(logging.NOTSET)
     sys.excepthook, threading.excepthook = hooks
 
 
@@ -94,9 +96,23 @@ def test_an_exception_is_told_by_class_and_place_alone(logged: SetUp, kind: Kind
 @pytest.mark.parametrize("kind", ["json", "text"])
 def test_values_in_the_messages_of_others_are_left_out(logged: SetUp, kind: Kind) -> None:
     sink = logged(kind)
-    logging.getLogger("some.library").error("cannot parse %r\nbody: planted-body", "planted-prompt")
-    assert "cannot parse %r" in sink.getvalue()
+    planted = "planted-body"
+    logging.getLogger("some.library").error("cannot parse %r", "planted-prompt")
+    # With the values in it before the logger sees it.
+    logging.getLogger("some.library").error(f"cannot parse {planted}")  # noqa: G004
+    assert sink.getvalue().count("\n") == 2
+    assert sink.getvalue().count("some.library") == 2
+    assert sink.getvalue().upper().count("ERROR") == 2
+    assert sink.getvalue().count(f"{__file__}:") == 2
     assert "planted" not in sink.getvalue()
+
+
+def test_files_that_changed_are_not_told_of_one_by_one(logged: SetUp) -> None:
+    sink = logged("json")
+    logging.getLogger("watchfiles.main").info("%d change%s detected", 1, "")
+    assert sink.getvalue() == ""
+    logging.getLogger("watchfiles.main").warning("it ends")
+    assert len(lines(sink)) == 1
 
 
 @pytest.mark.parametrize("kind", ["json", "text"])

@@ -86,6 +86,7 @@ class Journalled(Events):
 
     async def write(self, phase: Phase, what: str, fields: Mapping[str, Value]) -> None:
         assert phase == "decision"
+        self.expect()
         self.told.append((what, fields))
 
 
@@ -198,6 +199,26 @@ async def test_decision_and_hand_out_are_recorded_with_who_did_what(client: Clie
         {"key": caller.key, "tenant": caller.tenant, "method": "api_key"} for caller in (BOSS, ASKER)
     ]
     assert "planted" not in str(house.events.told)
+
+
+async def test_who_hangs_up_while_deciding_leaves_a_record_before_the_yes_counts(client: Client, house: House) -> None:
+    await house.store.hold(HELD)
+    recorded = asyncio.Event()
+
+    async def hangs(phase: Phase, what: str, fields: Mapping[str, Value]) -> None:
+        del phase, fields
+        house.events.told.append((what, {}))
+        recorded.set()
+        await asyncio.sleep(30)
+
+    house.events.write = hangs  # pyright: ignore[reportAttributeAccessIssue]  one event of a running desk
+    async with client() as http:
+        deciding = asyncio.create_task(http.post(PATH, headers=by(BOSS), json=YES))
+        await recorded.wait()
+        deciding.cancel()
+        await asyncio.gather(deciding, return_exceptions=True)
+        assert [what for what, _ in house.events.told] == ["approval.decided"]
+        assert (await http.get(PATH, headers=by(ASKER))).status_code == 202
 
 
 async def test_while_nothing_can_be_recorded_nothing_is_decided_nor_handed_out(client: Client, house: House) -> None:

@@ -1,3 +1,4 @@
+import asyncio
 import logging
 import socket
 from collections.abc import AsyncIterator, Iterator
@@ -67,3 +68,52 @@ async def test_a_scrape_that_fails_says_so_and_the_next_one_may_do(
     ]
     scraped.failing = False
     assert (await client.get("/metrics")).status_code == 200
+
+
+async def test_connections_beyond_a_few_are_closed_and_others_are_answered_again(
+    client: httpx.AsyncClient, listening: socket.socket
+) -> None:
+    held = [await asyncio.open_connection(*listening.getsockname()) for _ in range(40)]
+    for _, writer in held:
+        writer.write(b"GET /metrics HT")
+
+    async def ended(reader: asyncio.StreamReader) -> bool:
+        try:
+            return await asyncio.wait_for(reader.read(1), 0.5) == b""
+        except ConnectionError:
+            return True
+        except TimeoutError:
+            return False
+
+    assert sum(await asyncio.gather(*[ended(reader) for reader, _ in held])) == 24
+    for _, writer in held:
+        writer.close()
+
+    async def answered() -> bool:
+        try:
+            return (await client.get("/metrics")).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    async with asyncio.timeout(10):
+        while not await answered():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /metrics HT", b"GET /metrics HTTP/1.1\r\nhost: x\r\n\r\nGET /m"])
+async def test_who_sends_no_whole_request_is_not_waited_for(
+    client: httpx.AsyncClient, listening: socket.socket, sent: bytes
+) -> None:
+    del client  # it is being served meanwhile
+    reader, writer = await asyncio.open_connection(*listening.getsockname())
+    began = asyncio.get_running_loop().time()
+    writer.write(sent)
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                if not await reader.read(1000):
+                    break
+            except ConnectionError:
+                break
+    assert asyncio.get_running_loop().time() - began > 4
+    writer.close()

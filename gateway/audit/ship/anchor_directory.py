@@ -6,6 +6,7 @@ One file each, made exclusively and never overwritten. One of which a crash left
 from contextlib import suppress
 from pathlib import Path
 
+from gateway.audit.opening import read_whole
 from gateway.audit.ship.anchor import Anchored, Forked
 from gateway.audit.ship.blocking import Blocking
 from gateway.audit.ship.failure import Disputed
@@ -30,5 +31,5 @@ class DirectoryAnchor:
         make_folders(self._root, path.parent)
         with suppress(Disputed):
             append(path, 0, what.note)
-        if what.contradicts(path.read_bytes()):
+        if what.contradicts(read_whole(path)):
             raise Forked

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from gateway.audit.opening import read_whole
 from gateway.audit.places import Places, registry_entry
 from gateway.audit.ship.anchor import REGISTRY, Anchor, Anchored, Forked, anchored
 from gateway.audit.ship.cursor import Cursor, Mark
@@ -68,7 +69,7 @@ class Anchoring:
 
     async def _register(self, number: int) -> bool:
         try:
-            raw = await asyncio.to_thread((self._places.registry / f"{number:08d}").read_bytes)
+            raw = await asyncio.to_thread(read_whole, self._places.registry / f"{number:08d}")
         except OSError as error:
             self._tell(REGISTRY, f"its entry {number} cannot be read ({error.strerror})")
             return False

@@ -3,8 +3,10 @@
 Whole lines of one epoch as they stand in its journal, read when they are needed: so that a backlog costs no memory.
 """
 
+import errno
 from typing import Final
 
+from gateway.audit.opening import MOST_LINE, Unfit, reading
 from gateway.audit.places import EpochPlaces
 from gateway.audit.ship.cursor import Mark
 from gateway.domain.value import value
@@ -51,7 +53,7 @@ def next_batch(places: EpochPlaces, mark: Mark, whole: int, most: int) -> Batch 
 
 def _whole_lines(places: EpochPlaces, start: int, end: int) -> bytes:
     pieces: list[bytes] = []
-    with places.journal.open("rb") as file:
+    with reading(places.journal) as file:
         file.seek(start)
         while (left := end - file.tell()) > 0:
             piece = file.read(min(left, MOST_BYTES))
@@ -61,4 +63,6 @@ def _whole_lines(places: EpochPlaces, start: int, end: int) -> bytes:
                 return b"".join(pieces)
             if not piece:
                 break
+            if len(pieces) * MOST_BYTES > MOST_LINE:
+                raise Unfit(errno.EFBIG, "a line is too long for a record", str(places.journal))
     return b""

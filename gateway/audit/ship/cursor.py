@@ -5,13 +5,14 @@ between offers something twice, and never leaves anything out. A file that is mi
 """
 
 import logging
-import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from gateway.audit.disk import Disk
 from gateway.audit.line import VERSION, Fields, Value, canonical, parsed
+from gateway.audit.opening import MOST_NOTES, read_whole
 from gateway.audit.places import EPOCH
 from gateway.domain.value import value
 
@@ -86,17 +87,11 @@ class Cursor:
         marks = {epoch: {"bytes": mark.bytes, "records": mark.records} for epoch, mark in self._marks.items()}
         content = canonical({"v": VERSION, "registry": self.registry, "epochs": marks})
         self._path.parent.mkdir(mode=0o700, exist_ok=True)
-        draft = self._path.with_name(f".{self._path.name}.draft")
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(descriptor)
-        draft.rename(self._path)
+        Disk().publish(self._path, content)
 
     def _load(self) -> None:
         try:
-            self.registry, self._marks = _read(parsed(self._path.read_bytes()))
+            self.registry, self._marks = _read(parsed(read_whole(self._path, MOST_NOTES)))
         except FileNotFoundError:
             _log.info("audit: %s begins with the first record", self._path.stem)
         except (OSError, ValueError):

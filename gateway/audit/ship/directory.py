@@ -5,14 +5,17 @@ bytes are compared or appended, never changed. Checkpoints follow the records th
 registry that an epoch is over follows all of that epoch.
 """
 
+import errno
 import logging
 import sys
 import time
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
+from functools import partial
 from pathlib import Path
 from typing import Final
 
+from gateway.audit.opening import MOST_NOTES, Unfit, read_whole, reading
 from gateway.audit.places import Places
 from gateway.audit.ship.batch import MOST_BYTES, Batch
 from gateway.audit.ship.blocking import Blocking
@@ -94,7 +97,7 @@ class DirectorySink:
             if self._entries >= seen.entries:
                 return False
             name = f"{self._entries + 1:08d}"
-            raw = self._read((self._source.registry / name).read_bytes)
+            raw = self._read(partial(read_whole, self._source.registry / name))
             entry = None if raw is None else read_entry(raw)
             if raw is None or (entry is not None and not self._prepared(entry, seen, cursor, disputed)):
                 return False
@@ -161,6 +164,8 @@ def _covered(epoch: EpochSeen, start: int, records: int) -> bytes:
 
 
 def _torn(epoch: EpochSeen) -> bytes:
-    with epoch.places.journal.open("rb") as file:
+    if epoch.size - epoch.whole > MOST_NOTES:
+        raise Unfit(errno.EFBIG, "too much follows its last line", str(epoch.places.journal))
+    with reading(epoch.places.journal) as file:
         file.seek(epoch.whole)
         return file.read(epoch.size - epoch.whole)

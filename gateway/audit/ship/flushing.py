@@ -9,11 +9,12 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from gateway.audit.opening import open_safely
 from gateway.audit.ship.failure import Disputed, Shortened
 
 _FOLDER_MODE: Final = 0o750
 _FILE_MODE: Final = 0o640
-_OPEN: Final = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+_OPEN: Final = os.O_RDWR | os.O_APPEND
 
 
 def flush_file(descriptor: int) -> None:
@@ -30,7 +31,7 @@ def flush_path(path: Path) -> None:
     Raises:
         OSError: it cannot be opened or flushed.
     """
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    descriptor = open_safely(path)
     try:
         flush_file(descriptor)
     finally:
@@ -69,9 +70,9 @@ def append(path: Path, offset: int, content: bytes) -> None:
     """
     made = False
     try:
-        descriptor = os.open(path, _OPEN)
+        descriptor = open_safely(path, _OPEN)
     except FileNotFoundError:
-        descriptor, made = os.open(path, _OPEN | os.O_CREAT | os.O_EXCL, _FILE_MODE), True
+        descriptor, made = open_safely(path, _OPEN | os.O_CREAT | os.O_EXCL, _FILE_MODE), True
     try:
         size = os.fstat(descriptor).st_size
         if size < offset:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from gateway.audit.note import BadNote, Checkpoint, checkpoint
+from gateway.audit.opening import lines_of, reading
 from gateway.domain.value import value
 
 # A note of 64 signatures is far shorter.
@@ -42,10 +43,10 @@ def notes(path: Path, start: int, end: int) -> Iterator[Note]:
     Raises:
         OSError: the file cannot be read.
     """
-    with path.open("rb") as file:
+    with reading(path) as file:
         file.seek(start)
         content, gaps = b"", 0
-        for line in file:
+        for line in lines_of(file, _LONGEST):
             content += line
             if start + len(content) > end or len(content) > _LONGEST:
                 return

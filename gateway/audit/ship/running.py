@@ -8,6 +8,7 @@ import os
 from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Final
 
+from gateway.audit.opening import open_safely
 from gateway.audit.places import Places
 from gateway.audit.ship.anchoring import Anchoring
 from gateway.audit.ship.carry import carry
@@ -15,7 +16,7 @@ from gateway.audit.ship.pace import Pace
 from gateway.audit.ship.shipping import Shipping
 from gateway.audit.ship.source import Source
 
-_LOCK: Final = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+_LOCK: Final = os.O_RDWR | os.O_CREAT
 _log: Final = logging.getLogger("splitgate.audit")
 
 
@@ -77,7 +78,7 @@ def _locked(places: Places) -> int | None:
     """The lock of whoever ships, if it is free."""
     try:
         places.ship.mkdir(mode=0o700, exist_ok=True)
-        descriptor = os.open(places.ship / ".lock", _LOCK, 0o600)
+        descriptor = open_safely(places.ship / ".lock", _LOCK)
     except OSError:
         return None
     try:
@@ -85,4 +86,8 @@ def _locked(places: Places) -> int | None:
     except OSError:
         os.close(descriptor)
         return None
+    # Whoever was killed while it wrote a cursor left it half written.
+    for draft in places.ship.glob(".*.json.*"):
+        with contextlib.suppress(OSError):
+            draft.unlink()
     return descriptor

@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from gateway.audit.opening import read_whole, reading
 from gateway.audit.places import EpochPlaces, Places
 from gateway.audit.ship.entries import Entry, read_entry
 from gateway.audit.ship.flushing import flush_folder, flush_path
@@ -99,7 +100,7 @@ class Source:
     def _read_registry(self) -> None:
         before = self._entries
         while (path := self.places.registry / f"{self._entries + 1:08d}").is_file():
-            entry = read_entry(path.read_bytes())
+            entry = read_entry(read_whole(path))
             self._entries += 1
             if entry is not None and entry.is_end:
                 self._ends[entry.epoch] = entry
@@ -183,7 +184,7 @@ class Source:
 def _counted(path: Path, start: int, end: int) -> tuple[int, int]:
     """How many bytes of whole lines follow ``start`` below ``end``, and how many lines."""
     whole = records = read = 0
-    with path.open("rb") as file:
+    with reading(path) as file:
         file.seek(start)
         while piece := file.read(min(_PIECE, end - start - read)):
             records += piece.count(b"\n")

@@ -4,12 +4,14 @@ import asyncio
 import os
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import typer
 from rich.filesize import decimal
 from rich.progress import Progress, SpinnerColumn, TextColumn
 
+from gateway.audit.note import VerifierKey
 from gateway.audit.prune import Candidate, Pruning
 from gateway.cli.audit.key import given_keys
 from gateway.cli.audit.reach import own_log
@@ -28,9 +30,9 @@ def run(before: int, config: Path | None, keys: Sequence[str], *, dry_run: bool,
         ConfigError: the configuration cannot be used.
         AuditUnavailable: the registry is damaged, or nothing can be recorded.
     """
-    settings = load(config, os.environ)
+    settings = _knowing(load(config, os.environ), given_keys(keys))
     sinks = [] if force_unshipped else [sink.name for sink in settings.audit.ship]
-    pruning = Pruning(own_log(settings), sinks, given_keys(keys))
+    pruning = Pruning(own_log(settings), sinks)
     try:
         with _followed() as progress:
             found = pruning.candidates(before, progress)
@@ -49,6 +51,11 @@ def run(before: int, config: Path | None, keys: Sequence[str], *, dry_run: bool,
     if not free and not left:
         say("nothing to prune")
     return NO if len(free) < len(found) else 0
+
+
+def _knowing(settings: Settings, earlier: Sequence[VerifierKey]) -> Settings:
+    known = (*settings.audit.earlier_keys, *earlier)
+    return replace(settings, audit=replace(settings.audit, earlier_keys=known))
 
 
 async def _prune(settings: Settings, pruning: Pruning, free: Sequence[Candidate], left: Sequence[str]) -> None:

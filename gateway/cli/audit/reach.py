@@ -5,6 +5,7 @@ from pathlib import Path
 
 from gateway.audit.keys import master_key, signing_keys
 from gateway.audit.log import Log
+from gateway.audit.marks import Marks, marks_folder
 from gateway.audit.places import Places
 from gateway.audit.subjects import MASTER_FILE, MasterKey
 from gateway.cli.told import WRONG, CommandFailed
@@ -86,4 +87,5 @@ def own_log(settings: Settings) -> Log:
         # What another user wrote there the gateway could not read.
         raise CommandFailed(f"run this as the user who owns {audit.dir}: the gateway's own", code=WRONG)
     keys = signing_keys(audit.signing_keys, settings.state_dir, audit.name)
-    return Log(places=Places(audit.dir), name=audit.name, keys=keys)
+    marks = Marks(marks_folder(settings.state_dir, audit.dir))
+    return Log(places=Places(audit.dir), name=audit.name, keys=keys, marks=marks, also=audit.earlier_keys)

@@ -152,7 +152,6 @@ def _approved(record: Fields) -> Line:
         f"the held answer {text_of(record, 'approval')}: {text_of(record, 'decision')}",
         text_of(record, "what"),
         _named("by", text_of(object_of(record, "actor"), "key")),
-        _named("reason", text_of(record, "reason")),
         style="bold",
     )
 

@@ -165,6 +165,19 @@ async def test_an_answer_of_another_shape_is_garbled(
     assert caught.value.target == "primary"
 
 
+async def test_only_the_choices_that_were_asked_for_are_taken(
+    create: Create, play_back: PlayBack, make_call: MakeCall
+) -> None:
+    many: list[JsonValue] = [{"message": {"content": "a"}, "finish_reason": "stop"}] * 3
+    assert len((await create(play_back({"choices": many})).send(make_call(values={"n": 3}))).choices) == 3
+    pieces = [event({"index": at, "delta": {"content": "a"}, "finish_reason": "stop"}) for at in range(3)]
+    for values in ({}, {"n": 2}):
+        with pytest.raises(UpstreamGarbled, match="asked for"):
+            await create(play_back({"choices": many})).send(make_call(values=values))
+        with pytest.raises(UpstreamGarbled, match="asked for"):
+            await collect(create(play_back(*pieces, DONE)).stream(make_call(stream=True, values=values)))
+
+
 async def test_an_error_with_status_200_is_a_failure(create: Create, play_back: PlayBack, make_call: MakeCall) -> None:
     with pytest.raises(UpstreamFailed) as caught:
         await create(play_back({"error": {"message": "private"}})).send(make_call())

@@ -2,8 +2,11 @@ import re
 from copy import deepcopy
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from adapters.providers._openai_read import (
+    MOST_CALLS,
     chat_logprobs,
     read_call_id,
     read_extra,
@@ -92,8 +95,31 @@ def test_a_refusal_is_read() -> None:
 
 def test_choices_without_an_index_count_from_zero() -> None:
     choice: JsonValue = {"message": {"content": "a"}, "finish_reason": "stop"}
-    reply = read_reply({"choices": [choice, choice]}, Endpoint.CHAT)
+    reply = read_reply({"choices": [choice, choice]}, Endpoint.CHAT, asked=2)
     assert [one.index for one in reply.choices] == [0, 1]
+
+
+@given(st.integers(1, 130), st.data())
+def test_choices_that_nobody_asked_for_are_refused(asked: int, data: st.DataObject) -> None:
+    def answer(*numbers: int) -> JsonObject:
+        message: JsonObject = {"message": {"content": "a"}, "finish_reason": "stop"}
+        return {"choices": [{**message, "index": number} for number in numbers]}
+
+    within = data.draw(st.integers(0, asked - 1))
+    assert read_reply(answer(within), Endpoint.CHAT, asked=asked).choices[0].index == within
+    for wrong in ([data.draw(st.integers(asked, 2**64))], [within] * (asked + 1)):
+        with pytest.raises(Misshapen, match=r"asked for|below"):
+            read_reply(answer(*wrong), Endpoint.CHAT, asked=asked)
+
+
+@pytest.mark.parametrize("count", [MOST_CALLS, MOST_CALLS + 1])
+def test_a_choice_may_hold_so_many_calls_and_no_more(count: int) -> None:
+    calls: JsonObject = {"tool_calls": [{"id": "a", "function": {"name": "f", "arguments": ""}}] * count}
+    if count > MOST_CALLS:
+        with pytest.raises(Misshapen, match="more than 1024 calls"):
+            chat_with(calls)
+    else:
+        assert len(chat_with(calls).choices[0].tool_calls) == count
 
 
 def test_a_bare_answer_is_enough() -> None:
@@ -187,6 +213,14 @@ WRONG: list[tuple[tuple[str | int, ...], JsonValue]] = [
     (("usage",), 3),
     (("usage", "prompt_tokens"), -1),
     (("usage", "prompt_tokens"), "5"),
+    (("usage", "prompt_tokens"), 2**53),
+    (("usage", "completion_tokens"), 2**64 - 1),
+    (("usage", "total_tokens"), 2**53),
+    (("usage", "prompt_tokens_details", "cached_tokens"), 2**53),
+    (("usage", "prompt_tokens_details", "cached_tokens"), -1),
+    (("choices", 0, "index"), 1),
+    (("choices", 0, "index"), 2**60),
+    (("created",), 2**53),
     (("created",), "today"),
     (("id",), 7),
     (("model",), {}),

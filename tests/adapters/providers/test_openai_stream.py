@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.providers._openai_read import read_call_id
+from adapters.providers._openai_read import MOST_CALLS, read_call_id
 from adapters.providers._openai_stream import ChunkReader
 from adapters.providers._shape import Misshapen
 from gateway.domain.errors import UpstreamFailed, UpstreamGarbled
@@ -24,8 +24,8 @@ from gateway.domain.target import Endpoint
 STARTED = Started(id="", model="", created=0)
 
 
-def chat() -> ChunkReader:
-    return ChunkReader(target="primary", endpoint=Endpoint.CHAT)
+def chat(asked: int = 1) -> ChunkReader:
+    return ChunkReader(target="primary", endpoint=Endpoint.CHAT, asked=asked)
 
 
 def delta(content: JsonObject, *, index: int = 0, finish: str | None = None) -> dict[str, JsonValue]:
@@ -75,7 +75,7 @@ def test_several_choices_stay_apart() -> None:
         delta({}, index=1, finish="length"),
         delta({}, index=0, finish="stop"),
     ]
-    reader = chat()
+    reader = chat(asked=2)
     assert read(*chunks, reader=reader)[1:] == [
         TextDelta(choice=1, text="a"),
         TextDelta(choice=0, text="b"),
@@ -182,7 +182,7 @@ def test_a_stream_without_a_choice_broke_off() -> None:
 
 
 def test_a_stream_in_which_one_choice_has_no_ending_broke_off() -> None:
-    reader = chat()
+    reader = chat(asked=2)
     read(delta({"content": "a"}), delta({"content": "b"}, index=1), delta({}, finish="stop"), reader=reader)
     with pytest.raises(UpstreamGarbled, match="broke off"):
         reader.finish()
@@ -232,6 +232,25 @@ WRONG: list[JsonValue] = [
 def test_a_chunk_of_another_shape_is_refused(chunk: JsonValue) -> None:
     with pytest.raises(Misshapen):
         chat().feed(chunk)
+
+
+@given(st.integers(1, 130), st.integers(0, 2**64))
+def test_a_choice_that_nobody_asked_for_is_refused(asked: int, index: int) -> None:
+    reader = chat(asked=asked)
+    assert reader.feed(delta({"content": "a"}, index=asked - 1))[-1] == TextDelta(choice=asked - 1, text="a")
+    with pytest.raises(Misshapen, match=r"asked for|below"):
+        reader.feed(delta({"content": "a"}, index=asked + index))
+
+
+def test_so_many_calls_may_stand_in_a_choice_and_no_more() -> None:
+    def begun(count: int) -> list[JsonValue]:
+        return [delta({"tool_calls": [{"id": f"c{n}", "function": {"name": "f"}}]}) for n in range(count)]
+
+    assert len(read(*begun(MOST_CALLS))) == MOST_CALLS + 1
+    with pytest.raises(Misshapen, match="not below 1024"):
+        read(*begun(MOST_CALLS + 1))
+    with pytest.raises(Misshapen, match="not below 1024"):
+        read(delta(call(MOST_CALLS, id="a", name="f")))
 
 
 def test_two_calls_under_one_index_are_refused() -> None:

@@ -1,6 +1,8 @@
 from collections.abc import Callable
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from adapters.providers import _shape
 from gateway.domain.jsonvalue import JsonValue
@@ -15,11 +17,15 @@ from gateway.domain.jsonvalue import JsonValue
         (_shape.count_at, 0, -1),
         (_shape.count_at, 3, True),
         (_shape.count_at, 3, 1.0),
+        (_shape.count_at, 2**53 - 1, 2**53),
+        (_shape.count_at, 0, 2**64 - 1),
         (_shape.optional_object, None, "x"),
         (_shape.optional_text, None, 3),
         (_shape.number_or_zero, 5, "5"),
         (_shape.number_or_zero, 5, True),
         (_shape.number_or_zero, 5, float("inf")),
+        (_shape.number_or_zero, 1 - 2**53, 2**53),
+        (_shape.number_or_zero, 0, -1e300),
     ],
 )
 def test_a_reader_takes_its_own_shape_alone(
@@ -51,3 +57,22 @@ def test_the_value_is_never_quoted() -> None:
     with pytest.raises(_shape.Misshapen) as caught:
         _shape.count_at({"key": "private"}, "key")
     assert "private" not in str(caught.value)
+
+
+counts = st.integers(0, 2**53 - 1)
+quiet = st.none() | st.booleans() | st.floats() | st.text() | counts
+quiet_details = st.recursive(quiet, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=8)
+
+
+@given(quiet_details)
+def test_whatever_counts_something_is_taken(held: JsonValue) -> None:
+    _shape.refuse_miscounts(held, "key")
+
+
+@given(quiet_details, st.integers(max_value=-1) | st.integers(min_value=2**53), st.integers(0, 40))
+def test_a_number_that_no_record_can_hold_is_refused_however_deep(held: JsonValue, number: int, depth: int) -> None:
+    nested: JsonValue = number
+    for at in range(depth):
+        nested = [held, nested] if at % 2 else {"a": nested, "b": held}
+    with pytest.raises(_shape.Misshapen, match=r"^key holds a whole number"):
+        _shape.refuse_miscounts(nested, "key")

@@ -118,6 +118,11 @@ class Recorded:
     def of(self, phase: str) -> list[dict[str, Any]]:
         return [dict(one) for one in self.records if one["phase"] == phase]
 
+    def altered(self, one: Fields, other: Fields) -> "Recorded":
+        """The same with another record in place of one."""
+        assert one in self.records
+        return Recorded(records=[other if known == one else known for known in self.records])
+
     def decided(self) -> list[tuple[object, ...]]:
         """What the running gateway decided, in the order of requests and ways."""
         return [(one["decision_id"], one["decision"]) for one in self.records if "decision" in one]
@@ -153,7 +158,7 @@ def record(tmp_path: Path, assembled_of: Callable[[tuple[PolicyFile, ...]], Asse
             evidence = Evidence(recording=Recording(journal=journal, keys=keys), models=("m",), closed=closed_facts())
             for ask in asks:
                 services = Services(
-                    models={"m": Model(name="m", targets=(_TARGET,), user_channel="instructions")},
+                    models={"m": Model(name="m", targets=(_TARGET,))},
                     lay_out=_lay_out,
                     credit=lambda _, reached: reached,
                     providers=lambda _, ask=ask: _Provider(choices=ask.choices),

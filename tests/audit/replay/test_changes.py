@@ -20,6 +20,7 @@ class Recorded(Protocol):
     @property
     def records(self) -> Sequence[Any]: ...
     def of(self, phase: str) -> list[dict[str, Any]]: ...
+    def altered(self, one: dict[str, Any], other: dict[str, Any]) -> "Recorded": ...
     def replayed(self, *policies: PolicyFile) -> list[Outcome]: ...
 
 
@@ -195,6 +196,24 @@ async def test_whom_a_roll_out_draws_is_known_only_as_far_as_records_tell(
     assert all(one.told for one in recorded.replayed(policy_file(rule, fallback=True)))
 
 
+async def test_pilots_of_a_roll_out_are_known_whatever_is_drawn(
+    record: Record, policy_file: Write, ask_with: Callable[..., Any]
+) -> None:
+    rule = "id: a, stage: data, when: det.injection.override, action: block"
+
+    def rolled(rollout: str) -> PolicyFile:
+        return policy_file(rule, spec=f"mode: enforce\n  rollout: {{{rollout}}}", fallback=True)
+
+    recorded = await record([rolled("percent: 50, tenants: [t]")], [ask_with(OVERRIDE)])
+    assert told(recorded.replayed(rolled("percent: 30, tenants: [t]"))) == [("in", "block", "block")]
+    # That a pilot's request was acted on says nothing of whether it would have been drawn.
+    assert told(recorded.replayed(rolled("percent: 60"))) == [("in", "block", "?")]
+    everybody = await record([policy_file(rule, fallback=True)], [ask_with(OVERRIDE)])
+    assert told(everybody.replayed(rolled("percent: 60"))) == [("in", "block", "?")]
+    nobody = await record([policy_file(rule + ", mode: shadow", fallback=True)], [ask_with(OVERRIDE, bypass="x" * 20)])
+    assert told(nobody.replayed(rolled("percent: 60")))[0] == ("in", "allow", "allow")
+
+
 async def test_more_isolation_than_a_request_got_is_told(
     record: Record, policy_file: Write, ask_with: Callable[..., Any]
 ) -> None:
@@ -270,6 +289,44 @@ async def test_each_choice_of_an_answer_is_judged_by_itself(
     assert [one.change.before for one in live.replayed(strict) if one.way == "out"] == ["allow", "block"]
 
 
+async def test_what_the_gateway_refuses_for_reasons_of_its_own_it_refuses_again(
+    record: Record, policy_file: Write, ask_with: Callable[..., Any]
+) -> None:
+    edits = "id: a, stage: tool_call, when: det.secrets.found, action: redact"
+    reads = "id: b, stage: tool_call, when: tool.name == 'x', action: block"
+    watches = policy_file(edits + ", mode: shadow", reads + ", mode: shadow", fallback=True)
+    asks = [
+        ask_with("", answer="", calls=[("send", f'{{"{KEY}": 1}}')], tools=[Tool(name="send", parameters={})]),
+        ask_with("", answer="", calls=[("send", '{"a": 1, "a": 2}')], tools=[Tool(name="send", parameters={})]),
+    ]
+    both = policy_file(edits, reads, fallback=True)
+    strict, lax = await record([both], asks), await record([watches], asks)
+    assert [one.change.before for one in strict.replayed(both) if one.way == "out"] == ["block", "block"]
+    assert [one for one in strict.replayed(both) if one.changed or not one.told] == []
+    # That the key stands where no redaction reaches is not known of a call that nobody tried to edit.
+    assert [two for way, _, two in told(lax.replayed(both)) if way == "out"] == ["redact", "block"]
+    assert [two for way, _, two in told(strict.replayed(watches)) if way == "out"] == ["allow", "allow"]
+
+
+async def test_an_answer_that_nobody_can_put_together_is_refused_again(
+    record: Record, policy_file: Write, ask_with: Callable[..., Any]
+) -> None:
+    rule = "id: a, stage: output, when: det.secrets.found, action: {}"
+    policy = policy_file(rule.format("block"), fallback=True)
+    recorded = await record([policy], [ask_with("")])
+    (outcome,) = recorded.of("outcome")
+    own = {"policy": "splitgate", "rule": "garbled_calls", "stage": "tool_call", "where": "output", "weight": "acts"}
+    garbled = recorded.altered(outcome, {**outcome, "findings": [own], "decision": "block"})
+    hides = "id: b, stage: data, when: det.pii.found, action: pseudonymise"
+    for tried, after in (
+        (policy, "block"),
+        (policy_file(rule.format("redact"), fallback=True), "block"),
+        (policy_file(hides, fallback=True), "block"),
+        (policy_file(rule.format("block") + ", mode: shadow", fallback=True), "allow"),
+    ):
+        assert garbled.replayed(tried)[1].change.after == after
+
+
 PLANTED = "planted7Zebra"
 
 
@@ -304,7 +361,16 @@ async def test_no_fact_holds_text(record: Record, policy_file: Write, ask_with: 
 
 
 WORDS = st.sampled_from(
-    [KEY, OVERRIDE, "https://a.example/x", "joe@example.com", "\u200bx\u200b", "plain words " * 60, "a", ""]
+    [
+        KEY,
+        OVERRIDE,
+        "https://a.example/x",
+        "joe@example.com",
+        "\u200bx\u200b",
+        "plain words " * 60,
+        "<EMAIL_1>",
+        "",
+    ]
 )
 TEXTS = st.lists(WORDS, max_size=5).map(" and so on, ".join)
 

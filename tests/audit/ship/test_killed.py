@@ -71,8 +71,9 @@ for _ in sys.stdin:
 def files(root: Path) -> dict[str, bytes]:
     return {
         str(path.relative_to(root)): path.read_bytes()
-        for path in root.rglob("*")
-        if path.is_file() and path.stat().st_size and "ship" not in path.relative_to(root).parts
+        for part in ("registry", "epochs")
+        for path in (root / part).rglob("*")
+        if path.is_file() and path.stat().st_size
     }
 
 
@@ -121,8 +122,10 @@ def test_a_shipper_that_is_killed_loses_nothing_and_doubles_nothing_in_a_copy(
         assert last.stdout is not None
         print("again", file=last.stdin, flush=True)
         child = int(last.stdout.readline())
-        eventually(lambda: files(elsewhere / "copy") == files(places.root))
-        eventually(lambda: all(got(epoch) == expected for epoch, expected in lines.items()))
-        eventually(lambda: len(list((elsewhere / "anchor").glob("*/registry/*"))) == len(places.entries()))
-        os.kill(child, signal.SIGKILL)
-        last.stdin.close()
+        try:
+            eventually(lambda: files(elsewhere / "copy") == files(places.root))
+            eventually(lambda: all(got(epoch) == expected for epoch, expected in lines.items()))
+            eventually(lambda: len(list((elsewhere / "anchor").glob("*/registry/*"))) == len(places.entries()))
+        finally:
+            os.kill(child, signal.SIGKILL)
+            last.communicate()

@@ -46,6 +46,10 @@ def shipping_to(sink: Sink, name: str, places: Places, pace: Pace) -> Shipping:
     return Shipping(name, sink, Cursor(places.ship / f"{name}.json"), 100, pace)
 
 
+def names_in(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
 def ignore() -> None:
     """Stand in for a callback."""
 
@@ -124,6 +128,14 @@ async def test_only_one_process_ships(places: Places, pace: Pace, until: Until) 
     let_go.set()
     await asyncio.gather(first, second, third)
     assert order[2:] == ["third True"]
+
+
+async def test_what_a_killed_one_left_half_written_is_taken_away(places: Places, pace: Pace) -> None:
+    places.ship.mkdir()
+    for name in (".hook.json.0123456789abcdef", "hook.json"):
+        (places.ship / name).write_bytes(b"{")
+    async with alone(places, pace, asyncio.Event()):
+        assert names_in(places.ship) == {".lock", "hook.json"}
 
 
 async def test_journals_that_are_not_there_yet_are_waited_for(places: Places, pace: Pace, until: Until) -> None:

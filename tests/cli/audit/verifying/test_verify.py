@@ -1,4 +1,5 @@
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -97,3 +98,12 @@ def test_anchors_that_are_not_there_decide_nothing(splitgate: Splitgate, journal
     result = splitgate("audit", "verify", journals.root, "--key", journals.key, "--anchors", str(tmp_path / "gone"))
     assert (result.exit_code, result.stdout) == (2, "")
     assert "cannot be read" in result.stderr
+
+
+@pytest.mark.timeout(60)
+def test_what_cannot_be_read_is_said_and_nothing_is_decided(splitgate: Splitgate, journals: Any) -> None:
+    checkpoints = Path(journals.root) / "epochs" / journals.epoch / "checkpoints"
+    os.truncate(checkpoints, 6 << 30)
+    result = splitgate("audit", "verify", journals.root, "--key", journals.key)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f"{checkpoints} cannot be read (it has more than" in result.stderr.replace("\n", " ")

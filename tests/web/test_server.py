@@ -1,0 +1,124 @@
+"""What is said when a client goes away before it has its answer? Nothing: it is no failure of ours."""
+
+import asyncio
+import gc
+import logging
+import socket
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import asynccontextmanager
+
+import pytest
+import uvicorn
+import uvloop
+from uvicorn.server import ServerState
+
+from gateway.web.edge import Receive, Scope, Send
+from gateway.web.server import Cancellable, CancellingProtocol
+
+REQUEST = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{}"
+
+
+class Slow:
+    """Answers never; knows what became of each request. ``begins`` says whether an answer is begun."""
+
+    begins = False
+    swallows = False
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.cancelled = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        del scope, receive
+        self.asked += 1
+        if self.begins:
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": b"x", "more_body": True})
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            if not self.swallows:
+                raise
+
+
+@pytest.fixture
+def app() -> Slow:
+    return Slow()
+
+
+@pytest.fixture
+def listening() -> Iterator[socket.socket]:
+    with socket.create_server(("127.0.0.1", 0)) as made:
+        made.setblocking(False)  # noqa: FBT003
+        yield made
+
+
+@asynccontextmanager
+async def serving(app: Slow, listening: socket.socket) -> AsyncGenerator[ServerState]:
+    config = uvicorn.Config(
+        Cancellable(app),  # pyright: ignore[reportArgumentType]
+        http=CancellingProtocol,
+        loop="none",
+        lifespan="off",
+        ws="none",
+        log_config=None,
+    )
+    config.load()
+    state = ServerState()
+    server = await asyncio.get_running_loop().create_server(
+        lambda: CancellingProtocol(config=config, server_state=state, app_state={}), sock=listening
+    )
+    yield state
+    server.close()
+
+
+async def until(what: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not what():  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+
+
+@pytest.mark.parametrize("begins", [False, True])
+@pytest.mark.parametrize("swallows", [False, True])
+@pytest.mark.parametrize("requests", [1, 3])
+def test_a_client_that_goes_away_is_no_error(
+    app: Slow,
+    listening: socket.socket,
+    caplog: pytest.LogCaptureFixture,
+    *,
+    begins: bool,
+    swallows: bool,
+    requests: int,
+) -> None:
+    app.begins, app.swallows = begins, swallows
+
+    async def run() -> None:
+        async with serving(app, listening) as served:
+            _, writer = await asyncio.open_connection(*listening.getsockname())
+            # Several at once: the last of them is the one that uvicorn tells of the lost connection.
+            writer.write(REQUEST * requests)
+            await until(lambda: app.asked == 1)
+            writer.transport.abort()
+            await until(lambda: app.cancelled == 1 and not served.tasks and not served.connections)
+            gc.collect()
+            await asyncio.sleep(0)
+
+    # The gateway runs on this loop, which lets nobody write to a connection that is lost.
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(run())
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+async def test_a_request_that_is_cancelled_for_another_reason_is_an_error(
+    app: Slow, listening: socket.socket, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving(app, listening) as served:
+        reader, writer = await asyncio.open_connection(*listening.getsockname())
+        writer.write(REQUEST)
+        await until(lambda: app.asked == 1)
+        for task in list(served.tasks):
+            task.cancel()
+        assert b"500" in await asyncio.wait_for(reader.readline(), 10)
+        assert "Exception in ASGI application" in caplog.text
+        writer.close()
