@@ -104,7 +104,7 @@ class Door:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one HTTP request."""
         trail = self._lobby.evidence.begin(self._dialect.NAME, _traceparent(scope))
-        request_of.set(trail.request_id)
+        named = request_of.set(trail.request_id)
         response = Response(send, trail.request_id)
         try:
             await self._serve(scope, receive, trail, response)
@@ -123,6 +123,7 @@ class Door:
             await self._refuse(failed, response, trail)
         finally:
             trail.abandon()
+            request_of.reset(named)
 
     async def _serve(self, scope: Scope, receive: Receive, trail: RequestTrail, response: Response) -> None:
         if scope["method"] != "POST":

@@ -8,6 +8,7 @@ from pathlib import Path
 import typer
 
 from gateway.audit.note import VerifierKey
+from gateway.audit.opening import is_unfit
 from gateway.audit.places import Places
 from gateway.audit.proof import NoProof, Proof, check
 from gateway.audit.proof import prove as run_prove
@@ -68,6 +69,6 @@ def _keys(places: Places, keys: Sequence[str]) -> list[VerifierKey]:
     """The keys that were given, else the operator's copy: whoever checks the proof brings a key of their own."""
     if keys:
         return given_keys(keys)
-    if not places.public_key.is_file():
+    if is_unfit(places.public_key) or not places.public_key.exists():
         raise CommandFailed(f"there is no {places.public_key}; give the log's public key with --key", code=WRONG)
     return given_keys([str(places.public_key)])

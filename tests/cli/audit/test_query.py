@@ -101,7 +101,7 @@ def test_an_epoch_that_cannot_be_read_is_told_on_stderr(splitgate: Splitgate, re
     epoch.journal.unlink()
     epoch.journal.mkdir()
     result = splitgate("audit", "query", str(recorded.places.root))
-    assert (result.exit_code, result.stderr) == (0, f"note: not read: {epoch.epoch}: Is a directory\n")
+    assert (result.exit_code, result.stderr) == (0, f"note: not read: {epoch.epoch}: it is no regular file\n")
 
 
 def test_where_there_are_no_journals_that_is_wrong_usage(splitgate: Splitgate, audited: Path, tmp_path: Path) -> None:
