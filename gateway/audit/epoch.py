@@ -81,11 +81,6 @@ class Epoch:
         return self._note_size
 
     @property
-    def signed_bytes(self) -> int:
-        """How large the file of its checkpoints is."""
-        return self._note_size
-
-    @property
     def unsigned(self) -> int:
         """How many durable records no checkpoint covers yet."""
         return self._tree.size - self._signed
