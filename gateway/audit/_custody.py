@@ -6,15 +6,24 @@ its tenant as such.
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from typing import Protocol
 
 from gateway.audit.content import reference_to, sealed
 from gateway.audit.line import Value
+from gateway.audit.mask import kept
 from gateway.audit.subjects import Commitment, Keys, SubjectKeys
 from gateway.domain.errors import AuditUnavailable, StateUnusable
-from gateway.domain.prompt import History, Prompt
+from gateway.domain.prompt import History, Media, Prompt
+from gateway.domain.verdict import Edit
 
 # An entry of a record, whose text it is, and the text.
 Kept = tuple[dict[str, Value], str | None, str]
+
+
+class Placed(Protocol):
+    """A journal that says where the next record and its blob will stand."""
+
+    def place(self) -> tuple[str, int]: ...
 
 
 class Custody:
@@ -88,6 +97,25 @@ class Custody:
             blobs.append(blob)
         return b"".join(blobs)
 
+    def input_blob(
+        self, journal: Placed, segments: Sequence[dict[str, Value]], prompt: Prompt, edits: Sequence[Edit]
+    ) -> bytes:
+        """The texts of a request that may be kept, encrypted for the next record; their entries say where they lie.
+
+        Raises:
+            AuditUnavailable: no record is taken at present.
+        """
+        event, offset = journal.place()
+        texts = kept(prompt, edits)
+        subjects = {s.id: s.subject for s in prompt.segments() if not isinstance(s, History)}
+        pieces: list[Kept] = []
+        for entry in segments:
+            id_ = str(entry["id"])
+            # Calls and reasoning have names that a segment may have too.
+            if id_ in texts and "kind" not in entry:
+                pieces.append((entry, subjects.get(id_), texts[id_]))
+        return self.sealed(event, offset, pieces)
+
     def _by(self, subject: str | None) -> Keys:
         keys = self._keys.get(subject)
         return self._keys[None] if keys is None else keys
@@ -95,3 +123,8 @@ class Custody:
 
 def _subjects(prompt: Prompt) -> Sequence[str]:
     return [s.subject for s in prompt.segments() if not isinstance(s, History) and s.subject is not None]
+
+
+def size_of(prompt: Prompt) -> int:
+    """How much there is to commit to, in characters."""
+    return sum([len(s.content if isinstance(s, Media) else s.text) for s in prompt.segments()])

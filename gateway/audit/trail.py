@@ -15,11 +15,11 @@ from typing import Final, TypeAlias
 
 from gateway.audit import facts, record
 from gateway.audit._chain import Untellable
-from gateway.audit._custody import Custody, Kept
+from gateway.audit._custody import Custody, size_of
 from gateway.audit._told import Told
 from gateway.audit.journal import Journal, Record
 from gateway.audit.line import Value
-from gateway.audit.mask import hides_names, kept
+from gateway.audit.mask import hides_names
 from gateway.audit.subjects import SubjectKeys
 from gateway.domain.errors import AuditUnavailable
 from gateway.domain.evidence import Ended, Timeline
@@ -27,11 +27,11 @@ from gateway.domain.exchange import Handling, Reply, ReplyEvent
 from gateway.domain.finding import Finding, finding_of
 from gateway.domain.identity import Caller
 from gateway.domain.ports import Call, Observer
-from gateway.domain.prompt import History, Media, Prompt
+from gateway.domain.prompt import Prompt
 from gateway.domain.request import ClientRequest, Options
 from gateway.domain.target import Target
 from gateway.domain.trace import Trace, trace_of
-from gateway.domain.verdict import Block, Edit, RequireApproval, decision_of
+from gateway.domain.verdict import Block, RequireApproval, decision_of
 from gateway.pipeline.run import runner_for
 from gateway.pipeline.seen import Seen
 from gateway.pipeline.trail import Judgement
@@ -153,10 +153,10 @@ class RequestTrail:
             came, began = judgement.came, time.perf_counter_ns()
             custody = await self._keys(recording, came)
             self._told.listen(custody.begin, keeps=recording.content)
-            segments = await runner_for(_size(came))(
+            segments = await runner_for(size_of(came))(
                 lambda: record.segments(came, sent, custody.commit, custody.pseudonym_of)
             )
-            blob = _input_blob(recording, custody, segments, sent, ())
+            blob = custody.input_blob(recording.journal, segments, sent, ()) if recording.content else b""
             told = self._judged(judgement, segments, handling.findings, handling.decision)
             told |= record.attempt(handling, call.target.model, self._attempts + 1)
             told |= record.options(sent.tools, options.values, custody.commit)
@@ -258,7 +258,9 @@ class RequestTrail:
         refused = isinstance(verdict, Block | RequireApproval)
         decision = "block" if refused else decision_of(verdict)
         segments = record.segments(judgement.came, None, custody.commit, custody.pseudonym_of)
-        blob = _input_blob(recording, custody, segments, judgement.came, verdict.found.edits)
+        blob = b""
+        if recording.content:
+            blob = custody.input_blob(recording.journal, segments, judgement.came, verdict.found.edits)
         told = self._judged(judgement, segments, found, decision)
         with contextlib.suppress(AuditUnavailable):
             recording.journal.note("decision", told, blob)
@@ -404,25 +406,3 @@ class RequestTrail:
         )
         for observer in self._evidence.observers:
             observer.ended(ended)
-
-
-def _size(prompt: Prompt) -> int:
-    return sum([len(s.content if isinstance(s, Media) else s.text) for s in prompt.segments()])
-
-
-def _input_blob(
-    recording: Recording, custody: Custody, segments: _Segments, prompt: Prompt, edits: Sequence[Edit]
-) -> bytes:
-    """The texts of a request that may be kept, encrypted; their entries say where they lie."""
-    if not recording.content:
-        return b""
-    event, offset = recording.journal.place()
-    texts = kept(prompt, edits)
-    subjects = {s.id: s.subject for s in prompt.segments() if not isinstance(s, History)}
-    pieces: list[Kept] = []
-    for entry in segments:
-        id_ = str(entry["id"])
-        # Calls and reasoning have names that a segment may have too.
-        if id_ in texts and "kind" not in entry:
-            pieces.append((entry, subjects.get(id_), texts[id_]))
-    return custody.sealed(event, offset, pieces)
