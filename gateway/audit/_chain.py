@@ -27,7 +27,7 @@ class Untellable(AuditUnavailable):
 
 @dataclass(slots=True)
 class Item:
-    """A record on its way to the disk; ``waits`` says that an intent waits for it."""
+    """A record on its way to the disk; ``waits`` says that somebody waits for it."""
 
     chain: "Chain"
     line: bytes
@@ -127,7 +127,7 @@ class Chain:
         self.blob_end += len(blob)
         self.ordered_bytes += len(line) + 1
         self.waiting_bytes += len(line) + len(blob)
-        return event, Item(self, line, leaf, blob, phase == "intent" and waiter is not None)
+        return event, Item(self, line, leaf, blob, waiter is not None)
 
     def durable(self, records: int, size: int) -> None:
         """All records before number ``records`` are durable, the last of them ``size`` bytes together."""

@@ -51,10 +51,10 @@ async def test_what_cannot_be_a_line_takes_no_place(chain: Chain) -> None:
     assert (chain.next_event, chain.blob_end, chain.waiting, chain.waiting_bytes) == (event, 0, 0, 0)
 
 
-async def test_only_intents_that_somebody_waits_for_are_worth_waiting_for(chain: Chain) -> None:
+async def test_only_records_that_somebody_waits_for_are_worth_waiting_for(chain: Chain) -> None:
     assert chain.order("intent", {}, b"", waiter())[1].waits
     assert not chain.order("intent", {}, b"", None)[1].waits
-    assert not chain.order("outcome", {}, b"", waiter())[1].waits
+    assert chain.order("outcome", {}, b"", waiter())[1].waits
 
 
 async def test_those_are_woken_whose_records_are_durable(chain: Chain) -> None:
