@@ -14,7 +14,7 @@ from gateway.domain.verdict import Edit, Findings
 from gateway.pipeline.edits import disjoint, replaced
 from gateway.pipeline.lift import tool_origin
 from gateway.pipeline.seams import spread
-from gateway.pipeline.subjects import NAMES, Places, prompt_seams
+from gateway.pipeline.subjects import NAMES, prompt_seams, segment_places
 
 # Stands in records for the name of a tool that the request did not offer.
 UNOFFERED: Final = "(unoffered)"
@@ -34,7 +34,12 @@ def kept(prompt: Prompt, edits: Sequence[Edit]) -> Mapping[str, str]:
     if edits:
         for edit in spread(Findings(edits=tuple(edits)), prompt_seams(prompt)).edits:
             by_place.setdefault(edit.where, []).append(edit)
-    return {where: masked(text, by_place.get(where, ())) for where, text in _texts(prompt)}
+    return {
+        where: masked(segment.text, by_place.get(where, ()))
+        for _, segments in segment_places(prompt)
+        for segment, where in segments
+        if not isinstance(segment, Media)
+    }
 
 
 def masked(text: str, edits: Iterable[Edit]) -> str:
@@ -65,17 +70,3 @@ def masked_origin(origin: str, offered: Collection[str]) -> str:
 def masked_ending(reason: str) -> str:
     """Why a choice ended, as evidence may hold it."""
     return reason if reason in _ENDINGS else OTHER
-
-
-def _texts(prompt: Prompt) -> Iterable[tuple[str, str]]:
-    """Each segment that is text, and its place. Every other place of the walk is passed, so that names agree."""
-    places = Places()
-    for turn in prompt.turns:
-        for segment in turn.segments:
-            where = places.name(segment.id)
-            if not isinstance(segment, Media):
-                yield where, segment.text
-        if turn.reasoning is not None:
-            places.name("reasoning")
-        for call in turn.tool_calls:
-            places.name(call.id)

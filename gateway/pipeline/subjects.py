@@ -64,17 +64,25 @@ def subjects_of(prompt: Prompt, options: Options, common: Facts, policies: Appli
     return tuple(found)
 
 
-def prompt_seams(prompt: Prompt) -> tuple[Seam, ...]:
-    """The seams of all turns, under the names that their subjects have."""
+def segment_places(prompt: Prompt) -> Iterator[tuple[Turn, list[tuple[Segment, str]]]]:
+    """Each turn, with its segments under the names that their subjects have.
+
+    Every other place of the walk is passed, so that the names agree.
+    """
     places = Places()
-    seams: list[Seam] = []
     for turn in prompt.turns:
-        texts = [(segment, places.name(segment.id)) for segment in turn.segments]
-        seams += seams_of([(type(s), where, s.text) for s, where in texts if not isinstance(s, Media)])
+        yield turn, [(segment, places.name(segment.id)) for segment in turn.segments]
         if turn.reasoning is not None:
             places.name("reasoning")
         for call in turn.tool_calls:
             places.name(call.id)
+
+
+def prompt_seams(prompt: Prompt) -> tuple[Seam, ...]:
+    """The seams of all turns, under the names that their subjects have."""
+    seams: list[Seam] = []
+    for _, segments in segment_places(prompt):
+        seams += seams_of([(type(s), where, s.text) for s, where in segments if not isinstance(s, Media)])
     return tuple(seams)
 
 
@@ -82,16 +90,10 @@ def undemoted(prompt: Prompt, demoted: Sequence[str]) -> Prompt:
     """The prompt without the instructions that policy lowered to data: what the rest may vouch for."""
     if not demoted:
         return prompt
-    places = Places()
     turns: list[Turn] = []
-    for turn in prompt.turns:
-        named = [(segment, places.name(segment.id)) for segment in turn.segments]
-        kept = [s for s, where in named if not (isinstance(s, Instruction) and where in demoted)]
+    for turn, segments in segment_places(prompt):
+        kept = [s for s, where in segments if not (isinstance(s, Instruction) and where in demoted)]
         turns.append(replace(turn, segments=tuple(kept)))
-        if turn.reasoning is not None:
-            places.name("reasoning")
-        for call in turn.tool_calls:
-            places.name(call.id)
     return Prompt(turns=tuple(turns), tools=prompt.tools, roleless=prompt.roleless)
 
 

@@ -11,11 +11,10 @@ from contextlib import asynccontextmanager
 from socket import socket
 from typing import Final
 
-import uvicorn
 from uvicorn.server import ServerState
 
 from gateway.web.edge import Receive, Scope, Send
-from gateway.web.server import CancellingProtocol
+from gateway.web.server import CancellingProtocol, bare_config
 
 _log: Final = logging.getLogger("splitgate.metrics")
 
@@ -97,18 +96,7 @@ class ScrapedProtocol(CancellingProtocol):
 @asynccontextmanager
 async def serving_metrics(scrape: Callable[[], Awaitable[bytes]], listening: socket) -> AsyncGenerator[None, None]:
     """Answer scrapes on ``listening`` while the context lasts."""
-    config = uvicorn.Config(
-        MetricsApp(scrape),
-        http=ScrapedProtocol,
-        loop="none",
-        lifespan="off",
-        ws="none",
-        access_log=False,
-        log_config=None,
-        server_header=False,
-        date_header=False,
-        proxy_headers=False,
-    )
+    config = bare_config(MetricsApp(scrape), ScrapedProtocol)
     config.load()
     # No server of uvicorn's: it would take the signals that the gateway's own server waits for.
     state = ServerState()

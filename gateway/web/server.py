@@ -98,11 +98,11 @@ class _Server(uvicorn.Server):
         self._captured_signals.clear()
 
 
-async def serve(app: App, listening: socket, *, grace_s: float, on_started: Callable[[], None]) -> None:
-    """Serve until SIGTERM or SIGINT, then finish what is under way for at most ``grace_s`` seconds."""
-    config = uvicorn.Config(
-        Cancellable(app),
-        http=CancellingProtocol,
+def bare_config(app: Callable[..., Any], protocol: type[CancellingProtocol]) -> uvicorn.Config:
+    """The settings of uvicorn for a listener of ours: it speaks HTTP, and adds nothing of its own."""
+    return uvicorn.Config(
+        app,
+        http=protocol,
         loop="none",
         lifespan="off",
         ws="none",
@@ -111,7 +111,12 @@ async def serve(app: App, listening: socket, *, grace_s: float, on_started: Call
         server_header=False,
         date_header=False,
         proxy_headers=False,
-        timeout_graceful_shutdown=max(1, round(grace_s)),
-        backlog=2048,
     )
+
+
+async def serve(app: App, listening: socket, *, grace_s: float, on_started: Callable[[], None]) -> None:
+    """Serve until SIGTERM or SIGINT, then finish what is under way for at most ``grace_s`` seconds."""
+    config = bare_config(Cancellable(app), CancellingProtocol)
+    config.timeout_graceful_shutdown = max(1, round(grace_s))
+    config.backlog = 2048
     await _Server(config, on_started).serve(sockets=[listening])

@@ -44,7 +44,8 @@ def query(places: Places, wanted: Wanted, *, limit: int | None, written: Written
         CommandFailed: the folder cannot be read.
     """
     passed = Passed()
-    with _followed() as begun:
+    # A list that is written to the same terminal would run into it.
+    with followed(quiet=sys.stdout.isatty()) as begun:
         try:
             _print(islice(found(places, wanted, passed, begun), limit), written)
         except OSError as error:
@@ -52,6 +53,19 @@ def query(places: Places, wanted: Wanted, *, limit: int | None, written: Written
                 raise
             raise CommandFailed(f"{error.filename} cannot be read ({error.strerror})", code=NO) from None
     tell(passed, places)
+
+
+@contextmanager
+def followed(*, quiet: bool = False) -> Generator[Begun]:
+    """How far the search is, on stderr, where somebody watches and it is not to be ``quiet``."""
+    console = err()
+    if quiet or not console.is_terminal:
+        yield lambda _number, _of: None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("epochs")
+        yield lambda number, of: progress.update(task, completed=number, total=of)
 
 
 def tell(passed: Passed, places: Places) -> None:
@@ -116,16 +130,3 @@ def _cut(text: str, width: int) -> str:
     """The text in exactly ``width`` cells."""
     cell = one_line(text)
     return set_cell_size(cell, width) if cell_len(cell) <= width else set_cell_size(cell, width - 1) + "…"
-
-
-@contextmanager
-def _followed() -> Generator[Begun]:
-    """How far the search is, on stderr, where somebody watches and nothing else is written to the same place."""
-    console = err()
-    if not console.is_terminal or sys.stdout.isatty():
-        yield lambda _number, _of: None
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("epochs")
-        yield lambda number, of: progress.update(task, completed=number, total=of)

@@ -6,15 +6,13 @@ counted by itself.
 
 import os
 from collections import Counter
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from rich import box
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
 from gateway.activation.sources import FALLBACK, PolicyFile, Sources
@@ -23,13 +21,13 @@ from gateway.audit.places import Places
 from gateway.audit.replay import Doubt, Outcome, Replay
 from gateway.audit.search import Passed, Wanted, found
 from gateway.audit.tried import Tried
-from gateway.cli.audit.query import tell
+from gateway.cli.audit.query import followed, tell
 from gateway.cli.audit.when import shown
 from gateway.cli.policy.changes import as_json, in_words, line, moved
 from gateway.cli.policy.files import policy_files
 from gateway.cli.policy.loaded import load
 from gateway.cli.policy.report import counted, write_json
-from gateway.cli.terminal import err, one_line, out
+from gateway.cli.terminal import one_line, out
 from gateway.cli.told import NO, WRONG, CommandFailed
 from gateway.cli.where import config_path
 from gateway.configuration.packs import PACKS, POLICY
@@ -101,7 +99,7 @@ def replay(
     passed = Passed()
     summary = _Summary(limit)
     tried = _tried(names, config)
-    with _followed() as begun:
+    with followed() as begun:
         try:
             run = Replay(tried, _looked(places))
             for outcome in run.outcomes(found(places, wanted, passed, begun)):
@@ -230,16 +228,3 @@ def _rules(summary: _Summary) -> Table:
 
 def _where(one: Outcome) -> str:
     return f"{shown(one.time)}  {one.request}/{one.way}  {one.tenant}  {one.model}"
-
-
-@contextmanager
-def _followed() -> Generator[Callable[[int, int], None]]:
-    """How far the replay is, on stderr, where somebody watches."""
-    console = err()
-    if not console.is_terminal:
-        yield lambda _number, _of: None
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("epochs")
-        yield lambda number, of: progress.update(task, completed=number, total=of)
