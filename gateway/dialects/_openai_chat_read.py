@@ -21,12 +21,11 @@ from gateway.dialects._checks import (
     tool_name,
     wrong,
 )
-from gateway.dialects._forbidden import forbidden, is_forbidden_field, refuse_fields, unknown
-from gateway.dialects._media import by_reference
-from gateway.dialects._openai_chat_fields import FIELDS, REFERENCES, Treatment, check_together, refusal
+from gateway.dialects._fields import Treatment, refusal, unlisted
+from gateway.dialects._forbidden import unknown
+from gateway.dialects._openai_chat_fields import FIELDS, REFERENCES, check_together
 from gateway.dialects._openai_chat_parts import annotations, content, spoken
-from gateway.dialects._paths import shown
-from gateway.dialects._segments import bounded, data_parts, refuse_repeated_ids
+from gateway.dialects._segments import bounded, place_data, refuse_repeated_ids
 from gateway.dialects._tools import chat_tool_choice, chat_tools, check_function_type
 from gateway.domain.jsonvalue import JsonObject, JsonValue
 from gateway.domain.prompt import Tool, ToolCall
@@ -90,7 +89,7 @@ def _sort(body: JsonObject) -> tuple[_Fields, _Fields]:
     for key, value in body.items():
         field = FIELDS.get(key)
         if field is None:
-            extra[_unknown_field(key, value)] = value
+            extra[unlisted(key, value, REFERENCES)] = value
         elif value is None or field.treatment is Treatment.MAPPED:
             continue
         elif field.treatment is Treatment.PASSED:
@@ -99,17 +98,6 @@ def _sort(body: JsonObject) -> tuple[_Fields, _Fields]:
             raise refusal(field, key)
     check_together(values)
     return values, extra
-
-
-def _unknown_field(key: str, value: JsonValue) -> str:
-    if is_forbidden_field(key):
-        raise forbidden(shown(key))
-    if key in REFERENCES:
-        raise by_reference(key)
-    if shown(key) != key:
-        raise unknown(key, "")
-    refuse_fields(value, key)
-    return key
 
 
 def _tools(body: JsonObject) -> tuple[Tool, ...]:
@@ -138,18 +126,9 @@ def _messages(body: JsonObject) -> tuple[Message, ...]:
     if len(listed) > MOST_SEGMENTS:
         raise wrong("messages", f"hold at most {MOST_SEGMENTS} messages")
     messages = [_message(value, f"messages[{i}]") for i, value in enumerate(listed)]
-    data = body.get("data")
-    if data is not None:
-        _place(messages, Message(role=Role.INPUT, parts=data_parts(data, "data"), path="data"))
+    place_data(messages, body.get("data"))
     refuse_repeated_ids(messages)
     return tuple(messages)
-
-
-def _place(messages: list[Message], data: Message) -> None:
-    """Put top-level data after the last user message: it belongs to that turn, and tool results follow it."""
-    if data.parts:
-        last = max((i for i, message in enumerate(messages) if message.role is Role.USER), default=len(messages) - 1)
-        messages.insert(last + 1, data)
 
 
 def _message(value: JsonValue, path: str) -> Message:

@@ -10,6 +10,7 @@ from typing import Final, assert_never
 import orjson
 
 from gateway.dialects import _sse
+from gateway.dialects._instead import CUT_SHORT, waiting
 from gateway.domain.errors import GatewayError, UpstreamGarbled, upstream_reason
 from gateway.domain.exchange import (
     ApprovalPending,
@@ -96,14 +97,6 @@ def _choice(choice: Choice) -> JsonObject:
         "logprobs": choice.logprobs,
         "finish_reason": choice.finish_reason,
     }
-
-
-def waiting(pending: ApprovalPending) -> str:
-    """The words that a client of this dialect gets in place of an answer that waits for approval."""
-    return (
-        f"[This answer waits for an approver. Approval {pending.approval}: once it is approved, "
-        f"GET /v1/approvals/{pending.approval} hands the answer out, once.]"
-    )
 
 
 def _tool_call(call: ToolCall) -> JsonObject:
@@ -202,7 +195,7 @@ class StreamWriter:
     def finish(self) -> bytes:
         """The end of a stream whose choices all finished; of any other, an error event."""
         if not self._finished or self._finished != self._open:
-            return self.fail(UpstreamGarbled(_CUT_SHORT, target=self._handling.target), 502)
+            return self.fail(UpstreamGarbled(CUT_SHORT, target=self._handling.target), 502)
         late = b""
         if self._late:
             late = self._head + b"]," + orjson.dumps(self._late)[1:-1] + self._tail[2:]
@@ -213,9 +206,6 @@ class StreamWriter:
     def fail(self, error: GatewayError, status: int) -> bytes:
         """The last event of a stream that cannot be brought to its end: neither a finish nor ``[DONE]`` follows."""
         return _sse.message(_error(error, status))
-
-
-_CUT_SHORT: Final = "The model's answer broke off before its end: send the request again."
 
 
 def _call_start(event: ToolCallStarted) -> bytes:

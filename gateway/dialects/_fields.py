@@ -1,0 +1,74 @@
+"""What may be done with a request's field?
+
+Each dialect has one table of rows, which a test compares with the vendor's SDK and ``docs/api.md`` shows. ``pass``:
+checked, then kept as it is. ``map``: read into the request's own terms. ``refuse``: the reason says what to do instead.
+A field that stands in no row goes to ``Options.extra``, which the router sends only to a target whose configuration
+names it.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from enum import StrEnum
+
+from gateway.dialects._checks import Check, string
+from gateway.dialects._forbidden import forbidden, is_forbidden_field, refuse_fields, unknown
+from gateway.dialects._media import by_reference
+from gateway.dialects._paths import shown
+from gateway.domain.errors import InvalidField, RequestError
+from gateway.domain.jsonvalue import JsonValue
+
+
+class Treatment(StrEnum):
+    """What is done with a field."""
+
+    PASSED = "pass"
+    MAPPED = "map"
+    REFUSED = "refuse"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Field:
+    """One row: ``check`` serves passed fields, ``error`` refused ones; ``why`` tells the reader, or the client."""
+
+    treatment: Treatment
+    why: str
+    check: Check = string
+    error: type[RequestError] = InvalidField
+
+
+def passed(check: Check, why: str) -> Field:
+    """A field that is kept as it is, once it is checked."""
+    return Field(treatment=Treatment.PASSED, why=why, check=check)
+
+
+def mapped(why: str) -> Field:
+    """A field that is read into the request's own terms."""
+    return Field(treatment=Treatment.MAPPED, why=why)
+
+
+def refused(why: str, error: type[RequestError] = InvalidField) -> Field:
+    """A field that is known and not supported; ``why`` completes the sentence "FIELD is not supported: …"."""
+    return Field(treatment=Treatment.REFUSED, why=why, error=error)
+
+
+def refusal(field: Field, path: str) -> RequestError:
+    """The error for a refused field."""
+    return field.error(f"{path} is not supported: {field.why}.", param=path)
+
+
+def unlisted(key: str, value: JsonValue, references: Collection[str]) -> str:
+    """The name of a field that stands in no row, if a target may be sent it.
+
+    Raises:
+        ForbiddenField: no client may send it, or something in it.
+        ContentByReference: it is one of ``references``.
+        UnknownField: it is no name.
+    """
+    if is_forbidden_field(key):
+        raise forbidden(shown(key))
+    if key in references:
+        raise by_reference(key)
+    if shown(key) != key:
+        raise unknown(key, "")
+    refuse_fields(value, key)
+    return key
