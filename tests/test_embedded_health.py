@@ -3,6 +3,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from gateway.domain.address import PUBLIC_ONLY, Addresses
 from gateway.domain.errors import UpstreamUnreachable
 from gateway.domain.target import Timeouts
 from gateway.embedded_health import EmbeddedHealth
@@ -39,8 +40,9 @@ class Client:
         body: bytes,
         timeouts: Timeouts,
         socket: str | None = None,
+        addresses: Addresses = PUBLIC_ONLY,
     ) -> AsyncGenerator[Response]:
-        assert (headers, body, timeouts.connect < 5) == ({}, b"", True)
+        assert (headers, body, timeouts.connect < 5, addresses) == ({}, b"", True, PUBLIC_ONLY)
         self.asked.append((method, url, socket))
         status = self.statuses.pop(0)
         if not self.statuses:

@@ -96,6 +96,7 @@ class OpenAiProvider:
             body=serialise_body(call),
             timeouts=target.timeouts,
             socket=target.socket,
+            addresses=target.addresses,
         )
 
 

@@ -111,6 +111,7 @@ class _Renderer:
             body=orjson.dumps(body),
             timeouts=target.timeouts,
             socket=target.socket,
+            addresses=target.addresses,
         ) as response:
             status, raw = response.status, await response.read(_MAX_ANSWER)
         if status in {404, 405, 501}:

@@ -52,6 +52,15 @@ def unusable_address(target: str) -> UpstreamUnreachable:
     )
 
 
+def not_allowed(target: str) -> UpstreamUnreachable:
+    """Where the address leads no connection may be made; nothing was sent."""
+    return UpstreamUnreachable(
+        f"Target {target}: its address leads to this machine, a private network or a place that serves no models. "
+        "If that is meant, set allow_private beside the address.",
+        target=target,
+    )
+
+
 def unanswered(target: str) -> UpstreamGarbled:
     """The connection failed after the request may have been read: not safe to send again."""
     return UpstreamGarbled(

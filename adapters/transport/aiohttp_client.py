@@ -9,26 +9,34 @@ time than the common servers keep theirs (5 s), a connection that shows end-of-f
 anything is written to it, and such a drop is followed by another attempt, which is safe because nothing was sent. What
 is left is a close that crosses the request on the wire: nobody can tell that from a lost answer, so it is reported and
 never sent again from here.
+
+Names are looked up by ``_resolve``, and a socket is made only for an address that is allowed: also for one that stands
+in the URL itself, of which aiohttp asks no resolver.
 """
 
 import asyncio
 import select
+import socket as sockets
 import ssl
 from collections.abc import AsyncIterator, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from types import TracebackType
 
 import aiohttp
-from aiohttp.connector import Connection
+from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.connector import AddrInfoType, Connection
 
 from adapters.transport._failures import (
     broke_off,
+    not_allowed,
     timed_out,
     too_long,
     unanswered,
     unreachable,
     unusable_address,
 )
+from adapters.transport._resolve import Lookup, Refused, check, look_up, resolve
+from gateway.domain.address import PUBLIC_ONLY, Addresses
 from gateway.domain.errors import UpstreamError
 from gateway.domain.target import Timeouts
 
@@ -183,6 +191,8 @@ class _Exchange:
                 return timed_out(self._target, "first_byte", self._timeouts)
             case TimeoutError():
                 return timed_out(self._target, "total", self._timeouts)
+            case aiohttp.ClientConnectorError(os_error=Refused()):
+                return not_allowed(self._target)
             case aiohttp.ClientConnectorError():
                 return unreachable(self._target)
             case ValueError() | aiohttp.NonHttpUrlClientError():
@@ -196,18 +206,59 @@ def _cause(exc: Exception) -> Exception | None:
     return None if isinstance(exc, ValueError | aiohttp.NonHttpUrlClientError) else exc
 
 
+class _Resolver(AbstractResolver):
+    """Gives aiohttp no address but those that are allowed."""
+
+    def __init__(self, allowed: Addresses, lookup: Lookup) -> None:
+        self._allowed = allowed
+        self._lookup = lookup
+
+    async def resolve(
+        self, host: str, port: int = 0, family: sockets.AddressFamily = sockets.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        del family  # the system knows which ones this machine has
+        return [
+            ResolveResult(
+                hostname=host,
+                host=address,
+                port=port,
+                family=sockets.AF_INET6 if ":" in address else sockets.AF_INET,
+                proto=0,
+                flags=sockets.AI_NUMERICHOST,
+            )
+            for address in await resolve(host, port, self._allowed, self._lookup)
+        ]
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+def _checked_socket(allowed: Addresses, info: AddrInfoType) -> sockets.socket:  # pyright: ignore[reportUnknownParameterType]
+    family, kind, protocol, _, address = info  # pyright: ignore[reportUnknownVariableType]  aiohttp leaves it open
+    check(str(address[0]), allowed)  # pyright: ignore[reportUnknownArgumentType]
+    return sockets.socket(family, kind, protocol)
+
+
 class AiohttpClient:
-    """``UpstreamClient`` over one ``aiohttp.ClientSession``, and one more for each Unix socket.
+    """``UpstreamClient`` over one ``aiohttp.ClientSession`` for each Unix socket and each set of allowed addresses.
 
     ``pool_limit`` bounds the open connections to each host or socket, ``keepalive`` is how many seconds an idle one is
-    kept, ``tls`` replaces the system's certificate authorities.
+    kept, ``tls`` replaces the system's certificate authorities, ``lookup`` the system's name servers.
     """
 
-    def __init__(self, *, pool_limit: int = 256, keepalive: float = 4.0, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        pool_limit: int = 256,
+        keepalive: float = 4.0,
+        tls: ssl.SSLContext | None = None,
+        lookup: Lookup = look_up,
+    ) -> None:
         self._pool_limit = pool_limit
         self._keepalive = keepalive
         self._tls: ssl.SSLContext | bool = True if tls is None else tls
-        self._sessions: dict[str | None, aiohttp.ClientSession] = {}
+        self._lookup = lookup
+        self._sessions: dict[tuple[str | None, Addresses], aiohttp.ClientSession] = {}
 
     def request(
         self,
@@ -219,9 +270,10 @@ class AiohttpClient:
         body: bytes,
         timeouts: Timeouts,
         socket: str | None = None,
+        addresses: Addresses = PUBLIC_ONLY,
     ) -> _Exchange:
         """Open an exchange; ``socket`` is the path of a Unix socket to connect to instead of the URL's host."""
-        session = self._sessions.get(socket) or self._open_session(socket)
+        session = self._sessions.get((socket, addresses)) or self._open_session(socket, addresses)
         return _Exchange(
             session=session,
             method=method,
@@ -238,9 +290,9 @@ class AiohttpClient:
             _, session = self._sessions.popitem()
             await session.close()
 
-    def _open_session(self, socket: str | None) -> aiohttp.ClientSession:
-        session = self._sessions[socket] = aiohttp.ClientSession(
-            connector=self._connector(socket),
+    def _open_session(self, socket: str | None, addresses: Addresses) -> aiohttp.ClientSession:
+        session = self._sessions[socket, addresses] = aiohttp.ClientSession(
+            connector=self._connector(socket, addresses),
             request_class=_CheckedRequest,
             cookie_jar=aiohttp.DummyCookieJar(),
             skip_auto_headers=_AUTOMATIC_HEADERS,
@@ -249,10 +301,15 @@ class AiohttpClient:
         )
         return session
 
-    def _connector(self, socket: str | None) -> aiohttp.BaseConnector:
+    def _connector(self, socket: str | None, addresses: Addresses) -> aiohttp.BaseConnector:
         if socket is not None:
             return aiohttp.UnixConnector(socket, limit=self._pool_limit, keepalive_timeout=self._keepalive)
         # Bounded per host: an upstream that is slow takes no connection from another.
         return aiohttp.TCPConnector(
-            limit=0, limit_per_host=self._pool_limit, keepalive_timeout=self._keepalive, ssl=self._tls
+            limit=0,
+            limit_per_host=self._pool_limit,
+            keepalive_timeout=self._keepalive,
+            ssl=self._tls,
+            resolver=_Resolver(addresses, self._lookup),
+            socket_factory=partial(_checked_socket, addresses),
         )

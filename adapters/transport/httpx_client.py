@@ -6,19 +6,25 @@ proxying transport or a test's ``MockTransport``. The transport is called direct
 """
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from types import TracebackType
+from typing import TypeAlias
 
 import httpx
 
 from adapters.transport._failures import (
     broke_off,
+    not_allowed,
     read_whole,
     timed_out,
     unanswered,
     unreachable,
     unusable_address,
 )
+from adapters.transport._httpx_pool import CheckedTransport
+from adapters.transport._resolve import Lookup, Refused, look_up
+from gateway.domain.address import PUBLIC_ONLY, Addresses
 from gateway.domain.errors import UpstreamError
 from gateway.domain.target import Timeouts
 
@@ -125,6 +131,8 @@ class _Exchange:
                 return timed_out(self._target, "first_byte", self._timeouts)
             case TimeoutError():
                 return timed_out(self._target, "total", self._timeouts)
+            case Refused():
+                return not_allowed(self._target)
             case httpx.ConnectError():
                 return unreachable(self._target)
             case httpx.UnsupportedProtocol() | httpx.LocalProtocolError():
@@ -133,26 +141,35 @@ class _Exchange:
                 return unanswered(self._target)
 
 
-def default_transport(socket: str | None) -> httpx.AsyncBaseTransport:
-    """The pool that comes with httpx, over TCP or over the Unix socket of that path."""
-    limits = httpx.Limits(max_connections=256, max_keepalive_connections=256, keepalive_expiry=4.0)
-    return httpx.AsyncHTTPTransport(trust_env=False, limits=limits, uds=socket)
-
-
 def _cause(exc: Exception) -> Exception | None:
     # The text of these quotes the URL or the header at fault, which may be a credential.
     return None if isinstance(exc, httpx.UnsupportedProtocol | httpx.LocalProtocolError) else exc
 
 
-class HttpxClient:
-    """``UpstreamClient`` over httpx transports; ``make_transport`` gets a Unix socket's path, or None for TCP.
+MakeTransport: TypeAlias = Callable[[str | None, Addresses], httpx.AsyncBaseTransport]
 
-    Each target has a transport of its own: one that is slow takes no connection from another.
+
+class HttpxClient:
+    """``UpstreamClient`` over httpx transports.
+
+    Each target has a transport of its own: one that is slow takes no connection from another. ``make_transport`` makes
+    them instead of us: it gets a Unix socket's path, or None for TCP, and is itself responsible for connecting to no
+    address but those that it is given. The rest is as ``AiohttpClient`` has it.
     """
 
-    def __init__(self, make_transport: Callable[[str | None], httpx.AsyncBaseTransport] = default_transport) -> None:
-        self._make_transport = make_transport
-        self._transports: dict[tuple[str, str | None], httpx.AsyncBaseTransport] = {}
+    def __init__(
+        self,
+        make_transport: MakeTransport | None = None,
+        *,
+        pool_limit: int = 256,
+        tls: ssl.SSLContext | None = None,
+        lookup: Lookup = look_up,
+    ) -> None:
+        self._make_transport = make_transport or self._own_transport
+        self._pool_limit = pool_limit
+        self._tls = tls
+        self._lookup = lookup
+        self._transports: dict[tuple[str, str | None, Addresses], httpx.AsyncBaseTransport] = {}
 
     def request(
         self,
@@ -164,11 +181,12 @@ class HttpxClient:
         body: bytes,
         timeouts: Timeouts,
         socket: str | None = None,
+        addresses: Addresses = PUBLIC_ONLY,
     ) -> _Exchange:
         """Open an exchange; ``socket`` is the path of a Unix socket to connect to instead of the URL's host."""
-        transport = self._transports.get((target, socket))
+        transport = self._transports.get((target, socket, addresses))
         if transport is None:
-            transport = self._transports[target, socket] = self._make_transport(socket)
+            transport = self._transports[target, socket, addresses] = self._make_transport(socket, addresses)
         return _Exchange(
             transport=transport,
             method=method,
@@ -184,3 +202,11 @@ class HttpxClient:
         while self._transports:
             _, transport = self._transports.popitem()
             await transport.aclose()
+
+    def _own_transport(self, socket: str | None, addresses: Addresses) -> httpx.AsyncBaseTransport:
+        if socket is None:
+            return CheckedTransport(addresses, self._lookup, pool_limit=self._pool_limit, tls=self._tls)
+        limits = httpx.Limits(
+            max_connections=self._pool_limit, max_keepalive_connections=self._pool_limit, keepalive_expiry=4.0
+        )
+        return httpx.AsyncHTTPTransport(trust_env=False, limits=limits, uds=socket)

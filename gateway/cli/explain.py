@@ -21,6 +21,7 @@ from gateway.cli.requests import read_bytes, read_request
 from gateway.cli.told import NO, WRONG, CommandFailed
 from gateway.compose import Layouts
 from gateway.detectors import canary
+from gateway.domain.address import PUBLIC_ONLY, Addresses
 from gateway.domain.identity import ANONYMOUS, Caller
 from gateway.domain.ports import Call, UpstreamClient, UpstreamResponse
 from gateway.domain.request import ClientRequest, Options
@@ -126,6 +127,7 @@ class _NoNetwork:
         body: bytes,
         timeouts: Timeouts,
         socket: str | None = None,
+        addresses: Addresses = PUBLIC_ONLY,
     ) -> AbstractAsyncContextManager[UpstreamResponse]:
         raise NotImplementedError
 

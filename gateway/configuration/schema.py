@@ -289,6 +289,16 @@ class TargetSection(Section):
     socket: str | None = Field(
         default=None, description="Path of a Unix socket to connect to instead of the address's host."
     )
+    allow_private: bool = Field(
+        default=False,
+        description="Let the host's name lead to this machine or to a private network. Not needed where `base_url` "
+        "holds the address itself or `localhost`.",
+    )
+    allow_addresses: tuple[Annotated[str, Field(min_length=2, max_length=64)], ...] = Field(
+        default=(),
+        description="Networks or addresses that the host may lead to besides public ones, such as `10.20.0.0/16`: less "
+        "than all that `allow_private` allows. A cloud's metadata address must be named here by itself.",
+    )
     model: str | None = Field(default=None, min_length=1, description="The model's name at the upstream.")
     format: str = Field(
         default="spotlight", description="How instructions and data are laid out: see the formats above."

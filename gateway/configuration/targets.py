@@ -20,10 +20,11 @@ from gateway.configuration.evidence import credit
 from gateway.configuration.schema import TargetSection
 from gateway.configuration.secrets import Surroundings, resolve
 from gateway.dialects.body import is_forbidden_field
-from gateway.domain.address import is_loopback
+from gateway.domain.address import PUBLIC_ONLY, Addresses, is_loopback
 from gateway.domain.isolation import Isolation
 from gateway.domain.jsonvalue import JsonObject
 from gateway.domain.target import Secret, Target, Timeouts
+from gateway.yamlfile.addresses import addresses_of
 from gateway.yamlfile.problems import Loc
 from gateway.yamlfile.report import Report
 
@@ -31,7 +32,10 @@ EMBEDDED_MODEL: Final = "smollm2-135m-instruct"
 # The child process answers on a Unix socket, whose path the supervisor knows: this host is never resolved.
 EMBEDDED_URL: Final = "http://embedded.invalid/v1"
 
-_EMBEDDED_REFUSES: Final = ("base_url", "socket", "model", "api_key", "headers", "trained", "render_probe")
+_EMBEDDED_REFUSES: Final = (
+    *("base_url", "socket", "allow_private", "allow_addresses", "model", "api_key", "headers", "trained"),
+    "render_probe",
+)
 _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 _CREDENTIAL_HEADERS: Final = frozenset(
     {"authorization", "proxy-authorization", "cookie", "api-key", "x-api-key", "x-goog-api-key"}
@@ -58,6 +62,7 @@ def build_target(
         _refuse_for_embedded(section, loc, report)
     else:
         _require_address(section, loc, report)
+    addresses = _addresses(section, loc, report)
     _check_headers(section, loc, report)
     _check_extra_params(section, loc, report)
     key = _secret(section, loc, report, surroundings)
@@ -66,10 +71,12 @@ def build_target(
         report.add((*loc, "format"), f"provider {section.provider} does not speak what {section.format} lays out")
     if report.count > before or entry is None:
         return None
-    return _target(section, default_id, entry, key)
+    return _target(section, default_id, entry, key, addresses)
 
 
-def _target(section: TargetSection, default_id: str, entry: FormatEntry, key: Secret | None) -> Target:
+def _target(
+    section: TargetSection, default_id: str, entry: FormatEntry, key: Secret | None, addresses: Addresses
+) -> Target:
     embedded = section.provider == "embedded"
     model = EMBEDDED_MODEL if embedded else section.model or ""
     # The embedded model was never trained to tell data apart: `wrapped` whatever its layout.
@@ -92,6 +99,7 @@ def _target(section: TargetSection, default_id: str, entry: FormatEntry, key: Se
         unproven=entry.unproven,
         api_key=key,
         socket=section.socket,
+        addresses=addresses,
         format_options=_json(section.format_options),
         extra_params=frozenset(section.extra_params) | takes_of(section.provider),
         reserved_tokens=section.reserved_tokens,
@@ -134,6 +142,16 @@ def _require_address(section: TargetSection, loc: Loc, report: Report) -> None:
         report.warn(
             (*loc, "base_url"), "the address is http: prompts and keys cross the network unencrypted; use https"
         )
+
+
+def _addresses(section: TargetSection, loc: Loc, report: Report) -> Addresses:
+    """Where connections may lead; a URL that is wrong has been told of."""
+    if section.provider == "embedded" or section.base_url is None or _wrong_with_url(section.base_url) is not None:
+        return PUBLIC_ONLY
+    host = urlsplit(section.base_url).hostname if section.socket is None else None
+    return addresses_of(
+        *("base_url", host, loc, report), private=section.allow_private, networks=section.allow_addresses
+    )
 
 
 def _wrong_with_url(url: str) -> str | None:

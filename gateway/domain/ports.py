@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
+from gateway.domain.address import PUBLIC_ONLY, Addresses
 from gateway.domain.approval import HeldReply
 from gateway.domain.detection import Detections, Subject
 from gateway.domain.evidence import Ended
@@ -81,8 +82,11 @@ class UpstreamClient(Protocol):
         body: bytes,
         timeouts: Timeouts,
         socket: str | None = None,
+        addresses: Addresses = PUBLIC_ONLY,
     ) -> AbstractAsyncContextManager[UpstreamResponse]:
         """Open an exchange; leaving the context cancels whatever is still under way.
+
+        No connection is made to an address that ``addresses`` does not permit, whatever the URL's host is or means.
 
         Raises ``UpstreamUnreachable``, ``UpstreamTimeout`` or ``UpstreamGarbled``, naming ``target``.
         """

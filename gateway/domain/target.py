@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Never
 
+from gateway.domain.address import PUBLIC_ONLY, Addresses
 from gateway.domain.isolation import NO_DATA, Isolation
 from gateway.domain.jsonvalue import JsonObject, JsonValue
 from gateway.domain.value import value
@@ -43,7 +44,8 @@ class Timeouts:
 class Target:
     """One way to reach a model.
 
-    ``base_url`` has no trailing slash; ``socket`` is the path of a Unix socket to connect to instead of the URL's host.
+    ``base_url`` has no trailing slash; ``socket`` is the path of a Unix socket to connect to instead of the URL's host,
+    ``addresses`` says where a connection may lead to that the URL asks for.
     ``family`` names the reserved tokens to remove, ``reserved_tokens`` adds to them, ``ceiling`` is the best isolation
     that the target can be credited with. ``extra_params`` are request fields passed on though the gateway does not know
     them. With ``needs_probe`` native isolation counts only once a render probe has shown the model's role boundaries,
@@ -61,6 +63,7 @@ class Target:
     unproven: Isolation = Isolation.WRAPPED
     api_key: Secret | None = None
     socket: str | None = None
+    addresses: Addresses = PUBLIC_ONLY
     format_options: JsonObject = field(default_factory=dict[str, JsonValue])
     extra_params: frozenset[str] = frozenset()
     reserved_tokens: tuple[str, ...] = ()

@@ -4,9 +4,10 @@ import re
 from typing import Final
 from urllib.parse import urlsplit
 
-from gateway.domain.address import is_loopback
+from gateway.domain.address import PUBLIC_ONLY, is_loopback
 from gateway.domain.detection import Vocabulary
 from gateway.domain.target import Secret
+from gateway.yamlfile.addresses import addresses_of
 from gateway.yamlfile.problems import Loc
 from gateway.yamlfile.report import Report
 from gateway.yamlfile.secrets import Surroundings, resolve
@@ -89,14 +90,22 @@ def _externals(
 
 
 def _external(section: ExternalSection, loc: Loc, report: Report, surroundings: Surroundings) -> ExternalSettings:
+    addresses = PUBLIC_ONLY
     wrong = _wrong_with_url(section.url)
     if wrong is not None:
         report.add((*loc, "url"), f"`url` {wrong}")
+    else:
+        addresses = addresses_of(
+            *("url", urlsplit(section.url).hostname, loc, report),
+            private=section.allow_private,
+            networks=section.allow_addresses,
+        )
     return ExternalSettings(
         name=section.name,
         kind=section.kind,
         url=section.url,
         key=_key(section.key, (*loc, "key"), report, surroundings),
+        addresses=addresses,
         timeout_ms=section.timeout_ms,
         max_chars=section.max_chars,
     )

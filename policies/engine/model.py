@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final, Literal, TypeAlias
 
+from gateway.domain.address import PUBLIC_ONLY, Addresses
 from gateway.domain.detection import FactValue, Stage
 from gateway.domain.isolation import Isolation
 from gateway.domain.jsonvalue import JsonObject
@@ -135,6 +136,7 @@ class ExternalSettings:
     kind: Literal["azure_prompt_shields", "lakera", "webhook"]
     url: str
     key: Secret | None = None
+    addresses: Addresses = PUBLIC_ONLY
     timeout_ms: int = 500
     max_chars: int = 20_000
 

@@ -171,6 +171,15 @@ class ExternalSection(Section):
     kind: Literal["azure_prompt_shields", "lakera", "webhook"] = Field(description="Which service's way it speaks.")
     url: str = Field(description="Its whole address: https, or http on this machine.")
     key: str | None = Field(default=None, description="Reference to its key: `env:NAME` or `file:PATH`, never the key.")
+    allow_private: bool = Field(
+        default=False,
+        description="Let the host's name lead to this machine or to a private network. Not needed where `url` holds "
+        "the address itself or `localhost`.",
+    )
+    allow_addresses: tuple[str, ...] = Field(
+        default=(),
+        description="Networks or addresses that the host may lead to besides public ones, such as `10.20.0.0/16`.",
+    )
     timeout_ms: int = Field(default=500, ge=10, le=60_000, description="Its budget; then `on_error` decides.")
     max_chars: int = Field(
         default=20_000, ge=1, le=10_000_000, description="Longer texts are not sent; then `on_error` decides."

@@ -2,31 +2,13 @@ from collections.abc import Callable
 
 import pytest
 
-from gateway.domain.address import is_loopback
+from gateway.domain.address import THIS_MACHINE, Addresses
 from gateway.domain.isolation import Isolation
 from gateway.domain.target import Timeouts
 from gateway.settings import Settings
 
 SettingsOf = Callable[..., Settings]
 Message = Callable[..., str]
-
-
-@pytest.mark.parametrize(
-    ("host", "loopback"),
-    [
-        ("localhost", True),
-        ("127.0.0.1", True),
-        ("127.3.2.1", True),
-        ("::1", True),
-        ("0.0.0.0", False),  # noqa: S104 - what is to be refused
-        ("::", False),
-        ("192.168.1.1", False),
-        ("localhost.example", False),
-        ("", False),
-    ],
-)
-def test_loopback_is_known(host: str, loopback: bool) -> None:
-    assert is_loopback(host) is loopback
 
 
 def test_a_target_with_everything_is_read(target_of: SettingsOf) -> None:
@@ -84,7 +66,17 @@ def test_the_embedded_model_is_wrapped_whatever_its_format(settings_of: Settings
 
 
 @pytest.mark.parametrize(
-    "more", ["base_url: http://h/v1", "api_key: env:X", "model: m", "headers: {}", "socket: /s", "trained: true"]
+    "more",
+    [
+        "base_url: http://h/v1",
+        "api_key: env:X",
+        "model: m",
+        "headers: {}",
+        "socket: /s",
+        "trained: true",
+        "allow_private: true",
+        "allow_addresses: []",
+    ],
 )
 def test_the_embedded_provider_takes_no_address_and_no_key(problems_of: Callable[..., object], more: str) -> None:
     found = problems_of(f"models: {{m: {{targets: [{{provider: embedded, {more}}}]}}}}")
@@ -107,6 +99,13 @@ def test_the_embedded_provider_takes_no_address_and_no_key(problems_of: Callable
         ("https://h/v1/chat/completions", "must end before the route"),
         ("https://h /v1", "holds characters that no address has"),
         ("https://hé/v1", "holds characters that no address has"),
+        ("https://127.1/v1", "must hold a host's name, or its address in the usual form"),
+        ("https://0x7f000001/v1", "must hold a host's name, or its address in the usual form"),
+        ("https://2130706433/v1", "must hold a host's name, or its address in the usual form"),
+        ("https://127.0.0.1./v1", "must hold a host's name, or its address in the usual form"),
+        ("https://169.254.169.254/v1", "holds an address that is where a cloud hands out"),
+        ("https://[::ffff:169.254.169.254]/v1", "holds an address that is where a cloud hands out"),
+        ("https://0.0.0.0/v1", "holds an address that is link-local, multicast, reserved or unspecified"),
         ("https://h\\\\v1", "holds characters that no address has"),
     ],
 )
@@ -121,6 +120,35 @@ def test_an_address_that_could_lead_astray_is_refused(target_problem: Message, u
 )
 def test_plain_addresses_are_taken_without_a_warning(target_of: SettingsOf, url: str) -> None:
     assert target_of(f'base_url: "{url}"').warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "addresses"),
+    [
+        ('base_url: "https://h.example"', Addresses()),
+        ('base_url: "https://h.example"\nallow_private: true', Addresses(private=True)),
+        ('base_url: "https://h.example"\nallow_addresses: [10.2.0.0/16]', Addresses(networks=("10.2.0.0/16",))),
+        ('base_url: "https://10.2.3.4"', Addresses(networks=("10.2.3.4/32",))),
+        ('base_url: "http://localhost:1"', Addresses(networks=THIS_MACHINE)),
+        ('base_url: "http://localhost:1"\nsocket: /s', Addresses()),
+    ],
+)
+def test_where_its_address_may_lead_is_known(target_of: SettingsOf, text: str, addresses: Addresses) -> None:
+    (target,) = target_of(text).models["m"].targets
+    assert target.addresses == addresses
+
+
+@pytest.mark.parametrize(
+    ("more", "fault"),
+    [
+        ("allow_addresses: [10.2.0.1/16]", "must be a network, such as"),
+        ("socket: /s\nallow_private: true", "`allow_private` means nothing beside `socket`"),
+        ("socket: /s\nallow_addresses: [10.2.0.0/16]", "`allow_addresses` means nothing beside `socket`"),
+        ("allow_private: yes please", "allow_private` must be true or false"),
+    ],
+)
+def test_permissions_that_cannot_be_meant_are_refused(target_problem: Message, more: str, fault: str) -> None:
+    assert fault in target_problem(more)
 
 
 def test_plain_http_to_another_machine_is_warned_of(target_of: SettingsOf) -> None:

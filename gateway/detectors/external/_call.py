@@ -107,6 +107,7 @@ class External:
         self._wire = wire
         self._client = client
         self._url = wire.url(settings.url)
+        self._addresses = settings.addresses
         self._headers = {
             "content-type": "application/json",
             "accept": "application/json",
@@ -174,7 +175,13 @@ class External:
 
     async def _exchange(self, body: bytes) -> JsonObject:
         exchange = self._client().request(
-            "POST", self._url, target=self.name, headers=self._headers, body=body, timeouts=self._timeouts
+            "POST",
+            self._url,
+            target=self.name,
+            headers=self._headers,
+            body=body,
+            timeouts=self._timeouts,
+            addresses=self._addresses,
         )
         async with exchange as response:
             if response.status != 200:

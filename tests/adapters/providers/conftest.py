@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import orjson
 import pytest
 
+from gateway.domain.address import PUBLIC_ONLY, Addresses
 from gateway.domain.errors import UpstreamError, UpstreamGarbled
 from gateway.domain.isolation import Isolation
 from gateway.domain.jsonvalue import JsonObject, JsonValue
@@ -27,6 +28,7 @@ class Sent:
     headers: dict[str, str]
     body: JsonValue
     socket: str | None
+    addresses: Addresses
     timeouts: Timeouts
 
 
@@ -52,6 +54,7 @@ class Playback:
         body: bytes,
         timeouts: Timeouts,
         socket: str | None = None,
+        addresses: Addresses = PUBLIC_ONLY,
     ) -> "AsyncGenerator[Playback]":
         parsed: JsonValue = orjson.loads(body)
         self.sent.append(
@@ -62,6 +65,7 @@ class Playback:
                 headers=dict(headers),
                 body=parsed,
                 socket=socket,
+                addresses=addresses,
                 timeouts=timeouts,
             )
         )
@@ -131,6 +135,7 @@ def make_call() -> MakeCall:
                 family="all",
                 api_key=None if api_key is None else Secret(api_key),
                 socket=socket,
+                addresses=Addresses(networks=("10.20.0.0/16",)),
                 extra_params=extra_params,
                 headers=headers or {},
             ),

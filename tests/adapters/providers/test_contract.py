@@ -8,6 +8,7 @@ import orjson
 import pytest
 
 from adapters.providers import embedded, openai_compatible
+from gateway.domain.address import Addresses
 from gateway.domain.errors import (
     UpstreamError,
     UpstreamFailed,
@@ -41,6 +42,7 @@ class Sent(Protocol):
     headers: dict[str, str]
     body: JsonValue
     socket: str | None
+    addresses: Addresses
     timeouts: Timeouts
 
 
@@ -124,6 +126,7 @@ async def test_a_call_carries_the_targets_head_and_nothing_else(
     sent = client.sent[0]
     assert (sent.method, sent.url, sent.target) == ("POST", "http://model.test/v1/chat/completions", "primary")
     assert sent.socket == "/run/model.sock"
+    assert sent.addresses == call.target.addresses == Addresses(networks=("10.20.0.0/16",))
     assert sent.timeouts == call.target.timeouts
     assert sent.headers == {
         "content-type": "application/json",

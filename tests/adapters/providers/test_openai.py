@@ -9,6 +9,7 @@ import pytest
 from adapters.providers.openai_compatible import create
 from adapters.transport.aiohttp_client import AiohttpClient
 from adapters.transport.httpx_client import HttpxClient
+from gateway.domain.address import THIS_MACHINE, Addresses
 from gateway.domain.errors import UpstreamGarbled, UpstreamTimeout
 from gateway.domain.exchange import Finish, Started, StreamEvent, TextDelta
 from gateway.domain.ports import Call
@@ -68,7 +69,8 @@ async def stream(
 ) -> list[StreamEvent]:
     server = await asyncio.start_server(upstream.serve, "127.0.0.1", 0)
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
-    call = replace(call, target=replace(call.target, base_url=url, socket=None))
+    here = Addresses(networks=THIS_MACHINE)
+    call = replace(call, target=replace(call.target, base_url=url, socket=None, addresses=here))
     events: list[StreamEvent] = []
     try:
         for _ in range(times):

@@ -10,6 +10,7 @@ import orjson
 import pytest
 
 from adapters.providers._probe import ProbeOutcome, ProbeResult, probe_roles
+from gateway.domain.address import PUBLIC_ONLY, Addresses
 from gateway.domain.errors import UpstreamFailed, UpstreamUnreachable
 from gateway.domain.target import Secret, Target, Timeouts
 
@@ -79,8 +80,10 @@ class TokenServer:
         body: bytes,
         timeouts: Timeouts,
         socket: str | None = None,
+        addresses: Addresses = PUBLIC_ONLY,
     ) -> "AsyncGenerator[TokenServer]":
         assert (method, target, timeouts, socket) == ("POST", "primary", Timeouts(), None)
+        assert addresses == ADDRESSES
         if self.kind == "down":
             raise UpstreamUnreachable("no connection", target=target)
         self.asked.append((url, dict(headers)))
@@ -117,10 +120,14 @@ class TokenServer:
         return [token for token in re.split(rf"({known})|(\w+| \w+|\s|[^\w\s])", text) if token]
 
 
+ADDRESSES = Addresses(networks=("10.20.0.0/16",))
+
+
 def target(form: str = "secalign", base_url: str = "http://model.test/v1") -> Target:
     return Target(
         id="primary",
         provider="openai_compatible",
+        addresses=ADDRESSES,
         base_url=base_url,
         model="m",
         format=form,

@@ -1,10 +1,11 @@
 """A scripted server: what each test's own coroutine does with a connection, on loopback or a Unix socket."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from socket import gaierror
 from typing import TypeAlias
 
 import pytest
@@ -107,8 +108,37 @@ def serve() -> Serve:
     return run
 
 
+@dataclass(kw_only=True)
+class Names:
+    """A name server that tests fill: what is asked last is answered last. Unknown names are unknown."""
+
+    known: dict[str, list[list[str]]] = field(default_factory=dict[str, list[list[str]]])
+    asked: list[str] = field(default_factory=list[str])
+
+    async def __call__(self, host: str, port: int) -> Sequence[str]:
+        del port
+        self.asked.append(host)
+        answers = self.known.get(host)
+        if not answers:
+            raise gaierror("unknown")
+        return answers.pop(0) if len(answers) > 1 else answers[0]
+
+
+@pytest.fixture
+def names() -> Names:
+    return Names()
+
+
 @pytest.fixture(params=[AiohttpClient, HttpxClient])
-async def client(request: pytest.FixtureRequest) -> AsyncIterator[AiohttpClient | HttpxClient]:
+async def client(request: pytest.FixtureRequest, names: Names) -> AsyncIterator[AiohttpClient | HttpxClient]:
+    chosen: AiohttpClient | HttpxClient = request.param(lookup=names)
+    yield chosen
+    await chosen.close()
+
+
+@pytest.fixture(params=[AiohttpClient, HttpxClient])
+async def asking_the_system(request: pytest.FixtureRequest) -> AsyncIterator[AiohttpClient | HttpxClient]:
+    """A client with the name servers that it comes with."""
     chosen: AiohttpClient | HttpxClient = request.param()
     yield chosen
     await chosen.close()

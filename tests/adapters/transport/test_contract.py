@@ -13,12 +13,14 @@ from typing import Protocol
 
 import pytest
 
+from gateway.domain.address import THIS_MACHINE, Addresses
 from gateway.domain.errors import UpstreamError, UpstreamGarbled, UpstreamTimeout, UpstreamUnreachable
 from gateway.domain.ports import UpstreamClient, UpstreamResponse
 from gateway.domain.target import Timeouts
 
 pytestmark = pytest.mark.timeout(30)
 
+HERE = Addresses(networks=THIS_MACHINE)
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ncontent-type: text/event-stream\r\n\r\n"
 
@@ -54,6 +56,7 @@ def post(
     headers: dict[str, str] | None = None,
     timeouts: Timeouts | None = None,
     socket: str | None = None,
+    addresses: Addresses = HERE,
 ) -> AbstractAsyncContextManager[UpstreamResponse]:
     return client.request(
         "POST",
@@ -63,6 +66,7 @@ def post(
         body=body,
         timeouts=timeouts or Timeouts(),
         socket=socket,
+        addresses=addresses,
     )
 
 

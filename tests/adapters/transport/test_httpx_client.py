@@ -6,12 +6,13 @@ import httpx
 import pytest
 
 from adapters.transport.httpx_client import HttpxClient
+from gateway.domain.address import PUBLIC_ONLY, Addresses
 from gateway.domain.errors import UpstreamTimeout
 from gateway.domain.target import Timeouts
 
 
 def client_of(handler: httpx.MockTransport) -> HttpxClient:
-    return HttpxClient(lambda _socket: handler)
+    return HttpxClient(lambda _socket, _addresses: handler)
 
 
 async def call(client: HttpxClient) -> bytes:
@@ -37,10 +38,24 @@ async def test_a_transport_of_ones_own_gets_the_request_as_it_is() -> None:
     await client.close()
 
 
+async def test_a_transport_of_ones_own_is_told_which_addresses_are_allowed() -> None:
+    made: list[Addresses] = []
+
+    def make(_: str | None, addresses: Addresses) -> httpx.AsyncBaseTransport:
+        made.append(addresses)
+        return httpx.MockTransport(lambda _request: httpx.Response(200))
+
+    client = HttpxClient(make)
+    private = Addresses(private=True)
+    for allowed in (PUBLIC_ONLY, private, private):
+        client.request("GET", "http://x", target="t", headers={}, body=b"", timeouts=Timeouts(), addresses=allowed)
+    assert made == [PUBLIC_ONLY, private]
+
+
 async def test_each_socket_has_its_own_transport() -> None:
     made: list[str | None] = []
 
-    def make(socket: str | None) -> httpx.AsyncBaseTransport:
+    def make(socket: str | None, _: Addresses) -> httpx.AsyncBaseTransport:
         made.append(socket)
         return httpx.MockTransport(lambda _request: httpx.Response(200))
 

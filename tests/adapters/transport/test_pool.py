@@ -5,10 +5,12 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
+from gateway.domain.address import THIS_MACHINE, Addresses
 from gateway.domain.ports import UpstreamClient
 from gateway.domain.target import Timeouts
 
 PLACES = 256
+HERE = Addresses(networks=THIS_MACHINE)
 
 
 class Wire(Protocol):
@@ -26,7 +28,7 @@ Serve = Callable[..., AbstractAsyncContextManager[Server]]
 
 async def fetch(client: UpstreamClient, url: str, target: str) -> bytes:
     async with client.request(
-        "POST", url, target=target, headers={}, body=b"{}", timeouts=Timeouts(connect=5.0)
+        "POST", url, target=target, headers={}, body=b"{}", timeouts=Timeouts(connect=5.0), addresses=HERE
     ) as response:
         return await response.read(100)
 

@@ -12,6 +12,7 @@ from gateway.detectors.external._call import MAX_CALLS, MAX_PIECES, OVERLAP, Ext
 from gateway.detectors.external.azure_prompt_shields import PromptShields
 from gateway.detectors.external.lakera import LakeraGuard
 from gateway.detectors.external.webhook import Webhook
+from gateway.domain.address import PUBLIC_ONLY, Addresses
 from gateway.domain.detection import Detection, Stage, Subject
 from gateway.domain.errors import UpstreamGarbled, UpstreamTimeout, UpstreamUnreachable
 from gateway.domain.jsonvalue import JsonObject, JsonValue
@@ -46,6 +47,7 @@ class Service:
     urls: list[str] = field(default_factory=list[str])
     headers: list[Mapping[str, str]] = field(default_factory=list[Mapping[str, str]])
     bodies: list[JsonObject] = field(default_factory=list[JsonObject])
+    addresses: Addresses | None = None
     at_once: int = 0
     most_at_once: int = 0
 
@@ -60,8 +62,10 @@ class Service:
         body: bytes,
         timeouts: Timeouts,
         socket: str | None = None,
+        addresses: Addresses = PUBLIC_ONLY,
     ) -> AsyncGenerator[_Answer, None]:
         assert (method, target, socket) == ("POST", "shield", None)
+        self.addresses = addresses
         assert timeouts.total <= 1.0
         self.urls.append(url)
         self.headers.append(headers)
@@ -176,6 +180,14 @@ async def test_without_a_key_no_header_is_sent_for_it(service: Service, subject:
     settings = ExternalSettings(name="shield", kind="webhook", url="https://shield.test", timeout_ms=500)
     await External(settings, Webhook(), lambda: service).ask([subject("hello")])
     assert set(service.headers[0]) == {"content-type", "accept", "accept-encoding"}
+    assert service.addresses == PUBLIC_ONLY
+
+
+async def test_it_leads_where_its_entry_allows_and_nowhere_else(service: Service, subject: Subjects) -> None:
+    allowed = Addresses(networks=("10.20.0.0/16",))
+    settings = ExternalSettings(name="shield", kind="webhook", url="https://shield.test", addresses=allowed)
+    await External(settings, Webhook(), lambda: service).ask([subject("hello")])
+    assert service.addresses == allowed
 
 
 @pytest.mark.parametrize(

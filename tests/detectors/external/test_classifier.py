@@ -6,6 +6,7 @@ import pytest
 
 from adapters.transport.aiohttp_client import AiohttpClient
 from gateway.detectors.external.classifier import classifier, facts
+from gateway.domain.address import Addresses
 from gateway.domain.detection import Detection, Stage, Subject
 from gateway.domain.target import Secret
 from policies.engine.model import ExternalSettings
@@ -31,7 +32,14 @@ async def test_each_kind_asks_and_understands(
 ) -> None:
     path, answer = KINDS[kind]
     upstream.answer(answer)
-    settings = ExternalSettings(name="shield", kind=kind, url=upstream.url, key=Secret("planted"), timeout_ms=5000)
+    settings = ExternalSettings(
+        name="shield",
+        kind=kind,
+        url=upstream.url,
+        key=Secret("planted"),
+        addresses=Addresses(private=True),
+        timeout_ms=5000,
+    )
     client = AiohttpClient()
     try:
         [detection] = await classifier(settings, lambda: client).ask([subject])

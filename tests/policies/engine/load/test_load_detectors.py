@@ -2,6 +2,7 @@ from collections.abc import Callable
 
 import pytest
 
+from gateway.domain.address import Addresses
 from gateway.yamlfile.problems import Problem
 from policies.engine.load_detectors import detector_names
 from policies.engine.model import PiiSettings, Policy, Recognizer, UrlSettings
@@ -110,6 +111,20 @@ def test_a_classifier_that_cannot_be_reached_safely_is_refused(problems_with: Pr
     (problem,) = problems_with(detectors(external(url=f'"{url}"')))
     assert problem.message.startswith(f"`url` {fault}")
     assert "hunter2" not in problem.message + (problem.excerpt or "")
+
+
+def test_where_a_classifiers_address_may_lead_is_known(policy_with: Read, problems_with: Problems) -> None:
+    for more, expected in (
+        ({}, Addresses()),
+        ({"allow_private": "true"}, Addresses(private=True)),
+        ({"allow_addresses": "[10.2.0.0/16]"}, Addresses(networks=("10.2.0.0/16",))),
+        ({"url": "http://127.0.0.1:9/x"}, Addresses(networks=("127.0.0.1/32",))),
+    ):
+        (vendor,) = policy_with(detectors(external(**more))).detectors.external
+        assert vendor.addresses == expected
+    for wrong in ({"url": "https://169.254.169.254/x"}, {"url": "https://127.1/x"}, {"allow_addresses": "[x]"}):
+        (problem,) = problems_with(detectors(external(**wrong)))
+        assert "address" in problem.message
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,80 @@
+"""How does httpx connect to no address that is not allowed?
+
+httpx looks names up deep inside its pool. Here the pool gets a network of ours, which is given a name, looks it up by
+``_resolve`` and connects to what comes out.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Iterable
+from typing import Final
+
+import httpcore
+import httpx
+
+from adapters.transport._resolve import Lookup, Refused, resolve
+from gateway.domain.address import Addresses
+
+_KEEPALIVE_S: Final = 4.0
+
+
+class _CheckedNetwork(httpcore.AsyncNetworkBackend):
+    """Connects to allowed addresses, one after the other until one answers; each gets its share of the time left."""
+
+    def __init__(self, allowed: Addresses, lookup: Lookup) -> None:
+        self._allowed = allowed
+        self._lookup = lookup
+        # The type that httpcore shows is a stand-in for where anyio is missing, which httpx asks for.
+        self._inner: httpcore.AsyncNetworkBackend = httpcore.AnyIOBackend()  # pyright: ignore[reportAttributeAccessIssue]
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ASYNC109  as httpcore has it
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        now = asyncio.get_running_loop().time
+        ends = now() + (3600.0 if timeout is None else timeout)
+        addresses = await self._addresses(host, port, ends)
+        failure: httpcore.ConnectError | httpcore.ConnectTimeout | None = None
+        for index, address in enumerate(addresses):
+            share = max(0.0, ends - now()) / (len(addresses) - index)
+            try:
+                return await self._inner.connect_tcp(address, port, share, local_address, socket_options)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                failure = error
+        raise failure or httpcore.ConnectError
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+    async def _addresses(self, host: str, port: int, ends: float) -> list[str]:
+        try:
+            async with asyncio.timeout_at(ends):
+                return list(await resolve(host, port, self._allowed, self._lookup))
+        except Refused:
+            raise
+        except TimeoutError as error:
+            raise httpcore.ConnectTimeout from error
+        except OSError as error:
+            raise httpcore.ConnectError from error
+
+
+class CheckedTransport(httpx.AsyncHTTPTransport):
+    """The transport that comes with httpx, over a pool whose network is checked."""
+
+    def __init__(self, allowed: Addresses, lookup: Lookup, *, pool_limit: int, tls: ssl.SSLContext | None) -> None:
+        context = tls or httpx.create_ssl_context(trust_env=False)
+        super().__init__(verify=context, trust_env=False)
+        # httpx has no public way to choose a network. Should it come to keep its pool elsewhere, nothing is sent.
+        if not isinstance(self._pool, httpcore.AsyncConnectionPool):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError("this version of httpx keeps its connections in another way: they cannot be checked")
+        self._pool = httpcore.AsyncConnectionPool(
+            ssl_context=context,
+            max_connections=pool_limit,
+            max_keepalive_connections=pool_limit,
+            keepalive_expiry=_KEEPALIVE_S,
+            network_backend=_CheckedNetwork(allowed, lookup),
+        )
