@@ -44,10 +44,11 @@ RUNNING = "splitgate.running"
 
 @dataclass(slots=True)
 class Running:
-    """The task that serves a connection at the moment, and whether its client has gone away."""
+    """The task that serves a connection at the moment, and whether its client has gone away or we are about to."""
 
     task: asyncio.Task[None] | None = None
     lost: bool = False
+    stopping: bool = False
 
 
 # A length of more digits is no length: Python refuses to read thousands of them as a number.

@@ -14,7 +14,8 @@ from typing import Final
 from uvicorn.server import ServerState
 
 from gateway.web.edge import Receive, Scope, Send
-from gateway.web.server import CancellingProtocol, bare_config
+from gateway.web.protocol import CancellingProtocol
+from gateway.web.server import bare_config
 
 _log: Final = logging.getLogger("splitgate.metrics")
 

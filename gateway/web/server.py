@@ -1,75 +1,41 @@
-"""How does uvicorn run the gateway, and how is a vanished client noticed?
+"""How does uvicorn run the gateway, and how does it end?
 
-uvicorn tells an application of a lost connection only when it asks. Asking would cost a task for each request, so the
-protocol cancels the request's own task instead when its connection is lost.
+A stop has an order: the gateway says that it is not ready, takes no more connections, finishes what is under way, and
+gives what is left when its time is over an end in its own dialect. Only then are connections closed.
 """
 
 import asyncio
+import signal
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from socket import socket
+from types import FrameType
 from typing import Any, Final
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from gateway.web.app import App
 from gateway.web.edge import RUNNING, Receive, Running, Scope, Send
+from gateway.web.protocol import CancellingProtocol, PacedProtocol, Patience
 
-# A request's head may be this long, and one read of the socket more: the parser itself knows no bound.
-_MAX_HEAD_BYTES: Final = 65_536
-
-
-class CancellingProtocol(HttpToolsProtocol):
-    """Cancels the running request when its client goes away, and refuses heads without end."""
-
-    _in_head = False
-    _head_bytes = 0
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        # One for all requests of the connection: uvicorn runs them one after the other.
-        self._running = Running()
-        self._cycles: list[RequestResponseCycle] = []
-        super().connection_made(transport)
-
-    def data_received(self, data: bytes) -> None:
-        went_on = self._in_head
-        super().data_received(data)
-        if went_on and self._in_head:
-            self._head_bytes += len(data)
-            if self._head_bytes > _MAX_HEAD_BYTES:
-                self.send_400_response("Request head too long.")
-
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self._in_head = True
-        self._head_bytes = 0
-        scope: dict[str, Any] = self.scope  # pyright: ignore[reportAssignmentType]
-        scope[RUNNING] = self._running
-
-    def on_headers_complete(self) -> None:
-        self._in_head = False
-        super().on_headers_complete()
-        self._cycles = [cycle for cycle in self._cycles if not cycle.response_complete]
-        self._cycles.append(self.cycle)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        super().connection_lost(exc)
-        # uvicorn tells the last request that was read, and it is the first that is being answered.
-        for cycle in self._cycles:
-            cycle.disconnected = True
-        self._running.lost = True
-        if self._running.task is not None:
-            self._running.task.cancel()
+# How long a request that is cut off has to say so and to leave its record.
+LAST_WORDS_S: Final = 3.0
+_STEP_S: Final = 0.05
 
 
 class Cancellable:
-    """Lets the protocol know which task serves a connection at the moment."""
+    """Lets the protocol know which task serves a connection at the moment, and tells of a stop that has begun."""
 
     def __init__(self, app: App) -> None:
         self._app = app
+        self.stopping = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Note the task while it serves."""
+        if self.stopping and scope["path"] == "/readyz":
+            await _not_ready(send)
+            return
         running: Running = scope[RUNNING]
         running.task = asyncio.current_task()
         try:
@@ -82,10 +48,27 @@ class Cancellable:
             running.task = None
 
 
+async def _not_ready(send: Send) -> None:
+    body = b'{"status":"stopping"}'
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": 503, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, on_started: Callable[[], None]) -> None:
+    """``grace_s`` is how long requests have to be finished once a stop has begun."""
+
+    def __init__(
+        self, config: uvicorn.Config, app: Cancellable, grace_s: float, on_started: Callable[[], None]
+    ) -> None:
         super().__init__(config)
+        self._app = app
+        self._grace_s = grace_s
         self._on_started = on_started
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._app.stopping = True
+        super().handle_exit(sig, frame)
 
     async def startup(self, sockets: list[socket] | None = None) -> None:
         await super().startup(sockets)
@@ -93,16 +76,40 @@ class _Server(uvicorn.Server):
             self._on_started()
 
     async def shutdown(self, sockets: list[socket] | None = None) -> None:
-        await super().shutdown(sockets)
+        """Take no more connections, finish what is under way, cut off what takes too long."""
+        for server in self.servers:
+            server.close()
+        for listener in sockets or []:
+            listener.close()
+        for connection in self.paced():
+            connection.shutdown()
+        await self._until_idle(self._grace_s)
+        for connection in self.paced():
+            connection.cut()
+        await self._until_idle(LAST_WORDS_S)
+        for connection in self.paced():
+            connection.transport.abort()
         # uvicorn would end the process by the signal that it caught, before anything else here is closed.
         self._captured_signals.clear()
 
+    def paced(self) -> list[PacedProtocol]:
+        """The connections that are open."""
+        return [one for one in self.server_state.connections if isinstance(one, PacedProtocol)]
 
-def bare_config(app: Callable[..., Any], protocol: type[CancellingProtocol]) -> uvicorn.Config:
+    async def _until_idle(self, within_s: float) -> None:
+        """Wait until all connections are closed and all requests over, at most so many seconds."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                # A second SIGINT asks for no more waiting.
+                while (self.server_state.connections or self.server_state.tasks) and not self.force_exit:  # noqa: ASYNC110
+                    await asyncio.sleep(_STEP_S)
+
+
+def bare_config(app: Callable[..., Any], protocol: Callable[..., CancellingProtocol]) -> uvicorn.Config:
     """The settings of uvicorn for a listener of ours: it speaks HTTP, and adds nothing of its own."""
     return uvicorn.Config(
         app,
-        http=protocol,
+        http=protocol,  # pyright: ignore[reportArgumentType]  it is called like a class, and asked nothing else
         loop="none",
         lifespan="off",
         ws="none",
@@ -114,9 +121,37 @@ def bare_config(app: Callable[..., Any], protocol: type[CancellingProtocol]) -> 
     )
 
 
-async def serve(app: App, listening: socket, *, grace_s: float, on_started: Callable[[], None]) -> None:
-    """Serve until SIGTERM or SIGINT, then finish what is under way for at most ``grace_s`` seconds."""
-    config = bare_config(Cancellable(app), CancellingProtocol)
-    config.timeout_graceful_shutdown = max(1, round(grace_s))
+async def serve(
+    app: App, listening: socket, *, grace_s: float, on_started: Callable[[], None], patience: Patience | None = None
+) -> None:
+    """Serve until SIGTERM or SIGINT, then finish what is under way for at most ``grace_s`` seconds.
+
+    SIGUSR1 announces a stop: from then on ``/readyz`` says 503, and everything else is served as before.
+    """
+    told = Cancellable(app)
+    allowed = patience or Patience()
+    config = bare_config(told, partial(PacedProtocol, patience=allowed))
     config.backlog = 2048
-    await _Server(config, on_started).serve(sockets=[listening])
+    server = _Server(config, told, grace_s, on_started)
+    loop = asyncio.get_running_loop()
+
+    def announced() -> None:
+        told.stopping = True
+
+    loop.add_signal_handler(signal.SIGUSR1, announced)
+    looking = asyncio.create_task(_look_around(server, allowed))
+    try:
+        await server.serve(sockets=[listening])
+    finally:
+        looking.cancel()
+        loop.remove_signal_handler(signal.SIGUSR1)
+
+
+async def _look_around(server: _Server, patience: Patience) -> None:
+    """Look at every connection about once a second: a timer for each would cost every request more."""
+    step_s = min(1.0, *(each / 4 for each in (patience.head_s, patience.body_s, patience.idle_s, patience.write_s)))
+    while True:
+        await asyncio.sleep(step_s)
+        now = asyncio.get_running_loop().time()
+        for connection in server.paced():
+            connection.look(now)

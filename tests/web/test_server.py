@@ -13,7 +13,8 @@ import uvloop
 from uvicorn.server import ServerState
 
 from gateway.web.edge import Receive, Scope, Send
-from gateway.web.server import Cancellable, CancellingProtocol
+from gateway.web.protocol import CancellingProtocol
+from gateway.web.server import Cancellable
 
 REQUEST = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{}"
 
