@@ -30,6 +30,7 @@ from gateway.activation.state_folder import StateFolder
 from gateway.audit.events import Events, policies_of
 from gateway.audit.line import Value
 from gateway.audit.trail import Evidence as EvidenceOf
+from gateway.configuration.crowd import Crowd
 from gateway.detectors import canary
 from gateway.detectors.build import closed_facts
 from gateway.dialects import split
@@ -60,6 +61,7 @@ from gateway.web.app import App
 from gateway.web.approvals import ApprovalDesk, approval_routes
 from gateway.web.auth import Doorkeeper
 from gateway.web.door import Lobby
+from gateway.web.gate import Gate
 from gateway.web.recent import Recent
 
 # Seconds that a start waits for render probes; a target that answers later is credited later.
@@ -228,6 +230,7 @@ def _app(
         doorkeeper=doorkeeper,
         max_body_bytes=settings.server.max_body_bytes,
         compressed_bodies=settings.server.compressed_bodies,
+        gate=_gate(settings.server.crowd),
         recent=Recent(settings.server.record_recent, most_bytes=settings.server.record_recent_bytes),
     )
     desk = Desk(
@@ -245,6 +248,10 @@ def _app(
     )
     more = (*admin_routes(desk), *approval_routes(approvals))
     return App(lobby, reach=lambda model: reach(model, services.credit), ready=ready, admin=more)
+
+
+def _gate(crowd: Crowd) -> Gate:
+    return Gate(places=crowd.max_concurrent, queue=crowd.max_queued, patience_s=crowd.queue_timeout_s)
 
 
 def reach(model: Model, credited: Callable[[Target, Isolation], Isolation]) -> Isolation:
@@ -313,15 +320,17 @@ class _Prepared:
 
 
 def _client(settings: Settings) -> UpstreamClient:
+    # Whoever has a place at the gate finds a connection: there is no second queue behind it.
+    places = settings.server.crowd.max_concurrent
     match settings.transport:
         case "aiohttp":
             from adapters.transport.aiohttp_client import AiohttpClient  # noqa: PLC0415  loaded only where chosen
 
-            return AiohttpClient()
+            return AiohttpClient(pool_limit=places)
         case "httpx":
             from adapters.transport.httpx_client import HttpxClient  # noqa: PLC0415  loaded only where chosen
 
-            return HttpxClient()
+            return HttpxClient(pool_limit=places)
 
 
 def _reachable(model: Model, embedded_socket: str | None) -> Model:

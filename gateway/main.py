@@ -16,7 +16,8 @@ from gateway.supervisor.config import Companion, Listening, MetricsPlace, Superv
 from gateway.supervisor.supervise import Supervisor
 from gateway.telemetry.logs import supervisor_says
 
-GRACE_S = 30.0
+# How long a worker has, beyond the grace, for the last words of what it cut off and to close what it has open.
+_CLOSE_S = 8.0
 
 
 def serve(config: Path | None, host: str | None, port: int | None, workers: int) -> int:
@@ -39,18 +40,19 @@ def serve(config: Path | None, host: str | None, port: int | None, workers: int)
 def plan(settings: Settings, config: Path | None, workers: int) -> SupervisorConfig:
     """What the supervisor is to keep running."""
     named = [] if config is None else ["--config", str(config)]
-    metrics = settings.telemetry.metrics
+    metrics, server = settings.telemetry.metrics, settings.server.crowd
     embedded = any(target.provider == "embedded" for model in settings.models.values() for target in model.targets)
     return SupervisorConfig(
         host=settings.server.host,
         port=settings.server.port,
         workers=workers,
-        worker_command=[sys.executable, "-m", "gateway.worker", "--grace", str(GRACE_S), *named],
+        worker_command=[sys.executable, "-m", "gateway.worker", "--grace", str(server.grace_s), *named],
         embedded_command=[sys.executable, "-m", "adapters.embedded"] if embedded else None,
         embedded_at_start=settings.embedded.start == "at_start",
         metrics=MetricsPlace(host=metrics.host, port=metrics.port, chosen=metrics.chosen) if metrics.enabled else None,
         companions=_companions(settings, named),
-        grace_s=GRACE_S + 5,
+        grace_s=server.grace_s + _CLOSE_S,
+        drain_delay_s=server.drain_delay_s,
     )
 
 

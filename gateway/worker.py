@@ -20,11 +20,14 @@ import uvloop
 
 from gateway.activation.hangup import reloading_on_hangup
 from gateway.compose import running_worker
+from gateway.configuration.crowd import Crowd
 from gateway.domain.errors import ConfigError, GatewayError
 from gateway.settings import Settings, load
 from gateway.standing import written
 from gateway.telemetry.logs import set_up_logs
+from gateway.web.descriptors import connections_allowed
 from gateway.web.metrics import serving_metrics
+from gateway.web.protocol import Patience
 from gateway.web.server import serve
 
 EMBEDDED_SOCKET = "SPLITGATE_EMBEDDED_SOCKET"
@@ -73,7 +76,19 @@ async def _run(
         if worker.scrape is not None and metrics_fd is not None:
             scrapes = more.enter_context(socket.socket(fileno=metrics_fd))
             await more.enter_async_context(serving_metrics(worker.scrape, scrapes))
-        await serve(worker.app, listening, grace_s=grace_s, on_started=started)
+        await serve(
+            worker.app, listening, grace_s=grace_s, on_started=started, patience=_patience(settings.server.crowd)
+        )
+
+
+def _patience(crowd: Crowd) -> Patience:
+    return Patience(
+        head_s=crowd.header_timeout_s,
+        body_s=crowd.body_timeout_s,
+        idle_s=crowd.idle_timeout_s,
+        write_s=crowd.write_timeout_s,
+        connections=connections_allowed(crowd.max_connections),
+    )
 
 
 if __name__ == "__main__":

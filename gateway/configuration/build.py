@@ -10,6 +10,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
+from gateway.configuration.crowd import build_crowd
 from gateway.configuration.observing import build_audit, build_telemetry
 from gateway.configuration.packs import shipped
 from gateway.configuration.schema import (
@@ -86,6 +87,7 @@ def _server(section: ServerSection, report: Report, *, has_keys: bool) -> Server
         record_recent=section.record_recent,
         record_recent_bytes=section.record_recent_bytes,
         allowed_hosts=tuple(host.lower() for host in section.allowed_hosts),
+        crowd=build_crowd(section, report),
     )
 
 

@@ -48,6 +48,55 @@ class ServerSection(Section):
         description="Take request bodies with `content-encoding: gzip` or `deflate`. `max_body_bytes` then bounds both "
         "what is sent and what comes out.",
     )
+    max_concurrent: int = Field(
+        default=2500,
+        ge=1,
+        le=1_000_000,
+        description="How many requests a worker has in progress at once, streams among them; and how many connections "
+        "to one upstream.",
+    )
+    max_queued: int = Field(
+        default=250,
+        ge=0,
+        le=1_000_000,
+        description="How many more wait for a place. All others get 503 with `retry-after` at once.",
+    )
+    queue_timeout_s: Seconds = Field(default=1.0, description="How long they wait; then 503 too.")
+    max_connections: int = Field(
+        default=10_000,
+        ge=1,
+        le=1_000_000,
+        description="How many connections a worker keeps open, idle ones among them. A low limit of file descriptors "
+        "lowers it; the log says so.",
+    )
+    header_timeout_s: Seconds = Field(
+        default=20.0, description="How long a new connection may take until a request's head is whole."
+    )
+    body_timeout_s: Seconds = Field(
+        default=30.0,
+        description="How long a request's body may take. A longer one goes on while it brings 4 KiB a second on "
+        "average.",
+    )
+    idle_timeout_s: Seconds = Field(
+        default=75.0,
+        description="How long a connection stays open between requests. Keep it above what a load balancer in front "
+        "keeps its own, often 60.",
+    )
+    write_timeout_s: Seconds = Field(
+        default=30.0,
+        description="How long a client may not read while an answer waits for it. It must take 4 KiB a second on "
+        "average.",
+    )
+    grace_s: Annotated[float, Field(ge=0, le=86_400)] = Field(
+        default=30.0,
+        description="How long requests in progress have to be finished after SIGTERM. Then a stream ends with an "
+        "error.",
+    )
+    drain_delay_s: Annotated[float, Field(ge=0, le=3600)] = Field(
+        default=0.0,
+        description="How long to go on serving after SIGTERM while `/readyz` says 503, so that load balancers turn "
+        "away first. It comes on top of `grace_s`.",
+    )
     transport: Literal["aiohttp", "httpx"] = Field(
         default="aiohttp", description="The HTTP client for upstream calls: `aiohttp` is the faster one."
     )

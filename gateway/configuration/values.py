@@ -4,11 +4,12 @@ Frozen values without file positions or YAML; everything in them has been checke
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from gateway.audit.note import VerifierKey
+from gateway.configuration.crowd import Crowd
 from gateway.domain.identity import Key
 from gateway.domain.model import Model
 from gateway.domain.target import Secret
@@ -28,6 +29,7 @@ class Server:
     record_recent: int
     record_recent_bytes: int
     allowed_hosts: tuple[str, ...]
+    crowd: Crowd = field(default_factory=Crowd)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,6 +33,8 @@
     ├── PoliciesNotLoaded           no policies are in force yet: nothing may pass
     ├── PoliciesRejected            the policy files cannot be put in force; those in force stay
     ├── StateUnusable               the folder for state cannot be used
+    ├── GatewayFull                 as many requests as may be are in progress
+    ├── GatewayStopping             the gateway ends before the request does
     ├── AuditUnavailable            what happens cannot be recorded: nothing may pass
     ├── ApprovalsUnavailable        answers cannot be held for approval, or those held cannot be read
     └── ConfigError                 a file of ours cannot be used
@@ -295,6 +297,22 @@ class AuditUnavailable(GatewayError):
     def __init__(self, message: str, *, sent: bool = False) -> None:
         super().__init__(message)
         self.sent = sent
+
+
+class GatewayFull(GatewayError):
+    """As many requests as may be are in progress: nothing was begun. ``retry_after_s`` is in whole seconds."""
+
+    code = "gateway_full"
+
+    def __init__(self, message: str, *, retry_after_s: int = 1) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class GatewayStopping(GatewayError):
+    """The gateway stops, and the request was not over in time. An upstream may have been called."""
+
+    code = "gateway_stopping"
 
 
 class ApprovalsUnavailable(GatewayError):

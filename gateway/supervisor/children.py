@@ -144,6 +144,11 @@ class WorkerChild(Child):
         else:
             self._reload_due = True
 
+    def announce_stop(self) -> None:
+        """Have it say that it is not ready, and serve on. One that does not serve yet says so anyway."""
+        if self._process is not None and self.ready:
+            self._process.send_signal(signal.SIGUSR1)
+
     def give_way(self, kill_at: float) -> None:
         """Ask its process to end, so that ``keep`` starts a new one; it is killed when its time is over."""
         if self._process is not None:

@@ -30,6 +30,8 @@ class Companion:
 class SupervisorConfig:
     """``grace_s`` is how long workers may finish open requests after a stop signal.
 
+    They get that signal ``drain_delay_s`` after we do; until then they serve, and say that they are not ready.
+
     Both commands are completed with descriptors: a worker's with ``--fd N --ready-fd M`` (a TCP listener, and a pipe
     to write one line to when it serves) and ``--metrics-fd N`` if there are ``metrics`` (a second TCP listener), the
     embedded model's with ``--fd N`` (a Unix listener). ``embedded_command`` None means that no embedded model is
@@ -45,6 +47,7 @@ class SupervisorConfig:
     metrics: MetricsPlace | None = None
     companions: Sequence[Companion] = ()
     grace_s: float = 30.0
+    drain_delay_s: float = 0.0
     backoff: Backoff = field(default_factory=Backoff)
 
 

@@ -2,8 +2,8 @@
 
 One loop, woken by a selector: signals arrive as bytes on a wake-up socket, workers report by a pipe, and the embedded
 model's listener is watched while nobody accepts from it. All waiting happens in ``_wait``. SIGTERM and SIGINT stop,
-SIGHUP has every worker reload its policies, SIGUSR2 replaces the workers one by one. What is not a worker ends after
-them, since they use it.
+after ``drain_delay_s`` in which workers serve and say that they are not ready; SIGHUP has every worker reload its
+policies, SIGUSR2 replaces the workers one by one. What is not a worker ends after them, since they use it.
 """
 
 import os
@@ -126,7 +126,8 @@ class _Run:
         self._companions = [self._companion(companion) for companion in config.companions]
         self._exit_code = 0
         self._announced = False
-        self._deadline: float | None = None  # set when the stop begins
+        self._stop_at: float | None = None  # set when a stop is announced
+        self._deadline: float | None = None  # set when it begins
 
     def until_stopped(self, wakeup: socket.socket) -> int:
         self._selector.register(wakeup, selectors.EVENT_READ, lambda: self._on_signals(wakeup))
@@ -185,6 +186,8 @@ class _Run:
                 self._report(child, said)
                 if not gave_way and isinstance(child, WorkerChild):
                     self._keep_the_others()
+        if self._deadline is None and self._stop_at is not None and now >= self._stop_at:
+            self._stop()
         if self._deadline is not None:
             self._press(now, self._deadline)
         for child in self._kept():
@@ -224,7 +227,8 @@ class _Run:
     def _wait(self) -> None:
         times = [child.lifecycle.resume_at for child in self._kept()]
         times += [worker.kill_at for worker in self._workers]
-        wake_at = min((at for at in (*times, self._deadline) if at is not None), default=None)
+        next_step = self._stop_at if self._deadline is None else self._deadline
+        wake_at = min((at for at in (*times, next_step) if at is not None), default=None)
         timeout = None if wake_at is None else max(0.0, wake_at - time.monotonic())
         for key, _ in self._selector.select(timeout):
             key.data()
@@ -239,13 +243,22 @@ class _Run:
         # SIGCHLD only has to end the wait: `_advance` asks every child.
         for number in wakeup.recv(4096):
             if number in _STOP_SIGNALS:
-                self._stop()
+                self._asked_to_stop()
             elif number == signal.SIGHUP and self._deadline is None:
                 for worker in self._workers:
                     worker.reload()
-            elif number == signal.SIGUSR2 and self._announced and self._deadline is None:
+            elif number == signal.SIGUSR2 and self._announced and self._deadline is None and self._stop_at is None:
                 self._say("replacing the workers one by one")
                 self._to_replace = list(self._workers)
+
+    def _asked_to_stop(self) -> None:
+        """Let balancers know first, if they are to have time for it; whoever asks again has none."""
+        if not self._config.drain_delay_s or not self._announced or self._stop_at is not None:
+            self._stop()
+            return
+        self._stop_at = time.monotonic() + self._config.drain_delay_s
+        for worker in self._workers:
+            worker.announce_stop()
 
     def _stop(self) -> None:
         """Begin to stop; when asked a second time, at once."""

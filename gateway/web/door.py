@@ -8,12 +8,12 @@ import asyncio
 import logging
 from collections import Counter, deque
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gateway.audit.trail import Evidence, RequestTrail
 from gateway.dialects.body import parse_body
 from gateway.dialects.registry import Dialect, StreamWriter
-from gateway.domain.errors import AuditUnavailable, BlockedByPolicy, GatewayError, MethodNotAllowed
+from gateway.domain.errors import AuditUnavailable, BlockedByPolicy, GatewayError, GatewayStopping, MethodNotAllowed
 from gateway.domain.exchange import Handling, Judged
 from gateway.domain.finding import Finding, finding_of
 from gateway.domain.identity import Caller
@@ -28,6 +28,7 @@ from gateway.web.auth import Doorkeeper
 from gateway.web.edge import (
     RUNNING,
     Disconnected,
+    Headers,
     Receive,
     Running,
     Scope,
@@ -37,6 +38,7 @@ from gateway.web.edge import (
     read_body,
 )
 from gateway.web.encoding import plain
+from gateway.web.gate import Gate
 from gateway.web.problems import headers_of, status_of
 from gateway.web.respond import Response
 from gateway.web.verdicts import tell
@@ -63,6 +65,7 @@ class Lobby:
     max_body_bytes: int
     recent: deque[Recorded]
     compressed_bodies: bool = False
+    gate: Gate = field(default_factory=lambda: Gate(places=2500, queue=250, patience_s=1.0))
 
 
 class Door:
@@ -86,8 +89,13 @@ class Door:
             return
         except asyncio.CancelledError:
             running: Running | None = scope.get(RUNNING)
-            if running is None or not running.lost:
+            if running is None or not (running.lost or running.stopping):
                 raise
+            if not running.lost:
+                stopping = GatewayStopping(
+                    "the gateway is being stopped and cannot wait any longer; send the request again"
+                )
+                await self._refuse(stopping, response, trail)
         except Exception as error:  # noqa: BLE001
             # The traceback's values may hold prompt text: name the place, not the values.
             _log.error("request %s: unexpected %s at %s", trail.request_id, type(error).__name__, place_of(error))
@@ -102,6 +110,15 @@ class Door:
             raise MethodNotAllowed("use POST")
         headers = deciding_headers(scope)
         caller = self._lobby.doorkeeper.caller(headers)
+        await self._lobby.gate.enter()
+        try:
+            await self._admitted(caller, headers, receive, trail, response)
+        finally:
+            self._lobby.gate.leave()
+
+    async def _admitted(
+        self, caller: Caller, headers: Headers, receive: Receive, trail: RequestTrail, response: Response
+    ) -> None:
         trail.known(caller)
         trail.expect()
         check_json(headers, compressed=self._lobby.compressed_bodies)
@@ -137,8 +154,8 @@ class Door:
                 content = self._dialect.write_held(outcome.pending, outcome.handling)
                 trail.answered(outcome.reply, outcome.handling, approval=outcome.pending.approval)
                 await trail.end(status)
-                headers = (*said(outcome.handling), (b"x-splitgate-approval", outcome.pending.approval.encode()))
-                await response.whole(status, b"application/json", content, headers)
+                told = (*said(outcome.handling), (b"x-splitgate-approval", outcome.pending.approval.encode()))
+                await response.whole(status, b"application/json", content, told)
             case Streaming():
                 writer = self._dialect.StreamWriter(outcome.handling, include_usage=request.options.include_usage)
                 await self._stream(outcome, writer, response, caller, trail)

@@ -15,6 +15,8 @@ from gateway.domain.errors import (
     Forbidden,
     ForeignOrigin,
     GatewayError,
+    GatewayFull,
+    GatewayStopping,
     MethodNotAllowed,
     NotAnApprover,
     PoliciesNotLoaded,
@@ -51,6 +53,8 @@ STATUS: Mapping[type[GatewayError], int] = {
     ApprovalGone: 410,
     ApprovalsUnavailable: 503,
     AuditUnavailable: 503,
+    GatewayFull: 503,
+    GatewayStopping: 503,
     UpstreamTimeout: 504,
     UpstreamOverloaded: 429,
     UpstreamRejected: 400,
@@ -71,9 +75,11 @@ def headers_of(error: GatewayError) -> tuple[tuple[bytes, bytes], ...]:
     match error:
         case UpstreamOverloaded(retry_after=float() as seconds):
             return ((b"retry-after", str(max(0, round(seconds))).encode()),)
+        case GatewayFull(retry_after_s=seconds):
+            return ((b"retry-after", str(seconds).encode()),)
         case AuditUnavailable(sent=False):
             return ((b"retry-after", b"1"),)
-        case AuditUnavailable() | UpstreamTimeout() | UpstreamGarbled() | ApprovalsUnavailable():
+        case AuditUnavailable() | UpstreamTimeout() | UpstreamGarbled() | ApprovalsUnavailable() | GatewayStopping():
             # The upstream may have done the work: stock SDKs would otherwise pay for it again.
             return ((b"x-should-retry", b"false"),)
         case Unauthenticated():

@@ -23,6 +23,7 @@ files = pathlib.Path(os.environ["TMPDIR"])
 if (files / "broken-worker").exists(): sys.exit(4)
 while "slow" in sys.argv and not (files / "go").exists(): time.sleep(0.01)
 signal.signal(signal.SIGHUP, lambda *_: print(os.getpid(), file=(files / "hangups").open("a"), flush=True))
+signal.signal(signal.SIGUSR1, lambda *_: print(os.getpid(), file=(files / "announced").open("a"), flush=True))
 option = "--metrics-fd" if "--metrics-fd" in sys.argv else "--fd"
 fd, ready = int(sys.argv[sys.argv.index(option) + 1]), int(sys.argv[sys.argv.index("--ready-fd") + 1])
 figures, number = os.environ.get("SPLITGATE_METRICS_DIR"), os.environ.get("SPLITGATE_WORKER")

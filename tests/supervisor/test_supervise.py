@@ -157,6 +157,33 @@ def test_sigkill_of_the_supervisor_leaves_no_orphan(start: Start, alive: Alive, 
     eventually(lambda: not any(alive(child) for child in children))
 
 
+def test_a_stop_that_is_to_be_announced_comes_later_and_workers_serve_until_then(
+    start: Start, tmp_path: Path, eventually: Eventually
+) -> None:
+    running = start(workers=2, drain_delay_s=0.5)
+    begin = time.monotonic()
+    running.process.send_signal(signal.SIGTERM)
+    told = tmp_path / "announced"
+    eventually(lambda: told.exists() and len(told.read_text().split()) == 2)
+    assert running.ask_worker() > 0
+    assert running.process.wait(10) == 0
+    assert time.monotonic() - begin > 0.4
+
+
+def test_whoever_asks_again_does_not_wait_for_the_announcement(
+    start: Start, tmp_path: Path, eventually: Eventually
+) -> None:
+    running = start(drain_delay_s=600)
+    running.process.send_signal(signal.SIGTERM)
+    eventually((tmp_path / "announced").exists)
+    assert running.stop() == 0
+
+
+def test_without_time_for_it_a_stop_is_not_announced(start: Start, tmp_path: Path) -> None:
+    assert start().stop() == 0
+    assert not (tmp_path / "announced").exists()
+
+
 def test_a_worker_that_ignores_the_signal_is_killed_when_the_grace_is_over(start: Start, alive: Alive) -> None:
     running = start(worker="stubborn", grace_s=0.5)
     worker = running.ask_worker()
