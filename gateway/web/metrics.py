@@ -8,22 +8,20 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from socket import socket
 from typing import Final
 
 from uvicorn.server import ServerState
 
 from gateway.web.edge import Receive, Scope, Send
-from gateway.web.protocol import CancellingProtocol
+from gateway.web.protocol import PacedProtocol, Patience, look_around
 from gateway.web.server import bare_config
 
 _log: Final = logging.getLogger("splitgate.metrics")
 
-# Whoever scrapes needs one connection or two. How long a connection may be idle or take for a request's head, and for
-# an answer to be taken, in seconds.
-_MOST_CONNECTIONS: Final = 16
-_HEAD_S: Final = 5.0
-_ANSWER_S: Final = 30.0
+# Whoever scrapes needs one connection or two, and descriptors are the gateway's as well.
+_PATIENCE: Final = Patience(head_s=5.0, body_s=5.0, idle_s=5.0, write_s=30.0, connections=16)
 
 CONTENT_TYPE: Final = b"text/plain; version=0.0.4; charset=utf-8"
 
@@ -64,50 +62,22 @@ async def _answer(send: Send, status: int, body: bytes, kind: bytes = b"text/pla
     await send({"type": "http.response.body", "body": body})
 
 
-class ScrapedProtocol(CancellingProtocol):
-    """Closes connections beyond a few, and those that ask for nothing: descriptors are the gateway's as well."""
-
-    _late: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.Transport) -> None:
-        super().connection_made(transport)
-        self._allow(_HEAD_S)
-        if len(self.connections) > _MOST_CONNECTIONS:
-            transport.abort()
-
-    def on_headers_complete(self) -> None:
-        self._allow(_ANSWER_S)
-        super().on_headers_complete()
-
-    def on_response_complete(self) -> None:
-        super().on_response_complete()
-        self._allow(_HEAD_S)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        super().connection_lost(exc)
-        if self._late is not None:
-            self._late.cancel()
-
-    def _allow(self, seconds: float) -> None:
-        if self._late is not None:
-            self._late.cancel()
-        self._late = self.loop.call_later(seconds, self.transport.abort)
-
-
 @asynccontextmanager
 async def serving_metrics(scrape: Callable[[], Awaitable[bytes]], listening: socket) -> AsyncGenerator[None, None]:
     """Answer scrapes on ``listening`` while the context lasts."""
-    config = bare_config(MetricsApp(scrape), ScrapedProtocol)
+    protocol = partial(PacedProtocol, patience=_PATIENCE)
+    config = bare_config(MetricsApp(scrape), protocol)
     config.load()
     # No server of uvicorn's: it would take the signals that the gateway's own server waits for.
     state = ServerState()
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(
-        lambda: ScrapedProtocol(config=config, server_state=state, app_state={}), sock=listening
-    )
+    made = partial(protocol, config=config, server_state=state, app_state={})
+    server = await loop.create_server(made, sock=listening)
+    looking = loop.create_task(look_around(state.connections, _PATIENCE))
     try:
         yield
     finally:
+        looking.cancel()
         server.close()
         for connection in list(state.connections):
             connection.shutdown()

@@ -17,7 +17,7 @@ import uvicorn
 
 from gateway.web.app import App
 from gateway.web.edge import RUNNING, Receive, Running, Scope, Send
-from gateway.web.protocol import CancellingProtocol, PacedProtocol, Patience
+from gateway.web.protocol import PATIENT, PacedProtocol, Patience, look_around
 
 # How long a request that is cut off has to say so and to leave its record.
 LAST_WORDS_S: Final = 3.0
@@ -81,19 +81,18 @@ class _Server(uvicorn.Server):
             server.close()
         for listener in sockets or []:
             listener.close()
-        for connection in self.paced():
+        for connection in self._connections():
             connection.shutdown()
         await self._until_idle(self._grace_s)
-        for connection in self.paced():
+        for connection in self._connections():
             connection.cut()
         await self._until_idle(LAST_WORDS_S)
-        for connection in self.paced():
+        for connection in self._connections():
             connection.transport.abort()
         # uvicorn would end the process by the signal that it caught, before anything else here is closed.
         self._captured_signals.clear()
 
-    def paced(self) -> list[PacedProtocol]:
-        """The connections that are open."""
+    def _connections(self) -> list[PacedProtocol]:
         return [one for one in self.server_state.connections if isinstance(one, PacedProtocol)]
 
     async def _until_idle(self, within_s: float) -> None:
@@ -105,7 +104,7 @@ class _Server(uvicorn.Server):
                     await asyncio.sleep(_STEP_S)
 
 
-def bare_config(app: Callable[..., Any], protocol: Callable[..., CancellingProtocol]) -> uvicorn.Config:
+def bare_config(app: Callable[..., Any], protocol: Callable[..., PacedProtocol]) -> uvicorn.Config:
     """The settings of uvicorn for a listener of ours: it speaks HTTP, and adds nothing of its own."""
     return uvicorn.Config(
         app,
@@ -122,15 +121,14 @@ def bare_config(app: Callable[..., Any], protocol: Callable[..., CancellingProto
 
 
 async def serve(
-    app: App, listening: socket, *, grace_s: float, on_started: Callable[[], None], patience: Patience | None = None
+    app: App, listening: socket, *, grace_s: float, on_started: Callable[[], None], patience: Patience = PATIENT
 ) -> None:
     """Serve until SIGTERM or SIGINT, then finish what is under way for at most ``grace_s`` seconds.
 
     SIGUSR1 announces a stop: from then on ``/readyz`` says 503, and everything else is served as before.
     """
     told = Cancellable(app)
-    allowed = patience or Patience()
-    config = bare_config(told, partial(PacedProtocol, patience=allowed))
+    config = bare_config(told, partial(PacedProtocol, patience=patience))
     config.backlog = 2048
     server = _Server(config, told, grace_s, on_started)
     loop = asyncio.get_running_loop()
@@ -139,19 +137,9 @@ async def serve(
         told.stopping = True
 
     loop.add_signal_handler(signal.SIGUSR1, announced)
-    looking = asyncio.create_task(_look_around(server, allowed))
+    looking = asyncio.create_task(look_around(server.server_state.connections, patience))
     try:
         await server.serve(sockets=[listening])
     finally:
         looking.cancel()
         loop.remove_signal_handler(signal.SIGUSR1)
-
-
-async def _look_around(server: _Server, patience: Patience) -> None:
-    """Look at every connection about once a second: a timer for each would cost every request more."""
-    step_s = min(1.0, *(each / 4 for each in (patience.head_s, patience.body_s, patience.idle_s, patience.write_s)))
-    while True:
-        await asyncio.sleep(step_s)
-        now = asyncio.get_running_loop().time()
-        for connection in server.paced():
-            connection.look(now)

@@ -16,7 +16,7 @@ import uvloop
 from uvicorn.server import ServerState
 
 from gateway.web.edge import Receive, Scope, Send
-from gateway.web.protocol import MAX_HEAD_BYTES, MAX_HEADERS, PacedProtocol, Patience
+from gateway.web.protocol import MAX_HEAD_BYTES, MAX_HEADERS, PacedProtocol, Patience, look_around
 from gateway.web.server import Cancellable, bare_config
 
 pytestmark = pytest.mark.timeout(60)
@@ -90,14 +90,7 @@ async def serving(patience: Patience) -> AsyncGenerator[Serving]:
     made = partial(protocol, config=config, server_state=state, app_state={})
     server = await asyncio.get_running_loop().create_server(made, "127.0.0.1", 0)
 
-    async def look_around() -> None:
-        while True:
-            await asyncio.sleep(0.02)
-            paced: list[PacedProtocol] = [one for one in state.connections if isinstance(one, PacedProtocol)]
-            for connection in paced:
-                connection.look(asyncio.get_running_loop().time())
-
-    looking = asyncio.create_task(look_around())
+    looking = asyncio.create_task(look_around(state.connections, patience))
     try:
         yield Serving(app=app, state=state, port=server.sockets[0].getsockname()[1])
     finally:

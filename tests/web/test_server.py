@@ -13,7 +13,7 @@ import uvloop
 from uvicorn.server import ServerState
 
 from gateway.web.edge import Receive, Scope, Send
-from gateway.web.protocol import CancellingProtocol
+from gateway.web.protocol import PacedProtocol
 from gateway.web.server import Cancellable
 
 REQUEST = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{}"
@@ -61,7 +61,7 @@ def listening() -> Iterator[socket.socket]:
 async def serving(app: Slow, listening: socket.socket) -> AsyncGenerator[ServerState]:
     config = uvicorn.Config(
         Cancellable(app),  # pyright: ignore[reportArgumentType]
-        http=CancellingProtocol,
+        http=PacedProtocol,
         loop="none",
         lifespan="off",
         ws="none",
@@ -70,7 +70,7 @@ async def serving(app: Slow, listening: socket.socket) -> AsyncGenerator[ServerS
     config.load()
     state = ServerState()
     server = await asyncio.get_running_loop().create_server(
-        lambda: CancellingProtocol(config=config, server_state=state, app_state={}), sock=listening
+        lambda: PacedProtocol(config=config, server_state=state, app_state={}), sock=listening
     )
     yield state
     server.close()
