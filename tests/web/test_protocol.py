@@ -213,6 +213,17 @@ async def test_a_request_that_is_being_answered_has_no_deadline_here() -> None:
         writer.close()
 
 
+async def test_the_time_of_a_body_behind_another_request_begins_with_its_turn() -> None:
+    async with serving(Patience(head_s=SHORT, body_s=SHORT, idle_s=SHORT, write_s=SHORT)) as served:
+        reader, writer = await served.dial()
+        head = b" HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n"
+        writer.write(b"POST /slow" + head + b"{}POST /quick" + head)
+        await asyncio.wait_for(reader.readuntil(b"\r\n\r\n2"), 30)
+        writer.write(b"{}")
+        assert b" 200 " in await asyncio.wait_for(reader.readline(), 30)
+        writer.close()
+
+
 @pytest.mark.parametrize("path", [b"/big", b"/endless"])
 @pytest.mark.parametrize("head", [b"", b"connection: close\r\n"])
 async def test_who_does_not_read_is_closed_and_the_request_ends(path: bytes, head: bytes) -> None:
