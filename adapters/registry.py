@@ -26,6 +26,7 @@ __all__ = [
     "FORMATS",
     "PROVIDERS",
     "FormatEntry",
+    "ProviderEntry",
     "check_identifiers",
     "clean_options",
     "compile_reserved",
@@ -34,6 +35,7 @@ __all__ = [
     "format_named",
     "is_trained",
     "probe_for",
+    "provider_entry",
     "provider_named",
 ]
 
@@ -49,6 +51,7 @@ FORMATS: Mapping[str, str] = {
 }
 
 PROVIDERS: Mapping[str, str] = {
+    "azure": "adapters.providers.azure",
     "embedded": "adapters.providers.embedded",
     "openai_compatible": "adapters.providers.openai_compatible",
 }
@@ -66,6 +69,19 @@ class FormatEntry:
     best: Isolation
     unproven: Isolation
     check_settings: Callable[[JsonObject], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderEntry:
+    """A provider: how one is made, and what of a target's configuration is its own.
+
+    ``settings`` are the keys that mean something to it and not to every provider; ``check_target`` refuses a target
+    that it could not reach (ValueError, which names the key).
+    """
+
+    create: Callable[[UpstreamClient], Provider]
+    settings: frozenset[str]
+    check_target: Callable[[Target], None]
 
 
 class _FormatModule(Protocol):
@@ -105,14 +121,32 @@ def format_named(name: str) -> FormatEntry:
     )
 
 
+@cache
+def provider_entry(name: str) -> ProviderEntry:
+    """Look a provider up.
+
+    Raises:
+        KeyError: no provider has this name; the message lists those that exist.
+    """
+    module = cast("_ProviderModule", _load("provider", name, PROVIDERS))
+    return ProviderEntry(
+        create=module.create,
+        settings=getattr(module, "SETTINGS", frozenset()),
+        check_target=getattr(module, "check_target", _any_target),
+    )
+
+
+def _any_target(_: Target) -> None:
+    """Accept every target."""
+
+
 def provider_named(name: str, client: UpstreamClient) -> Provider:
     """Make a provider that sends through ``client``.
 
     Raises:
         KeyError: no provider has this name; the message lists those that exist.
     """
-    module = cast("_ProviderModule", _load("provider", name, PROVIDERS))
-    return module.create(client)
+    return provider_entry(name).create(client)
 
 
 def probe_for(client: UpstreamClient) -> Callable[[Target], Awaitable[tuple[str, str]]]:

@@ -5,7 +5,16 @@ from collections.abc import Mapping
 from typing import Final, TypeGuard
 from urllib.parse import urlsplit
 
-from adapters.registry import FAMILIES, FORMATS, PROVIDERS, FormatEntry, family_for, format_named, is_trained
+from adapters.registry import (
+    FAMILIES,
+    FORMATS,
+    PROVIDERS,
+    FormatEntry,
+    family_for,
+    format_named,
+    is_trained,
+    provider_entry,
+)
 from gateway.configuration.evidence import credit
 from gateway.configuration.schema import TargetSection
 from gateway.configuration.secrets import Surroundings, resolve
@@ -21,6 +30,8 @@ EMBEDDED_MODEL: Final = "smollm2-135m-instruct"
 # The child process answers on a Unix socket, whose path the supervisor knows: this host is never resolved.
 EMBEDDED_URL: Final = "http://embedded.invalid/v1"
 
+# Keys that mean something to some providers alone, which say so.
+_OF_SOME_PROVIDERS: Final = ("auth", "api_version")
 _EMBEDDED_REFUSES: Final = ("base_url", "socket", "model", "api_key", "headers", "trained", "render_probe")
 _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 _CREDENTIAL_HEADERS: Final = frozenset(
@@ -48,13 +59,21 @@ def build_target(
         _refuse_for_embedded(section, loc, report)
     else:
         _require_address(section, loc, report)
+    _refuse_foreign(section, loc, report)
     _check_headers(section, loc, report)
     _check_extra_params(section, loc, report)
     key = _secret(section, loc, report, surroundings)
     entry = _format(section, loc, report)
     if report.count > before or entry is None:
         return None
-    return _target(section, default_id, entry, key)
+    target = _target(section, default_id, entry, key)
+    try:
+        provider_entry(section.provider).check_target(target)
+    except ValueError as error:
+        name, _, wrong = str(error).partition(": ")
+        report.add((*loc, name), f"`{name}` {wrong}")
+        return None
+    return target
 
 
 def _target(section: TargetSection, default_id: str, entry: FormatEntry, key: Secret | None) -> Target:
@@ -87,6 +106,8 @@ def _target(section: TargetSection, default_id: str, entry: FormatEntry, key: Se
         timeouts=Timeouts(**section.timeouts.model_dump()),
         needs_probe=credited.needs_probe,
         assumed=credited.assumed,
+        auth=section.auth,
+        api_version=section.api_version,
     )
 
 
@@ -103,6 +124,17 @@ def _refuse_for_embedded(section: TargetSection, loc: Loc, report: Report) -> No
     for name in _EMBEDDED_REFUSES:
         if name in section.model_fields_set:
             report.add((*loc, name), f"`{name}` means nothing to the embedded provider; remove it", at_key=True)
+
+
+def _refuse_foreign(section: TargetSection, loc: Loc, report: Report) -> None:
+    if section.provider not in PROVIDERS:
+        return
+    known = provider_entry(section.provider).settings
+    for name in _OF_SOME_PROVIDERS:
+        if name in section.model_fields_set and name not in known:
+            report.add(
+                (*loc, name), f"`{name}` means nothing to the provider `{section.provider}`; remove it", at_key=True
+            )
 
 
 def _require_address(section: TargetSection, loc: Loc, report: Report) -> None:
