@@ -1,8 +1,8 @@
 """Which of the gateway's errors is an upstream's refusal?
 
 Of what the upstream says, only words that are plain identifiers are kept: its messages quote prompts, and applications
-need no more than ``context_length_exceeded``. Azure's filters refuse with the code ``content_filter`` and a list of what
-they saw, of which the names that are known are told.
+need no more than ``context_length_exceeded``. Azure's filters refuse with the code ``content_filter`` and say which of
+them did, of which the names that are known are told.
 """
 
 import re
