@@ -40,8 +40,11 @@ __all__ = [
 ]
 
 FORMATS: Mapping[str, str] = {
+    "azure-documents": "adapters.formats.azure_documents",
     "chat-template-documents": "adapters.formats.chat_template_documents",
+    "cohere-documents": "adapters.formats.cohere_documents",
     "defensive-token": "adapters.formats.defensive_token",
+    "gemini-function-response": "adapters.formats.gemini_function_response",
     "harmony": "adapters.formats.harmony",
     "plain": "adapters.formats.plain",
     "secalign": "adapters.formats.secalign",
