@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
+import httpx
 import pytest
+from openai import AzureOpenAI
 
 from adapters.registry import provider_entry, provider_named
 from gateway.domain.ports import Call, UpstreamClient
@@ -60,6 +62,26 @@ async def test_a_route_lies_where_the_base_url_and_the_version_say(
 async def test_completions_go_to_their_own_route_of_the_deployment(sent: Send) -> None:
     request = await sent(Endpoint.COMPLETIONS, base_url=RESOURCE, api_version="2024-10-21", model="prod")
     assert request.url == f"{RESOURCE}/openai/deployments/prod/completions?api-version=2024-10-21"
+
+
+@pytest.mark.parametrize("auth", ["key", "bearer"])
+async def test_the_official_sdk_sends_to_the_same_address_with_the_same_credential(
+    sent: Send, auth: Literal["key", "bearer"]
+) -> None:
+    seen: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(200, json={"id": "x", "choices": [], "created": 1, "model": "m", "object": "o"})
+
+    with httpx.Client(transport=httpx.MockTransport(answer)) as http:
+        credential = {"api_key": "sk-upstream"} if auth == "key" else {"azure_ad_token": "sk-upstream"}
+        sdk = AzureOpenAI(azure_endpoint=RESOURCE, api_version="2024-10-21", http_client=http, **credential)  # type: ignore[reportArgumentType]
+        sdk.chat.completions.create(model="prod", messages=[{"role": "user", "content": "hello"}])
+    ours = await sent(base_url=RESOURCE, api_version="2024-10-21", model="prod", auth=auth)
+    assert ours.url == str(seen[0].url)
+    for name in ("api-key", "authorization"):
+        assert ours.headers.get(name) == seen[0].headers.get(name)
 
 
 async def test_a_deployments_name_cannot_change_the_route(sent: Send) -> None:
