@@ -19,7 +19,7 @@ from adapters.formats._trained import is_trained
 from gateway.domain.isolation import Isolation
 from gateway.domain.jsonvalue import JsonObject
 from gateway.domain.ports import Format, Provider, UpstreamClient
-from gateway.domain.target import Target
+from gateway.domain.target import Endpoint, Target
 
 __all__ = [
     "FAMILIES",
@@ -79,12 +79,13 @@ class ProviderEntry:
     """A provider: how one is made, and what of a target's configuration is its own.
 
     ``settings`` are the keys that mean something to it and not to every provider; ``check_target`` refuses a target
-    that it could not reach (ValueError, which names the key).
+    that it could not reach (ValueError, which names the key); ``url_for`` says where a route of a target lies.
     """
 
     create: Callable[[UpstreamClient], Provider]
     settings: frozenset[str]
     check_target: Callable[[Target], None]
+    url_for: Callable[[Target, Endpoint], str]
 
 
 class _FormatModule(Protocol):
@@ -136,11 +137,16 @@ def provider_entry(name: str) -> ProviderEntry:
         create=module.create,
         settings=getattr(module, "SETTINGS", frozenset()),
         check_target=getattr(module, "check_target", _any_target),
+        url_for=getattr(module, "url_for", _below_base_url),
     )
 
 
 def _any_target(_: Target) -> None:
     """Accept every target."""
+
+
+def _below_base_url(target: Target, endpoint: Endpoint) -> str:
+    return f"{target.base_url}/{endpoint}"
 
 
 def provider_named(name: str, client: UpstreamClient) -> Provider:

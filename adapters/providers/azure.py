@@ -23,7 +23,7 @@ SETTINGS: Final = frozenset({"api_version", "auth"})
 
 def create(client: UpstreamClient) -> Provider:
     """A provider that sends over ``client``; the target's base URL, key and API version say where to."""
-    return OpenAiProvider(client, manner=Manner(url=_url, credential=_credential, late_endings=True))
+    return OpenAiProvider(client, manner=Manner(url=url_for, credential=_credential, late_endings=True))
 
 
 def check_target(target: Target) -> None:
@@ -44,16 +44,17 @@ def check_target(target: Target) -> None:
         raise ValueError("api_version: is missing here; add one, such as 2024-10-21, or end base_url in /openai/v1")
 
 
-def _is_v1(target: Target) -> bool:
-    return urlsplit(target.base_url).path.endswith("/v1")
-
-
-def _url(target: Target, endpoint: Endpoint) -> str:
+def url_for(target: Target, endpoint: Endpoint) -> str:
+    """Where a route of the target lies."""
     if _is_v1(target):
         url = below_base_url(target, endpoint)
     else:
         url = f"{target.base_url}/openai/deployments/{quote(target.model, safe='')}/{endpoint}"
     return url if target.api_version is None else f"{url}?api-version={target.api_version}"
+
+
+def _is_v1(target: Target) -> bool:
+    return urlsplit(target.base_url).path.endswith("/v1")
 
 
 def _credential(target: Target) -> Mapping[str, str]:
