@@ -277,3 +277,8 @@ async def test_lakeras_answer_is_read_strictly(
 ) -> None:
     service.reply = lambda _: orjson.dumps(answer)
     assert await classifier(LakeraGuard()).ask([subject("hello")]) == [Detection(failed="garbled")]
+
+
+def test_the_facts_are_known_without_settings() -> None:
+    names = [fact.name for fact in facts("shield")]
+    assert names == ["det.shield.found", "det.shield.flagged", "det.shield.score", "det.shield.kinds"]
