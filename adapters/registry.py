@@ -42,6 +42,7 @@ __all__ = [
 ]
 
 FORMATS: Mapping[str, str] = {
+    "anthropic-blocks": "adapters.formats.anthropic_blocks",
     "chat-template-documents": "adapters.formats.chat_template_documents",
     "defensive-token": "adapters.formats.defensive_token",
     "harmony": "adapters.formats.harmony",

@@ -4,7 +4,7 @@ The rule: it is the value of one JSON key that says what it is, ``untrusted_data
 token is broken. Data that no tool of the client's returned comes as the result of a call made up here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import count
 from typing import Final
 
@@ -29,16 +29,21 @@ def envelope(data: Sequence[Data], sieve: Sieve, *, failed: bool = False) -> str
     return sieve.json(value, (piece(d) for d in data))
 
 
+def unused_ids(prompt: Prompt) -> Iterator[str]:
+    """Call ids that the client does not use, equal for equal prompts."""
+    taken = {call.id for turn in prompt.turns for call in turn.tool_calls}
+    taken |= {turn.call_id for turn in prompt.turns if turn.call_id is not None}
+    # Nine letters and digits: Mistral's servers take no other form.
+    return (name for number in count(1) if (name := f"sgdata{number:03d}") not in taken)
+
+
 class Reader:
     """Makes up calls of ``read_untrusted_data`` with ids of their own, equal for equal prompts."""
 
     __slots__ = ("_ids", "_sieve")
 
     def __init__(self, prompt: Prompt, sieve: Sieve) -> None:
-        taken = {call.id for turn in prompt.turns for call in turn.tool_calls}
-        taken |= {turn.call_id for turn in prompt.turns if turn.call_id is not None}
-        # Nine letters and digits: Mistral's servers take no other form.
-        self._ids = (name for number in count(1) if (name := f"sgdata{number:03d}") not in taken)
+        self._ids = unused_ids(prompt)
         self._sieve = sieve
 
     def read(self, transcript: Transcript, data: Sequence[Data]) -> None:
