@@ -20,7 +20,8 @@ from gateway.domain.isolation import Isolation
 from gateway.domain.jsonvalue import JsonObject
 from gateway.domain.ports import Format, Provider, UpstreamClient
 from gateway.domain.prompt import Prompt
-from gateway.domain.target import Endpoint, Target
+from gateway.domain.request import Options
+from gateway.domain.target import Endpoint, Layout, Target
 
 __all__ = [
     "FAMILIES",
@@ -38,6 +39,7 @@ __all__ = [
     "is_trained",
     "probe_for",
     "provider_named",
+    "refuses_of",
     "takes_of",
 ]
 
@@ -54,6 +56,7 @@ FORMATS: Mapping[str, str] = {
 }
 
 PROVIDERS: Mapping[str, str] = {
+    "anthropic": "adapters.providers.anthropic",
     "embedded": "adapters.providers.embedded",
     "openai_compatible": "adapters.providers.openai_compatible",
 }
@@ -133,6 +136,15 @@ def takes_of(name: str) -> frozenset[str]:
 def endpoints_of(name: str) -> frozenset[Endpoint]:
     """The routes that a provider speaks: a format has to be made for one of them."""
     return getattr(_load("provider", name, PROVIDERS), "ENDPOINTS", _CHAT_ENDPOINTS)
+
+
+def refuses_of(name: str) -> Callable[[Target, Layout, Options], None]:
+    """What a provider does with a request that it has no words for, before anything is sent: it raises."""
+    return getattr(_load("provider", name, PROVIDERS), "refuse_unsayable", _refuse_nothing)
+
+
+def _refuse_nothing(target: Target, layout: Layout, options: Options) -> None:
+    """Find fault when the body is written, if at all."""
 
 
 def provider_named(name: str, client: UpstreamClient) -> Provider:
