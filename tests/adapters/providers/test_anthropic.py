@@ -107,8 +107,17 @@ TOOLS_EVENTS: list[StreamEvent] = [
 
 @pytest.fixture
 def recorded() -> Recorded:
+    """The body of a recording: a stream's bytes, or what was answered whole."""
     folder = Path(__file__).with_name("recordings") / "anthropic"
-    return lambda name: (folder / name).read_bytes()
+
+    def read(name: str) -> bytes:
+        stream = folder / f"{name}.sse"
+        if stream.exists():
+            return stream.read_bytes()
+        told = orjson.loads((folder / f"{name}.json").read_bytes())
+        return orjson.dumps(told["answered"]["body"])
+
+    return read
 
 
 @pytest.fixture
@@ -132,7 +141,7 @@ async def collect(events: AsyncIterator[StreamEvent], into: list[StreamEvent] | 
 async def test_a_call_carries_the_targets_head_and_nothing_else(
     play_back: PlayBack, a_call: MakeCall, recorded: Recorded
 ) -> None:
-    client = play_back(recorded("text.json"))
+    client = play_back(recorded("whole"))
     call = a_call(headers={"X-Team": "a", "Anthropic-Beta": "one,two"})
     reply = await anthropic.create(client).send(call)
     assert reply.choices == (Choice(index=0, text="Zürich liegt am See.", finish_reason="stop"),)
@@ -157,18 +166,18 @@ async def test_a_call_carries_the_targets_head_and_nothing_else(
 async def test_a_target_chooses_the_apis_version_and_may_have_no_key(
     play_back: PlayBack, a_call: MakeCall, recorded: Recorded
 ) -> None:
-    client = play_back(recorded("text.json"))
+    client = play_back(recorded("whole"))
     await anthropic.create(client).send(a_call(api_key=None, headers={"anthropic-version": "2026-10-21"}))
     assert client.sent[0].headers["anthropic-version"] == "2026-10-21"
     assert not {"x-api-key", "authorization"} & set(client.sent[0].headers)
 
 
 async def test_a_whole_answer_is_read(play_back: PlayBack, a_call: MakeCall, recorded: Recorded) -> None:
-    assert await anthropic.create(play_back(recorded("thinking_tools.json"))).send(a_call()) == TOOLS_REPLY
+    assert await anthropic.create(play_back(recorded("tool-call"))).send(a_call()) == TOOLS_REPLY
 
 
 async def test_a_refusal_is_an_answer(play_back: PlayBack, a_call: MakeCall, recorded: Recorded) -> None:
-    reply = await anthropic.create(play_back(recorded("refusal.json"))).send(a_call())
+    reply = await anthropic.create(play_back(recorded("refusal"))).send(a_call())
     assert reply.choices == (Choice(index=0, text=None, finish_reason="content_filter"),)
 
 
@@ -179,9 +188,9 @@ async def test_the_stop_sequence_that_ended_the_answer_is_told_if_it_was_asked_f
     play_back: PlayBack, a_call: MakeCall, recorded: Recorded, stop: JsonValue, stopped_by: str | None
 ) -> None:
     values: JsonObject = {} if stop is None else {"stop": stop}
-    reply = await anthropic.create(play_back(recorded("stop_sequence.json"))).send(a_call(values=values))
+    reply = await anthropic.create(play_back(recorded("stop-sequence"))).send(a_call(values=values))
     assert (reply.choices[0].finish_reason, reply.choices[0].stopped_by) == ("stop", stopped_by)
-    streamed = anthropic.create(play_back(recorded("stop_sequence.sse"))).stream(a_call(values=values, stream=True))
+    streamed = anthropic.create(play_back(recorded("stop-sequence-stream"))).stream(a_call(values=values, stream=True))
     assert Finish(choice=0, reason="stop", stopped_by=stopped_by) in await collect(streamed)
 
 
@@ -189,16 +198,16 @@ async def test_the_stop_sequence_that_ended_the_answer_is_told_if_it_was_asked_f
 @pytest.mark.parametrize(
     ("name", "status", "kind", "reason"),
     [
-        ("error_400", 400, UpstreamRejected, "invalid_request_error"),
-        ("error_400_too_long", 400, UpstreamRejected, "context_length_exceeded"),
-        ("error_400_image", 400, UpstreamRejected, "image_dimensions_too_large"),
-        ("error_401", 401, UpstreamFailed, None),
-        ("error_403", 403, UpstreamFailed, None),
-        ("error_404", 404, UpstreamFailed, None),
-        ("error_413", 413, UpstreamRejected, "request_too_large"),
-        ("error_429", 429, UpstreamOverloaded, "rate_limit_exceeded"),
-        ("error_500", 500, UpstreamFailed, None),
-        ("error_529", 529, UpstreamOverloaded, "overloaded_error"),
+        ("refused", 400, UpstreamRejected, "invalid_request_error"),
+        ("too-long", 400, UpstreamRejected, "context_length_exceeded"),
+        ("image-too-large", 400, UpstreamRejected, "image_dimensions_too_large"),
+        ("wrong-key", 401, UpstreamFailed, None),
+        ("forbidden", 403, UpstreamFailed, None),
+        ("unknown-model", 404, UpstreamFailed, None),
+        ("too-large", 413, UpstreamRejected, "request_too_large"),
+        ("no-room", 429, UpstreamOverloaded, "rate_limit_exceeded"),
+        ("failed", 500, UpstreamFailed, None),
+        ("overloaded", 529, UpstreamOverloaded, "overloaded_error"),
     ],
 )
 async def test_refusals_have_the_same_class_streamed_or_not(
@@ -212,12 +221,12 @@ async def test_refusals_have_the_same_class_streamed_or_not(
     reason: str | None,
     stream: bool,
 ) -> None:
-    client = play_back(recorded(f"{name}.json"), status=status, headers={"retry-after": "7"})
+    client = play_back(recorded(name), status=status, headers={"retry-after": "7"})
     provider, call = anthropic.create(client), a_call(stream=stream)
     with pytest.raises(kind) as caught:
         _ = await (collect(provider.stream(call)) if stream else provider.send(call))
     assert type(caught.value) is kind
-    assert "planted" not in str(caught.value)
+    assert "PRIVATE" not in str(caught.value)
     assert getattr(caught.value, "reason", None) == reason
     if isinstance(caught.value, UpstreamOverloaded):
         assert caught.value.retry_after == 7.0
@@ -234,8 +243,8 @@ async def test_a_refusal_whose_body_breaks_off_is_still_told_by_its_status(
 
 async def test_an_error_with_status_200_is_a_failure(play_back: PlayBack, a_call: MakeCall, recorded: Recorded) -> None:
     with pytest.raises(UpstreamFailed) as caught:
-        await anthropic.create(play_back(recorded("error_400.json"))).send(a_call())
-    assert "planted" not in str(caught.value)
+        await anthropic.create(play_back(recorded("refused"))).send(a_call())
+    assert "PRIVATE" not in str(caught.value)
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'"x"', b"{}", b'{"type": "message"}', b"\xff\xfe", b"{"])
@@ -246,7 +255,7 @@ async def test_an_answer_of_another_shape_is_garbled(play_back: PlayBack, a_call
 
 
 async def test_an_encoded_answer_is_garbled(play_back: PlayBack, a_call: MakeCall, recorded: Recorded) -> None:
-    client = play_back(recorded("text.json"), headers={"content-encoding": "gzip"})
+    client = play_back(recorded("whole"), headers={"content-encoding": "gzip"})
     with pytest.raises(UpstreamGarbled, match="compressed"):
         await anthropic.create(client).send(a_call())
 
@@ -254,7 +263,7 @@ async def test_an_encoded_answer_is_garbled(play_back: PlayBack, a_call: MakeCal
 async def test_an_answer_that_is_no_event_stream_is_garbled(
     play_back: PlayBack, a_call: MakeCall, recorded: Recorded
 ) -> None:
-    client = play_back(recorded("text.json"), headers={"content-type": "application/json"})
+    client = play_back(recorded("whole"), headers={"content-type": "application/json"})
     with pytest.raises(UpstreamGarbled, match="server-sent events"):
         await collect(anthropic.create(client).stream(a_call(stream=True)))
 
@@ -277,7 +286,7 @@ async def test_transport_errors_pass_unchanged(play_back: PlayBack, a_call: Make
 
 
 async def test_a_stream_is_read_whatever_its_cuts(play_back: PlayBack, a_call: MakeCall, recorded: Recorded) -> None:
-    stream, call = recorded("thinking_tools.sse"), a_call(stream=True)
+    stream, call = recorded("tool-call-stream"), a_call(stream=True)
     for cut in range(len(stream)):
         assert await collect(anthropic.create(play_back(stream[:cut], stream[cut:])).stream(call)) == TOOLS_EVENTS
     client = play_back(*(stream[at : at + 1] for at in range(len(stream))))
@@ -292,7 +301,7 @@ async def test_a_stream_is_read_whatever_its_cuts(play_back: PlayBack, a_call: M
     assert client.closed == 1
 
 
-@pytest.mark.parametrize("name", ["thinking_tools.sse", "text.sse"])
+@pytest.mark.parametrize("name", ["tool-call-stream", "stream"])
 async def test_a_stream_cut_short_anywhere_never_ends_well(
     play_back: PlayBack, a_call: MakeCall, recorded: Recorded, name: str
 ) -> None:
@@ -310,19 +319,21 @@ async def test_a_stream_cut_short_anywhere_never_ends_well(
 async def test_lines_may_end_as_the_standard_allows(
     play_back: PlayBack, a_call: MakeCall, recorded: Recorded, ending: str
 ) -> None:
-    stream = recorded("thinking_tools.sse").replace(b"\n", ending.encode())
+    stream = recorded("tool-call-stream").replace(b"\n", ending.encode())
     assert await collect(anthropic.create(play_back(stream)).stream(a_call(stream=True))) == TOOLS_EVENTS
 
 
 async def test_an_error_in_mid_stream_is_one_and_not_quoted(
     play_back: PlayBack, a_call: MakeCall, recorded: Recorded
 ) -> None:
-    client = play_back(recorded("overloaded.sse"))
+    whole = recorded("stream")
+    error = b'event: error\ndata: {"type":"error","error":{"type":"overloaded_error","message":"PRIVATE"}}\n\n'
+    client = play_back(whole[: whole.index(b"event: content_block_stop")] + error)
     events: list[StreamEvent] = []
     with pytest.raises(UpstreamOverloaded) as caught:
         await collect(anthropic.create(client).stream(a_call(stream=True)), events)
-    assert events[-1] == TextDelta(choice=0, text="Half an ans")
-    assert "planted" not in str(caught.value)
+    assert events[-1] == TextDelta(choice=0, text=" liegt am See.")
+    assert "PRIVATE" not in str(caught.value)
     assert client.closed == 1
 
 
@@ -337,14 +348,14 @@ async def test_an_event_that_is_called_an_error_is_one_whatever_it_says(
 async def test_an_event_of_another_shape_makes_the_stream_garbled(
     play_back: PlayBack, a_call: MakeCall, recorded: Recorded
 ) -> None:
-    start = recorded("text.sse").partition(b"\n\n")[0] + b"\n\n"
+    start = recorded("stream").partition(b"\n\n")[0] + b"\n\n"
     for event in (b"data: no JSON\n\n", b"data: []\n\n", b'data: {"type": "content_block_delta"}\n\n'):
         with pytest.raises(UpstreamGarbled, match="not the protocol's"):
             await collect(anthropic.create(play_back(start + event)).stream(a_call(stream=True)))
 
 
 async def test_what_comes_after_the_end_is_not_read(play_back: PlayBack, a_call: MakeCall, recorded: Recorded) -> None:
-    stream = recorded("thinking_tools.sse")
+    stream = recorded("tool-call-stream")
     for parts in ((stream + b"data: no JSON\n\n",), (stream, b"more")):
         assert await collect(anthropic.create(play_back(*parts)).stream(a_call(stream=True))) == TOOLS_EVENTS
     broken = play_back(stream, breaks=UpstreamGarbled("cut", target="primary"))
@@ -354,7 +365,7 @@ async def test_what_comes_after_the_end_is_not_read(play_back: PlayBack, a_call:
 async def test_a_reader_that_stops_closes_the_exchange(
     play_back: PlayBack, a_call: MakeCall, recorded: Recorded
 ) -> None:
-    client = play_back(recorded("thinking_tools.sse"))
+    client = play_back(recorded("tool-call-stream"))
     events = anthropic.create(client).stream(a_call(stream=True))
     assert isinstance(events, AsyncGenerator)
     async with aclosing(events):
