@@ -281,10 +281,13 @@ class TargetSection(Section):
     id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:/-]{1,128}$")] | None = Field(
         default=None, description="What the target is called in replies and logs; `MODEL/1`, `MODEL/2`, … if not given."
     )
-    provider: str = Field(description="`openai_compatible`, or `embedded` for the model that comes with Splitgate.")
+    provider: str = Field(
+        description="`openai_compatible`, `anthropic`, or `embedded` for the model that comes with Splitgate."
+    )
     base_url: str | None = Field(
         default=None,
-        description="The API's address up to and without `/chat/completions`. No credentials, query or fragment in it.",
+        description="The API's address up to and without `/chat/completions` or `/messages`. No credentials, query or "
+        "fragment in it.",
     )
     socket: str | None = Field(
         default=None, description="Path of a Unix socket to connect to instead of the address's host."

@@ -63,10 +63,19 @@ def build_target(
     key = _secret(section, loc, report, surroundings)
     entry = _format(section, loc, report)
     if entry is not None and section.provider in PROVIDERS and entry.endpoint not in endpoints_of(section.provider):
-        report.add((*loc, "format"), f"provider {section.provider} does not speak what {section.format} lays out")
+        report.add((*loc, "format"), _foreign_format(section))
     if report.count > before or entry is None:
         return None
     return _target(section, default_id, entry, key)
+
+
+def _foreign_format(section: TargetSection) -> str:
+    spoken = endpoints_of(section.provider)
+    known = [f"`{name}`" for name in sorted(FORMATS) if format_named(name).endpoint in spoken]
+    return (
+        f"the provider `{section.provider}` does not speak what the format `{section.format}` lays out; "
+        f"set `format` to {' or '.join(known)}"
+    )
 
 
 def _target(section: TargetSection, default_id: str, entry: FormatEntry, key: Secret | None) -> Target:
@@ -150,8 +159,8 @@ def _wrong_with_url(url: str) -> str | None:
         return "must not hold credentials; use `api_key: env:NAME`"
     if "?" in url or "#" in url:
         return "must not have a query or fragment"
-    if address.path.rstrip("/").endswith(("/completions", "/responses")):
-        return "must end before the route: leave out `/chat/completions`"
+    if address.path.rstrip("/").endswith(("/completions", "/responses", "/messages")):
+        return "must end before the route: leave out `/chat/completions` or `/messages`"
     return None
 
 
