@@ -7,8 +7,9 @@ wrote as a part of its own stays one, with its own cache mark.
 Source: Anthropic's API reference, "Create a Message".
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Final, Literal, TypeAlias
 
 from adapters.formats._joins import Piece
@@ -171,16 +172,11 @@ class Writer:
 
     def _resolved(self, items: Sequence[_Text | Block]) -> list[Block]:
         blocks: list[Block] = []
-        run: list[_Text] = []
-        for item in items:
-            if isinstance(item, _Text):
-                run.append(item)
-                continue
-            blocks += self._texts(run)
-            run = []
-            blocks.append(item)
-        blocks += self._texts(run)
-        return list(self._telling(blocks))
+        for _, run in groupby(items, key=_is_text):
+            together = list(run)
+            texts = [item for item in together if isinstance(item, _Text)]
+            blocks += self._texts(texts) if texts else [item for item in together if not isinstance(item, _Text)]
+        return self._telling(blocks)
 
     def _texts(self, run: Sequence[_Text]) -> list[Block]:
         clean = texts_apart([text.parts for text in run], self._sieve)
@@ -190,15 +186,20 @@ class Writer:
             marks = [behind_all(marks)]
         return [{"type": "text", "text": text, **mark(cache)} for text, cache in zip(clean, marks, strict=True)]
 
-    def _telling(self, blocks: Sequence[Block]) -> Iterator[Block]:
+    def _telling(self, blocks: list[Block]) -> list[Block]:
         """The blocks without empty texts, and without blank ones where no text says more."""
         texts = [str(block["text"]) for block in blocks if block["type"] == "text"]
-        blank = all(not text.strip() for text in texts)
-        for block in blocks:
-            if block["type"] != "text" or (block["text"] and not blank):
-                yield block
-            elif "cache_control" in block:
-                self._notes[UNMARKED_NOTE] = None
+        blank = not any(map(str.strip, texts))
+        if all(texts) and not blank:
+            return blocks
+        kept = [block for block in blocks if block["type"] != "text" or (block["text"] and not blank)]
+        if len(list(filter(life_of, kept))) < len(list(filter(life_of, blocks))):
+            self._notes[UNMARKED_NOTE] = None
+        return kept
+
+
+def _is_text(item: _Text | Block) -> bool:
+    return isinstance(item, _Text)
 
 
 def behind_all(marks: Iterable[CacheLife | None]) -> CacheLife | None:
@@ -219,6 +220,8 @@ def mark(cache: CacheLife | None) -> Block:
 def life_of(block: Block) -> CacheLife | None:
     """The mark that a block carries, if any."""
     control = block.get("cache_control")
+    if control is None:
+        return None
     return next((life for life in CACHE_LIVES if control == mark(life)["cache_control"]), None)
 
 
