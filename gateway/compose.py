@@ -18,8 +18,8 @@ from adapters.registry import (
     fitting_tokens,
     format_named,
     probe_for,
+    provider_entry,
     provider_named,
-    refuses_of,
 )
 from gateway.activation.activate import Activation
 from gateway.activation.break_glass import BreakGlass, shared_key
@@ -315,7 +315,7 @@ class _Prepared:
             lay_out=entry.lay_out,
             options=options,
             in_names=fitting_tokens(reserved.tokens),
-            refuse_unsayable=refuses_of(target.provider),
+            refuse_unsayable=provider_entry(target.provider).refuse_unsayable,
             unsaid=tuple([(what, asked) for what, asked in SIDE_NOTES.items() if what not in entry.says]),
         )
 

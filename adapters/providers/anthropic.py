@@ -4,9 +4,8 @@ The only file of this protocol that does I/O. Nothing of the client's request he
 target's and the gateway's own.
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import replace
 from typing import Final
 
 from adapters.providers._anthropic_body import TAKES, body_of, serialise_body
@@ -14,7 +13,7 @@ from adapters.providers._anthropic_errors import read_refusal
 from adapters.providers._anthropic_read import read_reply, reports_error
 from adapters.providers._anthropic_stream import MessageReader
 from adapters.providers._exchange import MAX_REPLY, Wire, drain, failed, parse
-from adapters.providers._openai import make_headers
+from adapters.providers._openai import as_bearer, make_headers
 from adapters.providers._shape import Misshapen, as_object
 from adapters.providers._sse import Event, SseDecoder
 from gateway.domain.exchange import Reply, StreamEvent
@@ -22,10 +21,12 @@ from gateway.domain.ports import Call, Provider, UpstreamClient, UpstreamRespons
 from gateway.domain.request import Options
 from gateway.domain.target import Endpoint, Layout, Target
 
-__all__ = ["ENDPOINTS", "TAKES", "create", "refuse_unsayable"]
+__all__ = ["ENDPOINTS", "SETTINGS", "TAKES", "create", "refuse_unsayable"]
 
 ENDPOINTS: Final = frozenset({Endpoint.MESSAGES})
-# The version whose shapes the files beside this one know; a target's header may name another.
+# Keys of the configuration that mean something here.
+SETTINGS: Final = frozenset({"auth", "api_version"})
+# The version whose shapes the files beside this one know; a target may name another.
 _VERSION: Final = "2023-06-01"
 _WIRE: Final = Wire(spoken_by="a server of Anthropic's Messages API", refusal=read_refusal)
 
@@ -100,9 +101,14 @@ class AnthropicProvider:
 
 
 def _headers(target: Target, accept: str, call: Call) -> dict[str, str]:
-    credential = {} if target.api_key is None else {"x-api-key": target.api_key.reveal()}
-    common = make_headers(replace(target, api_key=None), accept, call.id, call.trace)
-    return {"anthropic-version": _VERSION, **credential, **common}
+    own = {"anthropic-version": target.api_version or _VERSION}
+    return {**own, **make_headers(target, accept, call.id, call.trace, credential=_credential)}
+
+
+def _credential(target: Target) -> Mapping[str, str]:
+    if target.api_key is None or target.auth == "bearer":
+        return as_bearer(target)
+    return {"x-api-key": target.api_key.reveal()}
 
 
 def _stops(call: Call) -> tuple[str, ...]:
