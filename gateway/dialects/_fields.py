@@ -6,9 +6,9 @@ A field that stands in no row goes to ``Options.extra``, which the router sends 
 names it.
 """
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from gateway.dialects._checks import Check, string
 from gateway.dialects._forbidden import forbidden, is_forbidden_field, refuse_fields, unknown
@@ -56,17 +56,25 @@ def refusal(field: Field, path: str) -> RequestError:
     return field.error(f"{path} is not supported: {field.why}.", param=path)
 
 
-def unlisted(key: str, value: JsonValue, references: Collection[str]) -> str:
+# Fields of this and that vendor which would bring in content that the gateway cannot see.
+REFERENCES: Final = frozenset({
+    "previous_response_id", "conversation", "mcp_servers", "plugins", "search_parameters", "enable_search",
+    "web_search", "tool_resources", "file_ids", "vector_store_ids", "container", "data_sources", "knowledge_bases",
+    "connectors", "search_settings", "assistant_id", "thread_id", "agent_id", "context",
+})  # fmt: skip
+
+
+def unlisted(key: str, value: JsonValue) -> str:
     """The name of a field that stands in no row, if a target may be sent it.
 
     Raises:
         ForbiddenField: no client may send it, or something in it.
-        ContentByReference: it is one of ``references``.
+        ContentByReference: it is one of ``REFERENCES``.
         UnknownField: it is no name.
     """
     if is_forbidden_field(key):
         raise forbidden(shown(key))
-    if key in references:
+    if key in REFERENCES:
         raise by_reference(key)
     if shown(key) != key:
         raise unknown(key, "")

@@ -158,13 +158,6 @@ FIELDS: Final[Mapping[str, Field]] = {
     "subject": mapped("Splitgate's own: the person whom the request is about, for the audit alone"),
 }
 
-# Fields of other vendors that would bring in content which the gateway cannot see.
-REFERENCES: Final = frozenset({
-    "previous_response_id", "conversation", "mcp_servers", "plugins", "search_parameters", "enable_search",
-    "web_search", "tool_resources", "file_ids", "vector_store_ids", "container", "data_sources", "knowledge_bases",
-    "connectors", "search_settings", "assistant_id", "thread_id", "agent_id", "context",
-})  # fmt: skip
-
 
 def check_together(values: JsonObject) -> None:
     """Refuse fields that contradict each other."""

@@ -23,7 +23,7 @@ from gateway.dialects._checks import (
 )
 from gateway.dialects._fields import Treatment, refusal, unlisted
 from gateway.dialects._forbidden import unknown
-from gateway.dialects._openai_chat_fields import FIELDS, REFERENCES, check_together
+from gateway.dialects._openai_chat_fields import FIELDS, check_together
 from gateway.dialects._openai_chat_parts import annotations, content, spoken
 from gateway.dialects._segments import bounded, place_data, refuse_repeated_ids
 from gateway.dialects._tools import chat_tool_choice, chat_tools, check_function_type
@@ -89,7 +89,7 @@ def _sort(body: JsonObject) -> tuple[_Fields, _Fields]:
     for key, value in body.items():
         field = FIELDS.get(key)
         if field is None:
-            extra[unlisted(key, value, REFERENCES)] = value
+            extra[unlisted(key, value)] = value
         elif value is None or field.treatment is Treatment.MAPPED:
             continue
         elif field.treatment is Treatment.PASSED:
