@@ -66,6 +66,11 @@ def block(value: JsonValue, role: Role, path: str) -> list[Part]:
     return _READERS[kind](found, role, path)
 
 
+def is_listed(parts: Sequence[Part]) -> bool:
+    """Whether parts are a list to whoever reads them: one text is the same as that text alone."""
+    return len(parts) > 1 or not all(isinstance(part, TextPart) for part in parts)
+
+
 def misplaced(kind: JsonValue, allowed: Sequence[str], path: str) -> InvalidField | ContentByReference:
     """The refusal of a block that may not stand where it stands."""
     if isinstance(kind, str) and (kind in _PROVIDERS or kind.endswith("_tool_result")):

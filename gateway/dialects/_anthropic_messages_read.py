@@ -8,7 +8,7 @@ blocks. One text in a list is the same as that text alone, as the vendor has it.
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from gateway.dialects._anthropic_messages_blocks import block, blocks, content
+from gateway.dialects._anthropic_messages_blocks import block, blocks, content, is_listed
 from gateway.dialects._anthropic_messages_fields import cache_life
 from gateway.dialects._anthropic_messages_said import assistant
 from gateway.dialects._anthropic_messages_tools import options_of, tools_of
@@ -147,14 +147,14 @@ def _result(found: JsonObject, path: str) -> Message:
         parts=tuple(parts),
         path=path,
         call_id=name(found.get("tool_use_id"), f"{path}.tool_use_id"),
-        listed=len(parts) > 1,
+        listed=is_listed(parts),
         failed=flag(found.get("is_error"), f"{path}.is_error"),
         cache=cache_life(found.get("cache_control"), f"{path}.cache_control"),
     )
 
 
 def _of(role: Role, parts: list[Part], path: str) -> Message:
-    return Message(role=role, parts=tuple(parts), path=path, listed=len(parts) > 1)
+    return Message(role=role, parts=tuple(parts), path=path, listed=is_listed(parts))
 
 
 _READERS: Final[Mapping[str, Callable[[JsonObject, str], list[Message]]]] = {

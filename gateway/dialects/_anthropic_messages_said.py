@@ -11,7 +11,7 @@ from typing import Final
 
 import orjson
 
-from gateway.dialects._anthropic_messages_blocks import blocks, misplaced, uncited
+from gateway.dialects._anthropic_messages_blocks import blocks, is_listed, misplaced, uncited
 from gateway.dialects._anthropic_messages_fields import cache_life
 from gateway.dialects._checks import members, name, record, string, tool_name, wrong
 from gateway.domain.errors import ContentByReference
@@ -53,7 +53,7 @@ def assistant(found: JsonObject, path: str) -> Message:
         parts=tuple(said.parts),
         path=path,
         tool_calls=tuple(said.calls),
-        listed=len(said.parts) > 1,
+        listed=is_listed(said.parts),
         reasoning="".join(said.thought) or None,
         seals=tuple(said.seals) if said.sealed else (),
         cache=said.cache,
