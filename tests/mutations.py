@@ -254,6 +254,8 @@ def _mutate_bytes(raw: bytes, random: Random) -> bytes:
 
 
 def _mutate(body: dict[str, Json], random: Random) -> bytes:
+    if random.random() < 0.02:
+        body["model"] = "nobody's"
     for _ in range(random.choice((0, 1, 1, 2, 4))):
         _mutate_structure(body, random)
     raw = json.dumps(body, ensure_ascii=random.random() < 0.5).encode(errors="surrogatepass")
