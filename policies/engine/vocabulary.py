@@ -37,7 +37,7 @@ _FACTS: Final = (
     Fact(
         name="segment.origin",
         type=FactType.STRING,
-        doc="Where it comes from: `email`, `web`, `tool:search`, `user`, `operator`, `history`.",
+        doc="Where it comes from: `email`, `web`, `tool:search`, `document.title`, `user`, `operator`, `history`.",
         stages=_SEGMENTS,
         longest=0,
     ),
