@@ -24,6 +24,7 @@ class DialectChoice(StrEnum):
     AUTO = "auto"
     SPLIT = "split"
     OPENAI_CHAT = "openai-chat"
+    ANTHROPIC_MESSAGES = "anthropic-messages"
 
 
 DialectOption: TypeAlias = Annotated[

@@ -4,6 +4,7 @@ Read here for every dialect, so that the gateway's own tool can be neither defin
 Schemas are passed on as they are: what a parameter is called is the application's business.
 """
 
+from collections.abc import Callable
 from typing import Final
 
 from gateway.dialects._checks import boolean, items, members, one_of, record, string, tool_name, wrong
@@ -20,8 +21,9 @@ _WORDS: Final = frozenset({"none", "auto", "required"})
 _MODE: Final = one_of("auto", "required")
 # How vendors begin the types of tools that run on their side.
 _HOSTED: Final = (
-    "browser", "code_execution", "code_interpreter", "computer", "file_search", "google_search", "image_generation",
-    "mcp", "retrieval", "shell", "local_shell", "tool_search", "url_context", "web_fetch", "web_search", "x_search",
+    "advisor", "browser", "code_execution", "code_interpreter", "computer", "file_search", "google_search",
+    "image_generation", "mcp", "retrieval", "shell", "local_shell", "tool_search", "url_context", "web_fetch",
+    "web_search", "x_search",
 )  # fmt: skip
 
 
@@ -41,22 +43,20 @@ def function(value: JsonValue, path: str) -> Tool:
 
 def functions(value: JsonValue, path: str) -> tuple[Tool, ...]:
     """A list of bare definitions, as the native dialect has them."""
-    return _distinct(tuple(function(entry, f"{path}[{i}]") for i, entry in enumerate(_listed(value, path))), path)
+    return each(value, path, function)
 
 
 def chat_tools(value: JsonValue, path: str) -> tuple[Tool, ...]:
     """A list in OpenAI's chat form, where each definition stands beside its type."""
-    return _distinct(tuple(_entry(entry, f"{path}[{i}]") for i, entry in enumerate(_listed(value, path))), path)
+    return each(value, path, _entry)
 
 
-def _listed(value: JsonValue, path: str) -> list[JsonValue]:
-    found = items(value, path)
-    if len(found) > MAX_TOOLS:
+def each(value: JsonValue, path: str, read: Callable[[JsonValue, str], Tool]) -> tuple[Tool, ...]:
+    """A list of definitions that ``read`` reads one by one."""
+    entries = items(value, path)
+    if len(entries) > MAX_TOOLS:
         raise wrong(path, f"hold at most {MAX_TOOLS} tools")
-    return found
-
-
-def _distinct(tools: tuple[Tool, ...], path: str) -> tuple[Tool, ...]:
+    tools = tuple([read(entry, f"{path}[{i}]") for i, entry in enumerate(entries)])
     if len({tool.name for tool in tools}) != len(tools):
         raise wrong(path, "give each tool a name of its own")
     return tools
@@ -76,7 +76,7 @@ def check_function_type(value: JsonValue, path: str) -> None:
     """
     if value == "function":
         return
-    if isinstance(value, str) and value.startswith(_HOSTED):
+    if is_hosted(value):
         raise ContentByReference(
             f"{path} asks for a tool that the provider runs, whose results the gateway cannot see: "
             "define a function and return its result in a tool message.",
@@ -88,6 +88,11 @@ def check_function_type(value: JsonValue, path: str) -> None:
             param=path,
         )
     raise wrong(path, "be function")
+
+
+def is_hosted(kind: JsonValue) -> bool:
+    """Whether tools of this type run on a vendor's side."""
+    return isinstance(kind, str) and kind.startswith(_HOSTED)
 
 
 def chat_tool_choice(value: JsonValue, path: str, tools: tuple[Tool, ...]) -> JsonValue:
