@@ -7,11 +7,12 @@ in user and input messages alone, and what the assistant said before holds no da
 from collections.abc import Mapping
 from typing import Final
 
-from gateway.dialects._checks import record
+from gateway.dialects._checks import members, record
+from gateway.dialects._forbidden import unknown
 from gateway.dialects._media import by_reference
 from gateway.dialects._openai_parts import PartReader, attached, image, parts_of, refusal_part, sound, text_part
 from gateway.dialects._segments import data_part
-from gateway.domain.jsonvalue import JsonValue
+from gateway.domain.jsonvalue import JsonObject, JsonValue
 from gateway.domain.request import Part, Role
 
 
@@ -55,3 +56,10 @@ def spoken(value: JsonValue, path: str) -> None:
     """Refuse an assistant's audio: the client gives back its id alone."""
     if value is not None:
         raise by_reference(path)
+
+
+def said_again(value: JsonValue, message: JsonObject, path: str) -> None:
+    """Accept litellm's copy of an answer's fields where it says nothing that the message does not say itself."""
+    for key, held in members({} if value is None else value, path).items():
+        if held not in (None, [], {}, "") and held != message.get(key):
+            raise unknown(key, path)
