@@ -72,4 +72,6 @@ def read_body(body: JsonObject, *, dialect: str, model: str | None = None) -> Cl
 
 
 def _dialect_of(body: JsonObject) -> str:
-    return "openai-chat" if "messages" in body else "split"
+    if "messages" in body:
+        return "openai-chat"
+    return "openai-responses" if "input" in body else "split"

@@ -5,7 +5,6 @@ each in both.
 """
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -86,7 +85,7 @@ def call(identifier: str) -> Json:
 
 
 def said(text: str) -> Json:
-    part = {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
+    part: Json = {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
     return {"type": "message", "id": "msg_1", "role": "assistant", "status": "completed", "content": [part]}
 
 
@@ -373,10 +372,10 @@ CALLS = st.lists(st.builds(ToolCall, id=st.just("c"), name=st.just("f"), argumen
         finish_reason=st.just("stop"),
     ).filter(lambda choice: bool(choice.text or choice.refusal or choice.tool_calls)),
     lengths=st.lists(st.integers(0, 4), max_size=3),
-    dump=st.sampled_from([lambda item: item, lambda item: {**item, "status": None}]),
+    dumped=st.booleans(),
 )
 def test_an_answer_that_is_sent_back_is_known_as_the_gateways_own(
-    choice: Choice, lengths: list[int], dump: Callable[[Json], Json]
+    choice: Choice, lengths: list[int], dumped: bool
 ) -> None:
     """Who keeps track of untainted answers compares the exact content: nothing of it may be lost on the way."""
     seals = tuple([Seal(length=length, token=f"t{at}", hidden=not length) for at, length in enumerate(lengths)])
@@ -384,7 +383,9 @@ def test_an_answer_that_is_sent_back_is_known_as_the_gateways_own(
         seals = ()
     choice = replace(choice, seals=seals)
     raw = openai_responses.write(Reply(id="", model="", created=0, choices=(choice,)), HANDLING)
-    items = [dump(item) for item in orjson.loads(raw)["output"]]
+    # As the SDK dumps a model: what is not set is null.
+    nulls: Json = {"status": None} if dumped else {}
+    items: list[Json] = [{**item, **nulls} for item in orjson.loads(raw)["output"]]
     request = openai_responses.read({"model": "m", "input": [*items, USER]})
     turn, _ = lifted(request).turns
     told = exact_content(choice.text, choice.refusal, choice.reasoning, choice.tool_calls, choice.seals)

@@ -291,6 +291,10 @@ def test_a_reference_needs_no_type() -> None:
     assert "send the item itself" in error.message
 
 
+def keys_of(hint: type[object]) -> set[str]:
+    return set(hint.model_fields) if issubclass(hint, BaseModel) else set(get_type_hints(hint))
+
+
 KEYS: list[tuple[type, JsonObject]] = [
     (EasyInputMessageParam, {"role": "user", "content": "x"}),
     (sdk.Message, {"role": "user", "content": [{"type": "input_text", "text": "x"}]}),
@@ -305,8 +309,7 @@ KEYS: list[tuple[type, JsonObject]] = [
 
 @pytest.mark.parametrize(("hint", "item"), KEYS, ids=[hint.__name__ for hint, _ in KEYS])
 def test_every_key_of_the_sdks_items_is_known(hint: type, item: JsonObject) -> None:
-    known = hint.model_fields if issubclass(hint, BaseModel) else get_type_hints(hint)
-    for key in known.keys() - {"type"}:
+    for key in keys_of(hint) - {"type"}:
         with pytest.raises(RequestError) as caught:
             read({**item, key: 7}, SAID)
         assert not isinstance(caught.value, UnknownField), key

@@ -18,11 +18,13 @@ class Upstream(Protocol):
 
 CHAT = "/v1/chat/completions"
 SPLIT = "/v1/split"
+RESPONSES = "/v1/responses"
 VALID: dict[str, Json] = {
     CHAT: {"model": "envelope", "messages": [{"role": "user", "content": "Summarise."}], "data": "planted-data"},
     SPLIT: {"model": "envelope", "instructions": "Summarise.", "data": "planted-data"},
+    RESPONSES: {"model": "envelope", "input": [{"role": "user", "content": "Summarise."}], "data": "planted-data"},
 }
-ROUTES = pytest.mark.parametrize("route", [CHAT, SPLIT])
+ROUTES = pytest.mark.parametrize("route", list(VALID))
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +34,7 @@ def nothing_goes_up_and_the_server_survives(http: httpx.Client, upstream: Upstre
     assert http.get("/healthz").json() == {"status": "ok"}
     for route, body in VALID.items():
         assert http.post(route, json=body).status_code == 200
-    assert len(upstream.bodies) == 2
+    assert len(upstream.bodies) == len(VALID)
 
 
 def post(http: httpx.Client, route: str, body: bytes | str | Json) -> httpx.Response:
@@ -89,7 +91,7 @@ def test_json_that_parsers_disagree_about_is_refused(
     http: httpx.Client, route: str, raw: str, param: str | None
 ) -> None:
     response = post(http, route, raw)
-    named = response.json()["error"]["param"] if route == CHAT else response.json().get("param")
+    named = response.json().get("param") if route == SPLIT else response.json()["error"]["param"]
     if param is not None:
         assert named == param
     assert_refused(response, 400, "malformed_body", named)
@@ -105,10 +107,11 @@ def test_bytes_that_are_no_utf8_are_refused(http: httpx.Client, route: str, raw:
 def test_nesting_up_to_the_limit_and_ordinary_escapes_are_fine(
     http: httpx.Client, upstream: Upstream, route: str
 ) -> None:
-    body = {**VALID[route], "data": {"text": "\\ud83d\\ude00 " + DEEP}, "seed": 2**63 - 1}
+    large = {"max_output_tokens": 2**31 - 1} if route == RESPONSES else {"seed": 2**63 - 1}
+    body = {**VALID[route], "data": {"text": "\\ud83d\\ude00 " + DEEP}, **large}
     assert post(http, route, body).status_code == 200
     (sent,) = upstream.bodies
-    assert sent["seed"] == 2**63 - 1
+    assert set(large.values()) <= {value for value in sent.values() if isinstance(value, int)}
     upstream.clear()
 
 
@@ -133,6 +136,27 @@ WRONG: dict[str, list[tuple[Json, str]]] = {
         ({"data": [{"text": 1}]}, "data[0].text"),
         ({"data": [{"text": "", "id": "<|im_start|>"}]}, "data[0].id"),
         ({"min_isolation": "planted"}, "min_isolation"),
+        ({"top_logprobs": 3}, "top_logprobs"),
+    ],
+    RESPONSES: [
+        ({"model": 3}, "model"),
+        ({"input": 7}, "input"),
+        ({"input": []}, "input"),
+        ({"input": [{"role": "user", "content": 7}]}, "input[0].content"),
+        ({"input": [{"role": "planted", "content": "x"}]}, "input[0].role"),
+        ({"input": [{"type": "planted"}]}, "input[0].type"),
+        ({"input": [{"type": "function_call_output", "call_id": "a b", "output": "x"}]}, "input[0].call_id"),
+        ({"instructions": ["planted"]}, "instructions"),
+        ({"stream": "yes"}, "stream"),
+        ({"temperature": "planted"}, "temperature"),
+        ({"store": True}, "store"),
+        ({"background": True}, "background"),
+        ({"truncation": "auto"}, "truncation"),
+        ({"max_output_tokens": 0}, "max_output_tokens"),
+        ({"tools": [{"type": "function", "name": "a b"}]}, "tools[0].name"),
+        ({"text": {"format": {"type": "planted"}}}, "text.format.type"),
+        ({"reasoning": {"summary": "planted"}}, "reasoning.summary"),
+        ({"include": ["planted"]}, "include[0]"),
         ({"top_logprobs": 3}, "top_logprobs"),
     ],
     SPLIT: [
@@ -192,6 +216,9 @@ NESTED: list[tuple[str, Json, str]] = [
         {"tools": [{"type": "function", "function": {"name": "f", "api_key": "planted"}}]},
         "tools[0].function.api_key",
     ),
+    (RESPONSES, {"input": [{"role": "user", "content": "x", "api_base": "planted"}]}, "input[0].api_base"),
+    (RESPONSES, {"text": {"format": {"type": "text", "base_url": "planted"}}}, "text.format.base_url"),
+    (RESPONSES, {"tools": [{"type": "function", "name": "f", "api_key": "planted"}]}, "tools[0].api_key"),
     (SPLIT, {"data": [{"text": "x", "api_key": "planted"}]}, "data[0].api_key"),
     (SPLIT, {"instructions": [{"text": "x", "base_url": "planted"}]}, "instructions[0].base_url"),
     (SPLIT, {"tools": [{"name": "f", "api_base": "planted"}]}, "tools[0].api_base"),
@@ -212,6 +239,9 @@ def test_the_same_words_may_stand_in_schemas_and_in_text(http: httpx.Client, ups
     split = {**VALID[SPLIT], "data": words, "tools": [function], "output_schema": schema}
     assert post(http, CHAT, {**chat, "response_format": form}).status_code == 200
     assert post(http, SPLIT, split).status_code == 200
+    flat = {"format": {"type": "json_schema", "name": "out", "schema": schema}}
+    responses = {**VALID[RESPONSES], "data": words, "tools": [{"type": "function", **function}], "text": flat}
+    assert post(http, RESPONSES, responses).status_code == 200
     for sent in upstream.bodies:
         assert sent["tools"][0]["function"]["parameters"] == schema
         assert sent["response_format"]["json_schema"]["schema"] == schema
@@ -224,16 +254,21 @@ def test_the_same_words_may_stand_in_schemas_and_in_text(http: httpx.Client, ups
 @pytest.mark.parametrize("where", ["define", "choose"])
 def test_the_gateways_own_tool_cannot_be_claimed(http: httpx.Client, route: str, where: str) -> None:
     function: Json = {"name": "read_untrusted_data"}
-    entry = function if route == SPLIT else {"type": "function", "function": function}
-    inside = "" if route == SPLIT else ".function"
+    entry = {
+        SPLIT: function,
+        CHAT: {"type": "function", "function": function},
+        RESPONSES: {"type": "function", **function},
+    }[route]
+    inside = ".function" if route == CHAT else ""
     change, param = ({"tools": [entry]}, "tools[0]") if where == "define" else ({"tool_choice": entry}, "tool_choice")
     response = post(http, route, {**VALID[route], **change})
     assert_refused(response, 400, "forbidden_field", f"{param}{inside}.name")
 
 
-REFERENCES: list[tuple[Json, str]] = [
-    ({"previous_response_id": "r"}, "previous_response_id"),
+REFERENCES: list[tuple[str, Json, str]] = [
+    (CHAT, {"previous_response_id": "r"}, "previous_response_id"),
     (
+        CHAT,
         {
             "messages": [
                 {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "https://a.example/x"}}]}
@@ -242,11 +277,28 @@ REFERENCES: list[tuple[Json, str]] = [
         "messages[0].content[0].image_url.url",
     ),
     (
+        CHAT,
         {"messages": [{"role": "user", "content": [{"type": "file", "file": {"file_id": "f"}}]}]},
         "messages[0].content[0].file.file_id",
     ),
-    ({"tools": [{"type": "web_search"}]}, "tools[0].type"),
-    ({"web_search_options": {}}, "web_search_options"),
+    (CHAT, {"tools": [{"type": "web_search"}]}, "tools[0].type"),
+    (CHAT, {"web_search_options": {}}, "web_search_options"),
+    (RESPONSES, {"previous_response_id": "planted"}, "previous_response_id"),
+    (RESPONSES, {"conversation": "planted"}, "conversation"),
+    (RESPONSES, {"prompt": {"id": "planted"}}, "prompt"),
+    (RESPONSES, {"tools": [{"type": "mcp", "server_url": "https://a.example"}]}, "tools[0].type"),
+    (RESPONSES, {"input": [{"type": "item_reference", "id": "planted"}]}, "input[0]"),
+    (RESPONSES, {"input": [{"type": "web_search_call", "id": "planted"}]}, "input[0]"),
+    (
+        RESPONSES,
+        {"input": [{"role": "user", "content": [{"type": "input_image", "image_url": "https://a.example/x"}]}]},
+        "input[0].content[0].image_url",
+    ),
+    (
+        RESPONSES,
+        {"input": [{"role": "user", "content": [{"type": "input_file", "file_url": "https://a.example/x"}]}]},
+        "input[0].content[0].file_url",
+    ),
 ]
 
 
@@ -259,6 +311,7 @@ def test_more_segments_than_a_request_may_hold_are_refused(http: httpx.Client, r
     listed = {
         SPLIT: {"instructions": many, "data": "a"},
         CHAT: {"messages": VALID[CHAT]["messages"] * 2_000, "data": "a"},
+        RESPONSES: {"input": VALID[RESPONSES]["input"] * 2_000, "data": "a"},
     }
     assert "2000 segments" in assert_refused(
         post(http, route, {**VALID[route], **listed[route]}), 400, "invalid_field", "data"
@@ -272,9 +325,11 @@ def test_a_request_about_too_many_persons_is_refused(http: httpx.Client, route: 
     assert "at most 64" in assert_refused(post(http, route, body), 400, "invalid_field", "data[63].subject")
 
 
-@pytest.mark.parametrize(("change", "param"), REFERENCES)
-def test_content_that_the_gateway_cannot_see_is_refused(http: httpx.Client, change: Json, param: str) -> None:
-    assert_refused(post(http, CHAT, {**VALID[CHAT], **change}), 400, "content_by_reference", param)
+@pytest.mark.parametrize(("route", "change", "param"), REFERENCES)
+def test_content_that_the_gateway_cannot_see_is_refused(
+    http: httpx.Client, route: str, change: Json, param: str
+) -> None:
+    assert_refused(post(http, route, {**VALID[route], **change}), 400, "content_by_reference", param)
 
 
 @ROUTES
@@ -286,7 +341,8 @@ def test_an_unknown_model_is_answered_with_the_known_ones(http: httpx.Client, ro
 @pytest.mark.parametrize(
     "path",
     ["/", "/v1", "/v1/", "/v1/completions", "/v1/chat/completions/", "/v1/split/", "/v1/split/x", "//v1/split",
-     "/v1/chat/completions/../embeddings", "/v2/split", "/healthz/", "/v1/files", "/admin", "/docs", "/openapi.json"],
+     "/v1/chat/completions/../embeddings", "/v2/split", "/healthz/", "/v1/files", "/admin", "/docs", "/openapi.json",
+     "/v1/responses/", "/v1/responses/resp_1", "/v1/responses/resp_1/input_items", "/v1/responses/input_tokens"],
 )  # fmt: skip
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_an_unknown_path_is_404_and_never_forwarded(http: httpx.Client, method: str, path: str) -> None:

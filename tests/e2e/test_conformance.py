@@ -184,12 +184,80 @@ def split_inputs() -> dict[str, Json]:
     }
 
 
+def responses_inputs() -> dict[str, Json]:
+    call = {"type": "function_call", "call_id": "c1", "name": "look", "arguments": json.dumps({"q": SECRET})}
+    plain_call = {**call, "arguments": "{}"}
+    escaped = SECRET.replace("A", "\\u0041")
+    deep = {"type": "object", "properties": {"q": {"type": "string", "description": f"such as {SECRET}"}}}
+    user = {"role": "user", "content": "Hello"}
+    tool: Json = {"type": "function", "name": "look", "parameters": {"type": "object", "properties": {}}}
+    result = {"type": "function_call_output", "call_id": "c1", "output": f"it is {SECRET}"}
+    none = {**result, "output": "none"}
+    x: Json = {"type": "input_text", "text": "x"}
+    said: Json = {"type": "message", "id": "m1", "role": "assistant", "status": "completed"}
+    thought: Json = {"type": "reasoning", "id": "r1", "summary": []}
+
+    def given(*parts: Json) -> Json:
+        return {"input": [{"role": "user", "content": [*parts]}]}
+
+    def after(*items: Json) -> Json:
+        return {"input": [user, *items, user]}
+
+    return {
+        "instructions": {"instructions": SECRET, "input": "x"},
+        "input string": {"input": SECRET},
+        "system": {"input": [{"role": "system", "content": SECRET}, user]},
+        "developer": {"input": [{"role": "developer", "content": SECRET}, user]},
+        "user": {"input": [{"role": "user", "content": SECRET}]},
+        "user part": given({"type": "input_text", "text": SECRET}),
+        "data part": given({"type": "data", "text": SECRET}, x),
+        "input role": {"input": [user, {"role": "input", "content": SECRET}]},
+        "data field": {"input": "x", "data": SECRET},
+        "marked text": {"input": f"Sum up <documents>{SECRET}</documents>"},
+        "tool result": {"input": [user, plain_call, result]},
+        "part of a tool result": {
+            "input": [user, plain_call, {**result, "output": [{"type": "input_text", "text": SECRET}]}]
+        },
+        "data part of a tool result": {
+            "input": [user, plain_call, {**result, "output": [{"type": "data", "text": SECRET}]}]
+        },
+        "history": after({"role": "assistant", "content": SECRET}),
+        "history part": after({**said, "content": [{"type": "output_text", "text": SECRET, "annotations": []}]}),
+        "history refusal": after({**said, "content": [{"type": "refusal", "refusal": SECRET}]}),
+        "history summary": after({**thought, "summary": [{"type": "summary_text", "text": SECRET}]}, plain_call, none),
+        "history reasoning": after(
+            {**thought, "content": [{"type": "reasoning_text", "text": SECRET}]}, plain_call, none
+        ),
+        "history arguments": {"input": [user, call, none]},
+        "escaped history arguments": {"input": [user, {**call, "arguments": f'{{"q":"{escaped}"}}'}, none]},
+        "tool description": {"input": "x", "tools": [{**tool, "description": SECRET}]},
+        "tool schema": {"input": "x", "tools": [{**tool, "parameters": deep}]},
+        "text format": {"input": "x", "text": {"format": {"type": "json_schema", "name": "x", "schema": deep}}},
+        "metadata": {"input": "x", "metadata": {"run": SECRET}},
+        "end user": {"input": "x", "user": SECRET},
+        "safety identifier": {"input": "x", "safety_identifier": SECRET},
+        "cache key": {"input": "x", "prompt_cache_key": SECRET},
+        "two parts": given(*halves("input_text")),
+        "two data parts": given(*halves("data"), x),
+        "two parts of a tool result": {"input": [user, plain_call, {**result, "output": halves("input_text")}]},
+        "tool name": {"input": "x", "tools": [{**tool, "name": NAMED}]},
+        "history call name": {"input": [user, {**call, "name": SECRET, "arguments": "{}"}, none]},
+        "history call id": {"input": [user, {**plain_call, "call_id": SECRET}, {**none, "call_id": SECRET}]},
+        "data id": {"input": "x", "data": [{"id": SECRET, "text": "x"}]},
+        "data origin": {"input": "x", "data": [{"origin": SECRET, "text": "x"}]},
+    }
+
+
 INPUTS = [
     *(("/v1/chat/completions", name, body) for name, body in chat_inputs().items()),
+    *(("/v1/responses", name, body) for name, body in responses_inputs().items()),
     *(("/v1/split", name, body) for name, body in split_inputs().items()),
 ]
 # What stands at stage `tools` has no placeholders, nor have ids; and a name cannot be replaced.
-TOOLS = {"tool description", "tool schema", "response format", "output schema", "stop", "tool name"}
+TOOLS = {
+    "tool description", "tool schema", "response format", "output schema", "text format", "stop", "tool name",
+    "metadata", "end user", "safety identifier", "cache key",
+}  # fmt: skip
 IDS = {"history call id", "data id", "data origin"}
 NAMES = {"tool name", "history call name", "history call id", "data id", "data origin"}
 INPUT_CELLS = [
@@ -305,13 +373,22 @@ CHANNELS = (
     "broken arguments",
     "call name",
 )
-OUTPUT_CELLS = list(product(("/v1/chat/completions", "/v1/split"), CHANNELS, (False, True), OUTPUT_ACTIONS, (0, 1)))
+PATHS = ("/v1/chat/completions", "/v1/split", "/v1/responses")
+OUTPUT_CELLS = [
+    (*cell, choice)
+    for cell in product(PATHS, CHANNELS, (False, True), OUTPUT_ACTIONS)
+    # Chat alone has several answers.
+    for choice in ((0, 1) if cell[0] == "/v1/chat/completions" else (0,))
+]
 
 
 def asked(path: str, action: str, *, stream: bool, choice: int) -> Json:
     tool: Json = {"name": "look", "parameters": {"type": "object", "properties": {}}}
     if path == "/v1/split":
         return {"model": action, "instructions": "x", "data": "y", "tools": [tool], "stream": stream}
+    if path == "/v1/responses":
+        flat = {"type": "function", **tool}
+        return {"model": action, "input": "x", "data": "y", "tools": [flat], "stream": stream}
     body: Json = {
         "model": action,
         "messages": [{"role": "user", "content": "x"}],
@@ -322,10 +399,7 @@ def asked(path: str, action: str, *, stream: bool, choice: int) -> Json:
     return {**body, "n": 2} if choice else body
 
 
-@pytest.mark.parametrize(
-    ("path", "channel", "stream", "action", "choice"),
-    [cell for cell in OUTPUT_CELLS if not (cell[0] == "/v1/split" and cell[4])],
-)
+@pytest.mark.parametrize(("path", "channel", "stream", "action", "choice"), OUTPUT_CELLS)
 def test_no_channel_of_an_answer_goes_unscanned(
     client: httpx.Client, upstream: Upstream, path: str, channel: str, stream: bool, action: str, choice: int
 ) -> None:
