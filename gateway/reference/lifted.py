@@ -1,13 +1,14 @@
-"""What does each role and part of a chat request become? Asked of the very code that lifts requests."""
+"""What does each role, item and part of a drop-in request become? Asked of the very code that lifts requests."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable
 from typing import Final
 
-from gateway.dialects import openai_chat
+from gateway.dialects import openai_chat, openai_responses
 from gateway.domain.identity import ANONYMOUS
 from gateway.domain.jsonvalue import JsonObject, JsonValue
 from gateway.domain.model import Model
 from gateway.domain.prompt import Data, History, Instruction, Media, Segment, Turn
+from gateway.domain.request import ClientRequest
 from gateway.pipeline.lift import lift
 from gateway.reference.tables import table
 
@@ -59,22 +60,57 @@ CASES: Final[tuple[tuple[str, tuple[JsonObject, ...], JsonObject], ...]] = (
     (f"text in `<{_BEDROCK}>` … `</{_BEDROCK}>`, role `user`", _user(_text(f"<{_BEDROCK}>x</{_BEDROCK}>")), {}),
 )
 
+_CALL: Final[JsonObject] = {"type": "function_call", "call_id": "c1", "name": "search", "arguments": "{}"}
+_OUTPUT: Final[JsonObject] = {"type": "function_call_output", "call_id": "c1", "output": "x"}
+_ANSWER: Final[JsonObject] = {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "x"}]}
+_LABELLED_INPUT: Final[JsonObject] = {"type": "input_text", "text": "x", "trust": "untrusted"}
+
+# The same for the responses API: items of `input`.
+ITEMS: Final[tuple[tuple[str, tuple[JsonObject, ...], JsonObject], ...]] = (
+    ("`instructions`", (), {"instructions": "x"}),
+    ("`input` as a text, role `user`", _by_itself("user"), {}),
+    ("role `system`", _by_itself("system"), {}),
+    ("role `developer`", _by_itself("developer"), {}),
+    ("role `input`", _by_itself("input"), {}),
+    ("`message` of the role `assistant`: `output_text`, `refusal`", (_ANSWER,), {}),
+    ("`function_call`", (_CALL,), {}),
+    ("`function_call_output` of a call of `search`", (_CALL, _OUTPUT), {}),
+    ('part `input_text` with `"trust": "untrusted"`', _user(_LABELLED_INPUT), {}),
+    ("part `data` with an `origin`", _user({"type": "data", "origin": "email", "text": "x"}), {}),
+    ("part `input_image`, a `data:` URL", _user({"type": "input_image", "image_url": _PIXEL}), {}),
+    ("part `input_audio`", _user(_SOUND), {}),
+    ("part `input_file` with `file_data`", _user({"type": "input_file", "file_data": "AAAA"}), {}),
+    ("top-level `data`: text, a segment or a list of them", (), {"data": "x"}),
+)
+
 
 def lifted() -> str:
     """One row for each case: what it becomes, who may say it, where it came from."""
-    return table(("in the request", "becomes", "trust", "origin"), _rows())
+    return _table(CASES, openai_chat.read, "messages")
 
 
-def _rows() -> Iterator[tuple[str, ...]]:
-    for said, messages, more in CASES:
-        yield (said, *_fate(messages, more))
+def lifted_items() -> str:
+    """The same for the responses API."""
+    return _table(ITEMS, openai_responses.read, "input")
 
 
-def _fate(messages: tuple[JsonObject, ...], more: JsonObject) -> tuple[str, ...]:
+def _table(
+    cases: Iterable[tuple[str, tuple[JsonObject, ...], JsonObject]],
+    read: Callable[[JsonObject], ClientRequest],
+    field: str,
+) -> str:
+    rows = ((said, *_fate(turns, more, read, field)) for said, turns, more in cases)
+    return table(("in the request", "becomes", "trust", "origin"), rows)
+
+
+def _fate(
+    turns: tuple[JsonObject, ...], more: JsonObject, read: Callable[[JsonObject], ClientRequest], field: str
+) -> tuple[str, ...]:
     # A user's word at the end, since the last turn must not be the assistant's.
-    listed: list[JsonValue] = [*messages, {"role": "user", "content": "q"}]
-    prompt = lift(openai_chat.read({"model": "m", "messages": listed, **more}), _MODEL, ANONYMOUS)
-    return _told(prompt.turns[-2 if messages else -1])
+    listed: list[JsonValue] = [*turns, {"role": "user", "content": "q"}]
+    prompt = lift(read({"model": "m", field: listed, **more}), _MODEL, ANONYMOUS)
+    before = turns or "instructions" in more
+    return _told(prompt.turns[-2 if before else -1])
 
 
 def _told(turn: Turn) -> tuple[str, ...]:
