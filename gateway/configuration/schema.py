@@ -281,7 +281,9 @@ class TargetSection(Section):
     id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:/-]{1,128}$")] | None = Field(
         default=None, description="What the target is called in replies and logs; `MODEL/1`, `MODEL/2`, … if not given."
     )
-    provider: str = Field(description="`openai_compatible`, or `embedded` for the model that comes with Splitgate.")
+    provider: str = Field(
+        description="`openai_compatible`, `azure`, or `embedded` for the model that comes with Splitgate."
+    )
     base_url: str | None = Field(
         default=None,
         description="The API's address up to and without `/chat/completions`. No credentials, query or fragment in it.",
@@ -298,6 +300,16 @@ class TargetSection(Section):
     )
     api_key: str | None = Field(
         default=None, description="The upstream's key, as `env:NAME` or `file:PATH`; never the key."
+    )
+    auth: Literal["key", "bearer"] = Field(
+        default="key",
+        description="What `api_key` holds, for providers that tell the two apart (`azure`): the vendor's kind of key, "
+        "or a bearer token such as Microsoft Entra's.",
+    )
+    api_version: Annotated[str, Field(pattern=r"^[A-Za-z0-9.-]{1,40}$")] | None = Field(
+        default=None,
+        description="The version of the vendor's API, such as `2024-10-21`: for `azure` where the address does not end "
+        "in `/openai/v1`.",
     )
     headers: dict[str, str] = Field(
         default_factory=dict[str, str], description="Headers added to each upstream call; no credentials here."

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from gateway.dialects._checks import boolean, integer, items, members, name, number, one_of, record, stop, string, wrong
+from gateway.dialects._fields import Field, mapped, passed, refused
 from gateway.dialects._openai_fields import (
     EFFORT,
     FORMAT_TYPE,
@@ -16,13 +17,9 @@ from gateway.dialects._openai_fields import (
     TIER,
     TOKENS,
     VERBOSITY,
-    Field,
     cache_options,
     json_schema,
-    mapped,
     metadata,
-    passed,
-    refused,
 )
 from gateway.domain.errors import ContentByReference
 from gateway.domain.jsonvalue import JsonObject, JsonValue

@@ -20,10 +20,11 @@ from gateway.dialects._checks import (
     tool_name,
     wrong,
 )
+from gateway.dialects._fields import sort
 from gateway.dialects._forbidden import unknown
 from gateway.dialects._openai_chat_fields import FIELDS, check_together
 from gateway.dialects._openai_chat_parts import content, said_again, spoken
-from gateway.dialects._openai_fields import sort, streaming, subject_of
+from gateway.dialects._openai_fields import streaming, subject_of
 from gateway.dialects._openai_parts import annotations
 from gateway.dialects._segments import bounded, place_data, refuse_repeated_ids
 from gateway.dialects._tools import chat_tool_choice, chat_tools, check_function_type

@@ -10,8 +10,8 @@ from typing import Final, assert_never
 import orjson
 
 from gateway.dialects import _sse
+from gateway.dialects._instead import CUT_SHORT, waiting
 from gateway.dialects._openai_errors import error_object
-from gateway.dialects._waiting import waiting
 from gateway.domain.errors import GatewayError, UpstreamGarbled
 from gateway.domain.exchange import (
     ApprovalPending,
@@ -179,7 +179,7 @@ class StreamWriter:
     def finish(self) -> bytes:
         """The end of a stream whose choices all finished; of any other, an error event."""
         if not self._finished or self._finished != self._open:
-            return self.fail(UpstreamGarbled(_CUT_SHORT, target=self._handling.target), 502)
+            return self.fail(UpstreamGarbled(CUT_SHORT, target=self._handling.target), 502)
         late = b""
         if self._late:
             late = self._head + b"]," + orjson.dumps(self._late)[1:-1] + self._tail[2:]
@@ -190,9 +190,6 @@ class StreamWriter:
     def fail(self, error: GatewayError, status: int) -> bytes:
         """The last event of a stream that cannot be brought to its end: neither a finish nor ``[DONE]`` follows."""
         return _sse.message({"error": error_object(error, status)})
-
-
-_CUT_SHORT: Final = "The model's answer broke off before its end: send the request again."
 
 
 def _call_start(event: ToolCallStarted) -> bytes:

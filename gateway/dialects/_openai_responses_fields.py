@@ -1,7 +1,7 @@
 """What becomes of each field of a request to OpenAI's responses API?
 
 One table, compared by a test with the official SDK's own types: a field that the SDK learns fails the test until it
-stands here. ``_openai_fields.py`` says what the rows mean. What is passed has the same name in chat completions; what
+stands here. ``_fields.py`` says what the rows mean. What is passed has the same name in chat completions; what
 asks the API to keep something, or to fetch it, is refused: nothing is kept here.
 """
 
@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from gateway.dialects._checks import Check, boolean, integer, members, number, one_of, record, wrong
+from gateway.dialects._fields import Field, mapped, passed, refused
 from gateway.dialects._openai_chat_fields import FIELDS as CHAT
 from gateway.dialects._openai_fields import (
     EFFORT,
@@ -18,13 +19,9 @@ from gateway.dialects._openai_fields import (
     TIER,
     TOKENS,
     VERBOSITY,
-    Field,
     cache_options,
     json_schema,
-    mapped,
     metadata,
-    passed,
-    refused,
 )
 from gateway.domain.errors import ContentByReference, UnknownField
 from gateway.domain.jsonvalue import JsonObject, JsonValue

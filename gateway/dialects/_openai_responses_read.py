@@ -7,7 +7,8 @@ OpenAI's two APIs it is asked of: options go by chat's names, and items become t
 from typing import Final
 
 from gateway.dialects._checks import isolation, model_name, string
-from gateway.dialects._openai_fields import sort, streaming, subject_of
+from gateway.dialects._fields import sort
+from gateway.dialects._openai_fields import streaming, subject_of
 from gateway.dialects._openai_responses_fields import FIELDS, LOGPROBS, check_together, refuse_chat_fields
 from gateway.dialects._openai_responses_items import messages_of
 from gateway.dialects._segments import bounded, place_data, refuse_repeated_ids

@@ -6,8 +6,9 @@ last event holds the whole response. A stream that was cut short ends in an erro
 """
 
 from dataclasses import dataclass, field
-from typing import Final, Literal, TypeAlias, assert_never
+from typing import Literal, TypeAlias, assert_never
 
+from gateway.dialects._instead import CUT_SHORT, waiting
 from gateway.dialects._openai_errors import code_of, error_object
 from gateway.dialects._openai_responses_events import (
     REFUSED,
@@ -32,7 +33,6 @@ from gateway.dialects._openai_responses_output import (
     summarises,
 )
 from gateway.dialects._openai_responses_write import Answer, Status, ended, response
-from gateway.dialects._waiting import waiting
 from gateway.domain.errors import GatewayError, UpstreamGarbled
 from gateway.domain.exchange import (
     ApprovalPending,
@@ -55,7 +55,6 @@ from gateway.domain.jsonvalue import JsonObject, JsonValue
 from gateway.domain.prompt import Seal, ToolCall
 
 _Text: TypeAlias = Literal["reasoning"] | PartKind
-_CUT_SHORT: Final = "The model's answer broke off before its end: send the request again."
 
 
 @dataclass(slots=True, kw_only=True)
@@ -138,7 +137,7 @@ class StreamWriter:
     def finish(self) -> bytes:
         """The end of a stream whose answer ended; of any other, an error."""
         if self._reason is None:
-            return self.fail(UpstreamGarbled(_CUT_SHORT, target=self._handling.target), 502)
+            return self.fail(UpstreamGarbled(CUT_SHORT, target=self._handling.target), 502)
         status = ended(self._reason)
         return self._events.event(status, {"response": self._response(status)})
 

@@ -9,8 +9,8 @@ from typing import Final, Literal, TypeAlias
 
 import orjson
 
+from gateway.dialects._instead import waiting
 from gateway.dialects._openai_responses_output import ItemStatus, Order, output, response_id
-from gateway.dialects._waiting import waiting
 from gateway.domain.exchange import ApprovalPending, Choice, Handling, Reply, Usage
 from gateway.domain.jsonvalue import JsonObject, JsonValue
 

@@ -72,17 +72,17 @@ def _image(value: JsonValue, path: str) -> MediaPart:
     )
 
 
-def trust_label(value: JsonValue, path: str) -> Trust | None:
-    """A client's own label, which can only lower what its role gives."""
-    return None if value is None else Trust[str(_TRUST(value, path)).upper()]
-
-
 def place_data(messages: list[Message], value: JsonValue) -> None:
-    """Put top-level data after the last user message: it belongs to that turn, and tool results follow it."""
+    """Put top-level ``data`` after the last user message: it belongs to that turn, and tool results follow it."""
     parts = () if value is None else data_parts(value, "data")
     if parts:
         last = max((i for i, message in enumerate(messages) if message.role is Role.USER), default=len(messages) - 1)
         messages.insert(last + 1, Message(role=Role.INPUT, parts=parts, path="data"))
+
+
+def trust_label(value: JsonValue, path: str) -> Trust | None:
+    """A client's own label, which can only lower what its role gives."""
+    return None if value is None else Trust[str(_TRUST(value, path)).upper()]
 
 
 def refuse_repeated_ids(messages: Iterable[Message]) -> None:

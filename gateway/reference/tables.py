@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from gateway.dialects import _openai_chat_fields, _openai_responses_fields
-from gateway.dialects._openai_fields import REFERENCES, Field
+from gateway.dialects._fields import REFERENCES, Field
 from gateway.domain.errors import ConfigError, GatewayError, RequestError, UpstreamError
 from gateway.web.problems import STATUS
 

@@ -11,8 +11,8 @@ from openai.types.shared_params.reasoning import Reasoning
 from pydantic import TypeAdapter
 
 from gateway.dialects import openai_chat, openai_responses
+from gateway.dialects._fields import REFERENCES, Treatment
 from gateway.dialects._openai_chat_fields import FIELDS as CHAT
-from gateway.dialects._openai_fields import REFERENCES, Treatment
 from gateway.dialects._openai_responses_fields import FIELDS
 from gateway.dialects.body import is_forbidden_field
 from gateway.domain.errors import ContentByReference, InvalidField, RequestError, UnknownField
