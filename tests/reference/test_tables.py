@@ -1,28 +1,37 @@
 import inspect
+from collections.abc import Mapping
 from itertools import pairwise
 
 import pytest
 
-from gateway.dialects._fields import REFERENCES
-from gateway.dialects._openai_chat_fields import FIELDS
+from gateway.dialects import _openai_chat_fields, _openai_responses_fields
+from gateway.dialects._fields import REFERENCES, Field
 from gateway.domain import errors as domain
 from gateway.domain.errors import GatewayError, RequestError
-from gateway.reference.tables import errors, fields
+from gateway.reference.tables import errors, fields, responses_fields
 from gateway.web.problems import STATUS, status_of
 
 KINDS = [kind for _, kind in inspect.getmembers(domain, inspect.isclass) if issubclass(kind, GatewayError)]
 
 
-def test_every_field_has_its_row_and_each_treatment_stands_together() -> None:
-    rows = [row.split(" | ") for row in fields().split("\n\n")[0].split("\n")[2:]]
-    assert sorted(name for name, _, _ in rows) == sorted(f"| `{name}`" for name in FIELDS)
+TABLES = pytest.mark.parametrize(
+    ("told", "known"),
+    [(fields(), _openai_chat_fields.FIELDS), (responses_fields(), _openai_responses_fields.FIELDS)],
+)
+
+
+@TABLES
+def test_every_field_has_its_row_and_each_treatment_stands_together(told: str, known: Mapping[str, Field]) -> None:
+    rows = [row.split(" | ") for row in told.partition("\n\n")[0].split("\n")[2:]]
+    assert sorted(name for name, _, _ in rows) == sorted(f"| `{name}`" for name in known)
     treatments = [treatment for _, treatment, _ in rows]
-    assert sorted(treatments) == sorted(field.treatment.value for field in FIELDS.values())
+    assert sorted(treatments) == sorted(field.treatment.value for field in known.values())
     assert len([1 for above, below in pairwise(treatments) if above != below]) == 2
 
 
-def test_every_reference_is_named() -> None:
-    assert not [name for name in REFERENCES if f"`{name}`" not in fields()]
+@pytest.mark.parametrize("told", [fields(), responses_fields()])
+def test_every_reference_is_named(told: str) -> None:
+    assert not [name for name in REFERENCES if f"`{name}`" not in told]
 
 
 @pytest.mark.parametrize("kind", KINDS)
