@@ -97,14 +97,17 @@ class Said:
 
 def _joined(thoughts: list[Reasoning]) -> tuple[str, tuple[Seal, ...]]:
     """The reasoning in one, under all its seals."""
-    text = ""
+    texts: list[str] = []
     seals: list[Seal] = []
+    written = covered = 0
     for thought in thoughts:
-        if thought.seals and sum([seal.length for seal in seals]) < len(text):
+        if thought.seals and covered < written:
             raise wrong(
                 f"{thought.path}.encrypted_content", "be left out: the reasoning before it in the same answer has none"
             )
-        gap = "\n\n" if text and thought.text and not seals and not thought.seals else ""
-        text += gap + thought.text
+        gap = "\n\n" if written and thought.text and not seals and not thought.seals else ""
+        texts += (gap, thought.text)
         seals += thought.seals
-    return text, tuple(seals)
+        written += len(gap) + len(thought.text)
+        covered += sum([seal.length for seal in thought.seals])
+    return "".join(texts), tuple(seals)
