@@ -59,10 +59,9 @@ def _read(written: str) -> tuple[Seal, ...] | None:
 
 
 def _seal(entry: JsonValue) -> Seal | None:
-    match entry:
-        case [bool(), _, _]:
-            return None
-        case [int(length), str(token), bool(hidden)] if length >= 0:
-            return Seal(length=length, token=token, hidden=hidden)
-        case _:
-            return None
+    if not isinstance(entry, list) or len(entry) != 3:
+        return None
+    length, token, hidden = entry
+    if type(length) is not int or length < 0 or not isinstance(token, str) or not isinstance(hidden, bool):
+        return None
+    return Seal(length=length, token=token, hidden=hidden)

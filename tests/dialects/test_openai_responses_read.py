@@ -4,9 +4,11 @@ from openai.types.responses.function_tool_param import FunctionToolParam
 from pydantic import TypeAdapter
 
 from gateway.dialects import openai_responses
+from gateway.dialects._seals import packed
 from gateway.domain.errors import ContentByReference, ForbiddenField, InvalidField, RequestError, UnknownField
 from gateway.domain.isolation import Isolation
 from gateway.domain.jsonvalue import JsonObject, JsonValue
+from gateway.domain.prompt import Seal
 from gateway.domain.request import DataPart, Message, Role, TextPart
 
 TOOL: JsonObject = {"type": "function", "name": "f", "parameters": {"type": "object"}, "strict": True}
@@ -121,6 +123,15 @@ def test_segments_count_over_all_of_a_request() -> None:
     assert len(openai_responses.read(ask(input=items, data="c")).messages) == 1_000
     body = ask(input=items, data=[{"text": "c"}, {"text": "d"}])
     assert "2000 segments" in refused(body, InvalidField, "input[998]").message
+
+
+def test_seals_count_too() -> None:
+    written = packed("", tuple([Seal(length=0, token="t")] * 999))
+    thought: JsonObject = {"type": "reasoning", "id": "r", "summary": [], "encrypted_content": written}
+    call: JsonObject = {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}
+    answers: list[JsonValue] = [thought, call, {"role": "user", "content": "x"}]
+    assert len(openai_responses.read(ask(input=answers)).messages) == 2
+    assert "2000 segments" in refused(ask(input=answers * 2), InvalidField, "input[3]").message
 
 
 @pytest.mark.parametrize(
