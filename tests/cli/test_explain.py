@@ -61,6 +61,18 @@ def test_no_credential_is_needed(splitgate: Splitgate, production: str, request_
     assert splitgate("explain", request, "-c", production, "--raw").exit_code == 0
 
 
+def test_what_anthropic_would_be_sent_is_shown_and_what_it_cannot_be_told(
+    splitgate: Splitgate, request_file: RequestFile, tmp_path: Path
+) -> None:
+    target = "{provider: anthropic, base_url: 'https://h/v1', model: claude-x, format: anthropic-blocks}"
+    (tmp_path / "splitgate.yaml").write_text(f"models: {{m: {{targets: [{target}]}}}}", encoding="utf-8")
+    shown = splitgate("explain", request_file(model="m", instructions="Go.", data="d")).stdout
+    assert "→ m/1  anthropic · claude-x · anthropic-blocks" in shown
+    assert '"type": "tool_result"' in shown.partition("upstream body")[2]
+    refused = splitgate("explain", request_file(model="m", instructions="Go.", data="d", seed=1)).stdout
+    assert "not used: seed cannot be said to Anthropic's Messages API" in refused
+
+
 def test_colours_only_add(splitgate: Splitgate, native: str, monkeypatch: pytest.MonkeyPatch) -> None:
     plain = splitgate("explain", native).stdout
     monkeypatch.setenv("FORCE_COLOR", "1")
