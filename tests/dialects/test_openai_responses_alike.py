@@ -391,3 +391,27 @@ def test_an_answer_that_is_sent_back_is_known_as_the_gateways_own(
     told = exact_content(choice.text, choice.refusal, choice.reasoning, choice.tool_calls, choice.seals)
     assert content_of(turn) == told
     assert turn.seals == choice.seals
+
+
+def test_sealed_reasoning_goes_back_to_the_vendor_that_sealed_it() -> None:
+    seals = (
+        Seal(length=3, token="first"),
+        Seal(length=0, token="unseen", hidden=True),
+        Seal(length=5, token="second"),
+    )
+    asked = ToolCall(id="c1", name="weather", arguments=ARGUMENTS)
+    choice = Choice(
+        index=0, text=None, reasoning="Hm.Well.", seals=seals, tool_calls=(asked,), finish_reason="tool_calls"
+    )
+    raw = openai_responses.write(Reply(id="", model="", created=0, choices=(choice,)), HANDLING)
+    items = [USER, *orjson.loads(raw)["output"], result("c1", "3")]
+    layout = format_named("anthropic-blocks").lay_out(
+        lifted(openai_responses.read({"model": "m", "input": items})), OPTIONS
+    )
+    told: Json = json.loads(json.dumps(layout.body, default=dict))
+    assert told["messages"][1]["content"][:3] == [
+        {"type": "thinking", "thinking": "Hm.", "signature": "first"},
+        {"type": "redacted_thinking", "data": "unseen"},
+        {"type": "thinking", "thinking": "Well.", "signature": "second"},
+    ]
+    assert layout.notes == ()
