@@ -25,6 +25,7 @@ class DialectChoice(StrEnum):
     SPLIT = "split"
     OPENAI_CHAT = "openai-chat"
     ANTHROPIC_MESSAGES = "anthropic-messages"
+    OPENAI_RESPONSES = "openai-responses"
 
 
 DialectOption: TypeAlias = Annotated[

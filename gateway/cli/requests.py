@@ -80,7 +80,7 @@ def _dialect_of(body: JsonObject) -> str:
     """By the fields: Anthropic's only where something stands that OpenAI's API does not know at that place."""
     messages = body.get("messages")
     if messages is None:
-        return "split"
+        return "openai-responses" if "input" in body else "split"
     return "anthropic-messages" if _is_anthropics(body, messages) else "openai-chat"
 
 

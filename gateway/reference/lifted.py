@@ -1,9 +1,9 @@
-"""What does each role and part of a request become, in each dialect? Asked of the very code that lifts requests."""
+"""What does each role, item and part of a request become, in each dialect? Asked of the code that lifts requests."""
 
 from collections.abc import Sequence
 from typing import Final, TypeAlias
 
-from gateway.dialects import anthropic_messages, openai_chat
+from gateway.dialects import anthropic_messages, openai_chat, openai_responses
 from gateway.dialects.registry import Dialect
 from gateway.domain.identity import ANONYMOUS
 from gateway.domain.jsonvalue import JsonObject, JsonValue
@@ -63,6 +63,29 @@ CASES: Final[tuple[Case, ...]] = (
     (f"text in `<{_BEDROCK}>` … `</{_BEDROCK}>`, role `user`", _user(_text(f"<{_BEDROCK}>x</{_BEDROCK}>")), {}),
 )
 
+_FUNCTION_CALL: Final[JsonObject] = {"type": "function_call", "call_id": "c1", "name": "search", "arguments": "{}"}
+_OUTPUT: Final[JsonObject] = {"type": "function_call_output", "call_id": "c1", "output": "x"}
+_ANSWER: Final[JsonObject] = {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "x"}]}
+_LABELLED_INPUT: Final[JsonObject] = {"type": "input_text", "text": "x", "trust": "untrusted"}
+
+# The same for the responses API: items of `input`.
+ITEMS: Final[tuple[Case, ...]] = (
+    ("`instructions`", (), {"instructions": "x"}),
+    ("`input` as a text, role `user`", _by_itself("user"), {}),
+    ("role `system`", _by_itself("system"), {}),
+    ("role `developer`", _by_itself("developer"), {}),
+    ("role `input`", _by_itself("input"), {}),
+    ("`message` of the role `assistant`: `output_text`, `refusal`", (_ANSWER,), {}),
+    ("`function_call`", (_FUNCTION_CALL,), {}),
+    ("`function_call_output` of a call of `search`", (_FUNCTION_CALL, _OUTPUT), {}),
+    ('part `input_text` with `"trust": "untrusted"`', _user(_LABELLED_INPUT), {}),
+    ("part `data` with an `origin`", _user({"type": "data", "origin": "email", "text": "x"}), {}),
+    ("part `input_image`, a `data:` URL", _user({"type": "input_image", "image_url": _PIXEL}), {}),
+    ("part `input_audio`", _user(_SOUND), {}),
+    ("part `input_file` with `file_data`", _user({"type": "input_file", "file_data": "AAAA"}), {}),
+    ("top-level `data`: text, a segment or a list of them", (), {"data": "x"}),
+)
+
 
 _CALL: Final[JsonObject] = {
     "role": "assistant",
@@ -111,20 +134,25 @@ def lifted() -> str:
     return _table(openai_chat, CASES, {})
 
 
+def lifted_items() -> str:
+    """The same for OpenAI's responses API."""
+    return _table(openai_responses, ITEMS, {}, turns="input")
+
+
 def messages_lifted() -> str:
     """The same for Anthropic's Messages."""
     return _table(anthropic_messages, MESSAGES_CASES, {"max_tokens": 1})
 
 
-def _table(dialect: Dialect, cases: Sequence[Case], needed: JsonObject) -> str:
-    rows = ((said, *_fate(dialect, messages, {**needed, **more})) for said, messages, more in cases)
+def _table(dialect: Dialect, cases: Sequence[Case], needed: JsonObject, turns: str = "messages") -> str:
+    rows = ((said, *_fate(dialect, listed, {**needed, **more}, turns)) for said, listed, more in cases)
     return table(("in the request", "becomes", "trust", "origin"), rows)
 
 
-def _fate(dialect: Dialect, messages: tuple[JsonObject, ...], more: JsonObject) -> tuple[str, ...]:
+def _fate(dialect: Dialect, told: tuple[JsonObject, ...], more: JsonObject, turns: str) -> tuple[str, ...]:
     # A user's word at the end, since the last turn must not be the assistant's.
-    listed: list[JsonValue] = [*messages, {"role": "user", "content": _QUESTION}]
-    prompt = lift(dialect.read({"model": "m", "messages": listed, **more}), _MODEL, ANONYMOUS)
+    listed: list[JsonValue] = [*told, {"role": "user", "content": _QUESTION}]
+    prompt = lift(dialect.read({"model": "m", turns: listed, **more}), _MODEL, ANONYMOUS)
     return _told(next(turn for turn in reversed(prompt.turns) if not _asks(turn)))
 
 

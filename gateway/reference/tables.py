@@ -8,6 +8,7 @@ from typing import Final
 from gateway.dialects._anthropic_messages_fields import FIELDS as MESSAGES_FIELDS
 from gateway.dialects._fields import REFERENCES, Field
 from gateway.dialects._openai_chat_fields import FIELDS as CHAT_FIELDS
+from gateway.dialects._openai_responses_fields import FIELDS as RESPONSES_FIELDS
 from gateway.domain.errors import ConfigError, GatewayError, RequestError, UpstreamError
 from gateway.web.problems import STATUS
 
@@ -26,6 +27,11 @@ def fields() -> str:
 def messages_fields() -> str:
     """The same for a request of Anthropic's Messages."""
     return _fields(MESSAGES_FIELDS)
+
+
+def responses_fields() -> str:
+    """The same for a request to OpenAI's responses API."""
+    return _fields(RESPONSES_FIELDS)
 
 
 def _fields(known: Mapping[str, Field]) -> str:

@@ -209,3 +209,15 @@ def test_the_dialect_can_be_named(splitgate: Splitgate, native: str, dialect: st
 def test_the_wrong_dialect_is_refused(splitgate: Splitgate, native: str) -> None:
     assert splitgate("explain", native, "--dialect", "openai-chat").exit_code == 1
     assert splitgate("explain", native, "--dialect", "nope").exit_code == 2
+
+
+@pytest.mark.parametrize("dialect", ["auto", "openai-responses"])
+def test_a_request_to_the_responses_api_is_shown(splitgate: Splitgate, request_file: RequestFile, dialect: str) -> None:
+    call = {"type": "function_call", "call_id": "c1", "name": "look", "arguments": "{}"}
+    result = {"type": "function_call_output", "call_id": "c1", "output": "Order 4711"}
+    asked = {"role": "user", "content": "Where is it?"}
+    path = request_file(model="local", instructions="Be brief.", input=[asked, call, result])
+    shown = splitgate("explain", path, "--dialect", dialect).stdout
+    assert "dialect openai_responses" in shown
+    assert "DATA  untrusted · turn tool · id s3 · origin tool:look" in shown
+    assert "┆ Order 4711" in shown

@@ -11,9 +11,10 @@ from gateway.domain.jsonvalue import JsonValue
 
 SPLIT = b'{"model": "m", "instructions": "Go."}'
 CHAT = b'{"model": "m", "messages": [{"role": "user", "content": "Go."}]}'
+RESPONSES = b'{"model": "m", "input": "Go."}'
 
 
-@pytest.mark.parametrize(("raw", "dialect"), [(SPLIT, "split"), (CHAT, "openai_chat")])
+@pytest.mark.parametrize(("raw", "dialect"), [(SPLIT, "split"), (CHAT, "openai_chat"), (RESPONSES, "openai_responses")])
 def test_the_dialect_is_told_by_the_fields(raw: bytes, dialect: str) -> None:
     assert read_request(raw, dialect="auto").dialect == dialect
 
@@ -61,9 +62,17 @@ def test_a_dialect_can_be_named_in_both_spellings(name: str) -> None:
     assert read_body({**ASKED, "messages": [USER]}, dialect=name).dialect == "anthropic_messages"
 
 
-@pytest.mark.parametrize("name", ["openai-chat", "openai_chat"])
-def test_a_record_names_its_dialect(name: str) -> None:
-    raw = b'{"dialect": "' + name.encode() + b'", "body": ' + CHAT + b"}"
+@pytest.mark.parametrize(
+    ("name", "body"),
+    [
+        ("openai-chat", CHAT),
+        ("openai_chat", CHAT),
+        ("openai-responses", RESPONSES),
+        ("openai_responses", RESPONSES),
+    ],
+)
+def test_a_record_names_its_dialect(name: str, body: bytes) -> None:
+    raw = b'{"dialect": "' + name.encode() + b'", "body": ' + body + b"}"
     assert read_request(raw, dialect="auto").model == "m"
 
 

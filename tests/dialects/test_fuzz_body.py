@@ -54,8 +54,12 @@ def test_the_same_seed_gives_the_same_requests(mutated_requests: Generate) -> No
 
 
 def test_the_requests_that_mutations_start_from_are_valid(
-    chat_body: dict[str, object], native_body: dict[str, object], messages_body: dict[str, object]
+    chat_body: dict[str, object],
+    native_body: dict[str, object],
+    messages_body: dict[str, object],
+    responses_body: dict[str, object],
 ) -> None:
     assert outcome("/v1/chat/completions", orjson.dumps(chat_body)) == "read"
     assert outcome("/v1/split", orjson.dumps(native_body)) == "read"
     assert outcome("/v1/messages", orjson.dumps(messages_body)) == "read"
+    assert outcome("/v1/responses", orjson.dumps(responses_body)) == "read"

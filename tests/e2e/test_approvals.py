@@ -118,6 +118,8 @@ def ask(office: Office, upstream: Upstream, chunk: Chunk) -> Callable[..., httpx
         body: Json = {"model": "m", "data": "The mail.", "stream": stream}
         if path == "/v1/split":
             body |= {"instructions": "Answer it, and tell ann@example.com.", "tools": [TOOL]}
+        elif path == "/v1/responses":
+            body |= {"input": "Answer it, and tell ann@example.com.", "tools": [{"type": "function", **TOOL}]}
         else:
             messages = [{"role": "user", "content": "Answer it, and tell ann@example.com."}]
             custom = {"name": TOOL["name"], "input_schema": TOOL["parameters"]}
@@ -186,6 +188,23 @@ def test_a_message_of_anthropics_ends_at_once_and_names_the_approval(office: Off
     assert (came["type"], came["stop_reason"]) == ("message", "tool_use")
     text, call = came["content"]
     assert (text["text"], call["input"]) == ("I shall write.", ARGUMENTS)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_response_ends_at_once_and_names_the_approval(office: Office, ask: Ask, stream: bool) -> None:
+    answer = ask("/v1/responses", stream=stream)
+    assert answer.status_code == 200
+    assert '"incomplete_details":{"reason":"content_filter"}' in answer.text
+    assert "function_call" not in answer.text
+    id_ = named(answer)
+    assert office.decide(id_).status_code == 200
+    came = office.fetch(id_).json()
+    message, call = came["output"]
+    assert (came["object"], came["status"]) == ("response", "completed")
+    assert message["content"][0]["text"] == "I shall write."
+    assert (call["name"], json.loads(call["arguments"])) == ("send_email", ARGUMENTS)
+    # It repeats its request, as an answer that nobody had to look at does.
+    assert [tool["name"] for tool in came["tools"]] == ["send_email"]
 
 
 def test_the_native_stream_has_an_event_of_its_own(office: Office, ask: Ask) -> None:

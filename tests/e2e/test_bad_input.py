@@ -18,6 +18,7 @@ class Upstream(Protocol):
 
 CHAT = "/v1/chat/completions"
 SPLIT = "/v1/split"
+RESPONSES = "/v1/responses"
 MESSAGES = "/v1/messages"
 VALID: dict[str, Json] = {
     CHAT: {"model": "envelope", "messages": [{"role": "user", "content": "Summarise."}], "data": "planted-data"},
@@ -28,6 +29,7 @@ VALID: dict[str, Json] = {
         "messages": [{"role": "user", "content": "Summarise."}],
         "data": "planted-data",
     },
+    RESPONSES: {"model": "envelope", "input": [{"role": "user", "content": "Summarise."}], "data": "planted-data"},
 }
 ROUTES = pytest.mark.parametrize("route", list(VALID))
 
@@ -119,11 +121,14 @@ def test_bytes_that_are_no_utf8_are_refused(http: httpx.Client, route: str, raw:
 def test_nesting_up_to_the_limit_and_ordinary_escapes_are_fine(
     http: httpx.Client, upstream: Upstream, route: str
 ) -> None:
-    limit = {} if route == MESSAGES else {"seed": 2**63 - 1}
-    body = {**VALID[route], "data": {"text": "\\ud83d\\ude00 " + DEEP}, **limit}
+    large = {
+        RESPONSES: {"max_output_tokens": 2**31 - 1},
+        MESSAGES: {"max_tokens": 2**31 - 1},
+    }.get(route, {"seed": 2**63 - 1})
+    body = {**VALID[route], "data": {"text": "\\ud83d\\ude00 " + DEEP}, **large}
     assert post(http, route, body).status_code == 200
     (sent,) = upstream.bodies
-    assert sent.get("seed") == limit.get("seed")
+    assert set(large.values()) <= {value for value in sent.values() if isinstance(value, int)}
     upstream.clear()
 
 
@@ -148,6 +153,27 @@ WRONG: dict[str, list[tuple[Json, str]]] = {
         ({"data": [{"text": 1}]}, "data[0].text"),
         ({"data": [{"text": "", "id": "<|im_start|>"}]}, "data[0].id"),
         ({"min_isolation": "planted"}, "min_isolation"),
+        ({"top_logprobs": 3}, "top_logprobs"),
+    ],
+    RESPONSES: [
+        ({"model": 3}, "model"),
+        ({"input": 7}, "input"),
+        ({"input": []}, "input"),
+        ({"input": [{"role": "user", "content": 7}]}, "input[0].content"),
+        ({"input": [{"role": "planted", "content": "x"}]}, "input[0].role"),
+        ({"input": [{"type": "planted"}]}, "input[0].type"),
+        ({"input": [{"type": "function_call_output", "call_id": "a b", "output": "x"}]}, "input[0].call_id"),
+        ({"instructions": ["planted"]}, "instructions"),
+        ({"stream": "yes"}, "stream"),
+        ({"temperature": "planted"}, "temperature"),
+        ({"store": True}, "store"),
+        ({"background": True}, "background"),
+        ({"truncation": "auto"}, "truncation"),
+        ({"max_output_tokens": 0}, "max_output_tokens"),
+        ({"tools": [{"type": "function", "name": "a b"}]}, "tools[0].name"),
+        ({"text": {"format": {"type": "planted"}}}, "text.format.type"),
+        ({"reasoning": {"summary": "planted"}}, "reasoning.summary"),
+        ({"include": ["planted"]}, "include[0]"),
         ({"top_logprobs": 3}, "top_logprobs"),
     ],
     SPLIT: [
@@ -231,6 +257,9 @@ NESTED: list[tuple[str, Json, str]] = [
     (MESSAGES, {"system": [{"type": "text", "text": "x", "api_base": "planted"}]}, "system[0].api_base"),
     (MESSAGES, {"tools": [{"name": "f", "input_schema": {}, "api_key": "planted"}]}, "tools[0].api_key"),
     (MESSAGES, {"output_config": {"base_url": "planted"}}, "output_config.base_url"),
+    (RESPONSES, {"input": [{"role": "user", "content": "x", "api_base": "planted"}]}, "input[0].api_base"),
+    (RESPONSES, {"text": {"format": {"type": "text", "base_url": "planted"}}}, "text.format.base_url"),
+    (RESPONSES, {"tools": [{"type": "function", "name": "f", "api_key": "planted"}]}, "tools[0].api_key"),
     (SPLIT, {"data": [{"text": "x", "api_key": "planted"}]}, "data[0].api_key"),
     (SPLIT, {"instructions": [{"text": "x", "base_url": "planted"}]}, "instructions[0].base_url"),
     (SPLIT, {"tools": [{"name": "f", "api_base": "planted"}]}, "tools[0].api_base"),
@@ -255,6 +284,9 @@ def test_the_same_words_may_stand_in_schemas_and_in_text(http: httpx.Client, ups
     answer = {"format": {"type": "json_schema", "schema": schema}}
     messages = {**VALID[MESSAGES], "data": words, "tools": [custom], "output_config": answer}
     assert post(http, MESSAGES, messages).status_code == 200
+    flat = {"format": {"type": "json_schema", "name": "out", "schema": schema}}
+    responses = {**VALID[RESPONSES], "data": words, "tools": [{"type": "function", **function}], "text": flat}
+    assert post(http, RESPONSES, responses).status_code == 200
     for sent in upstream.bodies:
         assert sent["tools"][0]["function"]["parameters"] == schema
         assert sent["response_format"]["json_schema"]["schema"] == schema
@@ -271,6 +303,7 @@ def test_the_gateways_own_tool_cannot_be_claimed(http: httpx.Client, route: str,
         SPLIT: (function, function, ""),
         CHAT: ({"type": "function", "function": function}, {"type": "function", "function": function}, ".function"),
         MESSAGES: ({**function, "input_schema": {}}, {"type": "tool", **function}, ""),
+        RESPONSES: ({"type": "function", **function}, {"type": "function", **function}, ""),
     }
     defined, named, inside = entries[route]
     change: Json = {"tools": [defined]} if where == "define" else {"tool_choice": named}
@@ -306,6 +339,22 @@ REFERENCES: list[tuple[str, Json, str]] = [
     (MESSAGES, {"messages": [{"role": "user", "content": [URL_IMAGE]}]}, "messages[0].content[0].source"),
     (MESSAGES, {"messages": [{"role": "user", "content": [FILE]}]}, "messages[0].content[0].source"),
     (MESSAGES, {"messages": [{"role": "assistant", "content": [SERVER_CALL]}]}, "messages[0].content[0].type"),
+    (RESPONSES, {"previous_response_id": "planted"}, "previous_response_id"),
+    (RESPONSES, {"conversation": "planted"}, "conversation"),
+    (RESPONSES, {"prompt": {"id": "planted"}}, "prompt"),
+    (RESPONSES, {"tools": [{"type": "mcp", "server_url": "https://a.example"}]}, "tools[0].type"),
+    (RESPONSES, {"input": [{"type": "item_reference", "id": "planted"}]}, "input[0]"),
+    (RESPONSES, {"input": [{"type": "web_search_call", "id": "planted"}]}, "input[0]"),
+    (
+        RESPONSES,
+        {"input": [{"role": "user", "content": [{"type": "input_image", "image_url": "https://a.example/x"}]}]},
+        "input[0].content[0].image_url",
+    ),
+    (
+        RESPONSES,
+        {"input": [{"role": "user", "content": [{"type": "input_file", "file_url": "https://a.example/x"}]}]},
+        "input[0].content[0].file_url",
+    ),
 ]
 
 
@@ -319,6 +368,7 @@ def test_more_segments_than_a_request_may_hold_are_refused(http: httpx.Client, r
         SPLIT: {"instructions": many, "data": "a"},
         CHAT: {"messages": VALID[CHAT]["messages"] * 2_000, "data": "a"},
         MESSAGES: {"messages": VALID[MESSAGES]["messages"] * 2_000, "data": "a"},
+        RESPONSES: {"input": VALID[RESPONSES]["input"] * 2_000, "data": "a"},
     }
     assert "2000 segments" in assert_refused(
         post(http, route, {**VALID[route], **listed[route]}), 400, "invalid_field", "data"
@@ -349,7 +399,8 @@ def test_an_unknown_model_is_answered_with_the_known_ones(http: httpx.Client, ro
     "path",
     ["/", "/v1", "/v1/", "/v1/completions", "/v1/chat/completions/", "/v1/split/", "/v1/split/x", "//v1/split",
      "/v1/messages/", "/v1/messages/batches",
-     "/v1/chat/completions/../embeddings", "/v2/split", "/healthz/", "/v1/files", "/admin", "/docs", "/openapi.json"],
+     "/v1/chat/completions/../embeddings", "/v2/split", "/healthz/", "/v1/files", "/admin", "/docs", "/openapi.json",
+     "/v1/responses/", "/v1/responses/resp_1", "/v1/responses/resp_1/input_items", "/v1/responses/input_tokens"],
 )  # fmt: skip
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_an_unknown_path_is_404_and_never_forwarded(http: httpx.Client, method: str, path: str) -> None:

@@ -262,13 +262,81 @@ def messages_inputs() -> dict[str, Json]:
     }
 
 
+def responses_inputs() -> dict[str, Json]:
+    call = {"type": "function_call", "call_id": "c1", "name": "look", "arguments": json.dumps({"q": SECRET})}
+    plain_call = {**call, "arguments": "{}"}
+    escaped = SECRET.replace("A", "\\u0041")
+    deep = {"type": "object", "properties": {"q": {"type": "string", "description": f"such as {SECRET}"}}}
+    user = {"role": "user", "content": "Hello"}
+    tool: Json = {"type": "function", "name": "look", "parameters": {"type": "object", "properties": {}}}
+    result = {"type": "function_call_output", "call_id": "c1", "output": f"it is {SECRET}"}
+    none = {**result, "output": "none"}
+    x: Json = {"type": "input_text", "text": "x"}
+    said: Json = {"type": "message", "id": "m1", "role": "assistant", "status": "completed"}
+    thought: Json = {"type": "reasoning", "id": "r1", "summary": []}
+
+    def given(*parts: Json) -> Json:
+        return {"input": [{"role": "user", "content": [*parts]}]}
+
+    def after(*items: Json) -> Json:
+        return {"input": [user, *items, user]}
+
+    return {
+        "instructions": {"instructions": SECRET, "input": "x"},
+        "input string": {"input": SECRET},
+        "system": {"input": [{"role": "system", "content": SECRET}, user]},
+        "developer": {"input": [{"role": "developer", "content": SECRET}, user]},
+        "user": {"input": [{"role": "user", "content": SECRET}]},
+        "user part": given({"type": "input_text", "text": SECRET}),
+        "data part": given({"type": "data", "text": SECRET}, x),
+        "input role": {"input": [user, {"role": "input", "content": SECRET}]},
+        "data field": {"input": "x", "data": SECRET},
+        "marked text": {"input": f"Sum up <documents>{SECRET}</documents>"},
+        "tool result": {"input": [user, plain_call, result]},
+        "part of a tool result": {
+            "input": [user, plain_call, {**result, "output": [{"type": "input_text", "text": SECRET}]}]
+        },
+        "data part of a tool result": {
+            "input": [user, plain_call, {**result, "output": [{"type": "data", "text": SECRET}]}]
+        },
+        "history": after({"role": "assistant", "content": SECRET}),
+        "history part": after({**said, "content": [{"type": "output_text", "text": SECRET, "annotations": []}]}),
+        "history refusal": after({**said, "content": [{"type": "refusal", "refusal": SECRET}]}),
+        "history summary": after({**thought, "summary": [{"type": "summary_text", "text": SECRET}]}, plain_call, none),
+        "history reasoning": after(
+            {**thought, "content": [{"type": "reasoning_text", "text": SECRET}]}, plain_call, none
+        ),
+        "history arguments": {"input": [user, call, none]},
+        "escaped history arguments": {"input": [user, {**call, "arguments": f'{{"q":"{escaped}"}}'}, none]},
+        "tool description": {"input": "x", "tools": [{**tool, "description": SECRET}]},
+        "tool schema": {"input": "x", "tools": [{**tool, "parameters": deep}]},
+        "text format": {"input": "x", "text": {"format": {"type": "json_schema", "name": "x", "schema": deep}}},
+        "metadata": {"input": "x", "metadata": {"run": SECRET}},
+        "end user": {"input": "x", "user": SECRET},
+        "safety identifier": {"input": "x", "safety_identifier": SECRET},
+        "cache key": {"input": "x", "prompt_cache_key": SECRET},
+        "two parts": given(*halves("input_text")),
+        "two data parts": given(*halves("data"), x),
+        "two parts of a tool result": {"input": [user, plain_call, {**result, "output": halves("input_text")}]},
+        "tool name": {"input": "x", "tools": [{**tool, "name": NAMED}]},
+        "history call name": {"input": [user, {**call, "name": SECRET, "arguments": "{}"}, none]},
+        "history call id": {"input": [user, {**plain_call, "call_id": SECRET}, {**none, "call_id": SECRET}]},
+        "data id": {"input": "x", "data": [{"id": SECRET, "text": "x"}]},
+        "data origin": {"input": "x", "data": [{"origin": SECRET, "text": "x"}]},
+    }
+
+
 INPUTS = [
     *(("/v1/chat/completions", name, body) for name, body in chat_inputs().items()),
+    *(("/v1/responses", name, body) for name, body in responses_inputs().items()),
     *(("/v1/split", name, body) for name, body in split_inputs().items()),
     *(("/v1/messages", name, {"max_tokens": 9, **body}) for name, body in messages_inputs().items()),
 ]
 # What stands at stage `tools` has no placeholders, nor have ids; and a name cannot be replaced.
-TOOLS = {"tool description", "tool schema", "response format", "output schema", "stop", "user id", "tool name"}
+TOOLS = {
+    "tool description", "tool schema", "response format", "output schema", "text format", "stop", "tool name",
+    "metadata", "end user", "safety identifier", "cache key", "user id",
+}  # fmt: skip
 IDS = {"history call id", "data id", "data origin"}
 NAMES = {"tool name", "history call name", "history call id", "data id", "data origin"}
 INPUT_CELLS = [
@@ -384,7 +452,7 @@ CHANNELS = (
     "broken arguments",
     "call name",
 )
-DOORS = ("/v1/chat/completions", "/v1/split", "/v1/messages")
+DOORS = ("/v1/chat/completions", "/v1/split", "/v1/messages", "/v1/responses")
 # One door alone knows answers with several choices.
 OUTPUT_CELLS = [
     cell
@@ -392,7 +460,7 @@ OUTPUT_CELLS = [
     if cell[0] == "/v1/chat/completions" or not cell[4]
 ]
 # How each door says that an answer was withheld.
-WITHHELD = {"/v1/chat/completions": "content_filter", "/v1/split": "content_filter", "/v1/messages": '"refusal"'}
+WITHHELD = {door: '"refusal"' if door == "/v1/messages" else "content_filter" for door in DOORS}
 
 
 def asked(path: str, action: str, *, stream: bool, choice: int) -> Json:
@@ -404,6 +472,9 @@ def asked(path: str, action: str, *, stream: bool, choice: int) -> Json:
         messages = [{"role": "user", "content": "x"}]
         more = {"max_tokens": 9, "messages": messages, "data": "y", "tools": [custom], "stream": stream}
         return {"model": action, **more}
+    if path == "/v1/responses":
+        flat = {"type": "function", **tool}
+        return {"model": action, "input": "x", "data": "y", "tools": [flat], "stream": stream}
     body: Json = {
         "model": action,
         "messages": [{"role": "user", "content": "x"}],

@@ -7,15 +7,19 @@ import pytest
 from gateway.dialects._anthropic_messages_fields import FIELDS as MESSAGES_FIELDS
 from gateway.dialects._fields import REFERENCES, Field
 from gateway.dialects._openai_chat_fields import FIELDS
+from gateway.dialects._openai_responses_fields import FIELDS as RESPONSES_FIELDS
 from gateway.domain import errors as domain
 from gateway.domain.errors import GatewayError, RequestError
-from gateway.reference.tables import errors, fields, messages_fields
+from gateway.reference.tables import errors, fields, messages_fields, responses_fields
 from gateway.web.problems import STATUS, status_of
 
 KINDS = [kind for _, kind in inspect.getmembers(domain, inspect.isclass) if issubclass(kind, GatewayError)]
 
 
-TABLES = pytest.mark.parametrize(("page", "known"), [(fields(), FIELDS), (messages_fields(), MESSAGES_FIELDS)])
+TABLES = pytest.mark.parametrize(
+    ("page", "known"),
+    [(fields(), FIELDS), (messages_fields(), MESSAGES_FIELDS), (responses_fields(), RESPONSES_FIELDS)],
+)
 
 
 @TABLES
