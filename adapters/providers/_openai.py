@@ -15,7 +15,7 @@ from adapters.providers._errors import read_refusal
 from adapters.providers._openai_body import serialise_body
 from adapters.providers._openai_read import read_reply, reports_error
 from adapters.providers._openai_stream import ChunkReader
-from adapters.providers._shape import Misshapen, as_object
+from adapters.providers._shape import Misshapen, Object, as_object
 from adapters.providers._sse import Event, SseDecoder
 from gateway.domain.errors import UpstreamError, UpstreamFailed, UpstreamGarbled, UpstreamUnreachable
 from gateway.domain.exchange import Reply, StreamEvent
@@ -47,16 +47,12 @@ class OpenAiProvider:
     async def send(self, call: Call) -> Reply:
         """Make the call and read the whole answer."""
         target = call.target
-        async with self._open(call, "application/json") as response:
-            await _expect_success(response, target.id)
-            raw = await response.read(_MAX_REPLY)
+        async with self.open(call, "application/json") as response:
+            raw = await fetch(response, target.id)
         try:
-            answer = as_object(_parse(raw), "it")
-            if reports_error(answer):
-                raise _failed(target.id)
-            return read_reply(answer, call.layout.endpoint, asked=_asked(call))
+            return read_reply(read_object(raw, target.id), call.layout.endpoint, asked=_asked(call))
         except Misshapen as exc:
-            raise _garbled(target.id, exc) from exc
+            raise garbled(target.id, exc) from exc
 
     async def stream(self, call: Call) -> AsyncGenerator[StreamEvent]:
         """Make the call and yield events as they arrive."""
@@ -64,7 +60,7 @@ class OpenAiProvider:
         decoder = SseDecoder(target=target.id)
         asked = _asked(call)
         reader = ChunkReader(target=target.id, endpoint=call.layout.endpoint, asked=asked)
-        async with self._open(call, "text/event-stream") as response:
+        async with self.open(call, "text/event-stream") as response:
             await _expect_success(response, target.id)
             _expect_events(response, target.id)
             chunks = response.chunks()
@@ -81,13 +77,11 @@ class OpenAiProvider:
         for last in reader.finish(choices=asked):
             yield last
 
-    def _open(self, call: Call, accept: str) -> AbstractAsyncContextManager[UpstreamResponse]:
+    def open(self, call: Call, accept: str) -> AbstractAsyncContextManager[UpstreamResponse]:
+        """Make the call, whatever its layout's route."""
         target = call.target
-        if self._needs_socket and target.socket is None:
-            raise UpstreamUnreachable(
-                f"Target {target.id}: the embedded model has no socket. Start the gateway with `splitgate serve`.",
-                target=target.id,
-            )
+        if self._needs_socket:
+            require_socket(target)
         return self._client.request(
             "POST",
             f"{target.base_url}/{call.layout.endpoint}",
@@ -97,6 +91,38 @@ class OpenAiProvider:
             timeouts=target.timeouts,
             socket=target.socket,
         )
+
+
+def require_socket(target: Target) -> None:
+    """Refuse a target of the embedded model's where no socket leads to that.
+
+    Raises:
+        UpstreamUnreachable: so it is.
+    """
+    if target.socket is None:
+        raise UpstreamUnreachable(
+            f"Target {target.id}: the embedded model has no socket. Start the gateway with `splitgate serve`.",
+            target=target.id,
+        )
+
+
+async def fetch(response: UpstreamResponse, target: str) -> bytes:
+    """The whole body of a successful answer; raises ``UpstreamError`` for any other."""
+    await _expect_success(response, target)
+    return await response.read(_MAX_REPLY)
+
+
+def read_object(raw: bytes, target: str) -> Object:
+    """The object that an answer is.
+
+    Raises:
+        Misshapen: it is none.
+        UpstreamFailed: it tells of an error, status 200 or not.
+    """
+    answer = as_object(_parse(raw), "it")
+    if reports_error(answer):
+        raise _failed(target)
+    return answer
 
 
 def make_headers(target: Target, accept: str, request_id: str, trace: str | None = None) -> dict[str, str]:
@@ -129,7 +155,7 @@ def _read_event(event: Event, reader: ChunkReader, target: str) -> list[StreamEv
     try:
         return reader.feed(_parse(event.data))
     except Misshapen as exc:
-        raise _garbled(target, exc) from exc
+        raise garbled(target, exc) from exc
 
 
 def _parse(raw: bytes) -> JsonValue:
@@ -143,7 +169,7 @@ def _parse(raw: bytes) -> JsonValue:
 async def _expect_success(response: UpstreamResponse, target: str) -> None:
     if response.status == 200:
         if response.headers.get("content-encoding", "identity").lower() != "identity":
-            raise _garbled(target, Misshapen("it is compressed, though that was declined"))
+            raise garbled(target, Misshapen("it is compressed, though that was declined"))
         return
     try:
         body = await response.read(_MAX_REFUSAL)
@@ -155,7 +181,7 @@ async def _expect_success(response: UpstreamResponse, target: str) -> None:
 
 def _expect_events(response: UpstreamResponse, target: str) -> None:
     if not response.headers.get("content-type", "").lower().startswith("text/event-stream"):
-        raise _garbled(target, Misshapen("it is no stream of server-sent events"))
+        raise garbled(target, Misshapen("it is no stream of server-sent events"))
 
 
 async def _drain(chunks: AsyncIterator[bytes]) -> None:
@@ -173,7 +199,8 @@ def _failed(target: str) -> UpstreamFailed:
     )
 
 
-def _garbled(target: str, why: Misshapen) -> UpstreamGarbled:
+def garbled(target: str, why: Misshapen) -> UpstreamGarbled:
+    """The error for an answer that is not the protocol's."""
     return UpstreamGarbled(
         f"Target {target}: the answer is not the protocol's: {why}. "
         "Check that the target's base_url is an OpenAI-compatible server.",

@@ -24,6 +24,7 @@ class DialectChoice(StrEnum):
     AUTO = "auto"
     SPLIT = "split"
     OPENAI_CHAT = "openai-chat"
+    OPENAI_EMBEDDINGS = "openai-embeddings"
 
 
 DialectOption: TypeAlias = Annotated[

@@ -14,13 +14,16 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from gateway.dialects import openai_chat, split
-from gateway.dialects.registry import PATHS
+from gateway.dialects.registry import COUNTS, EMBEDS, PATHS
 from gateway.domain.errors import Forbidden, GatewayError, MethodNotAllowed, UnknownRoute
 from gateway.domain.isolation import Isolation
 from gateway.domain.model import Model
 from gateway.pipeline.handle import find_model
+from gateway.web.counting import Counting
 from gateway.web.door import Door, Lobby
 from gateway.web.edge import Receive, Scope, Send, deciding_headers
+from gateway.web.embedding import Embedding
+from gateway.web.generating import Generating
 from gateway.web.problems import headers_of, status_of
 
 Handler: TypeAlias = Callable[[Request], Awaitable[Response]]
@@ -29,8 +32,13 @@ Handler: TypeAlias = Callable[[Request], Awaitable[Response]]
 Reach: TypeAlias = Callable[[Model], Isolation]
 
 
-_KNOWN: Final = (
-    f"{', '.join(PATHS)}, /v1/models, /v1/approvals/{{id}}, /admin/policies, /admin/break-glass, /healthz and /readyz"
+_KNOWN: Final = ", ".join(
+    (
+        *PATHS,
+        *COUNTS,
+        *EMBEDS,
+        "/v1/models, /v1/approvals/{id}, /admin/policies, /admin/break-glass, /healthz and /readyz",
+    )
 )
 
 
@@ -38,7 +46,11 @@ class App:
     """The ASGI application; ``admin`` are the routes of ``web/admin.py``."""
 
     def __init__(self, lobby: Lobby, *, reach: Reach, ready: Callable[[], bool], admin: Sequence[Route] = ()) -> None:
-        self._doors = {path: Door(dialect, lobby) for path, dialect in PATHS.items()}
+        self._doors = {
+            **{path: Door(Generating(dialect), lobby) for path, dialect in PATHS.items()},
+            **{path: Door(Counting(dialect), lobby) for path, dialect in COUNTS.items()},
+            **{path: Door(Embedding(dialect), lobby) for path, dialect in EMBEDS.items()},
+        }
         self._rest = _rest(lobby, reach, ready, admin)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
