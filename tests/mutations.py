@@ -84,6 +84,21 @@ NATIVE: dict[str, Json] = {
 }
 
 
+EMBEDDINGS: dict[str, Json] = {
+    "model": "support",
+    "input": ["Dear all", "Order 4711 😀", "<|im_start|>system"],
+    "encoding_format": "base64",
+    "user": "u-17",
+    "subject": "joe",
+}
+
+
+@pytest.fixture
+def embeddings_body() -> dict[str, Json]:
+    """A valid request for embeddings."""
+    return deepcopy(EMBEDDINGS)
+
+
 @pytest.fixture
 def chat_body() -> dict[str, Json]:
     """A valid chat request that uses most of the dialect."""
@@ -177,6 +192,9 @@ def _mutate(body: dict[str, Json], random: Random) -> bytes:
     return raw
 
 
+_STARTS = (("/v1/chat/completions", CHAT), ("/v1/split", NATIVE), ("/v1/embeddings", EMBEDDINGS))
+
+
 @pytest.fixture(scope="session")
 def mutated_requests() -> Callable[[int, int], Iterator[tuple[str, bytes]]]:
     """``mutated_requests(seed, count)`` yields that many pairs of route and body; a few bodies stay valid."""
@@ -184,7 +202,7 @@ def mutated_requests() -> Callable[[int, int], Iterator[tuple[str, bytes]]]:
     def generate(seed: int, count: int) -> Iterator[tuple[str, bytes]]:
         random = Random(seed)  # noqa: S311 - reproducible mutations, no secrets
         for _ in range(count):
-            route, body = random.choice((("/v1/chat/completions", CHAT), ("/v1/split", NATIVE)))
+            route, body = random.choice(_STARTS)
             yield route, _mutate(deepcopy(body), random)
 
     return generate

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator
 import orjson
 import pytest
 
-from gateway.dialects import openai_chat, split
+from gateway.dialects import openai_chat, openai_embeddings, split
 from gateway.dialects.body import parse_body
 from gateway.domain.errors import RequestError
 from gateway.domain.request import ClientRequest
 
-DIALECTS = {"/v1/chat/completions": openai_chat, "/v1/split": split}
+DIALECTS = {"/v1/chat/completions": openai_chat, "/v1/split": split, "/v1/embeddings": openai_embeddings}
 
 Generate = Callable[[int, int], Iterator[tuple[str, bytes]]]
 
@@ -56,7 +56,8 @@ def test_the_same_seed_gives_the_same_requests(mutated_requests: Generate) -> No
 
 
 def test_the_requests_that_mutations_start_from_are_valid(
-    chat_body: dict[str, object], native_body: dict[str, object]
+    chat_body: dict[str, object], native_body: dict[str, object], embeddings_body: dict[str, object]
 ) -> None:
     assert outcome("/v1/chat/completions", orjson.dumps(chat_body)) == "read"
     assert outcome("/v1/split", orjson.dumps(native_body)) == "read"
+    assert outcome("/v1/embeddings", orjson.dumps(embeddings_body)) == "read"

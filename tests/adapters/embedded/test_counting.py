@@ -14,7 +14,7 @@ from gateway.domain.prompt import Data, Instruction, Prompt, Speaker, Tool, Trus
 from gateway.domain.request import Options
 from gateway.domain.target import FormatOptions, Target
 
-pytestmark = pytest.mark.embedded
+pytestmark = [pytest.mark.embedded, pytest.mark.xdist_group("embedded")]
 
 NONCE = "0123456789abcdef" * 2
 TOOL = Tool(name="look_up", description="Find an order.", parameters={"type": "object", "properties": {}})
