@@ -16,12 +16,13 @@ from gateway.reference.layouts import EXAMPLES, best, families, layout, request
 from gateway.reference.lifted import lifted
 from gateway.reference.metrics import metrics
 from gateway.reference.policies import actions, facts, limits, policy_keys
-from gateway.reference.tables import errors, fields
+from gateway.reference.tables import embedding_fields, errors, fields
 from gateway.reference.wires import chat_error, native_blocked, native_error, native_held, native_reply, native_stream
 
 BLOCKS: Final[Mapping[str, Callable[[], str]]] = {
     "keys": tables,
     "fields": fields,
+    "embedding fields": embedding_fields,
     "errors": errors,
     "lifted": lifted,
     "native reply": native_reply,

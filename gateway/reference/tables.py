@@ -2,10 +2,11 @@
 
 import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
-from gateway.dialects._openai_chat_fields import FIELDS, REFERENCES
+from gateway.dialects import openai_embeddings
+from gateway.dialects._openai_chat_fields import FIELDS, REFERENCES, Field
 from gateway.domain.errors import ConfigError, GatewayError, RequestError, UpstreamError
 from gateway.web.problems import STATUS
 
@@ -18,14 +19,23 @@ def table(head: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> str:
 
 def fields() -> str:
     """Every field of a chat request that the gateway knows, by what is done with it."""
+    also = ", ".join(f"`{name}`" for name in sorted(REFERENCES))
+    return f"{_fields_of(FIELDS)}\n\nRefused too, as content that the gateway cannot see: {also}."
+
+
+def embedding_fields() -> str:
+    """The same of a request for embeddings."""
+    return _fields_of(openai_embeddings.FIELDS)
+
+
+def _fields_of(known: Mapping[str, Field]) -> str:
     rows = (
         (f"`{name}`", field.treatment.value, field.why)
-        for treatment in dict.fromkeys(field.treatment for field in FIELDS.values())
-        for name, field in FIELDS.items()
+        for treatment in dict.fromkeys(field.treatment for field in known.values())
+        for name, field in known.items()
         if field.treatment is treatment
     )
-    also = ", ".join(f"`{name}`" for name in sorted(REFERENCES))
-    return f"{table(('field', 'is', 'why'), rows)}\n\nRefused too, as content that the gateway cannot see: {also}."
+    return table(("field", "is", "why"), rows)
 
 
 def errors() -> str:
