@@ -120,6 +120,6 @@ def _decoded(text: str) -> "array[float]":
     if len(raw) % numbers.itemsize:
         raise Misshapen("data[].embedding is no whole count of 32-bit floats")
     numbers.frombytes(raw)
-    if byteorder == "big":
+    if byteorder == "big":  # pragma: no cover
         numbers.byteswap()
     return numbers

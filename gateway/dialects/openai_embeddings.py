@@ -138,7 +138,7 @@ def _message(text: JsonValue, path: str) -> Message:
 def _base64(vector: Sequence[float]) -> str:
     """Floats of 32 bits, little end first, as OpenAI writes them."""
     numbers = array("f", vector)
-    if byteorder == "big":
+    if byteorder == "big":  # pragma: no cover
         numbers.byteswap()
     return b64encode(numbers.tobytes()).decode()
 

@@ -16,6 +16,13 @@ def test_the_dialect_is_told_by_the_fields(raw: bytes, dialect: str) -> None:
     assert read_request(raw, dialect="auto").dialect == dialect
 
 
+@pytest.mark.parametrize("name", ["openai-embeddings", "openai_embeddings"])
+def test_texts_to_embed_are_read_where_they_are_said_to_be_such(name: str) -> None:
+    raw = b'{"dialect": "' + name.encode() + b'", "body": {"model": "m", "input": ["a", "b"]}}'
+    request = read_request(raw, dialect="auto")
+    assert (request.dialect, len(request.messages)) == ("openai_embeddings", 2)
+
+
 @pytest.mark.parametrize("name", ["openai-chat", "openai_chat"])
 def test_a_record_names_its_dialect(name: str) -> None:
     raw = b'{"dialect": "' + name.encode() + b'", "body": ' + CHAT + b"}"
