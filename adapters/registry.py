@@ -11,6 +11,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import Protocol, cast
 
+from adapters.formats import embedding
 from adapters.formats._families import FAMILIES, family_for
 from adapters.formats._identifiers import check_identifiers, fitting_tokens
 from adapters.formats._request_options import clean_options
@@ -18,7 +19,7 @@ from adapters.formats._reserved import compile_reserved
 from adapters.formats._trained import is_trained
 from gateway.domain.isolation import Isolation
 from gateway.domain.jsonvalue import JsonObject
-from gateway.domain.ports import Format, Provider, UpstreamClient
+from gateway.domain.ports import Counter, Embedder, Format, Provider, UpstreamClient
 from gateway.domain.prompt import Prompt
 from gateway.domain.request import Options
 from gateway.domain.target import Endpoint, Layout, Target
@@ -33,10 +34,13 @@ __all__ = [
     "check_identifiers",
     "clean_options",
     "compile_reserved",
+    "counter_named",
+    "embedder_named",
     "family_for",
     "fitting_tokens",
     "format_named",
     "is_trained",
+    "lay_out_texts",
     "probe_for",
     "provider_entry",
     "provider_named",
@@ -71,6 +75,9 @@ SIDE_NOTES: Mapping[str, Callable[[Prompt], bool]] = {
     "tool-error": lambda prompt: any(turn.failed for turn in prompt.turns),
 }
 
+
+# How texts are laid out that are only to be embedded, whatever the target's format is.
+lay_out_texts: Format = embedding.lay_out
 
 _CHAT_ENDPOINTS = frozenset({Endpoint.CHAT, Endpoint.COMPLETIONS})
 
@@ -189,6 +196,22 @@ def provider_named(name: str, client: UpstreamClient) -> Provider:
         KeyError: no provider has this name; the message lists those that exist.
     """
     return provider_entry(name).create(client)
+
+
+def counter_named(name: str, client: UpstreamClient) -> Counter | None:
+    """What counts tokens over ``client``; None for a provider that offers no such thing."""
+    create: Callable[[UpstreamClient], Counter] | None = getattr(
+        _load("provider", name, PROVIDERS), "create_counter", None
+    )
+    return None if create is None else create(client)
+
+
+def embedder_named(name: str, client: UpstreamClient) -> Embedder | None:
+    """What makes embeddings over ``client``; None for a provider that offers no such thing."""
+    create: Callable[[UpstreamClient], Embedder] | None = getattr(
+        _load("provider", name, PROVIDERS), "create_embedder", None
+    )
+    return None if create is None else create(client)
 
 
 def probe_for(client: UpstreamClient) -> Callable[[Target], Awaitable[tuple[str, str]]]:

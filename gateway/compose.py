@@ -6,17 +6,21 @@ The one composition root: only this file knows formats, providers, transports, p
 import os
 import secrets
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from adapters.registry import (
     SIDE_NOTES,
     check_identifiers,
     clean_options,
     compile_reserved,
+    counter_named,
+    embedder_named,
     fitting_tokens,
     format_named,
+    lay_out_texts,
     probe_for,
     provider_entry,
     provider_named,
@@ -35,11 +39,11 @@ from gateway.detectors import canary
 from gateway.detectors.build import closed_facts
 from gateway.dialects import split
 from gateway.dialects.registry import DIALECTS
-from gateway.domain.errors import RequestError
+from gateway.domain.errors import NotSayable, RequestError
 from gateway.domain.identity import ANONYMOUS
 from gateway.domain.isolation import Isolation
 from gateway.domain.model import Model
-from gateway.domain.ports import Approvals, Provider, UpstreamClient
+from gateway.domain.ports import Approvals, Format, Provider, UpstreamClient
 from gateway.domain.prompt import Prompt
 from gateway.domain.request import REASONING_FIELDS, Options
 from gateway.domain.target import FormatOptions, Layout, Target
@@ -62,6 +66,8 @@ from gateway.web.approvals import ApprovalDesk, approval_routes
 from gateway.web.auth import Doorkeeper
 from gateway.web.door import Lobby
 from gateway.web.recent import Recent
+
+Offered = TypeVar("Offered")
 
 # Seconds that a start waits for render probes; a target that answers later is credited later.
 PROBE_WAIT_S = 5.0
@@ -201,8 +207,11 @@ def _services(
     return Services(
         models=models,
         lay_out=layouts,
+        lay_out_texts=layouts.texts,
         credit=credited,
         providers=provider,
+        counters=offered(targets, lambda name: counter_named(name, client), "count tokens"),
+        embedders=offered(targets, lambda name: embedder_named(name, client), "make embeddings"),
         now=time.time,
         in_force=activation.in_force,
         bypass=activation.bypass,
@@ -210,6 +219,25 @@ def _services(
         approvals=approvals,
         draw_canary=canary.draw,
     )
+
+
+def offered(targets: Iterable[Target], make: Callable[[str], Offered | None], what: str) -> Callable[[Target], Offered]:
+    """What each target's provider offers beside answers: made once by the provider's name.
+
+    What is returned raises ``NotSayable`` for a target whose provider has no such thing.
+    """
+    made = {name: make(name) for name in {target.provider for target in targets}}
+
+    def find(target: Target) -> Offered:
+        found = made[target.provider]
+        if found is None:
+            raise NotSayable(
+                f"target {target.id} cannot {what}, for its provider has no way to; ask for another model, or give "
+                "this one a target that can"
+            )
+        return found
+
+    return find
 
 
 def _app(
@@ -281,13 +309,22 @@ class Layouts:
             RequestError: the format or the provider has no words for some of it.
         """
         prepared = self._prepared[target.id]
+        layout, clean = self._laid_out(prepared.lay_out, target, prompt, options)
+        prepared.refuse_unsayable(target, layout, clean)
+        return layout, clean
+
+    def texts(self, target: Target, prompt: Prompt, options: Options) -> tuple[Layout, Options]:
+        """The same for texts that are only to be embedded, whatever the target's format."""
+        return self._laid_out(lay_out_texts, target, prompt, options)
+
+    def _laid_out(self, lay_out: Format, target: Target, prompt: Prompt, options: Options) -> tuple[Layout, Options]:
+        prepared = self._prepared[target.id]
         check_identifiers(prompt, prepared.in_names)
-        layout = prepared.lay_out(prompt, prepared.options)
+        layout = lay_out(prompt, prepared.options)
         clean, removals = clean_options(options, prepared.options)
         notes = [f"{what}-left-out" for what, asked in prepared.unsaid if asked(prompt)]
         if removals or notes:
             layout = replace(layout, removals=(*layout.removals, *removals), notes=(*layout.notes, *notes))
-        prepared.refuse_unsayable(target, layout, clean)
         return layout, clean
 
 

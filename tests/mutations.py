@@ -214,6 +214,21 @@ MESSAGES: dict[str, Json] = {
 }
 
 
+EMBEDDINGS: dict[str, Json] = {
+    "model": "support",
+    "input": ["Dear all", "Order 4711 😀", "<|im_start|>system"],
+    "encoding_format": "base64",
+    "user": "u-17",
+    "subject": "joe",
+}
+
+
+@pytest.fixture
+def embeddings_body() -> dict[str, Json]:
+    """A valid request for embeddings."""
+    return deepcopy(EMBEDDINGS)
+
+
 @pytest.fixture
 def chat_body() -> dict[str, Json]:
     """A valid chat request that uses most of the dialect."""
@@ -250,6 +265,7 @@ BODIES: dict[str, dict[str, Json]] = {
     "/v1/split": NATIVE,
     "/v1/messages": MESSAGES,
     "/v1/responses": RESPONSES,
+    "/v1/embeddings": EMBEDDINGS,
 }
 
 

@@ -284,7 +284,7 @@ _WORDS: Final[Mapping[str, str]] = {
     "mistral": r"mistral|mixtral|magistral|codestral|devstral|pixtral|voxtral",
     "gemma": r"gemma",
     "qwen": r"qwen|\bqwq",
-    "openai": r"\bgpt-?[345]|chatgpt|\bo[134]\b",
+    "openai": r"\bgpt-?[345]|chatgpt|\bo[134]\b|\btext-embedding-(?:3|ada)\b",
     "command-r": r"\bcommand-[ar]\b|\bc4ai|\baya\b",
     "granite": r"granite",
     "deepseek": r"deepseek",

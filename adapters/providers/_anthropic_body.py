@@ -24,6 +24,10 @@ _OWN: Final = frozenset({
     "container", "max_tokens", "mcp_servers", "messages", "metadata", "model", "output_config", "service_tier",
     "stop_sequences", "stream", "system", "temperature", "tool_choice", "tools", "top_p",
 })  # fmt: skip
+# What a request that only has its tokens counted may hold.
+_COUNTED: Final = frozenset(
+    {"cache_control", "messages", "model", "output_config", "system", "thinking", "tool_choice", "tools"}
+)
 # What these values ask for is what happens without them.
 _SAYS_NOTHING: Final[JsonObject] = {
     "frequency_penalty": 0,
@@ -53,6 +57,12 @@ def serialise_body(call: Call) -> bytes:
         InvalidField: a field of the API's own is not as it must be, or the body cannot be written.
     """
     return as_json(body_of(call.target, call.layout, call.options))
+
+
+def serialise_count(call: Call) -> bytes:
+    """The body that has the prompt of ``call`` counted: what of the body has a say in it; raises the same."""
+    body = body_of(call.target, call.layout, call.options)
+    return as_json({name: held for name, held in body.items() if name in _COUNTED})
 
 
 def body_of(target: Target, layout: Layout, options: Options) -> JsonObject:

@@ -14,9 +14,9 @@ from adapters.providers._exchange import MAX_REPLY, Wire, drain, failed, parse
 from adapters.providers._openai_body import serialise_body
 from adapters.providers._openai_read import read_reply, reports_error
 from adapters.providers._openai_stream import ChunkReader
-from adapters.providers._shape import Misshapen, as_object
+from adapters.providers._shape import Misshapen, Object, as_object
 from adapters.providers._sse import Event, SseDecoder
-from gateway.domain.errors import UpstreamUnreachable
+from gateway.domain.errors import UpstreamGarbled, UpstreamUnreachable
 from gateway.domain.exchange import Reply, StreamEvent
 from gateway.domain.ports import Call, UpstreamClient, UpstreamResponse
 from gateway.domain.target import Endpoint, Target
@@ -69,14 +69,10 @@ class OpenAiProvider:
     async def send(self, call: Call) -> Reply:
         """Make the call and read the whole answer."""
         target = call.target
-        async with self._open(call, "application/json") as response:
-            await _WIRE.expect_success(response, target.id)
-            raw = await response.read(MAX_REPLY)
+        async with self.open(call, "application/json") as response:
+            raw = await fetch(response, target.id)
         try:
-            answer = as_object(parse(raw), "it")
-            if reports_error(answer):
-                raise failed(target.id)
-            return read_reply(answer, call.layout.endpoint, asked=_asked(call))
+            return read_reply(read_object(raw, target.id), call.layout.endpoint, asked=_asked(call))
         except Misshapen as exc:
             raise _WIRE.garbled(target.id, exc) from exc
 
@@ -87,7 +83,7 @@ class OpenAiProvider:
         asked = _asked(call)
         late = self._manner.late_endings
         reader = ChunkReader(target=target.id, endpoint=call.layout.endpoint, asked=asked, late_endings=late)
-        async with self._open(call, "text/event-stream") as response:
+        async with self.open(call, "text/event-stream") as response:
             await _WIRE.expect_success(response, target.id)
             _WIRE.expect_events(response, target.id)
             chunks = response.chunks()
@@ -106,13 +102,11 @@ class OpenAiProvider:
         for last in reader.finish(choices=asked):
             yield last
 
-    def _open(self, call: Call, accept: str) -> AbstractAsyncContextManager[UpstreamResponse]:
+    def open(self, call: Call, accept: str) -> AbstractAsyncContextManager[UpstreamResponse]:
+        """Make the call, whatever its layout's route."""
         target = call.target
-        if self._needs_socket and target.socket is None:
-            raise UpstreamUnreachable(
-                f"Target {target.id}: the embedded model has no socket. Start the gateway with `splitgate serve`.",
-                target=target.id,
-            )
+        if self._needs_socket:
+            require_socket(target)
         return self._client.request(
             "POST",
             self._manner.url(target, call.layout.endpoint),
@@ -122,6 +116,43 @@ class OpenAiProvider:
             timeouts=target.timeouts,
             socket=target.socket,
         )
+
+
+def require_socket(target: Target) -> None:
+    """Refuse a target of the embedded model's where no socket leads to that.
+
+    Raises:
+        UpstreamUnreachable: so it is.
+    """
+    if target.socket is None:
+        raise UpstreamUnreachable(
+            f"Target {target.id}: the embedded model has no socket. Start the gateway with `splitgate serve`.",
+            target=target.id,
+        )
+
+
+async def fetch(response: UpstreamResponse, target: str) -> bytes:
+    """The whole body of a successful answer; raises ``UpstreamError`` for any other."""
+    await _WIRE.expect_success(response, target)
+    return await response.read(MAX_REPLY)
+
+
+def read_object(raw: bytes, target: str) -> Object:
+    """The object that an answer is.
+
+    Raises:
+        Misshapen: it is none.
+        UpstreamFailed: it tells of an error, status 200 or not.
+    """
+    answer = as_object(parse(raw), "it")
+    if reports_error(answer):
+        raise failed(target)
+    return answer
+
+
+def garbled(target: str, why: Misshapen) -> UpstreamGarbled:
+    """The error for an answer that is not the protocol's."""
+    return _WIRE.garbled(target, why)
 
 
 def make_headers(

@@ -26,7 +26,8 @@ def serialise_body(call: Call) -> bytes:
         InvalidField: text with a lone surrogate, or an integer over 64 bits.
     """
     options = call.options
-    values = options.values if call.layout.endpoint is Endpoint.CHAT else _completions_options(options.values)
+    text = call.layout.endpoint is Endpoint.COMPLETIONS
+    values = _completions_options(options.values) if text else options.values
     body: dict[str, JsonValue] = {
         "model": call.target.model,
         **allowed_extra(call.target, options.extra, _OWN),

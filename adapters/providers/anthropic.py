@@ -8,20 +8,20 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Final
 
-from adapters.providers._anthropic_body import TAKES, body_of, serialise_body
+from adapters.providers._anthropic_body import TAKES, body_of, serialise_body, serialise_count
 from adapters.providers._anthropic_errors import read_refusal
 from adapters.providers._anthropic_read import read_reply, reports_error
 from adapters.providers._anthropic_stream import MessageReader
 from adapters.providers._exchange import MAX_REPLY, Wire, drain, failed, parse
 from adapters.providers._openai import as_bearer, make_headers
-from adapters.providers._shape import Misshapen, as_object
+from adapters.providers._shape import Misshapen, as_object, count_at
 from adapters.providers._sse import Event, SseDecoder
 from gateway.domain.exchange import Reply, StreamEvent
-from gateway.domain.ports import Call, Provider, UpstreamClient, UpstreamResponse
+from gateway.domain.ports import Call, Counter, Provider, UpstreamClient, UpstreamResponse
 from gateway.domain.request import Options
 from gateway.domain.target import Endpoint, Layout, Target
 
-__all__ = ["ENDPOINTS", "SETTINGS", "TAKES", "create", "refuse_unsayable"]
+__all__ = ["ENDPOINTS", "SETTINGS", "TAKES", "create", "create_counter", "refuse_unsayable"]
 
 ENDPOINTS: Final = frozenset({Endpoint.MESSAGES})
 # Keys of the configuration that mean something here.
@@ -34,6 +34,11 @@ _WIRE: Final = Wire(spoken_by="a server of Anthropic's Messages API", refusal=re
 def create(client: UpstreamClient) -> Provider:
     """A provider that sends over ``client``; the target's base URL and key say where to."""
     return AnthropicProvider(client)
+
+
+def create_counter(client: UpstreamClient) -> Counter:
+    """What counts the tokens of a prompt over ``client``, by the vendor's own route for that."""
+    return AnthropicCounter(client)
 
 
 def refuse_unsayable(target: Target, layout: Layout, options: Options) -> None:
@@ -98,6 +103,35 @@ class AnthropicProvider:
             timeouts=target.timeouts,
             socket=target.socket,
         )
+
+
+class AnthropicCounter:
+    """``Counter`` for the Messages API.
+
+    Source: Anthropic's API reference, "Count tokens in a Message".
+    """
+
+    def __init__(self, client: UpstreamClient) -> None:
+        self._client = client
+
+    async def count(self, call: Call) -> int:
+        """The number of tokens of the prompt, as it would be sent."""
+        target = call.target
+        async with self._client.request(
+            "POST",
+            f"{target.base_url}/{call.layout.endpoint}/count_tokens",
+            target=target.id,
+            headers=_headers(target, "application/json", call),
+            body=serialise_count(call),
+            timeouts=target.timeouts,
+            socket=target.socket,
+        ) as response:
+            await _WIRE.expect_success(response, target.id)
+            raw = await response.read(MAX_REPLY)
+        try:
+            return count_at(as_object(parse(raw), "it"), "input_tokens")
+        except Misshapen as exc:
+            raise _WIRE.garbled(target.id, exc) from exc
 
 
 def _headers(target: Target, accept: str, call: Call) -> dict[str, str]:

@@ -15,7 +15,8 @@ from typing import Final
 from urllib.parse import quote, urlsplit
 
 from adapters.providers._openai import Manner, OpenAiProvider, as_bearer, below_base_url
-from gateway.domain.ports import Provider, UpstreamClient
+from adapters.providers._openai_embeddings import OpenAiEmbedder
+from gateway.domain.ports import Embedder, Provider, UpstreamClient
 from gateway.domain.target import Endpoint, Target
 
 SETTINGS: Final = frozenset({"api_version", "auth"})
@@ -23,6 +24,15 @@ SETTINGS: Final = frozenset({"api_version", "auth"})
 
 def create(client: UpstreamClient) -> Provider:
     """A provider that sends over ``client``; the target's base URL, key and API version say where to."""
+    return _provider(client)
+
+
+def create_embedder(client: UpstreamClient) -> Embedder:
+    """The same for vectors."""
+    return OpenAiEmbedder(_provider(client))
+
+
+def _provider(client: UpstreamClient) -> OpenAiProvider:
     return OpenAiProvider(client, manner=Manner(url=url_for, credential=_credential, late_endings=True))
 
 

@@ -161,7 +161,8 @@ def _policy(explanation: Explanation) -> Iterator[Text]:
 def _target(outcome: Outcome, *, chosen: bool) -> Iterator[Text]:
     target, layout = outcome.target, outcome.layout
     mark, style = ("→", "bold green") if chosen else (" ", "")
-    yield Text(f"{mark} {target.id}  {target.provider} · {one_line(target.model)} · {target.format}", style=style)
+    laid_out = target.format if layout is None else layout.format
+    yield Text(f"{mark} {target.id}  {target.provider} · {one_line(target.model)} · {laid_out}", style=style)
     if layout is not None:
         yield Text(f"    isolation {layout.isolation_label}{_caveat(target, layout)}")
     if outcome.refusal is not None:

@@ -26,6 +26,7 @@ class DialectChoice(StrEnum):
     OPENAI_CHAT = "openai-chat"
     ANTHROPIC_MESSAGES = "anthropic-messages"
     OPENAI_RESPONSES = "openai-responses"
+    OPENAI_EMBEDDINGS = "openai-embeddings"
 
 
 DialectOption: TypeAlias = Annotated[

@@ -7,7 +7,7 @@ from typing import Final
 
 from gateway.cli.told import WRONG, CommandFailed
 from gateway.dialects.body import parse_body
-from gateway.dialects.registry import DIALECTS
+from gateway.dialects.registry import DIALECTS, EMBEDS
 from gateway.domain.errors import InvalidField
 from gateway.domain.jsonvalue import JsonObject, JsonValue
 from gateway.domain.request import ClientRequest
@@ -16,7 +16,9 @@ MAX_BYTES: Final = 256 * 1024 * 1024
 
 # Records say which dialect they are in by its name; people may write the other spelling.
 _READERS: Final[Mapping[str, Callable[[JsonObject], ClientRequest]]] = {
-    spelling: dialect.read for name, dialect in DIALECTS.items() for spelling in (name, name.replace("_", "-"))
+    spelling: dialect.read
+    for dialect in (*DIALECTS.values(), *EMBEDS.values())
+    for spelling in (dialect.NAME, dialect.NAME.replace("_", "-"))
 }
 
 _ANTHROPICS: Final = frozenset({"system", "stop_sequences", "thinking", "output_config", "cache_control"})

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal, Never
 
-from gateway.domain.isolation import NO_DATA, Isolation
+from gateway.domain.isolation import NO_DATA, NO_INSTRUCTION, Isolation
 from gateway.domain.jsonvalue import JsonObject, JsonValue
 from gateway.domain.value import value
 
@@ -79,6 +79,7 @@ class Endpoint(StrEnum):
     CHAT = "chat/completions"
     COMPLETIONS = "completions"
     MESSAGES = "messages"
+    EMBEDDINGS = "embeddings"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +114,7 @@ class Removal:
 class Layout:
     """A prompt laid out for one format.
 
-    ``body`` holds what the format decides of the upstream request: ``messages`` or ``prompt``, ``tools``,
+    ``body`` holds what the format decides of the upstream request: ``messages``, ``prompt`` or ``input``, ``tools``,
     ``documents``, ``chat_template_kwargs``. ``isolation`` is the minimum over all data segments, None where there is
     none. ``notes`` say what the reply must say (``operator-user-merged``). ``datamark`` is the one character put
     between the words of data, to be taken out of the answer again.
@@ -129,5 +130,7 @@ class Layout:
 
     @property
     def isolation_label(self) -> str:
-        """The word for header and reply: a level, or ``no-data``."""
-        return NO_DATA if self.isolation is None else self.isolation.label
+        """The word for header and reply: a level, ``no-data``, or ``no-instruction`` of what is only embedded."""
+        if self.isolation is not None:
+            return self.isolation.label
+        return NO_INSTRUCTION if self.endpoint is Endpoint.EMBEDDINGS else NO_DATA

@@ -16,7 +16,7 @@ from gateway.reference.layouts import EXAMPLES, best, families, layout, request
 from gateway.reference.lifted import lifted, lifted_items, messages_lifted
 from gateway.reference.metrics import metrics
 from gateway.reference.policies import actions, facts, limits, policy_keys
-from gateway.reference.tables import errors, fields, messages_fields, responses_fields
+from gateway.reference.tables import embedding_fields, errors, fields, messages_fields, responses_fields
 from gateway.reference.wires import (
     chat_error,
     messages_error,
@@ -33,6 +33,7 @@ BLOCKS: Final[Mapping[str, Callable[[], str]]] = {
     "keys": tables,
     "fields": fields,
     "responses fields": responses_fields,
+    "embedding fields": embedding_fields,
     "errors": errors,
     "lifted": lifted,
     "messages fields": messages_fields,

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from gateway.dialects import openai_embeddings
 from gateway.dialects._anthropic_messages_fields import FIELDS as MESSAGES_FIELDS
 from gateway.dialects._fields import REFERENCES, Field
 from gateway.dialects._openai_chat_fields import FIELDS as CHAT_FIELDS
@@ -34,15 +35,24 @@ def responses_fields() -> str:
     return _fields(RESPONSES_FIELDS)
 
 
+def embedding_fields() -> str:
+    """The same of a request for embeddings, which knows no content by reference."""
+    return _rows(openai_embeddings.FIELDS)
+
+
 def _fields(known: Mapping[str, Field]) -> str:
+    also = ", ".join(f"`{name}`" for name in sorted(REFERENCES - known.keys()))
+    return f"{_rows(known)}\n\nRefused too, as content that the gateway cannot see: {also}."
+
+
+def _rows(known: Mapping[str, Field]) -> str:
     rows = (
         (f"`{name}`", field.treatment.value, field.why)
         for treatment in dict.fromkeys(field.treatment for field in known.values())
         for name, field in known.items()
         if field.treatment is treatment
     )
-    also = ", ".join(f"`{name}`" for name in sorted(REFERENCES - known.keys()))
-    return f"{table(('field', 'is', 'why'), rows)}\n\nRefused too, as content that the gateway cannot see: {also}."
+    return table(("field", "is", "why"), rows)
 
 
 def errors() -> str:

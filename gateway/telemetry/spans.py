@@ -9,6 +9,7 @@ from typing import Final, Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from gateway.domain.evidence import Ended
+from gateway.domain.operation import Operation
 from gateway.domain.target import Target
 from gateway.domain.value import value
 from gateway.telemetry.families import UNKNOWN
@@ -47,6 +48,7 @@ def server_span(ended: Ended) -> SpanFacts:
         "http.response.status_code": ended.status,
         "splitgate.request_id": ended.request_id,
         "splitgate.dialect": ended.dialect,
+        "splitgate.operation": ended.operation.value,
         "splitgate.model": ended.model if ended.configured else UNKNOWN,
         **_handled(ended),
     }
@@ -70,7 +72,7 @@ def call_span(ended: Ended, conventions: Conventions) -> SpanFacts | None:
     if target is None or not times.sent:
         return None
     attributes: Attributes = {
-        "gen_ai.operation.name": "chat",
+        "gen_ai.operation.name": ended.operation.value,
         "gen_ai.system" if conventions == "1.36" else "gen_ai.provider.name": _PROVIDERS.get(
             target.provider, target.provider
         ),
@@ -83,7 +85,8 @@ def call_span(ended: Ended, conventions: Conventions) -> SpanFacts | None:
         attributes["gen_ai.response.finish_reasons"] = ended.finish
     if ended.usage is not None:
         attributes["gen_ai.usage.input_tokens"] = ended.usage.input_tokens
-        attributes["gen_ai.usage.output_tokens"] = ended.usage.output_tokens
+        if ended.operation is Operation.CHAT:
+            attributes["gen_ai.usage.output_tokens"] = ended.usage.output_tokens
     # Without the end of an answer the call itself went wrong; what policy made of a whole one is not its failure.
     error = ended.error if not times.last else None
     if error is not None:
@@ -92,7 +95,7 @@ def call_span(ended: Ended, conventions: Conventions) -> SpanFacts | None:
     return SpanFacts(
         id=ended.trace.call,
         parent=ended.trace.span,
-        name=f"chat {target.model}",
+        name=f"{ended.operation.value} {target.model}",
         began=began,
         ended=began + times.upstream,
         attributes=attributes,

@@ -14,18 +14,26 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from gateway.dialects import anthropic_messages, openai_chat, split
-from gateway.dialects.registry import PATHS, Dialect
+from gateway.dialects.registry import COUNTS, EMBEDS, PATHS, Dialect
 from gateway.domain.errors import Forbidden, GatewayError, MethodNotAllowed, UnknownRoute
+from gateway.web.counting import Counting
 from gateway.web.door import Door, Lobby, error_type
 from gateway.web.edge import Receive, Scope, Send, deciding_headers
+from gateway.web.embedding import Embedding
+from gateway.web.generating import Generating
 from gateway.web.models import Reach, model_routes, speaks_anthropic
 from gateway.web.problems import headers_of, status_of
 
 Handler: TypeAlias = Callable[[Request], Awaitable[Response]]
 
 _MESSAGES: Final = "/v1/messages"
-_KNOWN: Final = (
-    f"{', '.join(PATHS)}, /v1/models, /v1/approvals/{{id}}, /admin/policies, /admin/break-glass, /healthz and /readyz"
+_KNOWN: Final = ", ".join(
+    (
+        *PATHS,
+        *COUNTS,
+        *EMBEDS,
+        "/v1/models, /v1/approvals/{id}, /admin/policies, /admin/break-glass, /healthz and /readyz",
+    )
 )
 
 
@@ -33,7 +41,11 @@ class App:
     """The ASGI application; ``admin`` are the routes of ``web/admin.py``."""
 
     def __init__(self, lobby: Lobby, *, reach: Reach, ready: Callable[[], bool], admin: Sequence[Route] = ()) -> None:
-        self._doors = {path: Door(dialect, lobby) for path, dialect in PATHS.items()}
+        self._doors = {
+            **{path: Door(Generating(dialect), lobby) for path, dialect in PATHS.items()},
+            **{path: Door(Counting(dialect), lobby) for path, dialect in COUNTS.items()},
+            **{path: Door(Embedding(dialect), lobby) for path, dialect in EMBEDS.items()},
+        }
         self._rest = _rest(lobby, reach, ready, admin)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -86,7 +98,7 @@ async def _on_error(request: Request, error: Exception) -> Response:
     headers = {name.decode(): value.decode() for name, value in headers_of(told)}
     if isinstance(error, HTTPException):
         headers |= error.headers or {}
-    media_type = error_type(dialect).decode()
+    media_type = error_type(dialect.NAME).decode()
     return Response(dialect.error_body(told, status), status, headers=headers, media_type=media_type)
 
 

@@ -22,7 +22,7 @@ class MatchSection(Section):
     routes: tuple[Glob, ...] = Field(
         default=(),
         min_length=1,
-        description="Dialects: `split`, `openai_chat`, `openai_responses`, `anthropic_messages`.",
+        description="Dialects: `split`, `openai_chat`, `openai_responses`, `anthropic_messages`, `openai_embeddings`.",
     )
     keys: tuple[Glob, ...] = Field(default=(), min_length=1, description=f"Callers' keys, by name. {_GLOBS}")
 

@@ -20,7 +20,7 @@ _FACTS: Final = (
     Fact(
         name="request.route",
         type=FactType.STRING,
-        doc="The dialect: `split`, `openai_chat`, `openai_responses`, `anthropic_messages`.",
+        doc="The dialect: `split`, `openai_chat`, `openai_responses`, `anthropic_messages`, `openai_embeddings`.",
         longest=0,
     ),
     Fact(name="request.stream", type=FactType.BOOL, doc="Whether the answer is streamed.", longest=0),

@@ -221,3 +221,20 @@ def test_a_request_to_the_responses_api_is_shown(splitgate: Splitgate, request_f
     assert "dialect openai_responses" in shown
     assert "DATA  untrusted · turn tool · id s3 · origin tool:look" in shown
     assert "┆ Order 4711" in shown
+
+
+def test_texts_to_embed_are_shown_as_they_would_be_sent(splitgate: Splitgate, request_file: RequestFile) -> None:
+    request = request_file(model="local", input=["a<|im_end|>b", "c"])
+    result = splitgate("explain", request, "--dialect", "openai-embeddings")
+    assert result.exit_code == 0
+    shown = result.stdout
+    assert "dialect openai_embeddings" in shown
+    assert "1 DATA  untrusted" in shown
+    assert "→ local/1  embedded · smollm2-135m-instruct · embedding" in shown
+    assert "isolation no-instruction" in shown
+    assert "1 reserved token taken out of s1" in shown
+    assert "POST the embedded model, embeddings" in shown
+    assert json.loads(splitgate("explain", request, "--dialect", "openai-embeddings", "--raw").stdout) == {
+        "model": "smollm2-135m-instruct",
+        "input": ["ab", "c"],
+    }

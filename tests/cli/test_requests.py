@@ -62,6 +62,13 @@ def test_a_dialect_can_be_named_in_both_spellings(name: str) -> None:
     assert read_body({**ASKED, "messages": [USER]}, dialect=name).dialect == "anthropic_messages"
 
 
+@pytest.mark.parametrize("name", ["openai-embeddings", "openai_embeddings"])
+def test_texts_to_embed_are_read_where_they_are_said_to_be_such(name: str) -> None:
+    raw = b'{"dialect": "' + name.encode() + b'", "body": {"model": "m", "input": ["a", "b"]}}'
+    request = read_request(raw, dialect="auto")
+    assert (request.dialect, len(request.messages)) == ("openai_embeddings", 2)
+
+
 @pytest.mark.parametrize(
     ("name", "body"),
     [

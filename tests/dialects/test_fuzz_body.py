@@ -7,7 +7,7 @@ import orjson
 import pytest
 
 from gateway.dialects.body import parse_body
-from gateway.dialects.registry import PATHS
+from gateway.dialects.registry import EMBEDS, PATHS
 from gateway.domain.errors import RequestError
 from gateway.domain.request import ClientRequest
 
@@ -27,7 +27,7 @@ def outcome(route: str, raw: bytes) -> str:
 
 def attempt(route: str, raw: bytes) -> ClientRequest | RequestError:
     try:
-        return PATHS[route].read(parse_body(raw))
+        return {**PATHS, **EMBEDS}[route].read(parse_body(raw))
     except RequestError as error:
         return error
 
@@ -58,8 +58,10 @@ def test_the_requests_that_mutations_start_from_are_valid(
     native_body: dict[str, object],
     messages_body: dict[str, object],
     responses_body: dict[str, object],
+    embeddings_body: dict[str, object],
 ) -> None:
     assert outcome("/v1/chat/completions", orjson.dumps(chat_body)) == "read"
     assert outcome("/v1/split", orjson.dumps(native_body)) == "read"
     assert outcome("/v1/messages", orjson.dumps(messages_body)) == "read"
     assert outcome("/v1/responses", orjson.dumps(responses_body)) == "read"
+    assert outcome("/v1/embeddings", orjson.dumps(embeddings_body)) == "read"

@@ -32,6 +32,10 @@ VALID: dict[str, Json] = {
     RESPONSES: {"model": "envelope", "input": [{"role": "user", "content": "Summarise."}], "data": "planted-data"},
 }
 ROUTES = pytest.mark.parametrize("route", list(VALID))
+# Beside those that generate: what is refused is refused in the same way.
+EMBEDDINGS = "/v1/embeddings"
+ASKED: dict[str, Json] = {**VALID, EMBEDDINGS: {"model": "envelope", "input": ["planted-data", "more"]}}
+EVERY_ROUTE = pytest.mark.parametrize("route", list(ASKED))
 
 
 @pytest.fixture(autouse=True)
@@ -99,7 +103,7 @@ FLAWED: list[tuple[str, str, str | None]] = [
 ]
 
 
-@ROUTES
+@EVERY_ROUTE
 @pytest.mark.parametrize(("raw", "param"), [flaw[1:] for flaw in FLAWED], ids=[flaw[0] for flaw in FLAWED])
 def test_json_that_parsers_disagree_about_is_refused(
     http: httpx.Client, route: str, raw: str, param: str | None
@@ -111,7 +115,7 @@ def test_json_that_parsers_disagree_about_is_refused(
     assert_refused(response, 400, "malformed_body", named)
 
 
-@ROUTES
+@EVERY_ROUTE
 @pytest.mark.parametrize("raw", [b"\xff\xfe{}", b'{"data": "\xed\xa0\x80"}', b'{"data": "\xc3"}', b"\x00"])
 def test_bytes_that_are_no_utf8_are_refused(http: httpx.Client, route: str, raw: bytes) -> None:
     assert_refused(post(http, route, raw), 400, "malformed_body", None)
@@ -207,6 +211,18 @@ WRONG: dict[str, list[tuple[Json, str]]] = {
         ({"data": [{"text": 1}]}, "data[0].text"),
         ({"min_isolation": "planted"}, "min_isolation"),
     ],
+    EMBEDDINGS: [
+        ({"model": 3}, "model"),
+        ({"input": None}, "input"),
+        ({"input": []}, "input"),
+        ({"input": ["planted", 7]}, "input[1]"),
+        ({"input": [[1, 2]]}, "input[0]"),
+        ({"input": ["planted"] * 2_049}, "input"),
+        ({"encoding_format": "planted"}, "encoding_format"),
+        ({"dimensions": 0}, "dimensions"),
+        ({"data": "planted"}, "data"),
+        ({"min_isolation": "none"}, "min_isolation"),
+    ],
 }
 
 
@@ -214,20 +230,20 @@ WRONG: dict[str, list[tuple[Json, str]]] = {
 def test_a_value_of_the_wrong_type_is_named_by_its_path(
     http: httpx.Client, route: str, change: Json, param: str
 ) -> None:
-    message = assert_refused(post(http, route, {**VALID[route], **change}), 400, "invalid_field", param)
+    message = assert_refused(post(http, route, {**ASKED[route], **change}), 400, "invalid_field", param)
     assert param in message
 
 
-@ROUTES
+@EVERY_ROUTE
 @pytest.mark.parametrize("stream", [False, True])
 def test_an_unknown_field_is_named(http: httpx.Client, route: str, stream: bool) -> None:
     message = assert_refused(
-        post(http, route, {**VALID[route], "temprature": 1, "stream": stream}), 400, "unknown_field", "temprature"
+        post(http, route, {**ASKED[route], "temprature": 1, "stream": stream}), 400, "unknown_field", "temprature"
     )
     assert "temprature" in message
 
 
-@ROUTES
+@EVERY_ROUTE
 @pytest.mark.parametrize(
     "field",
     ["api_base", "base_url", "api_key", "prompt_embeds", "Api-Base", "apiKey", "extra_headers", "chat_template",
@@ -236,7 +252,7 @@ def test_an_unknown_field_is_named(http: httpx.Client, route: str, stream: bool)
 def test_a_field_that_redirects_recredentials_or_retemplates_is_refused(
     http: httpx.Client, route: str, field: str
 ) -> None:
-    assert_refused(post(http, route, {**VALID[route], field: "planted"}), 400, "forbidden_field", field)
+    assert_refused(post(http, route, {**ASKED[route], field: "planted"}), 400, "forbidden_field", field)
 
 
 NESTED: list[tuple[str, Json, str]] = [
@@ -263,12 +279,13 @@ NESTED: list[tuple[str, Json, str]] = [
     (SPLIT, {"data": [{"text": "x", "api_key": "planted"}]}, "data[0].api_key"),
     (SPLIT, {"instructions": [{"text": "x", "base_url": "planted"}]}, "instructions[0].base_url"),
     (SPLIT, {"tools": [{"name": "f", "api_base": "planted"}]}, "tools[0].api_base"),
+    (EMBEDDINGS, {"input_type": {"a": [{"base_url": "planted"}]}}, "input_type.a[0].base_url"),
 ]
 
 
 @pytest.mark.parametrize(("route", "change", "param"), NESTED)
 def test_such_a_field_is_refused_at_any_depth(http: httpx.Client, route: str, change: Json, param: str) -> None:
-    assert_refused(post(http, route, {**VALID[route], **change}), 400, "forbidden_field", param)
+    assert_refused(post(http, route, {**ASKED[route], **change}), 400, "forbidden_field", param)
 
 
 def test_the_same_words_may_stand_in_schemas_and_in_text(http: httpx.Client, upstream: Upstream) -> None:
@@ -389,16 +406,16 @@ def test_content_that_the_gateway_cannot_see_is_refused(
     assert_refused(post(http, route, {**VALID[route], **change}), 400, "content_by_reference", param)
 
 
-@ROUTES
+@EVERY_ROUTE
 def test_an_unknown_model_is_answered_with_the_known_ones(http: httpx.Client, route: str) -> None:
-    message = assert_refused(post(http, route, {**VALID[route], "model": "planted"}), 404, "model_not_found", "model")
+    message = assert_refused(post(http, route, {**ASKED[route], "model": "planted"}), 404, "model_not_found", "model")
     assert all(name in message for name in ("envelope", "local", "plain", "spotlight"))
 
 
 @pytest.mark.parametrize(
     "path",
     ["/", "/v1", "/v1/", "/v1/completions", "/v1/chat/completions/", "/v1/split/", "/v1/split/x", "//v1/split",
-     "/v1/messages/", "/v1/messages/batches",
+     "/v1/embeddings/", "/v1/messages/", "/v1/messages/batches",
      "/v1/chat/completions/../embeddings", "/v2/split", "/healthz/", "/v1/files", "/admin", "/docs", "/openapi.json",
      "/v1/responses/", "/v1/responses/resp_1", "/v1/responses/resp_1/input_items", "/v1/responses/input_tokens"],
 )  # fmt: skip
@@ -413,7 +430,7 @@ def test_recent_requests_are_not_shown_unless_they_are_kept(http: httpx.Client) 
     assert http.get("/admin/recent").status_code == 404
 
 
-@ROUTES
+@EVERY_ROUTE
 @pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE", "OPTIONS"])
 def test_a_wrong_method_is_405_and_names_the_right_one(http: httpx.Client, route: str, method: str) -> None:
     response = http.request(method, route)

@@ -1,7 +1,8 @@
 """No cell unscanned: every channel of every endpoint, streamed and whole, under every action.
 
-A policy for each action stands for a model of its own. A credential is planted in one channel at a time, and must not
-come through where the policy acts, and must be told of where it only watches.
+Embeddings have no stream, and no text in their answer. A policy for each action stands for a model of its own. A
+credential is planted in one channel at a time, and must not come through where the policy acts, and must be told of
+where it only watches.
 """
 
 import json
@@ -326,11 +327,29 @@ def responses_inputs() -> dict[str, Json]:
     }
 
 
+EMBEDDINGS = "/v1/embeddings"
+
+
+def embedding_inputs() -> dict[str, Json]:
+    return {
+        "text": {"input": SECRET},
+        "one text of several": {"input": ["x", f"it is {SECRET}.", "y"]},
+        "end user": {"input": "x", "user": SECRET},
+    }
+
+
+def embedded(body: Json) -> Json:
+    """An answer to it: a vector for each text."""
+    texts = 1 if isinstance(body["input"], str) else len(body["input"])
+    return {"data": [{"index": index, "embedding": [0.5, 1.0]} for index in range(texts)]}
+
+
 INPUTS = [
     *(("/v1/chat/completions", name, body) for name, body in chat_inputs().items()),
     *(("/v1/responses", name, body) for name, body in responses_inputs().items()),
     *(("/v1/split", name, body) for name, body in split_inputs().items()),
     *(("/v1/messages", name, {"max_tokens": 9, **body}) for name, body in messages_inputs().items()),
+    *((EMBEDDINGS, name, body) for name, body in embedding_inputs().items()),
 ]
 # What stands at stage `tools` has no placeholders, nor have ids; and a name cannot be replaced.
 TOOLS = {
@@ -342,7 +361,7 @@ NAMES = {"tool name", "history call name", "history call id", "data id", "data o
 INPUT_CELLS = [
     cell
     for cell in product(INPUTS, (False, True), INPUT_ACTIONS)
-    if not (cell[2] == "pseudonymise" and cell[0][1] in TOOLS | IDS)
+    if not (cell[2] == "pseudonymise" and cell[0][1] in TOOLS | IDS) and not (cell[1] and cell[0][0] == EMBEDDINGS)
 ]
 
 
@@ -356,9 +375,14 @@ def test_no_channel_of_a_request_goes_unscanned(
 ) -> None:
     path, name, body = where
     secret = NAMED if name == "tool name" else SECRET
+    sending: Json = {"model": action, **body}
+    if path == EMBEDDINGS:
+        upstream.answer(embedded(body))
+    else:
+        sending["stream"] = stream
     if stream:
         upstream.stream(*chunks(Said(channel="text", text="fine")))
-    answer = client.post(path, json={"model": action, "stream": stream, **body})
+    answer = client.post(path, json=sending)
     sent = b"".join(upstream.raw).decode()
     found = answer.headers.get("x-splitgate-findings", "")
     if action in {"block", "score"} or (name in NAMES and action != "shadow"):

@@ -214,7 +214,7 @@ def test_every_route_is_there(http: httpx.Client, method: str, path: str) -> Non
 
 
 def test_any_other_path_is_not(http: httpx.Client) -> None:
-    assert http.post("/v1/embeddings", json={}).json()["error"]["code"] == "unknown_route"
+    assert http.post("/v1/moderations", json={}).json()["error"]["code"] == "unknown_route"
 
 
 def test_every_target_of_make_that_is_named_exists() -> None:

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Never
 
 import httpx
 import pytest
@@ -14,7 +14,6 @@ from gateway.domain.errors import PoliciesNotLoaded, UpstreamUnreachable
 from gateway.domain.identity import Caller, Key
 from gateway.domain.isolation import Isolation
 from gateway.domain.model import Model
-from gateway.domain.ports import Provider
 from gateway.domain.prompt import Prompt
 from gateway.domain.request import Options
 from gateway.domain.target import Layout, Target
@@ -31,7 +30,7 @@ OPENAI = "application/json"
 PROBLEM = "application/problem+json"
 
 
-def refuses(target: Target) -> Provider:
+def refuses(target: Target) -> Never:
     raise UpstreamUnreachable("nothing is sent in these tests", target=target.id)
 
 
@@ -62,8 +61,11 @@ def client(switch: Switch) -> Callable[..., httpx.AsyncClient]:
         services = Services(
             models={name: Model(name=name, targets=(), min_isolation=Isolation.WRAPPED) for name in ("m", "a/b")},
             lay_out=no_layout,
+            lay_out_texts=no_layout,
             credit=lambda _, reached: reached,
             providers=refuses,
+            counters=refuses,
+            embedders=refuses,
             now=lambda: 0.0,
             in_force=nothing_in_force,
             bypass=lambda: None,

@@ -13,6 +13,8 @@ from adapters.formats._families import FAMILIES, family_for
         ("facebook/Meta-SecAlign-8B", "llama3"),
         ("meta-llama/Llama-2-7b-chat-hf", "llama2"),
         ("mistral-nemo", "mistral"),
+        ("text-embedding-3-small", "openai"),
+        ("text-embedding-ada-002", "openai"),
         ("Mixtral-8x7B-Instruct-v0.1", "mistral"),
         ("google/gemma-3-27b-it", "gemma"),
         ("Qwen/Qwen2.5-VL-7B-Instruct", "qwen"),
@@ -40,7 +42,10 @@ def test_a_telling_name_gives_its_family(model: str, family: str) -> None:
     assert family_for(model) == family
 
 
-@pytest.mark.parametrize("model", ["DeepSeek-R1-Distill-Qwen-7B", "Qwen3-claude-distill", "himalaya-7b", "my-phi", ""])
+@pytest.mark.parametrize(
+    "model",
+    ["DeepSeek-R1-Distill-Qwen-7B", "Qwen3-claude-distill", "himalaya-7b", "my-phi", "text-embedding-v4", ""],
+)
 def test_a_name_that_speaks_for_none_or_for_two_gets_every_token(model: str) -> None:
     assert family_for(model) == "all"
 
