@@ -22,12 +22,21 @@ $(STAMP): requirements.lock requirements-bare.lock pyproject.toml
 .PHONY: setup
 setup: $(STAMP)  ## create .venv from the locks
 
+# The clients of tests/e2e/test_clients.py: an environment of their own, since what they ask for is not ours to choose.
+CLIENTS := .venv-clients
+$(CLIENTS)/.installed: requirements-clients.lock
+	$(PYTHON) -m venv $(CLIENTS)
+	$(CLIENTS)/bin/pip install -q --require-hashes --no-deps -r requirements-clients.lock
+	@touch $@
+
 .PHONY: lock
 lock: $(STAMP)  ## resolve the locks anew, on purpose
 	$(BIN)/uv pip compile pyproject.toml --extra embedded --extra litellm --extra ner --group dev --python-version 3.11 --universal \
 	  --generate-hashes --no-header --no-annotate --upgrade -o requirements.lock
 	$(BIN)/uv pip compile requirements-bare.in --no-deps --python-version 3.11 --universal \
 	  --generate-hashes --no-header --no-annotate --upgrade -o requirements-bare.lock
+	$(BIN)/uv pip compile requirements-clients.in --python-version 3.11 --universal \
+	  --generate-hashes --no-header --no-annotate --upgrade -o requirements-clients.lock
 
 # HOST and PORT go before the configuration's. Without CONFIG the command itself looks for one: ./splitgate.yaml.
 .PHONY: serve
@@ -63,7 +72,7 @@ test: setup model  ## all tests but the exhaustive ones
 	$(PYTEST) -m 'not exhaustive'
 
 .PHONY: test-full
-test-full: setup model  ## everything: all faults, the long fuzz
+test-full: setup model $(CLIENTS)/.installed  ## everything: all faults, the long fuzz, other clients
 	$(PYTEST) --timeout=1800
 
 .PHONY: coverage

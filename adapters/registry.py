@@ -19,22 +19,26 @@ from adapters.formats._trained import is_trained
 from gateway.domain.isolation import Isolation
 from gateway.domain.jsonvalue import JsonObject
 from gateway.domain.ports import Format, Provider, UpstreamClient
-from gateway.domain.target import Target
+from gateway.domain.prompt import Prompt
+from gateway.domain.target import Endpoint, Target
 
 __all__ = [
     "FAMILIES",
     "FORMATS",
     "PROVIDERS",
+    "SIDE_NOTES",
     "FormatEntry",
     "check_identifiers",
     "clean_options",
     "compile_reserved",
+    "endpoints_of",
     "family_for",
     "fitting_tokens",
     "format_named",
     "is_trained",
     "probe_for",
     "provider_named",
+    "takes_of",
 ]
 
 FORMATS: Mapping[str, str] = {
@@ -54,18 +58,31 @@ PROVIDERS: Mapping[str, str] = {
 }
 
 
+# What a format may lack words for without a change to what the model is asked: replies say what was left out.
+SIDE_NOTES: Mapping[str, Callable[[Prompt], bool]] = {
+    "cache-marks": lambda prompt: prompt.cached,
+    "tool-error": lambda prompt: any(turn.failed for turn in prompt.turns),
+}
+
+
+_CHAT_ENDPOINTS = frozenset({Endpoint.CHAT, Endpoint.COMPLETIONS})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FormatEntry:
     """A format: how it lays out, and the check of its settings (ValueError).
 
     ``best`` is the most isolation that it can reach, ``unproven`` what its native layout counts for while nothing shows
-    that the model was trained for it.
+    that the model was trained for it. ``endpoint`` is the upstream route that it is made for. ``says`` are those of
+    ``SIDE_NOTES`` that it has words for.
     """
 
     lay_out: Format
     best: Isolation
     unproven: Isolation
     check_settings: Callable[[JsonObject], None]
+    endpoint: Endpoint
+    says: frozenset[str]
 
 
 class _FormatModule(Protocol):
@@ -102,7 +119,19 @@ def format_named(name: str) -> FormatEntry:
         best=module.BEST,
         unproven=getattr(module, "UNPROVEN", min(module.BEST, Isolation.WRAPPED)),
         check_settings=module.check_settings,
+        endpoint=getattr(module, "ENDPOINT", Endpoint.CHAT),
+        says=getattr(module, "SAYS", frozenset[str]()),
     )
+
+
+def takes_of(name: str) -> frozenset[str]:
+    """The request fields that a provider can say though chat completions does not know them."""
+    return getattr(_load("provider", name, PROVIDERS), "TAKES", frozenset[str]())
+
+
+def endpoints_of(name: str) -> frozenset[Endpoint]:
+    """The routes that a provider speaks: a format has to be made for one of them."""
+    return getattr(_load("provider", name, PROVIDERS), "ENDPOINTS", _CHAT_ENDPOINTS)
 
 
 def provider_named(name: str, client: UpstreamClient) -> Provider:

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
 from adapters.registry import (
+    SIDE_NOTES,
     check_identifiers,
     clean_options,
     compile_reserved,
@@ -31,7 +32,8 @@ from gateway.audit.line import Value
 from gateway.audit.trail import Evidence as EvidenceOf
 from gateway.detectors import canary
 from gateway.detectors.build import closed_facts
-from gateway.dialects import openai_chat, split
+from gateway.dialects import split
+from gateway.dialects.registry import DIALECTS
 from gateway.domain.errors import RequestError
 from gateway.domain.identity import ANONYMOUS
 from gateway.domain.isolation import Isolation
@@ -238,7 +240,7 @@ def _app(
         doorkeeper=doorkeeper,
         store=store,
         revision=lambda: activation.in_force().ruleset.revision,
-        dialects={split.NAME: split, openai_chat.NAME: openai_chat},
+        dialects=DIALECTS,
         events=events,
     )
     more = (*admin_routes(desk), *approval_routes(approvals))
@@ -277,7 +279,10 @@ class Layouts:
         check_identifiers(prompt, prepared.in_names)
         layout = prepared.lay_out(prompt, prepared.options)
         clean, removals = clean_options(options, prepared.options)
-        return (replace(layout, removals=(*layout.removals, *removals)) if removals else layout), clean
+        notes = [f"{what}-left-out" for what, asked in prepared.unsaid if asked(prompt)]
+        if removals or notes:
+            layout = replace(layout, removals=(*layout.removals, *removals), notes=(*layout.notes, *notes))
+        return layout, clean
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -285,6 +290,7 @@ class _Prepared:
     lay_out: Callable[[Prompt, FormatOptions], Layout]
     options: FormatOptions
     in_names: tuple[str, ...]
+    unsaid: tuple[tuple[str, Callable[[Prompt], bool]], ...]
 
     @classmethod
     def of(cls, target: Target) -> "_Prepared":
@@ -297,8 +303,12 @@ class _Prepared:
             settings=target.format_options,
             reasoning_field=next((name for name in REASONING_FIELDS if name in target.extra_params), None),
         )
+        entry = format_named(target.format)
         return cls(
-            lay_out=format_named(target.format).lay_out, options=options, in_names=fitting_tokens(reserved.tokens)
+            lay_out=entry.lay_out,
+            options=options,
+            in_names=fitting_tokens(reserved.tokens),
+            unsaid=tuple([(what, asked) for what, asked in SIDE_NOTES.items() if what not in entry.says]),
         )
 
 

@@ -69,6 +69,8 @@ class Transcript:
     def say(self, said: Said) -> None:
         """Add an assistant's turn."""
         message: dict[str, JsonValue] = {"role": "assistant", **self._words(said)}
+        # No server of this protocol takes a vendor's seals.
+        self._unreasoned = self._unreasoned or bool(said.seals)
         if said.reasoning is not None:
             if self._reasoning_field is None:
                 self._unreasoned = True

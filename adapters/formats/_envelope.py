@@ -21,10 +21,11 @@ DECLARATION: Final = Tool(
 )
 
 
-def envelope(data: Sequence[Data], sieve: Sieve) -> str:
-    """The data as JSON text: an object for one segment, a list for none or several."""
+def envelope(data: Sequence[Data], sieve: Sieve, *, failed: bool = False) -> str:
+    """The data as JSON text: an object for one segment, a list for none or several; ``failed`` says it is an error."""
     entries: list[JsonObject] = [{"id": d.id, "origin": d.origin, "content": d.text} for d in data]
-    value: JsonObject = {"untrusted_data": entries[0] if len(entries) == 1 else entries}
+    told: JsonObject = {"is_error": True} if failed else {}
+    value: JsonObject = {**told, "untrusted_data": entries[0] if len(entries) == 1 else entries}
     return sieve.json(value, (piece(d) for d in data))
 
 

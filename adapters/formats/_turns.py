@@ -15,7 +15,20 @@ from typing import Final, Literal, TypeAlias
 
 from adapters.formats._joins import Piece
 from gateway.domain.errors import NotSayable
-from gateway.domain.prompt import Data, History, Instruction, Media, Prompt, Speaker, ToolCall, Trust, Turn
+from gateway.domain.prompt import (
+    CacheLife,
+    Data,
+    DataSegment,
+    History,
+    Instruction,
+    Media,
+    Prompt,
+    Seal,
+    Speaker,
+    ToolCall,
+    Trust,
+    Turn,
+)
 from gateway.domain.value import value
 
 MERGED_NOTE: Final = "operator-user-merged"
@@ -51,31 +64,45 @@ class Given:
 
 @value
 class Shown:
-    """Media, which chat models take only in a user message."""
+    """Media, which chat models take only in a user message; ``call_id`` is that of the tool which returned it."""
 
     media: tuple[Media, ...]
     turn: int | None
+    call_id: str | None = None
 
 
 @value
 class Said:
-    """An assistant's turn; with ``listed`` each text was a part of its own."""
+    """An assistant's turn; with ``listed`` each text was a part of its own. ``cache`` marks its end."""
 
     history: tuple[History, ...]
     calls: tuple[ToolCall, ...]
     name: str | None = None
     listed: bool = False
     reasoning: str | None = None
+    seals: tuple[Seal, ...] = ()
+    cache: CacheLife | None = None
 
 
 @value
 class Returned:
-    """A tool's result: its text data; with ``listed`` each was a part of its own."""
+    """A tool's result: its text data; with ``listed`` each was a part of its own. ``failed`` says that it is an error.
+
+    ``segments`` are its data and its media, which come in blocks of their own as well: chat models take them only in a
+    user message.
+    """
 
     call_id: str | None
-    data: tuple[Data, ...]
+    segments: tuple[DataSegment, ...]
     name: str | None = None
     listed: bool = False
+    failed: bool = False
+    cache: CacheLife | None = None
+
+    @property
+    def data(self) -> tuple[Data, ...]:
+        """Its texts."""
+        return tuple([s for s in self.segments if isinstance(s, Data)])
 
 
 Block: TypeAlias = Told | Given | Shown | Said | Returned
@@ -96,15 +123,27 @@ def read(prompt: Prompt, *, keep_turns: bool = True) -> list[Block]:
                 name=turn.name,
                 listed=turn.listed,
                 reasoning=turn.reasoning,
+                seals=turn.seals,
+                cache=turn.cache,
             )
             blocks.append(said)
             called = called or bool(turn.tool_calls)
         elif speaker is Speaker.TOOL:
-            data = tuple([s for s in turn.segments if isinstance(s, Data)])
-            blocks.append(Returned(call_id=turn.call_id, data=data, name=turn.name, listed=turn.listed))
+            blocks.append(_returned(turn))
         _add_runs(blocks, turn, index if keep_turns else None, promote=promote)
     blocks = _in_runs(blocks)
     return _results_first(blocks) if called else blocks
+
+
+def _returned(turn: Turn) -> Returned:
+    return Returned(
+        call_id=turn.call_id,
+        segments=tuple([s for s in turn.segments if isinstance(s, Data | Media)]),
+        name=turn.name,
+        listed=turn.listed,
+        failed=turn.failed,
+        cache=turn.cache,
+    )
 
 
 def _has_user_instruction(prompt: Prompt) -> bool:
@@ -133,7 +172,7 @@ def _add_runs(blocks: list[Block], turn: Turn, index: int | None, *, promote: bo
             if turn.speaker is not Speaker.TOOL:
                 given.append(segment)
         elif isinstance(segment, Media):
-            blocks.append(Shown(media=(segment,), turn=own))
+            blocks.append(Shown(media=(segment,), turn=own, call_id=turn.call_id))
     if told:
         blocks.append(_told(told, turn, index, promote=promote))
     if given:

@@ -23,6 +23,7 @@ from gateway.domain.prompt import Data, Prompt
 from gateway.domain.target import FormatOptions, Layout
 
 BEST: Final = Isolation.CHANNEL
+SAYS: Final = frozenset({"tool-error"})
 _NAME: Final = "chat-template-documents"
 
 
@@ -47,7 +48,7 @@ def lay_out(prompt: Prompt, options: FormatOptions) -> Layout:
             case Said():
                 transcript.say(block)
             case Returned():
-                transcript.add(tool_result(block.call_id, envelope(block.data, sieve), block.name))
+                transcript.add(tool_result(block.call_id, envelope(block.data, sieve, failed=block.failed), block.name))
             case _:
                 assert_never(block)
     more: JsonObject = {"documents": documents} if documents else {}

@@ -25,6 +25,7 @@ from gateway.domain.prompt import Prompt
 from gateway.domain.target import FormatOptions, Layout
 
 BEST: Final = Isolation.CHANNEL
+SAYS: Final = frozenset({"tool-error"})
 _NAME: Final = "harmony"
 
 
@@ -89,7 +90,7 @@ def _one_by_one(said: Said, results: Sequence[Returned], transcript: Transcript,
         transcript.say(replace(first, history=(), reasoning=None) if index else first)
         result = by_call.get(call.id)
         if result is not None:
-            transcript.add(tool_result(call.id, envelope(result.data, sieve), result.name))
+            transcript.add(tool_result(call.id, envelope(result.data, sieve, failed=result.failed), result.name))
 
 
 def check_settings(settings: JsonObject) -> None:

@@ -28,6 +28,7 @@ from gateway.domain.jsonvalue import JsonObject
 from gateway.domain.prompt import Data, Prompt
 from gateway.domain.target import Endpoint, FormatOptions, Layout
 
+ENDPOINT: Final = Endpoint.COMPLETIONS
 BEST: Final = Isolation.NATIVE
 _NAME: Final = "struq"
 

@@ -24,6 +24,7 @@ from gateway.domain.prompt import Prompt
 from gateway.domain.target import FormatOptions, Layout
 
 BEST: Final = Isolation.CHANNEL
+SAYS: Final = frozenset({"tool-error"})
 
 
 def lay_out(prompt: Prompt, options: FormatOptions) -> Layout:
@@ -44,7 +45,7 @@ def lay_out(prompt: Prompt, options: FormatOptions) -> Layout:
             case Said():
                 transcript.say(block)
             case Returned():
-                transcript.add(tool_result(block.call_id, envelope(block.data, sieve), block.name))
+                transcript.add(tool_result(block.call_id, envelope(block.data, sieve, failed=block.failed), block.name))
             case _:
                 assert_never(block)
     if options.settings.get("declare_tool", False) and prompt.data:

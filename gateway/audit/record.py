@@ -175,6 +175,12 @@ def options(tools: Sequence[Tool], values: JsonObject, commit: Commit) -> dict[s
     return told
 
 
+def sealed(prompt: Prompt, commit: Commit) -> dict[str, Value]:
+    """What earlier turns hold that only its vendor can read: it goes up as it came, and nobody here saw into it."""
+    tokens = [seal.token for turn in prompt.turns for seal in turn.seals]
+    return {"sealed": {"count": len(tokens), "commitment": commit("\n".join(tokens), None)}} if tokens else {}
+
+
 def outputs(texts: Iterable[Heard]) -> list[dict[str, Value]]:
     """Every text that the client got; ``cut`` where not all of it is kept."""
     return [

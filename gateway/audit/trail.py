@@ -159,7 +159,8 @@ class RequestTrail:
             blob = custody.input_blob(recording.journal, segments, sent, ()) if recording.content else b""
             told = self._judged(judgement, segments, handling.findings, handling.decision)
             told |= record.attempt(handling, call.target.model, self._attempts + 1)
-            told |= record.options(sent.tools, options.values, custody.commit)
+            told |= record.options(sent.tools, {**options.values, **options.extra}, custody.commit)
+            told |= record.sealed(sent, custody.commit)
             self._intent = await recording.journal.write("intent", told, blob)
             self.timeline.journal += time.perf_counter_ns() - began
         self._attempts += 1

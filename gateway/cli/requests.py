@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Final
 
 from gateway.cli.told import WRONG, CommandFailed
-from gateway.dialects import openai_chat, split
 from gateway.dialects.body import parse_body
+from gateway.dialects.registry import DIALECTS
 from gateway.domain.errors import InvalidField
 from gateway.domain.jsonvalue import JsonObject
 from gateway.domain.request import ClientRequest
@@ -16,10 +16,7 @@ MAX_BYTES: Final = 256 * 1024 * 1024
 
 # Records say which dialect they are in by its name; people may write the other spelling.
 _READERS: Final[Mapping[str, Callable[[JsonObject], ClientRequest]]] = {
-    "split": split.read,
-    split.NAME: split.read,
-    "openai-chat": openai_chat.read,
-    openai_chat.NAME: openai_chat.read,
+    spelling: dialect.read for name, dialect in DIALECTS.items() for spelling in (name, name.replace("_", "-"))
 }
 
 

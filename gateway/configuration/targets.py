@@ -5,7 +5,17 @@ from collections.abc import Mapping
 from typing import Final, TypeGuard
 from urllib.parse import urlsplit
 
-from adapters.registry import FAMILIES, FORMATS, PROVIDERS, FormatEntry, family_for, format_named, is_trained
+from adapters.registry import (
+    FAMILIES,
+    FORMATS,
+    PROVIDERS,
+    FormatEntry,
+    endpoints_of,
+    family_for,
+    format_named,
+    is_trained,
+    takes_of,
+)
 from gateway.configuration.evidence import credit
 from gateway.configuration.schema import TargetSection
 from gateway.configuration.secrets import Surroundings, resolve
@@ -52,6 +62,8 @@ def build_target(
     _check_extra_params(section, loc, report)
     key = _secret(section, loc, report, surroundings)
     entry = _format(section, loc, report)
+    if entry is not None and section.provider in PROVIDERS and entry.endpoint not in endpoints_of(section.provider):
+        report.add((*loc, "format"), f"provider {section.provider} does not speak what {section.format} lays out")
     if report.count > before or entry is None:
         return None
     return _target(section, default_id, entry, key)
@@ -81,7 +93,7 @@ def _target(section: TargetSection, default_id: str, entry: FormatEntry, key: Se
         api_key=key,
         socket=section.socket,
         format_options=_json(section.format_options),
-        extra_params=frozenset(section.extra_params),
+        extra_params=frozenset(section.extra_params) | takes_of(section.provider),
         reserved_tokens=section.reserved_tokens,
         headers={name.lower(): value for name, value in section.headers.items()},
         timeouts=Timeouts(**section.timeouts.model_dump()),

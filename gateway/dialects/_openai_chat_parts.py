@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from gateway.dialects._checks import items, members, one_of, optional_name, record, string, wrong
+from gateway.dialects._forbidden import unknown
 from gateway.dialects._media import base64_text, by_reference, data_url, filename
 from gateway.dialects._segments import data_part, trust_label
 from gateway.domain.errors import UnknownField
@@ -130,3 +131,10 @@ def annotations(value: JsonValue, path: str) -> None:
     """Accept what an SDK echoes of an earlier answer: objects in a list."""
     for index, entry in enumerate([] if value is None else items(value, path)):
         members(entry, f"{path}[{index}]")
+
+
+def said_again(value: JsonValue, message: JsonObject, path: str) -> None:
+    """Accept litellm's copy of an answer's fields where it says nothing that the message does not say itself."""
+    for key, held in members({} if value is None else value, path).items():
+        if held not in (None, [], {}, "") and held != message.get(key):
+            raise unknown(key, path)

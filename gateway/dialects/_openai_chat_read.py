@@ -24,7 +24,7 @@ from gateway.dialects._checks import (
 from gateway.dialects._forbidden import forbidden, is_forbidden_field, refuse_fields, unknown
 from gateway.dialects._media import by_reference
 from gateway.dialects._openai_chat_fields import FIELDS, REFERENCES, Treatment, check_together, refusal
-from gateway.dialects._openai_chat_parts import annotations, content, spoken
+from gateway.dialects._openai_chat_parts import annotations, content, said_again, spoken
 from gateway.dialects._paths import shown
 from gateway.dialects._segments import bounded, data_parts, refuse_repeated_ids
 from gateway.dialects._tools import chat_tool_choice, chat_tools, check_function_type
@@ -182,10 +182,11 @@ def _plain(role: Role) -> Callable[[_Fields, str], Message]:
 
 _TOOL: Final = frozenset({"role", "content", "name", "tool_call_id"})
 _FUNCTION: Final = frozenset({"role", "content", "name"})
-# The last three are what SDKs give back of an answer. Annotations say where it came from, and are no input of OpenAI's
+# The last ones are what SDKs give back of an answer. Annotations say where it came from, and are no input of OpenAI's
 # API: they are left out. Whether reasoning goes up is the target's matter.
 _ASSISTANT: Final = frozenset(
-    {"role", "content", "name", "refusal", "tool_calls", "function_call", "audio"} | {"annotations", *REASONING_FIELDS}
+    {"role", "content", "name", "refusal", "tool_calls", "function_call", "audio"}
+    | {"annotations", "provider_specific_fields", *REASONING_FIELDS}
 )
 
 
@@ -224,6 +225,7 @@ def _assistant(found: _Fields, path: str) -> Message:
     record(found, path, _ASSISTANT)
     spoken(found.get("audio"), f"{path}.audio")
     annotations(found.get("annotations"), f"{path}.annotations")
+    said_again(found.get("provider_specific_fields"), found, f"{path}.provider_specific_fields")
     calls = _tool_calls(found, path)
     parts = _assistant_parts(found, path)
     if not parts and not calls:

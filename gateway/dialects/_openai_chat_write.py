@@ -18,6 +18,7 @@ from gateway.domain.exchange import (
     Handling,
     Judged,
     ReasoningDelta,
+    ReasoningSealed,
     RefusalDelta,
     Reply,
     ReplyEvent,
@@ -169,14 +170,14 @@ class StreamWriter:
                 return self._opening(0)
             case ApprovalPending():
                 return self.feed(TextDelta(choice=event.choice, text=waiting(event)))
-            case UsageReport() | Judged():
+            case UsageReport() | Judged() | ReasoningSealed():
                 self._keep(event)
                 return b""
             case _:  # pragma: no cover
                 assert_never(event)
 
-    def _keep(self, event: UsageReport | Judged) -> None:
-        """Remember what stands at the end; this dialect has no place for policy's findings."""
+    def _keep(self, event: UsageReport | Judged | ReasoningSealed) -> None:
+        """Remember what stands at the end; this dialect has no place for policy's findings, nor for vendors' seals."""
         if isinstance(event, UsageReport):
             self._usage = event.usage
             self._late = _taken(event.extra, _LATE_EXTRA)

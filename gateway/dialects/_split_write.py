@@ -20,6 +20,7 @@ from gateway.domain.exchange import (
     Handling,
     Judged,
     ReasoningDelta,
+    ReasoningSealed,
     RefusalDelta,
     Reply,
     ReplyEvent,
@@ -157,14 +158,14 @@ class StreamWriter:
                 return _sse.event("start", {**_identity(self._handling), "split": _split(self._handling)})
             case ApprovalPending():
                 return _sse.event("approval_required", approval(event))
-            case Finish() | UsageReport() | Judged():
+            case Finish() | UsageReport() | Judged() | ReasoningSealed():
                 self._keep(event)
                 return b""
             case _:  # pragma: no cover
                 assert_never(event)
 
-    def _keep(self, event: Finish | UsageReport | Judged) -> None:
-        """Remember what the last event tells."""
+    def _keep(self, event: Finish | UsageReport | Judged | ReasoningSealed) -> None:
+        """Remember what the last event tells; no history on this route could hold a seal."""
         match event:
             case Finish():
                 self._reason = event.reason
@@ -173,6 +174,8 @@ class StreamWriter:
             case Judged():
                 findings = (*self._handling.findings, *event.findings)
                 self._handling = replace(self._handling, decision=event.decision, findings=findings)
+            case ReasoningSealed():
+                return
             case _:  # pragma: no cover
                 assert_never(event)
 

@@ -9,13 +9,16 @@ from typing import TypeAlias
 
 from gateway.domain.finding import Finding
 from gateway.domain.jsonvalue import JsonObject, JsonValue
-from gateway.domain.prompt import ToolCall
+from gateway.domain.prompt import Seal, ToolCall
 from gateway.domain.value import value
 
 
 @value
 class Usage:
-    """Tokens counted by the upstream; ``details`` keeps what its dialect counts beyond the two."""
+    """Tokens counted by the upstream, cached ones included.
+
+    ``details`` keeps what is counted beyond the two, under OpenAI's chat names.
+    """
 
     input_tokens: int
     output_tokens: int
@@ -24,7 +27,11 @@ class Usage:
 
 @value
 class Choice:
-    """One answer. ``finish_reason`` is OpenAI's word: stop, length, tool_calls, content_filter."""
+    """One answer. ``finish_reason`` is OpenAI's word: stop, length, tool_calls, content_filter.
+
+    ``stopped_by`` is the one of the request's stop sequences that ended it, where the upstream says which;
+    ``seals`` are what the vendor needs to take the reasoning back.
+    """
 
     index: int
     text: str | None
@@ -34,6 +41,8 @@ class Choice:
     tool_calls: tuple[ToolCall, ...] = ()
     logprobs: JsonObject | None = None
     extra: JsonObject = field(default_factory=dict[str, JsonValue])
+    stopped_by: str | None = None
+    seals: tuple[Seal, ...] = ()
 
 
 @value
@@ -76,6 +85,14 @@ class ReasoningDelta:
 
 
 @value
+class ReasoningSealed:
+    """A piece of the reasoning is complete: ``seal`` covers what came since the last one."""
+
+    choice: int
+    seal: Seal
+
+
+@value
 class RefusalDelta:
     """More of a refusal."""
 
@@ -104,10 +121,11 @@ class ToolCallDelta:
 
 @value
 class Finish:
-    """A choice ended, for the reason given in OpenAI's words."""
+    """A choice ended, for the reason given in OpenAI's words; ``stopped_by`` as in ``Choice``."""
 
     choice: int
     reason: str
+    stopped_by: str | None = None
 
 
 @value
@@ -147,7 +165,15 @@ class Judged:
 
 
 StreamEvent: TypeAlias = (
-    Started | TextDelta | ReasoningDelta | RefusalDelta | ToolCallStarted | ToolCallDelta | Finish | UsageReport
+    Started
+    | TextDelta
+    | ReasoningDelta
+    | ReasoningSealed
+    | RefusalDelta
+    | ToolCallStarted
+    | ToolCallDelta
+    | Finish
+    | UsageReport
 )
 # What goes on to the client: the upstream's events as far as they are cleared, and what the gateway adds.
 ReplyEvent: TypeAlias = StreamEvent | ApprovalPending | Judged
@@ -166,7 +192,8 @@ class Handling:
     """What the gateway did with a request: the ``split`` part of a native reply, the headers of every reply.
 
     ``model`` is the name that the client asked for, ``isolation`` a level or ``no-data``, ``created`` in seconds
-    since the epoch. ``decision`` is a verdict's word, or ``pending`` while an answer is still being judged.
+    since the epoch. ``decision`` is a verdict's word, or ``pending`` while an answer is still being judged. ``echo`` is
+    what a reply in the client's dialect repeats of the request.
     """
 
     request_id: str
@@ -179,3 +206,4 @@ class Handling:
     policy: AppliedRevision | None = None
     findings: tuple[Finding, ...] = ()
     notes: tuple[str, ...] = ()
+    echo: JsonObject = field(default_factory=dict[str, JsonValue])

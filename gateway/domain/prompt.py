@@ -7,13 +7,17 @@ given once, in ``pipeline/lift.py``.
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from gateway.domain.jsonvalue import JsonObject
 from gateway.domain.value import value
 
 # The name of the synthetic tool whose "results" carry data: clients may neither define nor call it.
 RESERVED_TOOL = "read_untrusted_data"
+
+# For how long a vendor may keep what stands before a cache mark: Anthropic's words.
+CacheLife: TypeAlias = Literal["5m", "1h"]
+CACHE_LIVES: Final[tuple[CacheLife, ...]] = ("5m", "1h")
 
 
 class Trust(IntEnum):
@@ -55,7 +59,7 @@ class Speaker(StrEnum):
 
 @value
 class Instruction:
-    """Text that may steer the model: the program."""
+    """Text that may steer the model: the program. ``cache`` marks that a vendor may cache all that ends with it."""
 
     id: str
     origin: str
@@ -63,6 +67,7 @@ class Instruction:
     trust: Literal[Trust.OPERATOR, Trust.USER]
     kind: InstructionKind = InstructionKind.TEXT
     subject: str | None = None
+    cache: CacheLife | None = None
 
 
 @value
@@ -73,6 +78,7 @@ class Data:
     origin: str
     text: str
     subject: str | None = None
+    cache: CacheLife | None = None
 
 
 @value
@@ -89,6 +95,7 @@ class Media:
     content: str
     attributes: JsonObject
     subject: str | None = None
+    cache: CacheLife | None = None
 
 
 @value
@@ -98,6 +105,20 @@ class History:
     id: str
     text: str
     refusal: bool = False
+    cache: CacheLife | None = None
+
+
+@value
+class Seal:
+    """What a vendor asks for to take an assistant's reasoning back, beside its text.
+
+    It covers the next ``length`` characters of the reasoning. ``token`` is the vendor's own and opaque: a signature, or
+    the reasoning itself in a form that only the vendor reads. With ``hidden`` nothing of it was ever shown.
+    """
+
+    length: int
+    token: str
+    hidden: bool = False
 
 
 DataSegment: TypeAlias = Data | Media
@@ -123,6 +144,7 @@ class Tool:
     description: str | None = None
     parameters: JsonObject | None = None
     strict: bool | None = None
+    cache: CacheLife | None = None
 
 
 @value
@@ -131,7 +153,8 @@ class Turn:
 
     ``tool_calls`` stand only in assistant turns, ``call_id`` only in tool turns. A user turn may mix instructions and
     data in the order in which they were written; tool and input turns hold data alone. With ``listed`` the client
-    wrote a list of parts, of which each became one segment. ``reasoning`` is an assistant's that the client sent back.
+    wrote a list of parts, of which each became one segment. ``reasoning`` is an assistant's that the client sent back,
+    under its ``seals``. ``failed`` says that a tool's result is an error. ``cache`` is a mark behind the whole turn.
     """
 
     speaker: Speaker
@@ -141,6 +164,9 @@ class Turn:
     name: str | None = None
     listed: bool = False
     reasoning: str | None = None
+    seals: tuple[Seal, ...] = ()
+    failed: bool = False
+    cache: CacheLife | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,6 +195,13 @@ class Prompt:
     def holds_data(self) -> bool:
         """Whether any data segment holds something: blanks and invisible characters alone are nothing to keep apart."""
         return any(isinstance(s, Media) or any(c.isprintable() and not c.isspace() for c in s.text) for s in self.data)
+
+    @property
+    def cached(self) -> bool:
+        """Whether there is any cache mark."""
+        return any(turn.cache or any(segment.cache for segment in turn.segments) for turn in self.turns) or any(
+            tool.cache for tool in self.tools
+        )
 
     @property
     def instructions(self) -> tuple[Instruction, ...]:

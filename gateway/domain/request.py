@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from gateway.domain.isolation import Isolation
 from gateway.domain.jsonvalue import JsonObject, JsonValue
-from gateway.domain.prompt import MediaKind, Tool, ToolCall, Trust
+from gateway.domain.prompt import CacheLife, MediaKind, Seal, Tool, ToolCall, Trust
 from gateway.domain.value import value
 
 # So many segments may a request hold in all, earlier turns' calls among them, and name so many persons: each is looked
@@ -33,7 +33,10 @@ class Role(StrEnum):
 
 @value
 class TextPart:
-    """Text whose channel follows from its role. ``trust`` is the client's own label: it can only lower."""
+    """Text whose channel follows from its role. ``trust`` is the client's own label: it can only lower.
+
+    ``cache`` marks that a vendor may cache all that ends with this part.
+    """
 
     text: str
     path: str
@@ -41,6 +44,7 @@ class TextPart:
     origin: str | None = None
     trust: Trust | None = None
     subject: str | None = None
+    cache: CacheLife | None = None
 
 
 @value
@@ -52,6 +56,7 @@ class DataPart:
     id: str | None = None
     origin: str | None = None
     subject: str | None = None
+    cache: CacheLife | None = None
 
 
 @value
@@ -66,6 +71,7 @@ class MediaPart:
     id: str | None = None
     origin: str | None = None
     subject: str | None = None
+    cache: CacheLife | None = None
 
 
 @value
@@ -74,6 +80,7 @@ class RefusalPart:
 
     text: str
     path: str
+    cache: CacheLife | None = None
 
 
 Part: TypeAlias = TextPart | DataPart | MediaPart | RefusalPart
@@ -84,7 +91,8 @@ class Message:
     """One message as the client wrote it. ``path`` names it in errors: ``messages[2]``.
 
     ``listed`` says that its content was a list of parts and no string; ``reasoning`` is what a reply called the
-    assistant's reasoning, sent back.
+    assistant's reasoning, sent back under the vendor's ``seals``. ``failed`` is a tool's result that is an error,
+    ``cache`` a mark behind the whole message.
     """
 
     role: Role
@@ -95,6 +103,9 @@ class Message:
     call_id: str | None = None
     listed: bool = False
     reasoning: str | None = None
+    seals: tuple[Seal, ...] = ()
+    failed: bool = False
+    cache: CacheLife | None = None
 
 
 @value
@@ -102,7 +113,7 @@ class Options:
     """How to generate.
 
     ``values`` are checked fields under their OpenAI chat names, sent upstream as they are; ``extra`` are fields that
-    the gateway does not know, sent only to targets whose ``extra_params`` names them.
+    chat completions does not know, sent only to targets whose ``extra_params`` names them.
     """
 
     stream: bool = False
@@ -116,7 +127,8 @@ class ClientRequest:
     """A request in domain terms, whatever dialect it came in.
 
     ``roleless`` says that its dialect has no roles: the client asked for no system message. ``subject`` is the person
-    whom the request is about: a name that goes no further than the audit, which keeps a pseudonym of it.
+    whom the request is about: a name that goes no further than the audit, which keeps a pseudonym of it. ``echo`` is
+    what a reply in its dialect repeats of the request.
     """
 
     dialect: str
@@ -127,3 +139,4 @@ class ClientRequest:
     min_isolation: Isolation | None = None
     roleless: bool = False
     subject: str | None = None
+    echo: JsonObject = field(default_factory=dict[str, JsonValue])

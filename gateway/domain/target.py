@@ -75,6 +75,7 @@ class Endpoint(StrEnum):
 
     CHAT = "chat/completions"
     COMPLETIONS = "completions"
+    MESSAGES = "messages"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -68,6 +68,11 @@ class Channel:
         self._arrivals.append(_Arrival(end=self._taken, at=now, logprobs=logprobs))
 
     @property
+    def edited(self) -> bool:
+        """Whether what goes on is not what came."""
+        return self._edited
+
+    @property
     def pending(self) -> int:
         """How many characters have not gone on yet."""
         return self._taken - self._dropped - self.start

@@ -14,6 +14,7 @@ from gateway.domain.exchange import (
     Choice,
     Finish,
     ReasoningDelta,
+    ReasoningSealed,
     RefusalDelta,
     StreamEvent,
     TextDelta,
@@ -21,7 +22,7 @@ from gateway.domain.exchange import (
     ToolCallStarted,
 )
 from gateway.domain.jsonvalue import JsonObject
-from gateway.domain.prompt import ToolCall
+from gateway.domain.prompt import Seal, ToolCall
 from gateway.domain.verdict import Block, RequireApproval
 from gateway.pipeline._calls import CallPlaces, Calls, Extra, HeldCall, call_events
 from gateway.pipeline._channel import CHANNELS, Channel, ChannelName, Delta, place_of, settled
@@ -37,7 +38,7 @@ from policies.engine.evaluate import evaluate
 # How text is released: as it comes, while nothing that acts looks at it; past a window; once all is judged.
 Release: TypeAlias = Literal["at_once", "window", "hold"]
 GuardEvent: TypeAlias = StreamEvent | ApprovalRequired
-ChoiceEvent: TypeAlias = Delta | ToolCallStarted | ToolCallDelta | Finish
+ChoiceEvent: TypeAlias = Delta | ReasoningSealed | ToolCallStarted | ToolCallDelta | Finish
 # A window slides by this part of itself or more: to look again at every token would cost many times as much.
 _STEPS: Final = 16
 # So many windows of text that no detector sees, or that one mark covers, and the rest waits for the end: to look at it
@@ -62,6 +63,8 @@ class GuardedChoice:
         self._channels: dict[ChannelName, Channel] = {}
         self._calls = Calls(unmark)
         self._reason: str | None = None
+        self._stopped_by: str | None = None
+        self._seals: list[Seal] = []
         self._judgement: Judgement | None = None
         self._looks = watch.looks_at(index)
         self._held_calls: list[HeldCall] = []
@@ -114,6 +117,8 @@ class GuardedChoice:
             tool_calls=self._released_calls,
             finish_reason=self._reason or WITHHELD,
             extra=self.extra,
+            stopped_by=self._stopped_by,
+            seals=self._valid_seals,
         )
 
     def feed(self, event: ChoiceEvent, now: float) -> tuple[GuardEvent, ...]:
@@ -127,6 +132,8 @@ class GuardedChoice:
                 return self._said(event, event.logprobs, now)
             case ReasoningDelta() | RefusalDelta():
                 return self._said(event, None, now)
+            case ReasoningSealed():
+                return self._sealed(event)
             case ToolCallStarted():
                 self._calls.start(event.index, event.id, event.name, now)
                 return ()
@@ -134,6 +141,7 @@ class GuardedChoice:
                 self._calls.more(event.index, event.arguments)
                 return ()
             case Finish():
+                self._stopped_by = event.stopped_by
                 return self._finish(event.reason, now)
             case _:
                 assert_never(event)
@@ -170,6 +178,16 @@ class GuardedChoice:
         if self._release == "at_once":
             return (replace(event, text=text),)
         return self._slide(channel, now) if slides else ()
+
+    def _sealed(self, event: ReasoningSealed) -> tuple[GuardEvent, ...]:
+        """A seal goes on behind all that it covers, unless some of that went on otherwise than it came."""
+        self._seals.append(event.seal)
+        return (event,) if self._release == "at_once" and self._valid_seals else ()
+
+    @property
+    def _valid_seals(self) -> tuple[Seal, ...]:
+        channel = self._channels.get("reasoning")
+        return () if self._unmark or (channel is not None and channel.edited) else tuple(self._seals)
 
     def _channel(self, name: ChannelName) -> Channel:
         channel = self._channels.get(name)
@@ -252,12 +270,16 @@ class GuardedChoice:
             self.approval = True
             return ApprovalRequired(choice=self._index), Finish(choice=self._index, reason=WITHHELD)
         calls = call_events(self._index, self._released_calls)
-        return *texts, *calls, Finish(choice=self._index, reason=self._reason or WITHHELD)
+        ending = Finish(choice=self._index, reason=self._reason or WITHHELD, stopped_by=self._stopped_by)
+        return *texts, *calls, ending
 
     def _rest(self) -> list[StreamEvent]:
         if self._release == "at_once":
             return []
-        return [delta for channel in self._channels.values() for delta in channel.clear(len(channel.text), (), 0)]
+        rest: list[StreamEvent] = []
+        for channel in self._channels.values():
+            rest += channel.clear(len(channel.text), (), 0)
+        return [*rest, *[ReasoningSealed(choice=self._index, seal=seal) for seal in self._valid_seals]]
 
     def _release_calls(self) -> tuple[ToolCall, ...]:
         if self._judges_calls:
@@ -266,8 +288,9 @@ class GuardedChoice:
 
     def _block(self) -> tuple[GuardEvent, ...]:
         self.blocked = self.ended = True
-        self._reason = WITHHELD
+        self._reason, self._stopped_by = WITHHELD, None
         self._judgement = None
+        self._seals.clear()
         self._channels.clear()
         self._held_calls.clear()
         self._extra = None

@@ -10,6 +10,7 @@ from gateway.domain.exchange import (
     Choice,
     Finish,
     ReasoningDelta,
+    ReasoningSealed,
     RefusalDelta,
     Reply,
     StreamEvent,
@@ -43,6 +44,9 @@ class Plain:
         match event:
             case TextDelta() | ReasoningDelta() | RefusalDelta():
                 return (replace(event, text=self._unmark.text(event.text)) if self._marked else event,)
+            case ReasoningSealed():
+                # The mark may have stood in what was sealed.
+                return () if self._marked else (event,)
             case ToolCallStarted():
                 number = self._numbers_of(event.choice).start(event.index, event.name)
                 return () if number is None else (replace(event, index=number, name=self._unmark.text(event.name)),)
@@ -90,6 +94,7 @@ class Plain:
             refusal=None if choice.refusal is None else unmark.text(choice.refusal),
             reasoning=None if choice.reasoning is None else unmark.text(choice.reasoning),
             tool_calls=visible,
+            seals=() if self._marked else choice.seals,
             finish_reason=numbers.ending(choice.finish_reason),
         )
 

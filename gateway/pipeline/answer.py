@@ -347,7 +347,7 @@ class Answering:
         if not self._minds_taint:
             return
         for choice in choices:
-            content = exact_content(choice.text, choice.refusal, choice.reasoning, choice.tool_calls)
+            content = exact_content(choice.text, choice.refusal, choice.reasoning, choice.tool_calls, choice.seals)
             self.untainted.remember(self.caller.tenant, content)
 
 

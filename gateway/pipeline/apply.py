@@ -159,7 +159,9 @@ class _Work:
         if reasoning is not None:
             reasoning = self._text(reasoning, self.places.name("reasoning"))
         calls = tuple([self._call(call) for call in turn.tool_calls])
-        whole = replace(turn, segments=tuple(segments), reasoning=reasoning, tool_calls=calls)
+        # A vendor takes back only what it sealed.
+        seals = turn.seals if reasoning == turn.reasoning else ()
+        whole = replace(turn, segments=tuple(segments), reasoning=reasoning, seals=seals, tool_calls=calls)
         if turn.speaker is not Speaker.SYSTEM or all(isinstance(s, Instruction) for s in segments):
             return [whole]
         return [
@@ -173,7 +175,13 @@ class _Work:
             case Instruction():
                 text = self._text(segment.text, where)
                 if where in self.demoted:
-                    return Data(id=segment.id, origin=segment.origin, text=text, subject=segment.subject)
+                    return Data(
+                        id=segment.id,
+                        origin=segment.origin,
+                        text=text,
+                        subject=segment.subject,
+                        cache=segment.cache,
+                    )
                 return replace(segment, text=text)
             case Data() | History():
                 return replace(segment, text=self._text(segment.text, where))

@@ -13,6 +13,7 @@ from gateway.domain.exchange import (
     Choice,
     Finish,
     ReasoningDelta,
+    ReasoningSealed,
     RefusalDelta,
     Reply,
     Started,
@@ -23,7 +24,7 @@ from gateway.domain.exchange import (
     UsageReport,
 )
 from gateway.domain.jsonvalue import JsonObject
-from gateway.domain.prompt import ToolCall
+from gateway.domain.prompt import Seal, ToolCall
 from gateway.pipeline._calls import call_events
 from gateway.pipeline._choice import ChoiceEvent
 from gateway.pipeline._reserved import WITHHELD
@@ -33,12 +34,14 @@ def events_of(choice: Choice, number: int) -> Iterator[ChoiceEvent]:
     """A whole choice as the events of choice ``number``; an absent text makes none."""
     if choice.reasoning is not None:
         yield ReasoningDelta(choice=number, text=choice.reasoning)
+    for seal in choice.seals:
+        yield ReasoningSealed(choice=number, seal=seal)
     if choice.text is not None or choice.logprobs is not None:
         yield TextDelta(choice=number, text=choice.text or "", logprobs=choice.logprobs)
     if choice.refusal is not None:
         yield RefusalDelta(choice=number, text=choice.refusal)
     yield from call_events(number, choice.tool_calls)
-    yield Finish(choice=number, reason=choice.finish_reason)
+    yield Finish(choice=number, reason=choice.finish_reason, stopped_by=choice.stopped_by)
 
 
 def collected(
@@ -66,8 +69,9 @@ def _withheld(choice: Choice) -> Choice:
 def _choice(choice: Choice, events: Sequence[StreamEvent], extra: JsonObject) -> Choice:
     texts: dict[type[StreamEvent], str] = {}
     calls: dict[int, ToolCall] = {}
+    seals: list[Seal] = []
     logprobs: JsonObject | None = None
-    reason = WITHHELD
+    finish = Finish(choice=choice.index, reason=WITHHELD)
     for event in events:
         match event:
             case TextDelta() | ReasoningDelta() | RefusalDelta():
@@ -78,8 +82,10 @@ def _choice(choice: Choice, events: Sequence[StreamEvent], extra: JsonObject) ->
             case ToolCallDelta():
                 call = calls[event.index]
                 calls[event.index] = replace(call, arguments=call.arguments + event.arguments)
+            case ReasoningSealed():
+                seals.append(event.seal)
             case Finish():
-                reason = event.reason
+                finish = event
             case Started() | UsageReport():  # pragma: no cover
                 continue
             case _:
@@ -91,6 +97,8 @@ def _choice(choice: Choice, events: Sequence[StreamEvent], extra: JsonObject) ->
         refusal=None if choice.refusal is None else texts.get(RefusalDelta, ""),
         tool_calls=tuple(calls.values()),
         logprobs=logprobs,
-        finish_reason=reason,
+        finish_reason=finish.reason,
+        stopped_by=finish.stopped_by,
+        seals=tuple(seals),
         extra=extra,
     )

@@ -177,6 +177,7 @@ def _handling(
         policy=AppliedRevision(names=policies.names, revision=policies.revision),
         findings=(*removed, *[finding_of(hit) for hit in verdict.found.hits]),
         notes=(*_notes(call), *notes),
+        echo=request.echo,
     )
 
 

@@ -14,7 +14,18 @@ from typing import assert_never
 from gateway.domain.errors import InvalidField, IsolationUnreachable
 from gateway.domain.identity import Caller
 from gateway.domain.model import Model
-from gateway.domain.prompt import Data, History, Instruction, Media, Prompt, Segment, Speaker, Trust, Turn
+from gateway.domain.prompt import (
+    CacheLife,
+    Data,
+    History,
+    Instruction,
+    Media,
+    Prompt,
+    Segment,
+    Speaker,
+    Trust,
+    Turn,
+)
 from gateway.domain.request import (
     MOST_SEGMENTS,
     ClientRequest,
@@ -128,6 +139,9 @@ class _Lifting:
                 name=message.name,
                 listed=listed,
                 reasoning=message.reasoning,
+                seals=message.seals,
+                failed=message.failed,
+                cache=message.cache,
             )
         ]
 
@@ -145,7 +159,7 @@ class _Lifting:
             _refuse_labels(message)
         origin = self._origin(message)
         return [
-            History(id=self._id(part.id), text=part.text)
+            History(id=self._id(part.id), text=part.text, cache=part.cache)
             if isinstance(part, TextPart) and message.role is Role.ASSISTANT
             else self._apart(part, origin)
             for part in message.parts
@@ -182,6 +196,10 @@ class _Lifting:
                 segments += self._by_marked(words, marked, label, "template")
             else:
                 segments.append(self._text(words, label, "template", None))
+        # The texts were one to the template: a cache mark behind any of them stands behind all.
+        cache = next((part.cache for part in reversed(texts) if part.cache is not None), None)
+        if cache is not None and segments:
+            segments[-1] = replace(segments[-1], cache=cache)
         segments += [self._apart(part, message.role.value) for part in message.parts if not isinstance(part, TextPart)]
         return segments
 
@@ -209,23 +227,23 @@ class _Lifting:
         segments: list[Segment] = []
         for part, spans in zip(message.parts, marks, strict=True):
             if spans and isinstance(part, TextPart):
-                segments += self._by_marked(
+                pieces = self._by_marked(
                     part.text, spans, _lowered(trust, part), _ROLE_ORIGIN[message.role], part.subject
                 )
+                segments += [*pieces[:-1], replace(pieces[-1], cache=part.cache)]
             else:
                 segments.append(self._by_role(part, message.role, trust))
         return segments
 
     def _by_role(self, part: Part, role: Role, trust: Trust) -> Segment:
         if isinstance(part, TextPart):
-            return self._text(
-                part.text, _lowered(trust, part), part.origin or _ROLE_ORIGIN[role], part.id, subject=part.subject
-            )
+            trust, origin = _lowered(trust, part), part.origin or _ROLE_ORIGIN[role]
+            return self._text(part.text, trust, origin, part.id, subject=part.subject, cache=part.cache)
         return self._apart(part, role.value)
 
     def _by_marked(
         self, text: str, spans: tuple[Span, ...], trust: Trust, origin: str, subject: str | None = None
-    ) -> list[Segment]:
+    ) -> list[Instruction | Data]:
         """Cut ``text`` at its marks, which themselves say nothing any more once the data travels apart."""
         return [
             self._text(
@@ -239,17 +257,31 @@ class _Lifting:
         ]
 
     def _text(
-        self, text: str, trust: Trust, origin: str, identifier: str | None, *, subject: str | None = None
+        self,
+        text: str,
+        trust: Trust,
+        origin: str,
+        identifier: str | None,
+        *,
+        subject: str | None = None,
+        cache: CacheLife | None = None,
     ) -> Instruction | Data:
+        named = self._id(identifier)
         if trust is Trust.UNTRUSTED:
-            return Data(id=self._id(identifier), origin=origin, text=text, subject=subject)
-        return Instruction(id=self._id(identifier), origin=origin, text=text, trust=trust, subject=subject)
+            return Data(id=named, origin=origin, text=text, subject=subject, cache=cache)
+        return Instruction(id=named, origin=origin, text=text, trust=trust, subject=subject, cache=cache)
 
     def _apart(self, part: Part, origin: str) -> Data | Media | History:
         """A part that is no instruction whatever its message's role."""
         match part:
             case TextPart() | DataPart():
-                return Data(id=self._id(part.id), origin=part.origin or origin, text=part.text, subject=part.subject)
+                return Data(
+                    id=self._id(part.id),
+                    origin=part.origin or origin,
+                    text=part.text,
+                    subject=part.subject,
+                    cache=part.cache,
+                )
             case MediaPart():
                 return Media(
                     id=self._id(part.id),
@@ -259,9 +291,10 @@ class _Lifting:
                     content=part.content,
                     attributes=part.attributes,
                     subject=part.subject,
+                    cache=part.cache,
                 )
             case RefusalPart():
-                return History(id=self._id(None), text=part.text, refusal=True)
+                return History(id=self._id(None), text=part.text, refusal=True, cache=part.cache)
             case _:
                 assert_never(part)
 

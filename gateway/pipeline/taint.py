@@ -15,7 +15,7 @@ from typing import Final, TypeAlias
 from gateway.domain.detection import Facts
 from gateway.domain.jsonvalue import JsonObject, JsonValue
 from gateway.domain.ports import Untainted
-from gateway.domain.prompt import History, Prompt, Speaker, Tool, ToolCall, Turn
+from gateway.domain.prompt import History, Prompt, Seal, Speaker, Tool, ToolCall, Turn
 from gateway.domain.strict_json import parse_object
 from policies.engine.applicable import Applicable
 from policies.engine.model import ToolRule
@@ -55,15 +55,19 @@ def content_of(turn: Turn) -> tuple[str, ...]:
     histories = [segment for segment in turn.segments if isinstance(segment, History)]
     text = "".join([segment.text for segment in histories if not segment.refusal])
     refusal = "".join([segment.text for segment in histories if segment.refusal])
-    return exact_content(text, refusal, turn.reasoning, turn.tool_calls)
+    return exact_content(text, refusal, turn.reasoning, turn.tool_calls, turn.seals)
 
 
 def exact_content(
-    text: str | None, refusal: str | None, reasoning: str | None, calls: Iterable[ToolCall]
+    text: str | None,
+    refusal: str | None,
+    reasoning: str | None,
+    calls: Iterable[ToolCall],
+    seals: Iterable[Seal],
 ) -> tuple[str, ...]:
     """What a reply and the assistant's turn made of it have in common; absent and empty texts are alike."""
     told = [part for call in calls for part in (call.name, call.arguments)]
-    return (text or "", refusal or "", reasoning or "", *told)
+    return (text or "", refusal or "", reasoning or "", *told, *[f"seal {seal.token}" for seal in seals])
 
 
 class Grounds:

@@ -5,13 +5,14 @@ from dataclasses import dataclass, field
 from gateway.domain.exchange import (
     Choice,
     ReasoningDelta,
+    ReasoningSealed,
     RefusalDelta,
     ReplyEvent,
     TextDelta,
     ToolCallDelta,
     ToolCallStarted,
 )
-from gateway.domain.prompt import ToolCall
+from gateway.domain.prompt import Seal, ToolCall
 
 
 @dataclass(slots=True)
@@ -19,6 +20,7 @@ class _Said:
     text: list[str] = field(default_factory=list[str])
     refusal: list[str] = field(default_factory=list[str])
     reasoning: list[str] = field(default_factory=list[str])
+    seals: list[Seal] = field(default_factory=list[Seal])
     calls: dict[int, tuple[str, str, list[str]]] = field(default_factory=dict[int, tuple[str, str, list[str]]])
 
 
@@ -37,6 +39,8 @@ class Transcript:
                 self._of(event.choice).refusal.append(event.text)
             case ReasoningDelta():
                 self._of(event.choice).reasoning.append(event.text)
+            case ReasoningSealed():
+                self._of(event.choice).seals.append(event.seal)
             case ToolCallStarted():
                 self._of(event.choice).calls[event.index] = (event.id, event.name, [])
             case ToolCallDelta():
@@ -54,6 +58,7 @@ class Transcript:
                     text="".join(said.text),
                     refusal="".join(said.refusal),
                     reasoning="".join(said.reasoning),
+                    seals=tuple(said.seals),
                     finish_reason="stop",
                     tool_calls=tuple(
                         [ToolCall(id=call, name=name, arguments="".join(a)) for call, name, a in said.calls.values()]

@@ -13,7 +13,7 @@ from gateway.domain.detection import Stage
 from gateway.domain.exchange import AppliedRevision, Choice, Handling, Reply, Usage
 from gateway.domain.finding import Finding
 from gateway.domain.jsonvalue import JsonObject, JsonValue
-from gateway.domain.prompt import ToolCall
+from gateway.domain.prompt import Seal, ToolCall
 from gateway.domain.verdict import Weight
 
 Kind = TypeVar("Kind")
@@ -130,6 +130,12 @@ class _Fields:
     def whole(self, name: str) -> int:
         return _whole(self._held.get(name))
 
+    def flag(self, name: str) -> bool:
+        held = self._held.get(name)
+        if isinstance(held, bool):
+            return held
+        raise UnreadableError("a flag is missing")
+
     def json(self, name: str) -> JsonObject:
         held = self._held.get(name)
         if isinstance(held, dict):
@@ -169,7 +175,14 @@ def _choice(held: JsonValue) -> Choice:
         tool_calls=of.each("tool_calls", _call),
         logprobs=of.perhaps("logprobs", of.json),
         extra=of.json("extra"),
+        stopped_by=of.perhaps("stopped_by", of.text),
+        seals=of.each("seals", _seal),
     )
+
+
+def _seal(held: JsonValue) -> Seal:
+    of = _Fields(held)
+    return Seal(length=of.whole("length"), token=of.text("token"), hidden=of.flag("hidden"))
 
 
 def _call(held: JsonValue) -> ToolCall:
@@ -197,6 +210,7 @@ def _handling(held: JsonValue) -> Handling:
         policy=of.perhaps("policy", lambda name: _applied(of.inner(name))),
         findings=of.each("findings", _finding),
         notes=of.each("notes", _text),
+        echo=of.json("echo"),
     )
 
 

@@ -14,11 +14,12 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from gateway.dialects import openai_chat, split
+from gateway.dialects.registry import PATHS
 from gateway.domain.errors import Forbidden, GatewayError, MethodNotAllowed, UnknownRoute
 from gateway.domain.isolation import Isolation
 from gateway.domain.model import Model
 from gateway.pipeline.handle import find_model
-from gateway.web.door import Dialect, Door, Lobby
+from gateway.web.door import Door, Lobby
 from gateway.web.edge import Receive, Scope, Send, deciding_headers
 from gateway.web.problems import headers_of, status_of
 
@@ -28,9 +29,8 @@ Handler: TypeAlias = Callable[[Request], Awaitable[Response]]
 Reach: TypeAlias = Callable[[Model], Isolation]
 
 
-_PATHS: Final = (
-    "/v1/split, /v1/chat/completions, /v1/models, /v1/approvals/{id}, /admin/policies, /admin/break-glass, /healthz "
-    "and /readyz"
+_KNOWN: Final = (
+    f"{', '.join(PATHS)}, /v1/models, /v1/approvals/{{id}}, /admin/policies, /admin/break-glass, /healthz and /readyz"
 )
 
 
@@ -38,8 +38,7 @@ class App:
     """The ASGI application; ``admin`` are the routes of ``web/admin.py``."""
 
     def __init__(self, lobby: Lobby, *, reach: Reach, ready: Callable[[], bool], admin: Sequence[Route] = ()) -> None:
-        dialects: Mapping[str, Dialect] = {"/v1/split": split, "/v1/chat/completions": openai_chat}
-        self._doors = {path: Door(dialect, lobby) for path, dialect in dialects.items()}
+        self._doors = {path: Door(dialect, lobby) for path, dialect in PATHS.items()}
         self._rest = _rest(lobby, reach, ready, admin)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -108,7 +107,7 @@ async def _on_error(request: Request, error: Exception) -> Response:
     elif isinstance(error, HTTPException) and error.status_code == 405:
         told = MethodNotAllowed("this path does not know that method")
     else:
-        told = UnknownRoute(f"no such path; there are {_PATHS}")
+        told = UnknownRoute(f"no such path; there are {_KNOWN}")
     status = status_of(told)
     # What is Splitgate's own speaks its own way, whatever route its path begins with.
     own = request.url.path.startswith("/v1/approvals/") or not request.url.path.startswith("/v1/")

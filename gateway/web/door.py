@@ -9,16 +9,15 @@ import logging
 from collections import Counter, deque
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Protocol
 
 from gateway.audit.trail import Evidence, RequestTrail
 from gateway.dialects.body import parse_body
+from gateway.dialects.registry import Dialect, StreamWriter
 from gateway.domain.errors import AuditUnavailable, BlockedByPolicy, GatewayError, MethodNotAllowed
-from gateway.domain.exchange import ApprovalPending, Handling, Judged, Reply, ReplyEvent
+from gateway.domain.exchange import Handling, Judged
 from gateway.domain.finding import Finding, finding_of
 from gateway.domain.identity import Caller
 from gateway.domain.jsonvalue import JsonObject
-from gateway.domain.request import ClientRequest
 from gateway.domain.verdict import Weight
 from gateway.pipeline.answer import Answered, Held, Streaming
 from gateway.pipeline.handle import Services, handle
@@ -43,33 +42,6 @@ from gateway.web.respond import Response
 from gateway.web.verdicts import tell
 
 _log = logging.getLogger("splitgate.web")
-
-
-class StreamWriter(Protocol):
-    """Turns events into a dialect's server-sent events."""
-
-    def feed(self, event: ReplyEvent) -> bytes: ...
-
-    def finish(self) -> bytes: ...
-
-    def fail(self, error: GatewayError, status: int) -> bytes: ...
-
-
-class Dialect(Protocol):
-    """A wire format that applications speak: a module of ``gateway.dialects``."""
-
-    @property
-    def NAME(self) -> str: ...  # noqa: N802
-
-    def read(self, body: JsonObject) -> ClientRequest: ...
-
-    def write(self, reply: Reply, handling: Handling) -> bytes: ...
-
-    def write_held(self, pending: ApprovalPending, handling: Handling) -> bytes: ...
-
-    def error_body(self, error: GatewayError, status: int) -> bytes: ...
-
-    def StreamWriter(self, handling: Handling, *, include_usage: bool) -> StreamWriter: ...  # noqa: N802
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,6 +33,7 @@ from gateway.domain.prompt import (
     Media,
     MediaKind,
     Prompt,
+    Seal,
     Speaker,
     Tool,
     ToolCall,
@@ -304,6 +305,14 @@ def test_tools_and_options_are_committed_to_as_a_whole() -> None:
     assert "planted" not in json.dumps(told)
     assert set(told) == {"tools", "options"}
     assert record.options((), {}, commit) == {}
+
+
+def test_what_only_a_vendor_can_read_is_counted_and_committed_to() -> None:
+    assert record.sealed(prompt(), commit) == {}
+    seals = (Seal(length=1, token="c2VhbA=="), Seal(length=0, token="aGlkZGVu", hidden=True))
+    turn = Turn(speaker=Speaker.ASSISTANT, segments=(), reasoning="r", seals=seals)
+    told = record.sealed(Prompt(turns=(turn,)), commit)
+    assert told == {"sealed": {"count": 2, "commitment": commit("c2VhbA==\naGlkZGVu", None)}}
 
 
 def test_who_asked_says_how_they_showed_it() -> None:

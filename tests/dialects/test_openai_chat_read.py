@@ -241,6 +241,12 @@ def test_an_assistant_turn_without_calls_has_content(nothing: JsonObject) -> Non
     refused(ask({"role": "assistant", "content": None, **nothing}), InvalidField, "messages[0].content")
 
 
+def test_what_litellm_gives_back_twice_is_read_once() -> None:
+    copied: JsonObject = {"refusal": None, "reasoning_content": "Hm.", "citations": []}
+    raw = {"role": "assistant", "content": "Yes.", "reasoning_content": "Hm.", "provider_specific_fields": copied}
+    assert only(raw) == only({key: held for key, held in raw.items() if key != "provider_specific_fields"})
+
+
 def test_our_own_answers_can_be_sent_back() -> None:
     note = {"type": "url_citation", "url_citation": {"url": "u", "title": "t", "start_index": 0, "end_index": 1}}
     raw = {"role": "assistant", "content": "Yes.", "annotations": [note], "reasoning_content": "Hm."}
@@ -292,6 +298,13 @@ WRONG_ASSISTANT: list[tuple[JsonObject, type[RequestError], str]] = [
     ({"audio": {"id": "a"}}, ContentByReference, "audio"),
     ({"annotations": ["x"]}, InvalidField, "annotations[0]"),
     ({"annotations": {}}, InvalidField, "annotations"),
+    ({"provider_specific_fields": []}, InvalidField, "provider_specific_fields"),
+    (
+        {"provider_specific_fields": {"reasoning_content": "other"}},
+        UnknownField,
+        "provider_specific_fields.reasoning_content",
+    ),
+    ({"provider_specific_fields": {"api_base": "x"}}, ForbiddenField, "provider_specific_fields.api_base"),
     ({"reasoning_content": 1}, InvalidField, "reasoning_content"),
     ({"refusal": 1}, InvalidField, "refusal"),
     ({"tool_calls": {}}, InvalidField, "tool_calls"),

@@ -11,6 +11,7 @@ from gateway.domain.prompt import (
     Media,
     MediaKind,
     Prompt,
+    Seal,
     Segment,
     Speaker,
     Tool,
@@ -129,6 +130,12 @@ def test_a_demoted_instruction_is_data_and_leaves_the_system_turn() -> None:
     assert [segment.id for segment in made.prompt.data] == ["two", "four"]
 
 
+def test_a_demoted_instruction_keeps_its_cache_mark() -> None:
+    marked = Instruction(id="i", origin="user", text="x", trust=Trust.USER, cache="1h")
+    lowered = applied(prompt(told("y", "j"), marked), demoted=["i"]).prompt
+    assert list(lowered.segments())[1] == Data(id="i", origin="user", text="x", cache="1h")
+
+
 def test_a_request_without_any_instruction_left_is_refused() -> None:
     found = Findings(hits=(hit(Action.SET_CHANNEL),), demoted=("i",))
     with pytest.raises(BlockedByPolicy) as caught:
@@ -158,6 +165,15 @@ def test_history_its_reasoning_and_its_calls_are_edited_too() -> None:
     assert [segment.text for segment in made.segments if isinstance(segment, History)] == [mark]
     assert made.reasoning == mark
     assert [call.arguments for call in made.tool_calls] == [f'{{"q":"{mark}","n":1}}', f"{mark} {{", '{ "q": 1 }']
+
+
+def test_reasoning_that_was_edited_loses_its_seals_and_only_that() -> None:
+    seal = Seal(length=5, token="c2VhbGVk")
+    turn = Turn(speaker=Speaker.ASSISTANT, segments=(History(id="h", text="a@b.c"),), reasoning="a@b.c", seals=(seal,))
+    of_text = applied(Prompt(turns=(turn,)), edit("h", 0, 5)).prompt.turns[0]
+    assert (of_text.reasoning, of_text.seals) == ("a@b.c", (seal,))
+    of_reasoning = applied(Prompt(turns=(turn,)), edit("reasoning", 0, 5)).prompt.turns[0]
+    assert (of_reasoning.reasoning, of_reasoning.seals) == ("[REDACTED:EMAIL_ADDRESS]", ())
 
 
 def test_a_tools_description_and_schema_are_edited() -> None:

@@ -15,6 +15,7 @@ from gateway.domain.prompt import (
     Media,
     MediaKind,
     Prompt,
+    Seal,
     Segment,
     Speaker,
     ToolCall,
@@ -381,3 +382,48 @@ def test_a_label_on_an_assistants_words_is_refused(a_model: MakeModel, label: Tr
     with pytest.raises(InvalidField) as caught:
         lift(asked, a_model(), CALLER)
     assert caught.value.param == "p.trust"
+
+
+def caches(prompt: Prompt) -> list[str | None]:
+    return [segment.cache for segment in segments(prompt)]
+
+
+def test_a_cache_mark_stays_behind_its_part(a_model: MakeModel) -> None:
+    parts = (
+        TextPart(text="a", path="p"),
+        TextPart(text="b", path="p", cache="5m"),
+        DataPart(text="c", path="p", cache="1h"),
+        MediaPart(kind=MediaKind.IMAGE, mime="image/png", content="aa", path="p", attributes={}, cache="5m"),
+    )
+    lifted = lift(request(message(Role.USER, *parts)), a_model(), CALLER)
+    assert caches(lifted) == [None, "5m", "1h", "5m"]
+    assert lifted.cached
+    said = message(
+        Role.ASSISTANT, TextPart(text="d", path="p", cache="5m"), RefusalPart(text="e", path="p", cache="1h")
+    )
+    assert caches(lift(request(said, message(Role.USER, text("x"))), a_model(), CALLER)) == ["5m", "1h", None]
+
+
+def test_a_part_that_marks_cut_is_cached_to_its_end(a_model: MakeModel) -> None:
+    part = TextPart(text="Do. <documents>a</documents> Now.", path="p", cache="5m")
+    lifted = lift(request(message(Role.USER, part)), a_model(), CALLER)
+    assert [(s.text, s.cache) for s in segments(lifted) if not isinstance(s, Media)][-1] == (" Now.", "5m")
+    assert caches(lifted)[:-1] == [None] * (len(caches(lifted)) - 1)
+
+
+def test_a_templated_message_is_cached_to_its_texts_end(a_model: MakeModel) -> None:
+    template = parse_template("t", "Sum up: {{text: data}} Be brief.")
+    part = TextPart(text="Sum up: a mail Be brief.", path="p", cache="1h")
+    image = MediaPart(kind=MediaKind.IMAGE, mime="image/png", content="aa", path="p", attributes={})
+    lifted = lift(request(message(Role.USER, part, image)), a_model(templates=(template,)), CALLER)
+    assert caches(lifted)[-2:] == ["1h", None]
+    assert not lift(request(message(Role.USER, text("x"))), a_model(), CALLER).cached
+
+
+def test_what_a_dialect_says_of_a_turn_stays_with_it(a_model: MakeModel) -> None:
+    seal = Seal(length=1, token="c2VhbA==")
+    said = replace(message(Role.ASSISTANT, text("a")), reasoning="r", seals=(seal,), cache="5m")
+    result = replace(message(Role.TOOL, text("b"), call_id="c"), failed=True, cache="1h")
+    turns = lift(request(said, result), a_model(), CALLER).turns
+    assert (turns[0].reasoning, turns[0].seals, turns[0].cache) == ("r", (seal,), "5m")
+    assert (turns[1].failed, turns[1].cache) == (True, "1h")

@@ -75,12 +75,12 @@ def test_history_taints_unless_it_is_exactly_a_reply_of_ours_to_this_tenant() ->
     said = prompt(
         History(id="h", text="a"), History(id="r", text="b", refusal=True), speaker=Speaker.ASSISTANT, calls=[call]
     )
-    content = exact_content("a", "b", None, (ToolCall(id="other", name="look", arguments="{}"),))
+    content = exact_content("a", "b", None, (ToolCall(id="other", name="look", arguments="{}"),), ())
     assert content_of(said.turns[0]) == content
     assert not is_tainted(said, "t", Known(content))
     assert is_tainted(said, "u", Known(content))
-    assert is_tainted(said, "t", Known(exact_content("a ", "b", None, (call,))))
-    assert is_tainted(said, "t", Known(exact_content("a", "b", None, ())))
+    assert is_tainted(said, "t", Known(exact_content("a ", "b", None, (call,), ())))
+    assert is_tainted(said, "t", Known(exact_content("a", "b", None, (), ())))
 
 
 @pytest.mark.parametrize(
