@@ -31,13 +31,14 @@ __all__ = [
     "check_identifiers",
     "clean_options",
     "compile_reserved",
-    "endpoints_of",
+    "defaults_of",
     "family_for",
     "fitting_tokens",
     "format_named",
     "is_trained",
     "probe_for",
     "provider_named",
+    "speaks",
     "takes_of",
 ]
 
@@ -53,7 +54,9 @@ FORMATS: Mapping[str, str] = {
 }
 
 PROVIDERS: Mapping[str, str] = {
+    "bedrock": "adapters.providers.bedrock",
     "embedded": "adapters.providers.embedded",
+    "litellm": "adapters.providers.litellm",
     "openai_compatible": "adapters.providers.openai_compatible",
 }
 
@@ -129,9 +132,21 @@ def takes_of(name: str) -> frozenset[str]:
     return getattr(_load("provider", name, PROVIDERS), "TAKES", frozenset[str]())
 
 
-def endpoints_of(name: str) -> frozenset[Endpoint]:
-    """The routes that a provider speaks: a format has to be made for one of them."""
-    return getattr(_load("provider", name, PROVIDERS), "ENDPOINTS", _CHAT_ENDPOINTS)
+def speaks(provider: str, name: str) -> bool:
+    """Whether a provider can send what the format of this name lays out.
+
+    It speaks the routes of its ``ENDPOINTS``, and with ``FORMATS`` what those formats lay out for them alone.
+    """
+    module = _load("provider", provider, PROVIDERS)
+    formats: frozenset[str] | None = getattr(module, "FORMATS", None)
+    endpoints: frozenset[Endpoint] = getattr(module, "ENDPOINTS", _CHAT_ENDPOINTS)
+    return format_named(name).endpoint in endpoints and (formats is None or name in formats)
+
+
+def defaults_of(provider: str, name: str) -> JsonObject:
+    """Settings of a format that a provider needs where the configuration says nothing of them."""
+    defaults: Mapping[str, JsonObject] = getattr(_load("provider", provider, PROVIDERS), "DEFAULTS", {})
+    return defaults.get(name, {})
 
 
 def provider_named(name: str, client: UpstreamClient) -> Provider:

@@ -33,12 +33,13 @@ _GRACE_SECONDS: Final = 0.05
 class OpenAiProvider:
     """``Provider`` for one wire format; the target says where, and over which socket.
 
-    ``needs_socket`` refuses targets without one, rather than send to whatever listens at their base URL.
+    With ``by_socket``, the name of the process that answers there, targets without a socket are refused, rather than
+    sent to whatever listens at their base URL.
     """
 
-    def __init__(self, client: UpstreamClient, *, needs_socket: bool = False) -> None:
+    def __init__(self, client: UpstreamClient, *, by_socket: str | None = None) -> None:
         self._client = client
-        self._needs_socket = needs_socket
+        self._by_socket = by_socket
 
     def serialise(self, call: Call) -> bytes:
         """The exact upstream body."""
@@ -83,9 +84,9 @@ class OpenAiProvider:
 
     def _open(self, call: Call, accept: str) -> AbstractAsyncContextManager[UpstreamResponse]:
         target = call.target
-        if self._needs_socket and target.socket is None:
+        if self._by_socket is not None and target.socket is None:
             raise UpstreamUnreachable(
-                f"Target {target.id}: the embedded model has no socket. Start the gateway with `splitgate serve`.",
+                f"Target {target.id}: {self._by_socket} has no socket. Start the gateway with `splitgate serve`.",
                 target=target.id,
             )
         return self._client.request(

@@ -10,4 +10,4 @@ from gateway.domain.ports import Provider, UpstreamClient
 
 def create(client: UpstreamClient) -> Provider:
     """A provider that sends over ``client`` to the target's Unix socket."""
-    return OpenAiProvider(client, needs_socket=True)
+    return OpenAiProvider(client, by_socket="the embedded model")

@@ -3,27 +3,28 @@
 import re
 from collections.abc import Mapping
 from typing import Final, TypeGuard
-from urllib.parse import urlsplit
 
 from adapters.registry import (
     FAMILIES,
     FORMATS,
     PROVIDERS,
     FormatEntry,
-    endpoints_of,
+    defaults_of,
     family_for,
     format_named,
     is_trained,
+    speaks,
     takes_of,
 )
+from gateway.configuration import translated
+from gateway.configuration.address import check_address
 from gateway.configuration.evidence import credit
 from gateway.configuration.schema import TargetSection
 from gateway.configuration.secrets import Surroundings, resolve
 from gateway.dialects.body import is_forbidden_field
-from gateway.domain.address import is_loopback
 from gateway.domain.isolation import Isolation
 from gateway.domain.jsonvalue import JsonObject
-from gateway.domain.target import Secret, Target, Timeouts
+from gateway.domain.target import Secret, Target, Timeouts, Translated
 from gateway.yamlfile.problems import Loc
 from gateway.yamlfile.report import Report
 
@@ -54,22 +55,30 @@ def build_target(
     report.expect_known(loc, "format", section.format, FORMATS)
     if section.family is not None:
         report.expect_known(loc, "family", section.family, FAMILIES)
-    if embedded:
+    key = _secret(section, loc, report, surroundings)
+    told = None
+    if section.provider in translated.PROVIDERS:
+        told = translated.build_translated(section, loc, report, surroundings, key)
+        key = None
+    elif embedded:
         _refuse_for_embedded(section, loc, report)
     else:
         _require_address(section, loc, report)
+    if section.credentials and section.provider in PROVIDERS and section.provider not in translated.PROVIDERS:
+        report.add((*loc, "credentials"), f"`credentials` mean nothing to the provider {section.provider}", at_key=True)
     _check_headers(section, loc, report)
     _check_extra_params(section, loc, report)
-    key = _secret(section, loc, report, surroundings)
     entry = _format(section, loc, report)
-    if entry is not None and section.provider in PROVIDERS and entry.endpoint not in endpoints_of(section.provider):
+    if entry is not None and section.provider in PROVIDERS and not speaks(section.provider, section.format):
         report.add((*loc, "format"), f"provider {section.provider} does not speak what {section.format} lays out")
     if report.count > before or entry is None:
         return None
-    return _target(section, default_id, entry, key)
+    return _target(section, default_id, entry, key, told)
 
 
-def _target(section: TargetSection, default_id: str, entry: FormatEntry, key: Secret | None) -> Target:
+def _target(
+    section: TargetSection, default_id: str, entry: FormatEntry, key: Secret | None, told: Translated | None
+) -> Target:
     embedded = section.provider == "embedded"
     model = EMBEDDED_MODEL if embedded else section.model or ""
     # The embedded model was never trained to tell data apart: `wrapped` whatever its layout.
@@ -84,7 +93,7 @@ def _target(section: TargetSection, default_id: str, entry: FormatEntry, key: Se
     return Target(
         id=section.id or default_id,
         provider=section.provider,
-        base_url=EMBEDDED_URL if embedded else (section.base_url or "").rstrip("/"),
+        base_url=_url(section),
         model=model,
         format=section.format,
         family=section.family or family_for(model),
@@ -92,14 +101,21 @@ def _target(section: TargetSection, default_id: str, entry: FormatEntry, key: Se
         unproven=entry.unproven,
         api_key=key,
         socket=section.socket,
-        format_options=_json(section.format_options),
+        format_options={**defaults_of(section.provider, section.format), **_json(section.format_options)},
         extra_params=frozenset(section.extra_params) | takes_of(section.provider),
         reserved_tokens=section.reserved_tokens,
         headers={name.lower(): value for name, value in section.headers.items()},
         timeouts=Timeouts(**section.timeouts.model_dump()),
         needs_probe=credited.needs_probe,
         assumed=credited.assumed,
+        translated=told,
     )
+
+
+def _url(section: TargetSection) -> str:
+    if section.provider == "embedded":
+        return EMBEDDED_URL
+    return translated.URL if section.provider in translated.PROVIDERS else (section.base_url or "").rstrip("/")
 
 
 def _json(value: Mapping[str, object]) -> JsonObject:
@@ -125,34 +141,7 @@ def _require_address(section: TargetSection, loc: Loc, report: Report) -> None:
             (*loc, "base_url"), "the key `base_url` is missing here; add the API's address, such as https://host/v1"
         )
         return
-    wrong = _wrong_with_url(section.base_url)
-    if wrong is not None:
-        report.add((*loc, "base_url"), f"`base_url` {wrong}")
-        return
-    address = urlsplit(section.base_url)
-    if address.scheme == "http" and section.socket is None and not is_loopback(address.hostname or ""):
-        report.warn(
-            (*loc, "base_url"), "the address is http: prompts and keys cross the network unencrypted; use https"
-        )
-
-
-def _wrong_with_url(url: str) -> str | None:
-    if not all("!" <= char <= "~" for char in url) or "\\" in url:
-        return "holds characters that no address has; percent-encode them"
-    try:
-        address = urlsplit(url)
-        port = address.port
-    except ValueError:
-        return "is not a valid address; write https://host/v1"
-    if address.scheme not in ("http", "https") or not address.hostname or port == 0:
-        return "must be an http or https address, such as https://host/v1"
-    if "@" in address.netloc:
-        return "must not hold credentials; use `api_key: env:NAME`"
-    if "?" in url or "#" in url:
-        return "must not have a query or fragment"
-    if address.path.rstrip("/").endswith(("/completions", "/responses")):
-        return "must end before the route: leave out `/chat/completions`"
-    return None
+    check_address(section.base_url, (*loc, "base_url"), report, by_socket=section.socket is not None)
 
 
 def _check_headers(section: TargetSection, loc: Loc, report: Report) -> None:

@@ -40,6 +40,20 @@ class Timeouts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Translated:
+    """What the litellm process is told of a target, and nobody else.
+
+    ``model`` is litellm's name for it in chats, ``embeddings`` that for embeddings, ``address`` the vendor's if it is
+    not the usual one. ``credentials`` also hold what is no secret but says on whose account: regions, projects.
+    """
+
+    model: str
+    embeddings: str
+    address: str | None
+    credentials: Mapping[str, Secret]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
     """One way to reach a model.
 
@@ -48,7 +62,7 @@ class Target:
     that the target can be credited with. ``extra_params`` are request fields passed on though the gateway does not know
     them. With ``needs_probe`` native isolation counts only once a render probe has shown the model's role boundaries,
     and as ``unproven`` until then; ``assumed`` says that it is credited on the configuration's word (of training, or
-    instead of the probe), which replies must show.
+    instead of the probe), which replies must show. ``translated`` is set where the litellm process makes the call.
     """
 
     id: str
@@ -68,6 +82,7 @@ class Target:
     timeouts: Timeouts = field(default_factory=Timeouts)
     needs_probe: bool = False
     assumed: bool = False
+    translated: Translated | None = None
 
 
 class Endpoint(StrEnum):

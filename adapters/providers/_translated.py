@@ -1,0 +1,44 @@
+"""How is a model reached that the litellm process calls?
+
+That process speaks OpenAI's protocol on the target's Unix socket and knows targets by their ids: a request names the
+target's, and neither the vendor's model nor a credential. The rule: what it takes is what ``FORMATS`` lay out.
+"""
+
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import replace
+from typing import Final
+
+from adapters.providers._openai import OpenAiProvider
+from gateway.domain.exchange import Reply, StreamEvent
+from gateway.domain.jsonvalue import JsonObject
+from gateway.domain.ports import Call, UpstreamClient
+from gateway.domain.target import Endpoint
+
+ENDPOINTS: Final = frozenset({Endpoint.CHAT})
+# Layouts of plain chat messages: the others use roles and fields that no vendor behind litellm has.
+FORMATS: Final = frozenset({"plain", "spotlight", "tool-envelope"})
+# Some vendors refuse results of tools that were not declared, and litellm writes those results into the user's text.
+DEFAULTS: Final[Mapping[str, JsonObject]] = {"tool-envelope": {"declare_tool": True}}
+
+
+class TranslatedProvider:
+    """``Provider`` over the litellm process."""
+
+    def __init__(self, client: UpstreamClient) -> None:
+        self._inner = OpenAiProvider(client, by_socket="the litellm process")
+
+    def serialise(self, call: Call) -> bytes:
+        """The exact body for the process."""
+        return self._inner.serialise(_by_id(call))
+
+    async def send(self, call: Call) -> Reply:
+        """Make the call and read the whole answer."""
+        return await self._inner.send(_by_id(call))
+
+    def stream(self, call: Call) -> AsyncGenerator[StreamEvent]:
+        """Make the call and yield events as they arrive."""
+        return self._inner.stream(_by_id(call))
+
+
+def _by_id(call: Call) -> Call:
+    return replace(call, target=replace(call.target, model=call.target.id))

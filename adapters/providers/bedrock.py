@@ -1,0 +1,11 @@
+"""How is a model on Amazon Bedrock reached? By its Converse API, which the litellm process speaks."""
+
+from adapters.providers._translated import DEFAULTS, ENDPOINTS, FORMATS, TranslatedProvider
+from gateway.domain.ports import Provider, UpstreamClient
+
+__all__ = ["DEFAULTS", "ENDPOINTS", "FORMATS", "create"]
+
+
+def create(client: UpstreamClient) -> Provider:
+    """A provider that sends over ``client`` to the target's Unix socket."""
+    return TranslatedProvider(client)
