@@ -32,6 +32,8 @@ _SET: Final[Mapping[str, str]] = {
     "LITELLM_LOG": "CRITICAL",
     # It ends a stream in which the same piece comes a hundred times in a row: a table's lines may.
     "REPEATED_STREAMING_CHUNK_LIMIT": "1000000",
+    # Shorter than what vendors keep an idle connection for: a request on a dead one is lost.
+    "AIOHTTP_KEEPALIVE_TIMEOUT": "30",
     "HF_HUB_OFFLINE": "1",
     "AWS_CONFIG_FILE": "/dev/null",
     "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",

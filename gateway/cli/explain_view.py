@@ -25,6 +25,12 @@ from policies.engine.applicable import Applicable
 
 # Characters of a text that are shown unless --full is asked for.
 SHOWN: Final = 4_000
+# Where a call goes that goes to a process of ours.
+_BY_SOCKET: Final = {
+    "embedded": "the embedded model, ",
+    "litellm": "the litellm process, ",
+    "bedrock": "the litellm process, ",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,7 +194,7 @@ def _upstream(outcome: Outcome, page: _Page) -> Iterator[Text]:
     if not layout.removals and not layout.notes:
         yield Text("  nothing")
     yield _title(f"upstream body, {len(body)} bytes")
-    place = "the embedded model, " if outcome.target.provider == "embedded" else f"{outcome.target.base_url}/"
+    place = _BY_SOCKET.get(outcome.target.provider, f"{outcome.target.base_url}/")
     yield Text(f"POST {place}{layout.endpoint.value}", style="bold")
     pretty = orjson.dumps(orjson.loads(body), option=orjson.OPT_INDENT_2).decode()
     yield from page.behind("  │ ", visible_json, pretty, "")
