@@ -103,8 +103,8 @@ def passing(passage: Passage) -> Generator[None]:
 
 def install() -> None:
     """Put the gate before every httpx client of this process."""
-    httpx.AsyncClient.send = _send
-    httpx.Client.send = _send_at_once
+    httpx.AsyncClient.send = send
+    httpx.Client.send = send_at_once
 
 
 _under_way: ContextVar[Passage | None] = ContextVar("passage", default=None)
@@ -112,7 +112,7 @@ _past_the_gate: Final = httpx.AsyncClient.send
 _past_the_gate_at_once: Final = httpx.Client.send
 
 
-async def _send(
+async def send(
     self: httpx.AsyncClient,
     request: httpx.Request,
     *,
@@ -120,13 +120,18 @@ async def _send(
     auth: "AuthTypes | UseClientDefault | None" = USE_CLIENT_DEFAULT,
     follow_redirects: "bool | UseClientDefault" = USE_CLIENT_DEFAULT,  # noqa: ARG001 — never
 ) -> httpx.Response:
+    """Send in place of ``httpx.AsyncClient.send``.
+
+    Raises:
+        Stopped: the request, or its answer, was held back.
+    """
     passage = _passage_of(request)
     passage.leave(request)
     response = await _past_the_gate(self, request, stream=True, auth=auth, follow_redirects=False)
     try:
         passage.come_back(response)
         if isinstance(response.stream, httpx.AsyncByteStream):
-            response.stream = _Watched(response.stream, _Seen(passage, request))
+            response.stream = _Watched(response.stream, Seen(passage, request))
         if not stream or not response.is_success:
             passage.keep(await response.aread())
     except BaseException:
@@ -135,7 +140,7 @@ async def _send(
     return response
 
 
-def _send_at_once(
+def send_at_once(
     self: httpx.Client,
     request: httpx.Request,
     *,
@@ -150,7 +155,7 @@ def _send_at_once(
     try:
         passage.come_back(response)
         if isinstance(response.stream, httpx.SyncByteStream):
-            response.stream = _WatchedAtOnce(response.stream, _Seen(passage, request))
+            response.stream = _WatchedAtOnce(response.stream, Seen(passage, request))
         if not stream or not response.is_success:
             passage.keep(response.read())
     except BaseException:
@@ -167,7 +172,7 @@ def _passage_of(request: httpx.Request) -> Passage:
 
 
 @dataclass(slots=True)
-class _Seen:
+class Seen:
     """The bytes of an answer so far: how many, and the last ones."""
 
     passage: Passage
@@ -186,7 +191,7 @@ class _Seen:
 
 
 class _Watched(httpx.AsyncByteStream):
-    def __init__(self, inner: httpx.AsyncByteStream, seen: _Seen) -> None:
+    def __init__(self, inner: httpx.AsyncByteStream, seen: Seen) -> None:
         self._inner = inner
         self._seen = seen
 
@@ -199,7 +204,7 @@ class _Watched(httpx.AsyncByteStream):
 
 
 class _WatchedAtOnce(httpx.SyncByteStream):
-    def __init__(self, inner: httpx.SyncByteStream, seen: _Seen) -> None:
+    def __init__(self, inner: httpx.SyncByteStream, seen: Seen) -> None:
         self._inner = inner
         self._seen = seen
 

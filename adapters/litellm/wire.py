@@ -199,7 +199,7 @@ def _check_tool(function: JsonObject, path: str, sent: Sent) -> None:
     if function.get("strict") is True and "strict" not in sent.texts[Place.TOOLS]:
         raise _lost(f"{path}.strict")
     for word in _words_of(function.get("parameters")):
-        _expect(word, Place.TOOLS, f"{path}.parameters", sent)
+        _expect_word(word, Place.TOOLS, f"{path}.parameters", sent)
 
 
 def _words_of(schema: JsonValue) -> Iterator[str]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import httpx
 import pytest
@@ -40,8 +40,9 @@ def gateway(_vendor_server: Any, _upstream_server: Any, keep_gateway: Callable[.
 
 
 @pytest.fixture
-def http(gateway: Gateway, vendor: Any, upstream: Any, shapes: Any) -> Iterator[httpx.Client]:
+def http(gateway: Gateway, vendor: Any, shapes: Any, request: pytest.FixtureRequest) -> Iterator[httpx.Client]:
     """A client of the gateway; the litellm process has answered and is well."""
+    request.getfixturevalue("upstream")
     vendor.answer(shapes.gemini({"text": "a"}))
     with httpx.Client(base_url=gateway.url, timeout=PATIENCE_S, trust_env=False) as client:
         assert served(client) == "a"
@@ -163,7 +164,7 @@ class Impostor(threading.Thread):
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.settimeout(0.05)
 
-    def __enter__(self) -> "Impostor":
+    def __enter__(self) -> Self:
         Path(self._path).rename(self._aside)
         self._listener.bind(self._path)
         self._listener.listen(16)
