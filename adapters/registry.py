@@ -28,23 +28,25 @@ __all__ = [
     "PROVIDERS",
     "SIDE_NOTES",
     "FormatEntry",
+    "ProviderEntry",
     "check_identifiers",
     "clean_options",
     "compile_reserved",
-    "defaults_of",
     "family_for",
     "fitting_tokens",
     "format_named",
     "is_trained",
     "probe_for",
+    "provider_entry",
     "provider_named",
-    "speaks",
-    "takes_of",
 ]
 
 FORMATS: Mapping[str, str] = {
+    "azure-documents": "adapters.formats.azure_documents",
     "chat-template-documents": "adapters.formats.chat_template_documents",
+    "cohere-documents": "adapters.formats.cohere_documents",
     "defensive-token": "adapters.formats.defensive_token",
+    "gemini-function-response": "adapters.formats.gemini_function_response",
     "harmony": "adapters.formats.harmony",
     "plain": "adapters.formats.plain",
     "secalign": "adapters.formats.secalign",
@@ -54,6 +56,7 @@ FORMATS: Mapping[str, str] = {
 }
 
 PROVIDERS: Mapping[str, str] = {
+    "azure": "adapters.providers.azure",
     "bedrock": "adapters.providers.bedrock",
     "embedded": "adapters.providers.embedded",
     "litellm": "adapters.providers.litellm",
@@ -86,6 +89,31 @@ class FormatEntry:
     check_settings: Callable[[JsonObject], None]
     endpoint: Endpoint
     says: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderEntry:
+    """A provider: how one is made, and what of a target's configuration is its own.
+
+    ``settings`` are the keys that mean something to it and not to every provider; ``check_target`` refuses a target
+    that it could not reach (ValueError, which names the key); ``url_for`` says where a route of a target lies.
+    ``takes`` are the request fields that it can say though chat completions does not know them, ``endpoints`` the
+    routes that it speaks: a format has to be made for one of them, and be one of ``formats`` if those are given.
+    ``defaults`` are settings of formats that it needs where the configuration says nothing of them.
+    """
+
+    create: Callable[[UpstreamClient], Provider]
+    settings: frozenset[str]
+    check_target: Callable[[Target], None]
+    url_for: Callable[[Target, Endpoint], str]
+    takes: frozenset[str]
+    endpoints: frozenset[Endpoint]
+    formats: frozenset[str] | None
+    defaults: Mapping[str, JsonObject]
+
+    def speaks(self, name: str) -> bool:
+        """Whether it can send what the format of this name lays out."""
+        return format_named(name).endpoint in self.endpoints and (self.formats is None or name in self.formats)
 
 
 class _FormatModule(Protocol):
@@ -127,26 +155,32 @@ def format_named(name: str) -> FormatEntry:
     )
 
 
-def takes_of(name: str) -> frozenset[str]:
-    """The request fields that a provider can say though chat completions does not know them."""
-    return getattr(_load("provider", name, PROVIDERS), "TAKES", frozenset[str]())
+@cache
+def provider_entry(name: str) -> ProviderEntry:
+    """Look a provider up.
 
-
-def speaks(provider: str, name: str) -> bool:
-    """Whether a provider can send what the format of this name lays out.
-
-    It speaks the routes of its ``ENDPOINTS``, and with ``FORMATS`` what those formats lay out for them alone.
+    Raises:
+        KeyError: no provider has this name; the message lists those that exist.
     """
-    module = _load("provider", provider, PROVIDERS)
-    formats: frozenset[str] | None = getattr(module, "FORMATS", None)
-    endpoints: frozenset[Endpoint] = getattr(module, "ENDPOINTS", _CHAT_ENDPOINTS)
-    return format_named(name).endpoint in endpoints and (formats is None or name in formats)
+    module = cast("_ProviderModule", _load("provider", name, PROVIDERS))
+    return ProviderEntry(
+        create=module.create,
+        settings=getattr(module, "SETTINGS", frozenset()),
+        check_target=getattr(module, "check_target", _any_target),
+        url_for=getattr(module, "url_for", _below_base_url),
+        takes=getattr(module, "TAKES", frozenset[str]()),
+        endpoints=getattr(module, "ENDPOINTS", _CHAT_ENDPOINTS),
+        formats=getattr(module, "FORMATS", None),
+        defaults=getattr(module, "DEFAULTS", {}),
+    )
 
 
-def defaults_of(provider: str, name: str) -> JsonObject:
-    """Settings of a format that a provider needs where the configuration says nothing of them."""
-    defaults: Mapping[str, JsonObject] = getattr(_load("provider", provider, PROVIDERS), "DEFAULTS", {})
-    return defaults.get(name, {})
+def _any_target(_: Target) -> None:
+    """Accept every target."""
+
+
+def _below_base_url(target: Target, endpoint: Endpoint) -> str:
+    return f"{target.base_url}/{endpoint}"
 
 
 def provider_named(name: str, client: UpstreamClient) -> Provider:
@@ -155,8 +189,7 @@ def provider_named(name: str, client: UpstreamClient) -> Provider:
     Raises:
         KeyError: no provider has this name; the message lists those that exist.
     """
-    module = cast("_ProviderModule", _load("provider", name, PROVIDERS))
-    return module.create(client)
+    return provider_entry(name).create(client)
 
 
 def probe_for(client: UpstreamClient) -> Callable[[Target], Awaitable[tuple[str, str]]]:

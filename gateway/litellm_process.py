@@ -39,6 +39,8 @@ _SET: Final[Mapping[str, str]] = {
     "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
     "AWS_EC2_METADATA_DISABLED": "true",
 }
+# What formats put into a request beside messages and tools.
+_FIELDS: Final[Mapping[str, frozenset[str]]] = {"cohere-documents": frozenset({"documents"})}
 
 
 def litellm_process(settings: Settings, environ: Mapping[str, str]) -> OnDemand | None:
@@ -65,7 +67,7 @@ def written(targets: Iterable[Target]) -> bytes:
             "embeddings": told.embeddings,
             "address": told.address,
             "credentials": {name: secret.reveal() for name, secret in told.credentials.items()},
-            "fields": sorted(target.extra_params),
+            "fields": sorted(target.extra_params | _FIELDS.get(target.format, frozenset())),
         }
         for target in targets
         if (told := target.translated) is not None

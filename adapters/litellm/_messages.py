@@ -63,13 +63,18 @@ def _check(message: JsonObject, path: str, role: str) -> None:
 
 
 def _check_call(value: JsonValue, path: str) -> None:
-    call = record(value, path, frozenset({"id", "type", "function"}))
+    call = record(value, path, frozenset({"id", "type", "function", "extra_content"}))
     text(call.get("id"), f"{path}.id")
     if call.get("type") != "function":
         raise wrong(f"{path}.type")
     function = record(call.get("function"), f"{path}.function", frozenset({"name", "arguments"}))
     text(function.get("name"), f"{path}.function.name")
     text(function.get("arguments"), f"{path}.function.arguments")
+    if "extra_content" in call:
+        # Where Gemini's signatures are in OpenAI's protocol.
+        of_google = record(call["extra_content"], f"{path}.extra_content", frozenset({"google"}))
+        google = record(of_google.get("google"), f"{path}.extra_content.google", frozenset({"thought_signature"}))
+        text(google.get("thought_signature"), f"{path}.extra_content.google.thought_signature")
 
 
 def _check_part(value: JsonValue, path: str, role: str) -> None:

@@ -5,12 +5,13 @@ seconds, and set so that it changes nothing it need not, keeps nothing, reports 
 """
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false, reportPrivateImportUsage=false, reportMissingTypeStubs=false
 
-import json
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Final, TypeAlias
+
+import orjson
 
 from adapters._refusal import Refused
 from adapters.litellm import cohere, gate
@@ -200,16 +201,27 @@ def _common(target: Target) -> dict[str, object]:
 
 
 def _as_content(message: JsonObject) -> JsonObject:
-    """A tool's result as an object that holds its text.
+    """A tool's result as an object that holds its text, unless the text is just what writing an object gives.
 
-    litellm would read a text that looks like JSON, and send what it understood of it: a number that does not fit, a key
-    that stands twice or an escaped token would arrive as something else than what was checked.
+    litellm would read any text that looks like JSON, and send what it understood of it: a number that does not fit, a
+    key that stands twice or an escaped token would arrive as something else than what was checked.
     """
     if message.get("role") != "tool":
         return message
     content = message["content"]
     parts = [content] if isinstance(content, str) else [str(part.get("text", "")) for part in _objects(content)]
-    return {**message, "content": json.dumps({"content": "".join(parts)}, ensure_ascii=False)}
+    text = "".join(parts)
+    if _is_plainly_an_object(text):
+        return {**message, "content": text}
+    return {**message, "content": orjson.dumps({"content": text}).decode()}
+
+
+def _is_plainly_an_object(text: str) -> bool:
+    try:
+        value: JsonValue = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return False
+    return isinstance(value, Mapping) and orjson.dumps(value) == text.encode()
 
 
 def _trial(target: Target) -> Asked:

@@ -27,6 +27,7 @@ class Place(StrEnum):
     USER = "user"
     ASSISTANT = "assistant"
     TOOL = "tool"
+    DOCUMENTS = "documents"
     TOOLS = "tools"  # their definitions
     ARGUMENTS = "arguments"  # of calls
     ELSEWHERE = "elsewhere"
@@ -38,6 +39,7 @@ _BY_KEY: Final[Mapping[str, Place]] = {
     "systeminstruction": Place.SYSTEM,
     "toolresult": Place.TOOL,
     "functionresponse": Place.TOOL,
+    "documents": Place.DOCUMENTS,
     "tools": Place.TOOLS,
 }
 _BY_ROLE: Final[Mapping[str, Place]] = {
@@ -50,17 +52,20 @@ _BY_ROLE: Final[Mapping[str, Place]] = {
 }
 _BY_TYPE: Final[Mapping[str, Place]] = {"tool_result": Place.TOOL}
 # What stands in these stays there, whatever its keys: they are an application's or a model's own.
-_SEALED: Final = frozenset({Place.TOOL, Place.TOOLS, Place.ARGUMENTS})
+_SEALED: Final = frozenset({Place.TOOL, Place.TOOLS, Place.ARGUMENTS, Place.DOCUMENTS})
+# Where a tool's result may stand as an object.
+_RESULTS: Final = frozenset({"json", "response"})
 _ARGUMENTS: Final = frozenset({"args", "arguments", "input"})
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What stands on the wire: texts by place, the keys beside users' texts, the calls' arguments, and all else."""
+    """What stands on the wire: texts by place, keys beside users' texts, objects in calls and results, and all else."""
 
     texts: Mapping[Place, set[str]] = field(default_factory=lambda: {place: set[str]() for place in Place})
     beside_users: set[str] = field(default_factory=set[str])
     arguments: set[bytes] = field(default_factory=set[bytes])
+    results: set[bytes] = field(default_factory=set[bytes])
     else_said: Said = field(default_factory=Said)
 
     def holds(self, text: str, place: Place) -> bool:
@@ -113,6 +118,8 @@ def _inside(value: JsonObject, place: Place, sent: Sent) -> Iterator[tuple[JsonV
                 sent.texts[place].add(key)  # a property's name
             case _:
                 pass
+        if place is Place.TOOL and key in _RESULTS and isinstance(inner, Mapping):
+            sent.results.add(_canonical(inner))
         if place is Place.ASSISTANT and key in _ARGUMENTS and isinstance(inner, Mapping):
             sent.arguments.add(_canonical(inner))
             yield inner, Place.ARGUMENTS
@@ -133,7 +140,10 @@ def check_chat(asked: JsonObject, body: JsonValue) -> None:
         function = tool.get("function")
         if isinstance(function, Mapping):
             _check_tool(function, f"tools[{index}].function", sent)
-    options = {name: value for name, value in asked.items() if name not in {"messages", "tools"}}
+    for index, document in enumerate(_objects(asked.get("documents"))):
+        for text in _texts_in(document):
+            _expect(text, Place.DOCUMENTS, f"documents[{index}]", sent)
+    options = {name: value for name, value in asked.items() if name not in {"messages", "tools", "documents"}}
     name = unsaid(options, sent.else_said)
     if name is not None:
         raise _lost(name)
@@ -149,7 +159,7 @@ def inputs_in(asked: JsonObject, body: JsonValue) -> frozenset[int]:
 def _check_message(message: JsonObject, path: str, sent: Sent) -> None:
     place = _BY_ROLE[str(message["role"])]
     content = message.get("content")
-    if isinstance(content, str):
+    if isinstance(content, str) and not (place is Place.TOOL and _is_an_object_of(content, sent)):
         _expect(content, place, f"{path}.content", sent)
     for index, part in enumerate(_objects(content)):
         _check_part(part, place, f"{path}.content[{index}]", sent)
@@ -161,6 +171,26 @@ def _check_message(message: JsonObject, path: str, sent: Sent) -> None:
     for index, call in enumerate(_objects(message.get("tool_calls"))):
         if isinstance(function := call.get("function"), Mapping):
             _check_call(function, f"{path}.tool_calls[{index}].function", sent)
+
+
+def _is_an_object_of(content: str, sent: Sent) -> bool:
+    """Whether a tool's result stands there as the object that its text says."""
+    try:
+        return bool(sent.results) and _canonical(orjson.loads(content)) in sent.results
+    except orjson.JSONDecodeError:
+        return False
+
+
+def _texts_in(value: JsonValue) -> Iterator[str]:
+    todo = [value]
+    while todo:
+        held = todo.pop()
+        if isinstance(held, str):
+            yield held
+        elif isinstance(held, Mapping):
+            todo.extend(held.values())
+        elif isinstance(held, list):
+            todo.extend(held)
 
 
 def _check_part(part: JsonObject, place: Place, path: str, sent: Sent) -> None:

@@ -5,8 +5,9 @@ target's and the gateway's own.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from typing import Final
 
 import orjson
@@ -21,13 +22,39 @@ from gateway.domain.errors import UpstreamError, UpstreamFailed, UpstreamGarbled
 from gateway.domain.exchange import Reply, StreamEvent
 from gateway.domain.jsonvalue import JsonValue
 from gateway.domain.ports import Call, UpstreamClient, UpstreamResponse
-from gateway.domain.target import Target
+from gateway.domain.target import Endpoint, Target
 
 _MAX_REPLY: Final = 64 * 1024 * 1024
 _MAX_REFUSAL: Final = 64 * 1024
 _DONE: Final = b"[DONE]"
 # How long to wait, after the last event, for the end of the body that lets the connection be used again.
 _GRACE_SECONDS: Final = 0.05
+
+
+def below_base_url(target: Target, endpoint: Endpoint) -> str:
+    """The address of a route as OpenAI itself has it."""
+    return f"{target.base_url}/{endpoint}"
+
+
+def as_bearer(target: Target) -> Mapping[str, str]:
+    """The headers that carry the target's credential, none where it has none."""
+    return {} if target.api_key is None else {"authorization": f"Bearer {target.api_key.reveal()}"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manner:
+    """What one vendor does its own way within the protocol.
+
+    ``url`` is where a route lies, ``credential`` makes the headers that carry the key. With ``late_endings`` a stream's
+    word on how a choice ended may still change until ``[DONE]``, without which the stream was cut short.
+    """
+
+    url: Callable[[Target, Endpoint], str] = below_base_url
+    credential: Callable[[Target], Mapping[str, str]] = as_bearer
+    late_endings: bool = False
+
+
+_OPENAI: Final = Manner()
 
 
 class OpenAiProvider:
@@ -37,8 +64,9 @@ class OpenAiProvider:
     sent to whatever listens at their base URL.
     """
 
-    def __init__(self, client: UpstreamClient, *, by_socket: str | None = None) -> None:
+    def __init__(self, client: UpstreamClient, *, manner: Manner = _OPENAI, by_socket: str | None = None) -> None:
         self._client = client
+        self._manner = manner
         self._by_socket = by_socket
 
     def serialise(self, call: Call) -> bytes:
@@ -64,7 +92,8 @@ class OpenAiProvider:
         target = call.target
         decoder = SseDecoder(target=target.id)
         asked = _asked(call)
-        reader = ChunkReader(target=target.id, endpoint=call.layout.endpoint, asked=asked)
+        late = self._manner.late_endings
+        reader = ChunkReader(target=target.id, endpoint=call.layout.endpoint, asked=asked, late_endings=late)
         async with self._open(call, "text/event-stream") as response:
             await _expect_success(response, target.id)
             _expect_events(response, target.id)
@@ -78,6 +107,8 @@ class OpenAiProvider:
                         return
                     for one in _read_event(event, reader, target.id):
                         yield one
+        if late:
+            raise reader.broken_off()
         # Some servers leave ``[DONE]`` out: without it every choice that was asked for must have come to its end.
         for last in reader.finish(choices=asked):
             yield last
@@ -91,25 +122,31 @@ class OpenAiProvider:
             )
         return self._client.request(
             "POST",
-            f"{target.base_url}/{call.layout.endpoint}",
+            self._manner.url(target, call.layout.endpoint),
             target=target.id,
-            headers=make_headers(target, accept, call.id, call.trace),
+            headers=make_headers(target, accept, call.id, call.trace, credential=self._manner.credential),
             body=serialise_body(call),
             timeouts=target.timeouts,
             socket=target.socket,
         )
 
 
-def make_headers(target: Target, accept: str, request_id: str, trace: str | None = None) -> dict[str, str]:
+def make_headers(
+    target: Target,
+    accept: str,
+    request_id: str,
+    trace: str | None = None,
+    *,
+    credential: Callable[[Target], Mapping[str, str]] = as_bearer,
+) -> dict[str, str]:
     """The request's headers; those that the target's configuration sets win."""
     headers = {
         "content-type": "application/json",
         "accept": accept,
         "accept-encoding": "identity",
         "user-agent": "splitgate",
+        **credential(target),
     }
-    if target.api_key is not None:
-        headers["authorization"] = f"Bearer {target.api_key.reveal()}"
     for name, value in target.headers.items():
         headers[name.lower()] = value
     headers["x-request-id"] = request_id

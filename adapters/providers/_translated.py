@@ -15,7 +15,7 @@ from gateway.domain.ports import Call, UpstreamClient
 from gateway.domain.target import Endpoint
 
 ENDPOINTS: Final = frozenset({Endpoint.CHAT})
-# Layouts of plain chat messages: the others use roles and fields that no vendor behind litellm has.
+# Layouts of plain chat messages: most others use roles and fields that no vendor behind litellm has.
 FORMATS: Final = frozenset({"plain", "spotlight", "tool-envelope"})
 # Some vendors refuse results of tools that were not declared, and litellm writes those results into the user's text.
 DEFAULTS: Final[Mapping[str, JsonObject]] = {"tool-envelope": {"declare_tool": True}}

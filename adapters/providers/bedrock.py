@@ -1,9 +1,13 @@
 """How is a model on Amazon Bedrock reached? By its Converse API, which the litellm process speaks."""
 
+from typing import Final
+
 from adapters.providers._translated import DEFAULTS, ENDPOINTS, FORMATS, TranslatedProvider
 from gateway.domain.ports import Provider, UpstreamClient
 
-__all__ = ["DEFAULTS", "ENDPOINTS", "FORMATS", "create"]
+__all__ = ["DEFAULTS", "ENDPOINTS", "FORMATS", "SETTINGS", "create"]
+
+SETTINGS: Final = frozenset({"credentials"})
 
 
 def create(client: UpstreamClient) -> Provider:

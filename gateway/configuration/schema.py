@@ -282,7 +282,7 @@ class TargetSection(Section):
         default=None, description="What the target is called in replies and logs; `MODEL/1`, `MODEL/2`, … if not given."
     )
     provider: str = Field(
-        description="`openai_compatible`; `bedrock` and `litellm` for other vendors (see `docs/vendors.md`); or "
+        description="`openai_compatible`, `azure`, `bedrock`, `litellm` for other vendors (`docs/vendors.md`), or "
         "`embedded` for the model that comes with Splitgate."
     )
     base_url: str | None = Field(
@@ -307,11 +307,21 @@ class TargetSection(Section):
     api_key: str | None = Field(
         default=None, description="The upstream's key, as `env:NAME` or `file:PATH`; never the key."
     )
+    auth: Literal["key", "bearer"] = Field(
+        default="key",
+        description="What `api_key` holds, for providers that tell the two apart (`azure`): the vendor's kind of key, "
+        "or a bearer token such as Microsoft Entra's.",
+    )
+    api_version: Annotated[str, Field(pattern=r"^[A-Za-z0-9.-]{1,40}$")] | None = Field(
+        default=None,
+        description="The version of the vendor's API, such as `2024-10-21`: for `azure` where the address does not end "
+        "in `/openai/v1`.",
+    )
     credentials: dict[str, str] = Field(
         default_factory=dict[str, str],
         description="`bedrock` and `litellm`: on whose account, beside or instead of `api_key`. `aws_region_name`, "
         "`aws_access_key_id`, `aws_secret_access_key`, `aws_session_token`, `aws_bedrock_runtime_endpoint`; "
-        "`vertex_project`, `vertex_location`, `vertex_credentials`; `api_version`. Keys as `env:NAME` or `file:PATH`, "
+        "`vertex_project`, `vertex_location`, `vertex_credentials`. Keys as `env:NAME` or `file:PATH`, "
         "names such as a region's as they are.",
     )
     headers: dict[str, str] = Field(

@@ -9,12 +9,10 @@ from adapters.registry import (
     FORMATS,
     PROVIDERS,
     FormatEntry,
-    defaults_of,
     family_for,
     format_named,
     is_trained,
-    speaks,
-    takes_of,
+    provider_entry,
 )
 from gateway.configuration import translated
 from gateway.configuration.address import check_address
@@ -32,6 +30,8 @@ EMBEDDED_MODEL: Final = "smollm2-135m-instruct"
 # The child process answers on a Unix socket, whose path the supervisor knows: this host is never resolved.
 EMBEDDED_URL: Final = "http://embedded.invalid/v1"
 
+# Keys that mean something to some providers alone, which say so.
+_OF_SOME_PROVIDERS: Final = ("auth", "api_version", "credentials")
 _EMBEDDED_REFUSES: Final = ("base_url", "socket", "model", "api_key", "headers", "trained", "render_probe")
 _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 _CREDENTIAL_HEADERS: Final = frozenset(
@@ -64,22 +64,27 @@ def build_target(
         _refuse_for_embedded(section, loc, report)
     else:
         _require_address(section, loc, report)
-    if section.credentials and section.provider in PROVIDERS and section.provider not in translated.PROVIDERS:
-        report.add((*loc, "credentials"), f"`credentials` mean nothing to the provider {section.provider}", at_key=True)
+    _refuse_foreign(section, loc, report)
     _check_headers(section, loc, report)
     _check_extra_params(section, loc, report)
     entry = _format(section, loc, report)
-    if entry is not None and section.provider in PROVIDERS and not speaks(section.provider, section.format):
-        report.add((*loc, "format"), f"provider {section.provider} does not speak what {section.format} lays out")
     if report.count > before or entry is None:
         return None
-    return _target(section, default_id, entry, key, told)
+    target = _target(section, default_id, entry, key, told)
+    try:
+        provider_entry(section.provider).check_target(target)
+    except ValueError as error:
+        name, _, wrong = str(error).partition(": ")
+        report.add((*loc, name), f"`{name}` {wrong}")
+        return None
+    return target
 
 
 def _target(
     section: TargetSection, default_id: str, entry: FormatEntry, key: Secret | None, told: Translated | None
 ) -> Target:
     embedded = section.provider == "embedded"
+    provider = provider_entry(section.provider)
     model = EMBEDDED_MODEL if embedded else section.model or ""
     # The embedded model was never trained to tell data apart: `wrapped` whatever its layout.
     best = min(entry.best, Isolation.WRAPPED) if embedded else entry.best
@@ -101,13 +106,15 @@ def _target(
         unproven=entry.unproven,
         api_key=key,
         socket=section.socket,
-        format_options={**defaults_of(section.provider, section.format), **_json(section.format_options)},
-        extra_params=frozenset(section.extra_params) | takes_of(section.provider),
+        format_options={**provider.defaults.get(section.format, {}), **_json(section.format_options)},
+        extra_params=frozenset(section.extra_params) | provider.takes,
         reserved_tokens=section.reserved_tokens,
         headers={name.lower(): value for name, value in section.headers.items()},
         timeouts=Timeouts(**section.timeouts.model_dump()),
         needs_probe=credited.needs_probe,
         assumed=credited.assumed,
+        auth=section.auth,
+        api_version=section.api_version,
         translated=told,
     )
 
@@ -131,6 +138,17 @@ def _refuse_for_embedded(section: TargetSection, loc: Loc, report: Report) -> No
     for name in _EMBEDDED_REFUSES:
         if name in section.model_fields_set:
             report.add((*loc, name), f"`{name}` means nothing to the embedded provider; remove it", at_key=True)
+
+
+def _refuse_foreign(section: TargetSection, loc: Loc, report: Report) -> None:
+    if section.provider not in PROVIDERS:
+        return
+    known = provider_entry(section.provider).settings
+    for name in _OF_SOME_PROVIDERS:
+        if name in section.model_fields_set and name not in known:
+            report.add(
+                (*loc, name), f"`{name}` means nothing to the provider `{section.provider}`; remove it", at_key=True
+            )
 
 
 def _require_address(section: TargetSection, loc: Loc, report: Report) -> None:
@@ -184,4 +202,16 @@ def _format(section: TargetSection, loc: Loc, report: Report) -> FormatEntry | N
         entry.check_settings(_json(section.format_options))
     except ValueError as error:
         report.add((*loc, "format_options"), f"`format_options` of {section.format}: {error}", at_key=True)
+    if section.provider in PROVIDERS:
+        _check_spoken(section, loc, report)
     return entry
+
+
+def _check_spoken(section: TargetSection, loc: Loc, report: Report) -> None:
+    speaks = provider_entry(section.provider).speaks
+    if not speaks(section.format):
+        fitting = ", ".join([name for name in FORMATS if speaks(name)])
+        report.add(
+            (*loc, "format"),
+            f"the provider `{section.provider}` does not speak what `{section.format}` lays out; it takes {fitting}",
+        )

@@ -5,7 +5,6 @@ many more, some of which would send a call elsewhere or read files.
 """
 
 import re
-from collections.abc import Mapping
 from importlib.util import find_spec
 from typing import Final
 
@@ -22,7 +21,7 @@ URL: Final = "http://litellm.invalid/v1"
 
 _SECRETS: Final = frozenset({"aws_access_key_id", "aws_secret_access_key", "aws_session_token", "vertex_credentials"})
 _ENDPOINT: Final = "aws_bedrock_runtime_endpoint"
-_PLAIN: Final = frozenset({_ENDPOINT, "api_version", "aws_region_name", "vertex_location", "vertex_project"})
+_PLAIN: Final = frozenset({_ENDPOINT, "aws_region_name", "vertex_location", "vertex_project"})
 _AWS: Final = frozenset({name for name in _SECRETS | _PLAIN if name.startswith("aws_")})
 # Credentials that are no word but a whole JSON text.
 _TEXTS: Final = frozenset({"vertex_credentials"})
@@ -60,12 +59,16 @@ def build_translated(
         _check_account(section, loc, report)
     if report.count > before:
         return None
+    if key is not None:
+        given["api_key"] = key
+    if section.api_version is not None:
+        given["api_version"] = Secret(section.api_version)
     model = section.model or ""
     return Translated(
         model=f"bedrock/converse/{model}" if bedrock else model,
         embeddings=f"bedrock/{model}" if bedrock else model,
         address=section.base_url and section.base_url.rstrip("/"),
-        credentials=given if key is None else {**given, "api_key": key},
+        credentials=given,
     )
 
 
@@ -89,7 +92,7 @@ def _check_model(section: TargetSection, loc: Loc, report: Report) -> None:
         report.add(where, "must be litellm's name for the model, VENDOR/MODEL, such as gemini/gemini-2.5-pro")
 
 
-def _credentials(section: TargetSection, loc: Loc, report: Report, surroundings: Surroundings) -> Mapping[str, Secret]:
+def _credentials(section: TargetSection, loc: Loc, report: Report, surroundings: Surroundings) -> dict[str, Secret]:
     found: dict[str, Secret] = {}
     known = _AWS if section.provider == "bedrock" else _SECRETS | _PLAIN
     for name, value in section.credentials.items():

@@ -1,79 +1,28 @@
 """What becomes of each field of an OpenAI chat request?
 
 One table, compared by a test with the official SDK's own types: a field that the SDK learns fails the test until it
-stands here. ``pass``: checked, then sent upstream as it is. ``map``: read into the request's own terms. ``refuse``: the
-reason says what to do instead. A field that is not in the table is unknown: it goes to ``Options.extra``, which the
-router sends only to a target whose configuration names it. A null means that the field is not set, as in the SDK.
+stands here. ``_openai_fields.py`` says what the rows mean.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 
-from gateway.dialects._checks import (
-    Check,
-    boolean,
-    integer,
-    items,
-    members,
-    name,
-    number,
-    one_of,
-    record,
-    short_string,
-    stop,
-    string,
-    wrong,
+from gateway.dialects._checks import boolean, integer, items, members, name, number, one_of, record, stop, string, wrong
+from gateway.dialects._fields import Field, mapped, passed, refused
+from gateway.dialects._openai_fields import (
+    EFFORT,
+    FORMAT_TYPE,
+    LABEL,
+    RETENTION,
+    TIER,
+    TOKENS,
+    VERBOSITY,
+    cache_options,
+    json_schema,
+    metadata,
 )
-from gateway.dialects._forbidden import refuse_redirects
-from gateway.domain.errors import ContentByReference, InvalidField, RequestError
+from gateway.domain.errors import ContentByReference
 from gateway.domain.jsonvalue import JsonObject, JsonValue
-
-
-class Treatment(StrEnum):
-    """What is done with a field."""
-
-    PASSED = "pass"
-    MAPPED = "map"
-    REFUSED = "refuse"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Field:
-    """One row: ``check`` serves passed fields, ``error`` refused ones; ``why`` tells the reader, or the client."""
-
-    treatment: Treatment
-    why: str
-    check: Check = string
-    error: type[RequestError] = InvalidField
-
-
-def _pass(check: Check, why: str) -> Field:
-    return Field(treatment=Treatment.PASSED, why=why, check=check)
-
-
-def _map(why: str) -> Field:
-    return Field(treatment=Treatment.MAPPED, why=why)
-
-
-def _refuse(why: str, error: type[RequestError] = InvalidField) -> Field:
-    return Field(treatment=Treatment.REFUSED, why=why, error=error)
-
-
-def refusal(field: Field, path: str) -> RequestError:
-    """The error for a refused field."""
-    return field.error(f"{path} is not supported: {field.why}.", param=path)
-
-
-def _metadata(value: JsonValue, path: str) -> JsonValue:
-    found = members(value, path)
-    refuse_redirects(found, path)
-    if len(found) > 16 or any(
-        len(key) > 64 or not isinstance(held, str) or len(held) > 512 for key, held in found.items()
-    ):
-        raise wrong(path, "map at most 16 keys of up to 64 characters to strings of up to 512")
-    return found
 
 
 def _logit_bias(value: JsonValue, path: str) -> JsonValue:
@@ -104,20 +53,12 @@ def _prediction(value: JsonValue, path: str) -> JsonValue:
 
 
 def _response_format(value: JsonValue, path: str) -> JsonValue:
-    kind = _FORMAT_TYPE(members(value, path).get("type"), f"{path}.type")
+    kind = FORMAT_TYPE(members(value, path).get("type"), f"{path}.type")
     if kind == "json_schema":
-        _json_schema(record(value, path, ("type", "json_schema")).get("json_schema"), f"{path}.json_schema")
+        json_schema(record(value, path, ("type", "json_schema")).get("json_schema"), f"{path}.json_schema")
     else:
         record(value, path, ("type",))
     return value
-
-
-def _json_schema(value: JsonValue, path: str) -> None:
-    found = record(value, path, ("name", "description", "schema", "strict"))
-    name(found.get("name"), f"{path}.name")
-    for key, check in (("description", string), ("schema", members), ("strict", boolean)):
-        if found.get(key) is not None:
-            check(found[key], f"{path}.{key}")
 
 
 def _moderation(value: JsonValue, path: str) -> JsonValue:
@@ -132,77 +73,59 @@ def _moderation(value: JsonValue, path: str) -> JsonValue:
     return found
 
 
-def _cache_options(value: JsonValue, path: str) -> JsonValue:
-    for key, held in record(value, path, ("mode", "ttl")).items():
-        (_CACHE_MODE if key == "mode" else _CACHE_TTL)(held, f"{path}.{key}")
-    return value
-
-
 _BIAS: Final = number(-100, 100)
 _TEXT_TYPE: Final = one_of("text")
 _PREDICTION_TYPE: Final = one_of("content")
-_FORMAT_TYPE: Final = one_of("text", "json_object", "json_schema")
 _MODERATION_MODE: Final = one_of("score", "block")
-_CACHE_MODE: Final = one_of("implicit", "explicit")
-_CACHE_TTL: Final = one_of("30m")
-_TOKENS: Final = integer(1, 2**31 - 1)
 _PENALTY: Final = number(-2, 2)
-_LABEL: Final = short_string(512)
 
 FIELDS: Final[Mapping[str, Field]] = {
-    "messages": _map("the turns"),
-    "model": _map("the name in the configuration; the upstream's own name goes upstream"),
-    "stream": _map("whether the reply is written as events"),
-    "stream_options": _map("include_usage decides on the last chunk; the gateway pads no chunks"),
-    "tools": _map("function definitions"),
-    "tool_choice": _map("checked against the tools, then passed"),
-    "temperature": _pass(number(0, 2), "sampling"),
-    "top_p": _pass(number(0, 1), "sampling"),
-    "frequency_penalty": _pass(_PENALTY, "sampling"),
-    "presence_penalty": _pass(_PENALTY, "sampling"),
-    "logit_bias": _pass(_logit_bias, "sampling, by token id"),
-    "seed": _pass(integer(-(2**63), 2**63 - 1), "sampling"),
-    "n": _pass(integer(1, 128), "each choice is guarded on its own"),
-    "max_tokens": _pass(_TOKENS, "length"),
-    "max_completion_tokens": _pass(_TOKENS, "length"),
-    "stop": _pass(stop, "length"),
-    "logprobs": _pass(boolean, "says more of the same answer"),
-    "top_logprobs": _pass(integer(0, 20), "says more of the same answer"),
-    "response_format": _pass(_response_format, "constrains the answer; see the rule for schemas in formats.md"),
-    "parallel_tool_calls": _pass(boolean, "constrains the answer"),
-    "reasoning_effort": _pass(one_of("none", "minimal", "low", "medium", "high", "xhigh", "max"), "effort"),
-    "verbosity": _pass(one_of("low", "medium", "high"), "length in words"),
-    "modalities": _pass(_modalities, "text alone can be inspected"),
-    "prediction": _pass(_prediction, "a guess at the answer: the model checks it against its own, it steers nothing"),
-    "metadata": _pass(_metadata, "labels for the provider's records; never part of the prompt"),
-    "store": _pass(
+    "messages": mapped("the turns"),
+    "model": mapped("the name in the configuration; the upstream's own name goes upstream"),
+    "stream": mapped("whether the reply is written as events"),
+    "stream_options": mapped("include_usage decides on the last chunk; the gateway pads no chunks"),
+    "tools": mapped("function definitions"),
+    "tool_choice": mapped("checked against the tools, then passed"),
+    "temperature": passed(number(0, 2), "sampling"),
+    "top_p": passed(number(0, 1), "sampling"),
+    "frequency_penalty": passed(_PENALTY, "sampling"),
+    "presence_penalty": passed(_PENALTY, "sampling"),
+    "logit_bias": passed(_logit_bias, "sampling, by token id"),
+    "seed": passed(integer(-(2**63), 2**63 - 1), "sampling"),
+    "n": passed(integer(1, 128), "each choice is guarded on its own"),
+    "max_tokens": passed(TOKENS, "length"),
+    "max_completion_tokens": passed(TOKENS, "length"),
+    "stop": passed(stop, "length"),
+    "logprobs": passed(boolean, "says more of the same answer"),
+    "top_logprobs": passed(integer(0, 20), "says more of the same answer"),
+    "response_format": passed(_response_format, "constrains the answer; see the rule for schemas in formats.md"),
+    "parallel_tool_calls": passed(boolean, "constrains the answer"),
+    "reasoning_effort": passed(EFFORT, "effort"),
+    "verbosity": passed(VERBOSITY, "length in words"),
+    "modalities": passed(_modalities, "text alone can be inspected"),
+    "prediction": passed(_prediction, "a guess at the answer: the model checks it against its own, it steers nothing"),
+    "metadata": passed(metadata, "labels for the provider's records; never part of the prompt"),
+    "store": passed(
         boolean, "the provider's own records, on the operator's account; storing makes nothing readable here"
     ),
-    "user": _pass(_LABEL, "names the end user to the provider"),
-    "safety_identifier": _pass(_LABEL, "names the end user to the provider"),
-    "prompt_cache_key": _pass(_LABEL, "routing to a warm cache"),
-    "prompt_cache_options": _pass(_cache_options, "caching by prefix"),
-    "prompt_cache_retention": _pass(one_of("in_memory", "24h"), "caching by prefix"),
-    "service_tier": _pass(one_of("auto", "default", "flex", "scale", "priority", "fast"), "speed and price"),
-    "moderation": _pass(_moderation, "a check on the provider's side, beside ours"),
-    "audio": _refuse("the gateway cannot inspect spoken answers; leave audio and modalities out"),
-    "functions": _refuse("it is deprecated, and answers to it have another shape; use tools"),
-    "function_call": _refuse("it is deprecated, and answers to it have another shape; use tool_choice"),
-    "web_search_options": _refuse(
+    "user": passed(LABEL, "names the end user to the provider"),
+    "safety_identifier": passed(LABEL, "names the end user to the provider"),
+    "prompt_cache_key": passed(LABEL, "routing to a warm cache"),
+    "prompt_cache_options": passed(cache_options, "caching by prefix"),
+    "prompt_cache_retention": passed(RETENTION, "caching by prefix"),
+    "service_tier": passed(TIER, "speed and price"),
+    "moderation": passed(_moderation, "a check on the provider's side, beside ours"),
+    "audio": refused("the gateway cannot inspect spoken answers; leave audio and modalities out"),
+    "functions": refused("it is deprecated, and answers to it have another shape; use tools"),
+    "function_call": refused("it is deprecated, and answers to it have another shape; use tool_choice"),
+    "web_search_options": refused(
         "the provider would put pages into the prompt that the gateway cannot see; search with a function of your own",
         ContentByReference,
     ),
-    "data": _map("Splitgate's own: data segments, placed after the last user message"),
-    "min_isolation": _map("Splitgate's own: the floor of this request"),
-    "subject": _map("Splitgate's own: the person whom the request is about, for the audit alone"),
+    "data": mapped("Splitgate's own: data segments, placed after the last user message"),
+    "min_isolation": mapped("Splitgate's own: the floor of this request"),
+    "subject": mapped("Splitgate's own: the person whom the request is about, for the audit alone"),
 }
-
-# Fields of other vendors that would bring in content which the gateway cannot see.
-REFERENCES: Final = frozenset({
-    "previous_response_id", "conversation", "mcp_servers", "plugins", "search_parameters", "enable_search",
-    "web_search", "tool_resources", "file_ids", "vector_store_ids", "container", "data_sources", "knowledge_bases",
-    "connectors", "search_settings", "assistant_id", "thread_id", "agent_id", "context",
-})  # fmt: skip
 
 
 def check_together(values: JsonObject) -> None:

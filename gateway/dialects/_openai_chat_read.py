@@ -15,18 +15,18 @@ from gateway.dialects._checks import (
     model_name,
     name,
     optional_name,
-    optional_subject,
     record,
     string,
     tool_name,
     wrong,
 )
-from gateway.dialects._forbidden import forbidden, is_forbidden_field, refuse_fields, unknown
-from gateway.dialects._media import by_reference
-from gateway.dialects._openai_chat_fields import FIELDS, REFERENCES, Treatment, check_together, refusal
-from gateway.dialects._openai_chat_parts import annotations, content, said_again, spoken
-from gateway.dialects._paths import shown
-from gateway.dialects._segments import bounded, data_parts, refuse_repeated_ids
+from gateway.dialects._fields import sort
+from gateway.dialects._forbidden import unknown
+from gateway.dialects._openai_chat_fields import FIELDS, check_together
+from gateway.dialects._openai_chat_parts import content, said_again, spoken
+from gateway.dialects._openai_fields import streaming, subject_of
+from gateway.dialects._openai_parts import annotations
+from gateway.dialects._segments import bounded, place_data, refuse_repeated_ids
 from gateway.dialects._tools import chat_tool_choice, chat_tools, check_function_type
 from gateway.domain.jsonvalue import JsonObject, JsonValue
 from gateway.domain.prompt import Tool, ToolCall
@@ -43,6 +43,8 @@ from gateway.domain.request import (
 
 NAME: Final = "openai_chat"
 
+_STREAM_OPTIONS: Final = frozenset({"include_usage", "include_obfuscation"})
+
 _Fields = dict[str, JsonValue]
 
 
@@ -52,11 +54,13 @@ def read(body: JsonObject) -> ClientRequest:
     Raises:
         RequestError: a field is missing, unknown, forbidden or wrong; ``param`` is its path.
     """
-    values, extra = _sort(body)
+    values, extra = sort(body, FIELDS)
+    check_together(values)
     tools = _tools(body)
     if body.get("tool_choice") is not None:
         values["tool_choice"] = chat_tool_choice(body["tool_choice"], "tool_choice", tools)
-    stream, include_usage = _streaming(body)
+    stream, options = streaming(body, _STREAM_OPTIONS)
+    include_usage = flag(options.get("include_usage"), "stream_options.include_usage")
     return bounded(
         ClientRequest(
             dialect=NAME,
@@ -65,70 +69,14 @@ def read(body: JsonObject) -> ClientRequest:
             tools=tools,
             options=Options(stream=stream, include_usage=include_usage, values=values, extra=extra),
             min_isolation=isolation(body.get("min_isolation"), "min_isolation"),
-            subject=_subject(body, values),
+            subject=subject_of(body, values),
         )
     )
-
-
-def _subject(body: JsonObject, values: JsonObject) -> str | None:
-    """Whom the request is about: as said for the audit, else as said to the provider of its end user."""
-    given = optional_subject(body.get("subject"), "subject")
-    metadata = values.get("metadata")
-    named = (
-        given,
-        values.get("safety_identifier"),
-        values.get("user"),
-        metadata.get("user_id") if isinstance(metadata, dict) else None,
-    )
-    return next((name for name in named if isinstance(name, str) and name), None)
-
-
-def _sort(body: JsonObject) -> tuple[_Fields, _Fields]:
-    """Checked fields, and unknown ones."""
-    values: _Fields = {}
-    extra: _Fields = {}
-    for key, value in body.items():
-        field = FIELDS.get(key)
-        if field is None:
-            extra[_unknown_field(key, value)] = value
-        elif value is None or field.treatment is Treatment.MAPPED:
-            continue
-        elif field.treatment is Treatment.PASSED:
-            values[key] = field.check(value, key)
-        else:
-            raise refusal(field, key)
-    check_together(values)
-    return values, extra
-
-
-def _unknown_field(key: str, value: JsonValue) -> str:
-    if is_forbidden_field(key):
-        raise forbidden(shown(key))
-    if key in REFERENCES:
-        raise by_reference(key)
-    if shown(key) != key:
-        raise unknown(key, "")
-    refuse_fields(value, key)
-    return key
 
 
 def _tools(body: JsonObject) -> tuple[Tool, ...]:
     tools = body.get("tools")
     return () if tools is None else chat_tools(tools, "tools")
-
-
-def _streaming(body: JsonObject) -> tuple[bool, bool]:
-    """Whether to stream, and whether to report usage at its end."""
-    stream = flag(body.get("stream"), "stream")
-    value = body.get("stream_options")
-    if value is None:
-        return stream, False
-    if not stream:
-        raise wrong("stream_options", "be left out unless stream is true")
-    options = record(value, "stream_options", ("include_usage", "include_obfuscation"))
-    if flag(options.get("include_obfuscation"), "stream_options.include_obfuscation"):
-        raise wrong("stream_options.include_obfuscation", "be false: the gateway pads no chunks")
-    return stream, flag(options.get("include_usage"), "stream_options.include_usage")
 
 
 def _messages(body: JsonObject) -> tuple[Message, ...]:
@@ -138,18 +86,9 @@ def _messages(body: JsonObject) -> tuple[Message, ...]:
     if len(listed) > MOST_SEGMENTS:
         raise wrong("messages", f"hold at most {MOST_SEGMENTS} messages")
     messages = [_message(value, f"messages[{i}]") for i, value in enumerate(listed)]
-    data = body.get("data")
-    if data is not None:
-        _place(messages, Message(role=Role.INPUT, parts=data_parts(data, "data"), path="data"))
+    place_data(messages, body.get("data"))
     refuse_repeated_ids(messages)
     return tuple(messages)
-
-
-def _place(messages: list[Message], data: Message) -> None:
-    """Put top-level data after the last user message: it belongs to that turn, and tool results follow it."""
-    if data.parts:
-        last = max((i for i, message in enumerate(messages) if message.role is Role.USER), default=len(messages) - 1)
-        messages.insert(last + 1, data)
 
 
 def _message(value: JsonValue, path: str) -> Message:

@@ -10,7 +10,9 @@ from typing import Final, assert_never
 import orjson
 
 from gateway.dialects import _sse
-from gateway.domain.errors import GatewayError, UpstreamGarbled, upstream_reason
+from gateway.dialects._instead import CUT_SHORT, waiting
+from gateway.dialects._openai_errors import error_object
+from gateway.domain.errors import GatewayError, UpstreamGarbled
 from gateway.domain.exchange import (
     ApprovalPending,
     Choice,
@@ -58,23 +60,6 @@ def write_held(pending: ApprovalPending, handling: Handling) -> bytes:
     return write(Reply(id="", model=handling.model, created=handling.created, choices=(choice,)), handling)
 
 
-def error_body(error: GatewayError, status: int) -> bytes:
-    """OpenAI's error object."""
-    return orjson.dumps(_error(error, status))
-
-
-def _error(error: GatewayError, status: int) -> JsonObject:
-    # Applications branch on the provider's own code, such as ``context_length_exceeded``.
-    code = upstream_reason(error) or error.code
-    return {"error": {"message": error.message, "type": _error_type(status), "param": error.param, "code": code}}
-
-
-def _error_type(status: int) -> str:
-    if status == 429:
-        return "rate_limit_error"
-    return "invalid_request_error" if status < 500 else "server_error"
-
-
 def _taken(extra: JsonObject, names: Sequence[str]) -> JsonObject:
     return {name: extra[name] for name in names if name in extra}
 
@@ -96,14 +81,6 @@ def _choice(choice: Choice) -> JsonObject:
         "logprobs": choice.logprobs,
         "finish_reason": choice.finish_reason,
     }
-
-
-def waiting(pending: ApprovalPending) -> str:
-    """The words that a client of this dialect gets in place of an answer that waits for approval."""
-    return (
-        f"[This answer waits for an approver. Approval {pending.approval}: once it is approved, "
-        f"GET /v1/approvals/{pending.approval} hands the answer out, once.]"
-    )
 
 
 def _tool_call(call: ToolCall) -> JsonObject:
@@ -202,7 +179,7 @@ class StreamWriter:
     def finish(self) -> bytes:
         """The end of a stream whose choices all finished; of any other, an error event."""
         if not self._finished or self._finished != self._open:
-            return self.fail(UpstreamGarbled(_CUT_SHORT, target=self._handling.target), 502)
+            return self.fail(UpstreamGarbled(CUT_SHORT, target=self._handling.target), 502)
         late = b""
         if self._late:
             late = self._head + b"]," + orjson.dumps(self._late)[1:-1] + self._tail[2:]
@@ -212,10 +189,7 @@ class StreamWriter:
 
     def fail(self, error: GatewayError, status: int) -> bytes:
         """The last event of a stream that cannot be brought to its end: neither a finish nor ``[DONE]`` follows."""
-        return _sse.message(_error(error, status))
-
-
-_CUT_SHORT: Final = "The model's answer broke off before its end: send the request again."
+        return _sse.message({"error": error_object(error, status)})
 
 
 def _call_start(event: ToolCallStarted) -> bytes:

@@ -19,6 +19,7 @@ from gateway.domain.request import (
     MediaPart,
     Message,
     RefusalPart,
+    Role,
 )
 
 _DATA: Final = frozenset({"type", "id", "origin", "text", "subject"})
@@ -69,6 +70,14 @@ def _image(value: JsonValue, path: str) -> MediaPart:
         origin=optional_name(found.get("origin"), f"{path}.origin"),
         subject=optional_subject(found.get("subject"), f"{path}.subject"),
     )
+
+
+def place_data(messages: list[Message], value: JsonValue) -> None:
+    """Put top-level ``data`` after the last user message: it belongs to that turn, and tool results follow it."""
+    parts = () if value is None else data_parts(value, "data")
+    if parts:
+        last = max((i for i, message in enumerate(messages) if message.role is Role.USER), default=len(messages) - 1)
+        messages.insert(last + 1, Message(role=Role.INPUT, parts=parts, path="data"))
 
 
 def trust_label(value: JsonValue, path: str) -> Trust | None:

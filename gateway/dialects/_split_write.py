@@ -6,11 +6,12 @@ and data apart. Events are ``start``, then ``text``, ``reasoning``, ``refusal``,
 """
 
 from dataclasses import replace
-from typing import Final, assert_never
+from typing import assert_never
 
 import orjson
 
 from gateway.dialects import _sse
+from gateway.dialects._instead import CUT_SHORT
 from gateway.domain.errors import GatewayError, UpstreamGarbled, blocking_rules, upstream_reason
 from gateway.domain.exchange import (
     AppliedRevision,
@@ -182,7 +183,7 @@ class StreamWriter:
     def finish(self) -> bytes:
         """The end of a stream that finished; of any other, an error event."""
         if self._reason is None:
-            return self.fail(UpstreamGarbled(_CUT_SHORT, target=self._handling.target), 502)
+            return self.fail(UpstreamGarbled(CUT_SHORT, target=self._handling.target), 502)
         ending: JsonObject = {
             "finish_reason": self._reason,
             "usage": _usage(self._usage),
@@ -193,6 +194,3 @@ class StreamWriter:
     def fail(self, error: GatewayError, status: int) -> bytes:
         """The last event of a stream that cannot be brought to its end."""
         return _sse.event("error", _problem(error, status))
-
-
-_CUT_SHORT: Final = "The model's answer broke off before its end: send the request again."

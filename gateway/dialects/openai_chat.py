@@ -5,6 +5,7 @@ fields ``data`` and ``min_isolation`` added. The dialect's parts are put togethe
 """
 
 from gateway.dialects._openai_chat_read import NAME, read
-from gateway.dialects._openai_chat_write import StreamWriter, error_body, write, write_held
+from gateway.dialects._openai_chat_write import StreamWriter, write, write_held
+from gateway.dialects._openai_errors import error_body
 
 __all__ = ["NAME", "StreamWriter", "error_body", "read", "write", "write_held"]

@@ -5,7 +5,8 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from gateway.dialects._openai_chat_fields import FIELDS, REFERENCES
+from gateway.dialects._fields import REFERENCES
+from gateway.dialects._openai_chat_fields import FIELDS
 from gateway.domain.errors import ConfigError, GatewayError, RequestError, UpstreamError
 from gateway.web.problems import STATUS
 

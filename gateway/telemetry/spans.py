@@ -17,7 +17,12 @@ Conventions: TypeAlias = Literal["1.36", "1.37"]
 Attributes: TypeAlias = dict[str, str | int | tuple[str, ...]]
 
 # By what name the conventions know who serves the model: what speaks OpenAI's API goes for OpenAI.
-_PROVIDERS: Final = {"openai_compatible": "openai", "embedded": "splitgate", "bedrock": "aws.bedrock"}
+_PROVIDERS: Final = {
+    "azure": "azure.ai.openai",
+    "bedrock": "aws.bedrock",
+    "embedded": "splitgate",
+    "openai_compatible": "openai",
+}
 # The same for the vendors that litellm calls, where its name for one is another.
 _VENDORS: Final = {
     "cohere_chat": "cohere",

@@ -138,6 +138,46 @@ def test_an_upstream_needs_an_address_and_a_model(target_problem: Message, name:
     assert target_problem(f"{name}: null").startswith(f"the key `{name}` is missing here")
 
 
+AZURE = 'provider: azure\nbase_url: "https://r.openai.azure.com{path}"'
+
+
+def test_an_azure_target_may_have_either_address(target_of: SettingsOf) -> None:
+    (target,) = target_of(AZURE.format(path="/openai/v1/")).models["m"].targets
+    assert (target.base_url, target.auth, target.api_version) == ("https://r.openai.azure.com/openai/v1", "key", None)
+    (target,) = target_of(AZURE.format(path="") + "\napi_version: 2024-10-21\nauth: bearer").models["m"].targets
+    assert (target.base_url, target.auth, target.api_version) == ("https://r.openai.azure.com", "bearer", "2024-10-21")
+
+
+@pytest.mark.parametrize(
+    ("path", "more", "fault"),
+    [
+        ("", "", "`api_version` is missing here; add one, such as 2024-10-21, or end base_url in /openai/v1"),
+        ("/openai", "\napi_version: 2024-10-21", "`base_url` must end in /openai/v1, or before /openai: "),
+        (
+            "/openai/deployments/m",
+            "\napi_version: 2024-10-21",
+            "`base_url` must end in /openai/v1, or before /openai: ",
+        ),
+        ("", "\napi_version: 2024-10-21&a=b", "`models.m.targets[0].api_version` "),
+        ("", "\napi_version: 2024-10-21\nauth: entra", "`models.m.targets[0].auth` must be 'key' or 'bearer'"),
+    ],
+)
+def test_an_azure_target_that_could_not_be_reached_is_refused(
+    target_problem: Message, path: str, more: str, fault: str
+) -> None:
+    assert target_problem(AZURE.format(path=path) + more).startswith(fault)
+
+
+@pytest.mark.parametrize("setting", ["api_version: 2024-10-21", "auth: bearer"])
+def test_a_setting_of_another_provider_is_refused(
+    target_problem: Message, problems_of: Callable[..., object], setting: str
+) -> None:
+    name = setting.partition(":")[0]
+    assert target_problem(setting) == f"`{name}` means nothing to the provider `openai_compatible`; remove it"
+    found = problems_of(f"models: {{m: {{targets: [{{provider: embedded, {setting}}}]}}}}")
+    assert f"`{name}` means nothing to the provider `embedded`" in str(found)
+
+
 @pytest.mark.parametrize(
     ("headers", "fault"),
     [
@@ -163,7 +203,10 @@ def test_extra_params_cannot_open_what_clients_may_never_set(target_problem: Mes
     ("more", "fault"),
     [
         ("provider: openai_compatibel", "no provider is called `openai_compatibel`; did you mean `openai_compatible`?"),
-        ("provider: zzz", "no provider is called `zzz`; there are embedded, openai_compatible"),
+        (
+            "provider: zzz",
+            "no provider is called `zzz`; there are azure, bedrock, embedded, litellm, openai_compatible",
+        ),
         ("format: secalgn", "no format is called `secalgn`; did you mean `secalign`?"),
         ("family: lama3", "no family is called `lama3`; did you mean `llama3`?"),
     ],

@@ -8,7 +8,8 @@ from openai.types.chat import completion_create_params as sdk
 from pydantic import TypeAdapter, ValidationError
 
 from gateway.dialects import openai_chat
-from gateway.dialects._openai_chat_fields import FIELDS, REFERENCES, Treatment
+from gateway.dialects._fields import REFERENCES, Treatment
+from gateway.dialects._openai_chat_fields import FIELDS
 from gateway.dialects.body import is_forbidden_field
 from gateway.domain.errors import ContentByReference, InvalidField, RequestError
 from gateway.domain.jsonvalue import JsonValue

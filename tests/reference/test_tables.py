@@ -3,7 +3,8 @@ from itertools import pairwise
 
 import pytest
 
-from gateway.dialects._openai_chat_fields import FIELDS, REFERENCES
+from gateway.dialects._fields import REFERENCES
+from gateway.dialects._openai_chat_fields import FIELDS
 from gateway.domain import errors as domain
 from gateway.domain.errors import GatewayError, RequestError
 from gateway.reference.tables import errors, fields

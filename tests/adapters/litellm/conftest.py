@@ -29,10 +29,13 @@ class Process:
 
 @pytest.fixture(scope="session")
 def launch(tmp_path_factory: pytest.TempPathFactory, vendor_url: str) -> Iterator[Callable[..., Process]]:
-    """Start a child with the variables and the targets that a configuration leads to, or ``told`` something else."""
+    """Start a child with the variables and the targets that a configuration leads to.
+
+    ``told`` is read in place of the targets, ``before`` is where modules are looked for at first.
+    """
     started: list[Process] = []
 
-    def begin(*arguments: str, told: bytes | None = None) -> Process:
+    def begin(*arguments: str, told: bytes | None = None, before: Path | None = None) -> Process:
         directory = tmp_path_factory.mktemp("litellm")
         config = directory / "splitgate.yaml"
         config.write_text(CONFIG.format(url=vendor_url))
@@ -54,7 +57,7 @@ def launch(tmp_path_factory: pytest.TempPathFactory, vendor_url: str) -> Iterato
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=planned.environ,
+                env={**planned.environ, **({} if before is None else {"PYTHONPATH": str(before)})},
             )
         os.close(near)
         started.append(Process(process, path, directory / "log"))
@@ -99,6 +102,7 @@ models:
         provider: litellm
         base_url: "{url}/v2/chat"
         model: cohere_chat/command-a-03-2025
+        format: cohere-documents
         api_key: env:KEY
 """
 

@@ -77,8 +77,14 @@ def assistant(**call: Any) -> list[Json]:
     return [*SAID, {"role": "assistant", "tool_calls": [{**CALL, **call}]}]
 
 
+def signed(**google: Any) -> Json:
+    return {"extra_content": {"google": google}}
+
+
 def test_calls_go_on_as_they_are() -> None:
     assert admitted(messages=assistant()).body["messages"] == assistant()
+    with_signature = assistant(**signed(thought_signature="s"))
+    assert admitted(messages=with_signature).body["messages"] == with_signature
 
 
 @pytest.mark.parametrize(
@@ -95,6 +101,7 @@ def test_calls_go_on_as_they_are() -> None:
         ({"messages": message(reasoning_content="x")}, "messages[0].reasoning_content"),
         ({"messages": [*SAID, {"role": "assistant", "content": "x", "reasoning": "hm"}]}, "messages[1].reasoning"),
         ({"messages": assistant(index=0)}, "messages[1].tool_calls[0].index"),
+        ({"messages": assistant(**signed(api_base="x"))}, "messages[1].tool_calls[0].extra_content.google.api_base"),
         ({"tools": [{"type": "function", "function": {"name": "f"}, "server_url": "x"}]}, "tools[0].server_url"),
         ({"response_format": {"type": "text", "schema": {}}}, "response_format.schema"),
         ({"stream": True, "stream_options": {"include_obfuscation": True}}, "stream_options.include_obfuscation"),

@@ -97,6 +97,30 @@ def test_without_targets_it_ends_with_a_word(launch: Launch, told: bytes) -> Non
     )
 
 
+def test_a_litellm_that_cannot_be_loaded_ends_it_with_a_word(launch: Launch, tmp_path: Path) -> None:
+    (tmp_path / "litellm.py").write_text("raise ImportError('planted')\n")
+    roots = os.environ.get("PYTHONPATH", "")
+    child = launch(before=Path(f"{tmp_path}:{roots}") if roots else tmp_path)
+    assert child.process.wait(30) == 1
+    assert child.log.read_text() == (
+        "splitgate: the litellm process cannot load litellm: install it with `pip install 'splitgate[litellm]'`\n"
+    )
+
+
+def test_a_stuck_loop_ends_it_with_a_word() -> None:
+    code = """
+import asyncio, functools, time
+from adapters.litellm import __main__ as process
+async def run():
+    process.watch(asyncio.get_running_loop(), process.patience_of(0.3), functools.partial(process._give_up, print))
+    time.sleep(30)
+asyncio.run(run())
+"""
+    done = subprocess.run([sys.executable, "-u", "-c", code], capture_output=True, text=True, check=False, timeout=20)
+    assert done.returncode == 3
+    assert done.stdout == "the litellm process is stuck and ends; the next request starts it again\n"
+
+
 def test_it_ends_when_its_parent_has_ended(tmp_path: Path) -> None:
     parent = """
 import json, os, socket, subprocess, sys

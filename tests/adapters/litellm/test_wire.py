@@ -170,6 +170,33 @@ def test_whatever_its_text_data_passes_in_a_tools_place_alone(text: str) -> None
     assert lost({"messages": [{"role": "user", "content": text}]}, asked) == "messages[0].content"
 
 
+OBJECT = '{"untrusted_data":{"content":"data text"}}'
+
+
+@pytest.mark.parametrize(
+    ("response", "param"),
+    [
+        ({"untrusted_data": {"content": "data text"}}, None),
+        ({"content": OBJECT}, None),
+        ({"untrusted_data": {"content": "other text"}}, "messages[0].content"),
+        ({"untrusted_data": {}}, "messages[0].content"),
+    ],
+)
+def test_a_result_may_stand_as_the_object_that_its_text_says(response: Json, param: str | None) -> None:
+    asked: Json = {"messages": [{"role": "tool", "tool_call_id": "c", "content": OBJECT}]}
+    parts = [{"function_response": {"name": "f", "response": response}}]
+    assert lost({"contents": [{"role": "user", "parts": parts}]}, asked) == param
+    # The same object elsewhere is in no tool's place.
+    assert lost({"contents": [{"role": "user", "response": response}]}, asked) == "messages[0].content"
+
+
+def test_documents_must_be_among_the_documents() -> None:
+    asked: Json = {"messages": [], "documents": [{"id": "d-1", "data": {"origin": "mail", "text": "data text"}}]}
+    assert lost({"documents": asked["documents"]}, asked) is None
+    assert lost({"messages": [{"role": "user", "content": "d-1 mail data text"}]}, asked) == "documents[0]"
+    assert lost({"documents": [{"id": "d-1", "data": {"text": "data text"}}]}, asked) == "documents[0]"
+
+
 @pytest.mark.parametrize("sent", [None, [], "x", 5, {}])
 def test_a_body_of_any_other_shape_says_nothing(sent: Any) -> None:
     assert lost(sent) == "messages[0].content"
