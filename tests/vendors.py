@@ -7,12 +7,14 @@ Sources: Amazon Bedrock's API reference ("Converse", "ConverseStream") and the e
 import json
 import struct
 import threading
+import time
 from binascii import crc32
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, TypeAlias
 
+import httpx
 import pytest
 
 Json: TypeAlias = dict[str, Any]
@@ -203,3 +205,71 @@ def vendor(_vendor_server: Vendor) -> Vendor:
 def vendor_url(_vendor_server: Vendor) -> str:
     """Where it listens, for processes that outlive a test."""
     return _vendor_server.url
+
+
+_CONFIG = """
+audit: {{deadline_s: 10}}
+models:
+  claude:
+    min_isolation: channel
+    targets:
+      - id: claude-1
+        provider: bedrock
+        base_url: "{url}"
+        model: anthropic.claude-sonnet-4-5-20250929-v1:0
+        format: tool-envelope
+        credentials:
+          {{aws_region_name: eu-central-1, aws_access_key_id: env:AWS_KEY, aws_secret_access_key: env:AWS_SECRET}}
+  gemini:
+    min_isolation: channel
+    targets: [{{{gemini}, id: gemini-1, format: tool-envelope}}]
+  cohere:
+    targets:
+      - provider: litellm
+        base_url: "{url}/v2/chat"
+        model: cohere_chat/command-a-03-2025
+        api_key: env:VENDOR_KEY
+        id: cohere-1
+        format: tool-envelope
+  spotlight:
+    targets: [{{{gemini}, id: gemini-2, format: spotlight}}]
+  impatient:
+    targets: [{{{gemini}, id: gemini-3, format: tool-envelope, timeouts: {{first_byte: 1, connect: 1}}}}]
+  either:
+    targets:
+      - {{{gemini}, id: gemini-4, format: tool-envelope}}
+      - {{provider: openai_compatible, base_url: "{other}", model: m, format: tool-envelope, id: other-2}}
+  other:
+    targets: [{{provider: openai_compatible, base_url: "{other}", model: m, format: tool-envelope, id: other-1}}]
+"""
+_GEMINI = 'provider: litellm, base_url: "{url}", model: gemini/gemini-2.5-pro, api_key: env:VENDOR_KEY'
+_SECRETS = {
+    "AWS_KEY": "planted-aws-key",
+    "AWS_SECRET": "planted-aws-secret",
+    "VENDOR_KEY": "planted-vendor-key",
+    "UNRELATED": "planted-unrelated",
+}
+# How long the litellm process may take to come up.
+_PATIENCE_S = 60.0
+
+
+@pytest.fixture(scope="session")
+def vendor_gateway(vendor_url: str, _upstream_server: Any, keep_gateway: Callable[..., Any]) -> Any:
+    """A gateway in front of a vendor and of an ordinary upstream; for its models see the text above."""
+    gemini = _GEMINI.format(url=vendor_url)
+    return keep_gateway(_CONFIG.format(url=vendor_url, other=_upstream_server.url, gemini=gemini), **_SECRETS)
+
+
+@pytest.fixture
+def vendor_http(vendor_gateway: Any, vendor: Vendor, shapes: Shapes, upstream: Any) -> Iterator[httpx.Client]:
+    """A client of that gateway; the litellm process has answered, and nothing is recorded yet."""
+    vendor.answer(shapes.gemini({"text": "a"}))
+    body = {"model": "spotlight", "messages": [{"role": "user", "content": "Hi"}]}
+    with httpx.Client(base_url=vendor_gateway.url, timeout=_PATIENCE_S, trust_env=False) as client:
+        end = time.monotonic() + _PATIENCE_S
+        while client.post("/v1/chat/completions", json=body).status_code != 200:
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        vendor.clear()
+        upstream.clear()
+        yield client

@@ -5,7 +5,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,14 +17,6 @@ import pytest
 pytestmark = pytest.mark.xdist_group("litellm")
 PATIENCE_S = 60.0
 
-CONFIG = """
-audit: {{deadline_s: 10}}
-models:
-  gemini: {{targets: [{{{gemini}, id: gemini-1, format: tool-envelope}}]}}
-  impatient: {{targets: [{{{gemini}, id: gemini-2, format: tool-envelope, timeouts: {{first_byte: 1}}}}]}}
-  other: {{targets: [{{provider: openai_compatible, base_url: "{other}", model: m, format: tool-envelope}}]}}
-"""
-
 
 class Gateway(Protocol):
     url: str
@@ -32,23 +24,18 @@ class Gateway(Protocol):
     log: Path
 
 
-@pytest.fixture(scope="module")
-def gateway(_vendor_server: Any, _upstream_server: Any, keep_gateway: Callable[..., Gateway]) -> Gateway:
-    """A gateway in front of a vendor and of an ordinary upstream."""
-    gemini = f'provider: litellm, base_url: "{_vendor_server.url}", model: gemini/gemini-2.5-pro, api_key: env:KEY'
-    return keep_gateway(CONFIG.format(other=_upstream_server.url, gemini=gemini), KEY="planted-vendor-key")
+@pytest.fixture
+def gateway(vendor_gateway: Gateway) -> Gateway:
+    """The gateway in front of a vendor and of an ordinary upstream."""
+    return vendor_gateway
 
 
 @pytest.fixture
-def http(gateway: Gateway, vendor: Any, shapes: Any, request: pytest.FixtureRequest) -> Iterator[httpx.Client]:
-    """A client of the gateway; the litellm process has answered and is well."""
-    request.getfixturevalue("upstream")
-    vendor.answer(shapes.gemini({"text": "a"}))
-    with httpx.Client(base_url=gateway.url, timeout=PATIENCE_S, trust_env=False) as client:
-        assert served(client) == "a"
-        assert ask(client, "other").status_code == 200
-        vendor.clear()
-        yield client
+def http(vendor_http: httpx.Client, vendor: Any) -> httpx.Client:
+    """A client of it; the litellm process is well, and the vendor has heard nothing yet."""
+    assert ask(vendor_http, "other").status_code == 200
+    vendor.clear()
+    return vendor_http
 
 
 def served(client: httpx.Client) -> str:

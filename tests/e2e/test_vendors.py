@@ -1,7 +1,6 @@
 """Vendors behind the litellm process: what reaches them through a running gateway, and what their trouble reaches."""
 
 import json
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
@@ -12,49 +11,6 @@ pytestmark = pytest.mark.xdist_group("litellm")
 Json: TypeAlias = dict[str, Any]
 PATIENCE_S = 60.0
 
-CONFIG = """
-audit: {{deadline_s: 10}}
-models:
-  claude:
-    min_isolation: channel
-    targets:
-      - id: claude-1
-        provider: bedrock
-        base_url: "{url}"
-        model: anthropic.claude-sonnet-4-5-20250929-v1:0
-        format: tool-envelope
-        credentials:
-          {{aws_region_name: eu-central-1, aws_access_key_id: env:AWS_KEY, aws_secret_access_key: env:AWS_SECRET}}
-  gemini:
-    min_isolation: channel
-    targets: [{{{gemini}, id: gemini-1, format: tool-envelope}}]
-  cohere:
-    targets:
-      - provider: litellm
-        base_url: "{url}/v2/chat"
-        model: cohere_chat/command-a-03-2025
-        api_key: env:VENDOR_KEY
-        id: cohere-1
-        format: tool-envelope
-  spotlight:
-    targets: [{{{gemini}, id: gemini-2, format: spotlight}}]
-  impatient:
-    targets: [{{{gemini}, id: gemini-3, format: tool-envelope, timeouts: {{first_byte: 1, connect: 1}}}}]
-  either:
-    targets:
-      - {{{gemini}, id: gemini-4, format: tool-envelope}}
-      - {{provider: openai_compatible, base_url: "{other}", model: m, format: tool-envelope, id: other-2}}
-  other:
-    targets: [{{provider: openai_compatible, base_url: "{other}", model: m, format: tool-envelope, id: other-1}}]
-"""
-GEMINI = 'provider: litellm, base_url: "{url}", model: gemini/gemini-2.5-pro, api_key: env:VENDOR_KEY'
-SECRETS = {
-    "AWS_KEY": "planted-aws-key",
-    "AWS_SECRET": "planted-aws-secret",
-    "VENDOR_KEY": "planted-vendor-key",
-    "UNRELATED": "planted-unrelated",
-}
-
 
 class Gateway(Protocol):
     url: str
@@ -62,20 +18,10 @@ class Gateway(Protocol):
     log: Path
 
 
-def config(vendor: Any, other: Any) -> str:
-    return CONFIG.format(url=vendor.url, other=other.url, gemini=GEMINI.format(url=vendor.url))
-
-
-@pytest.fixture(scope="module")
-def gateway(_vendor_server: Any, _upstream_server: Any, keep_gateway: Callable[..., Gateway]) -> Gateway:
-    """A gateway in front of a vendor and of an ordinary upstream."""
-    return keep_gateway(config(_vendor_server, _upstream_server), **SECRETS)
-
-
 @pytest.fixture
-def http(gateway: Gateway) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=gateway.url, timeout=PATIENCE_S, trust_env=False) as client:
-        yield client
+def http(vendor_http: httpx.Client) -> httpx.Client:
+    """A client of a gateway whose litellm process is well."""
+    return vendor_http
 
 
 def split(client: httpx.Client, model: str, **more: Any) -> httpx.Response:
@@ -148,12 +94,22 @@ def test_a_vendors_refusal_comes_with_its_word_and_its_retry_after(http: httpx.C
     assert "planted" not in reply.text
 
 
+def test_another_target_answers_when_the_vendor_has_no_room(
+    http: httpx.Client, vendor: Any, upstream: Any, shapes: Any
+) -> None:
+    vendor.answer(shapes.gemini({"text": "from the vendor"}))
+    assert split(http, "either").json()["split"]["target"] == "gemini-4"
+    vendor.answer({"error": {"status": "UNAVAILABLE"}}, 503)
+    assert split(http, "either").json()["split"]["target"] == "other-2"
+    assert len(upstream.bodies) == 1
+
+
 def test_no_worker_imports_litellm_and_the_process_holds_no_other_credentials(
-    gateway: Gateway, http: httpx.Client, vendor: Any, shapes: Any
+    vendor_gateway: Gateway, http: httpx.Client, vendor: Any, shapes: Any
 ) -> None:
     vendor.answer(shapes.gemini({"text": "a"}))
     assert split(http, "gemini").status_code == 200
-    running = children(gateway)
+    running = children(vendor_gateway)
     maps = Path(f"/proc/{running['gateway.worker']}/maps").read_text()
     # What litellm loads and nobody else here does.
     assert "tiktoken" not in maps
