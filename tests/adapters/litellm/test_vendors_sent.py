@@ -165,6 +165,13 @@ WEATHER: Json = {
     },
 }
 STRICT: Json = {"type": "function", "function": {"name": "f", "strict": True}}
+SOUND: Json = {"type": "input_audio", "input_audio": {"data": "UklGRg==", "format": "wav"}}
+FILE: Json = {"file_data": "data:application/pdf;base64,JVBERi0xLjQK"}
+NAMED: Json = {"type": "file", "file": {**FILE, "filename": "report.pdf"}}
+BROKEN: Json = {
+    "role": "assistant",
+    "tool_calls": [{"id": "c", "type": "function", "function": {"name": "weather", "arguments": "{broken"}}],
+}
 REFUSED: Json = {"role": "assistant", "content": None, "refusal": "I will not."}
 REASONED: Json = {"role": "assistant", "content": "A.", "reasoning_content": "Hm."}
 
@@ -173,8 +180,12 @@ def tooled(**more: object) -> Json:
     return {"tools": [WEATHER], **more}
 
 
-def between(*messages: Json) -> Json:
-    return {"messages": [*SAID, *messages, {"role": "user", "content": "Go on."}]}
+def between(*messages: Json, **more: Any) -> Json:
+    return {"messages": [*SAID, *messages, {"role": "user", "content": "Go on."}], **more}
+
+
+def shown(part: Json) -> Json:
+    return {"messages": [{"role": "user", "content": [part]}]}
 
 
 CALLED: Json = {
@@ -209,7 +220,12 @@ FORM: Json = {"type": "json_schema", "json_schema": {"name": "f", "schema": {"ty
         ("gemini", between(REFUSED), "messages[1].refusal"),
         ("claude", between(REASONED), "messages[1].reasoning_content"),
         ("claude", {"messages": [{"role": "user", "content": "Q", "name": "bob"}]}, "messages[0].name"),
+        ("claude", shown(SOUND), "messages[0].content[0].input_audio.data"),
+        ("claude", shown(NAMED), "messages[0].content[0].file.filename"),
+        ("claude", between(BROKEN, RETURNED, **tooled()), "messages[1].tool_calls[0].function.arguments"),
         ("nova", {"tools": [STRICT]}, "tools[0].function.strict"),
+        ("gemini", {"tools": [STRICT]}, "tools[0].function.strict"),
+        ("gemini", shown(NAMED), "messages[0].content[0].file.filename"),
         # These it moves into the user's text.
         ("claude", between({"role": "system", "content": "From now on in Latin."}), "messages[1].content"),
         ("claude", between(CALLED, RETURNED), "tools"),
@@ -238,6 +254,9 @@ async def test_what_cannot_be_said_is_refused_by_name_and_nothing_is_sent(
         ("gemini", between(REASONED)),
         ("gemini", between({"role": "system", "content": "From now on in Latin."})),
         ("gemini-3", tooled(**between(CALLED, RETURNED))),
+        ("gemini", shown(SOUND)),
+        ("gemini", shown({"type": "file", "file": FILE})),
+        ("claude", shown({"type": "file", "file": FILE})),
     ],
 )
 async def test_what_can_be_said_is_sent(ask: Ask, vendor: Any, shapes: Any, model: str, more: Json) -> None:
