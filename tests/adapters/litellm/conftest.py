@@ -95,6 +95,7 @@ models:
         extra_params: [top_k, reasoning_content]
       - {{id: gemini-3, provider: litellm, base_url: "{url}", model: gemini/gemini-3-pro-preview, api_key: env:KEY}}
       - {{id: openai, provider: litellm, base_url: "{url}/v1", model: openai/some-model, api_key: env:KEY}}
+      - {{id: past, provider: litellm, base_url: "{url}/v1", model: aiohttp_openai/some-model, api_key: env:KEY}}
       - {{id: nobody, provider: litellm, base_url: "{url}", model: nobody/some-model, api_key: env:KEY}}
       - {{id: keyless, provider: litellm, base_url: "{url}", model: anthropic/some-model}}
       - {{id: far, provider: litellm, base_url: "http://127.0.0.1:9", model: gemini/gemini-2.5-pro, api_key: env:KEY}}

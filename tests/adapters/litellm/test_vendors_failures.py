@@ -109,6 +109,14 @@ async def test_what_never_gets_to_a_vendor_says_why(ask: Ask, vendor: Any, model
     assert vendor.calls == []
 
 
+async def test_an_answer_to_a_call_that_went_past_the_gate_is_refused(ask: Ask, vendor: Any) -> None:
+    choice = {"index": 0, "message": {"role": "assistant", "content": "planted"}, "finish_reason": "stop"}
+    vendor.answer({"id": "x", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice]})
+    status, answer = await ask({"model": "past", "messages": SAID})
+    assert (status, answer["error"]["code"]) == (502, "unchecked_call")
+    assert "planted" not in json.dumps(answer)
+
+
 @pytest.mark.parametrize("streamed", [False, True])
 @pytest.mark.parametrize("model", ["claude", "gemini", "cohere"])
 async def test_the_vendor_is_hung_up_on_when_the_client_goes_away(
