@@ -58,7 +58,9 @@ def gateway(target: str) -> Generator[tuple[str, int]]:
         config.write_text(f"models: {{m: {{targets: [{target}]}}}}\nstate_dir: state\n")
         command = [str(Path(sys.executable).with_name("splitgate")), "serve", "--port", "0", "--config", str(config)]
         environ = {**os.environ, "KEY": "k"}
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environ) as process:  # noqa: S603 -- ours
+        with subprocess.Popen(  # noqa: S603 -- ours
+            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environ
+        ) as process:
             told = "" if process.stdout is None else process.stdout.readline()
             yield told.split()[-1], process.pid
             process.terminate()
