@@ -20,7 +20,8 @@ from gateway.domain.isolation import Isolation
 from gateway.domain.jsonvalue import JsonObject
 from gateway.domain.ports import Format, Provider, UpstreamClient
 from gateway.domain.prompt import Prompt
-from gateway.domain.target import Endpoint, Target
+from gateway.domain.request import Options
+from gateway.domain.target import Endpoint, Layout, Target
 
 __all__ = [
     "FAMILIES",
@@ -42,6 +43,7 @@ __all__ = [
 ]
 
 FORMATS: Mapping[str, str] = {
+    "anthropic-blocks": "adapters.formats.anthropic_blocks",
     "azure-documents": "adapters.formats.azure_documents",
     "chat-template-documents": "adapters.formats.chat_template_documents",
     "cohere-documents": "adapters.formats.cohere_documents",
@@ -56,6 +58,7 @@ FORMATS: Mapping[str, str] = {
 }
 
 PROVIDERS: Mapping[str, str] = {
+    "anthropic": "adapters.providers.anthropic",
     "azure": "adapters.providers.azure",
     "bedrock": "adapters.providers.bedrock",
     "embedded": "adapters.providers.embedded",
@@ -100,6 +103,7 @@ class ProviderEntry:
     ``takes`` are the request fields that it can say though chat completions does not know them, ``endpoints`` the
     routes that it speaks: a format has to be made for one of them, and be one of ``formats`` if those are given.
     ``defaults`` are settings of formats that it needs where the configuration says nothing of them.
+    ``refuse_unsayable`` refuses a request for which it has no words before anything is sent.
     """
 
     create: Callable[[UpstreamClient], Provider]
@@ -108,6 +112,7 @@ class ProviderEntry:
     url_for: Callable[[Target, Endpoint], str]
     takes: frozenset[str]
     endpoints: frozenset[Endpoint]
+    refuse_unsayable: Callable[[Target, Layout, Options], None]
     formats: frozenset[str] | None
     defaults: Mapping[str, JsonObject]
 
@@ -172,6 +177,7 @@ def provider_entry(name: str) -> ProviderEntry:
         endpoints=getattr(module, "ENDPOINTS", _CHAT_ENDPOINTS),
         formats=getattr(module, "FORMATS", None),
         defaults=getattr(module, "DEFAULTS", {}),
+        refuse_unsayable=getattr(module, "refuse_unsayable", _refuse_nothing),
     )
 
 
@@ -181,6 +187,10 @@ def _any_target(_: Target) -> None:
 
 def _below_base_url(target: Target, endpoint: Endpoint) -> str:
     return f"{target.base_url}/{endpoint}"
+
+
+def _refuse_nothing(target: Target, layout: Layout, options: Options) -> None:
+    """Find fault when the body is written, if at all."""
 
 
 def provider_named(name: str, client: UpstreamClient) -> Provider:

@@ -6,7 +6,7 @@ token is broken. Data that no tool of the client's returned comes as the result 
 ``clean_envelope`` is for wires that parse the text on the way and write its value anew: there tokens are deleted.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import count
 from typing import Final
@@ -37,6 +37,14 @@ def clean_envelope(data: Sequence[Data], sieve: Sieve, *, failed: bool = False) 
     return envelope([replace(each, text=sieve.words(each.text, each.id)) for each in data], sieve, failed=failed)
 
 
+def unused_ids(prompt: Prompt) -> Iterator[str]:
+    """Call ids that the client does not use, equal for equal prompts."""
+    taken = {call.id for turn in prompt.turns for call in turn.tool_calls}
+    taken |= {turn.call_id for turn in prompt.turns if turn.call_id is not None}
+    # Nine letters and digits: Mistral's servers take no other form.
+    return (name for number in count(1) if (name := f"sgdata{number:03d}") not in taken)
+
+
 class Reader:
     """Makes up calls of ``read_untrusted_data`` with ids of their own, equal for equal prompts."""
 
@@ -45,10 +53,7 @@ class Reader:
     def __init__(
         self, prompt: Prompt, sieve: Sieve, content: Callable[[Sequence[Data], Sieve], str] = envelope
     ) -> None:
-        taken = {call.id for turn in prompt.turns for call in turn.tool_calls}
-        taken |= {turn.call_id for turn in prompt.turns if turn.call_id is not None}
-        # Nine letters and digits: Mistral's servers take no other form.
-        self._ids = (name for number in count(1) if (name := f"sgdata{number:03d}") not in taken)
+        self._ids = unused_ids(prompt)
         self._sieve = sieve
         self._content = content
 

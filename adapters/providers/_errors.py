@@ -42,7 +42,7 @@ def read_refusal(
     status: int, headers: Mapping[str, str], body: bytes, *, target: str, now: datetime | None = None
 ) -> UpstreamError:
     """The error for a response whose status is not 200; ``body`` may be empty or cut short."""
-    if status in {429, 503}:
+    if status in {429, 503, 529}:
         return UpstreamOverloaded(
             f"Target {target}: the upstream has no room ({status}). Try again later, or give the model another target.",
             target=target,

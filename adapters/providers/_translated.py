@@ -9,16 +9,31 @@ from dataclasses import replace
 from typing import Final
 
 from adapters.providers._openai import OpenAiProvider
+from gateway.domain.errors import NotSayable
 from gateway.domain.exchange import Reply, StreamEvent
 from gateway.domain.jsonvalue import JsonObject
 from gateway.domain.ports import Call, UpstreamClient
-from gateway.domain.target import Endpoint
+from gateway.domain.request import Options
+from gateway.domain.target import Endpoint, Layout, Target
 
 ENDPOINTS: Final = frozenset({Endpoint.CHAT})
 # Layouts of plain chat messages: most others use roles and fields that no vendor behind litellm has.
 FORMATS: Final = frozenset({"plain", "spotlight", "tool-envelope"})
 # Some vendors refuse results of tools that were not declared, and litellm writes those results into the user's text.
 DEFAULTS: Final[Mapping[str, JsonObject]] = {"tool-envelope": {"declare_tool": True}}
+# What litellm keeps for itself, or knows nothing of. Whatever else a vendor has no word for, the process refuses.
+_UNSAYABLE: Final = ("metadata", "moderation", "prompt_cache_options", "prompt_cache_retention")
+
+
+def refuse_unsayable(target: Target, _: Layout, options: Options) -> None:
+    """Refuse a request that cannot be said, before anything is sent: another target may still take it.
+
+    Raises:
+        NotSayable: names the field.
+    """
+    for name in _UNSAYABLE:
+        if name in options.values:
+            raise NotSayable(f"{name} cannot be said to target {target.id}; leave it out", param=name)
 
 
 class TranslatedProvider:

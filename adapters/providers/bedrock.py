@@ -2,10 +2,10 @@
 
 from typing import Final
 
-from adapters.providers._translated import DEFAULTS, ENDPOINTS, FORMATS, TranslatedProvider
+from adapters.providers._translated import DEFAULTS, ENDPOINTS, FORMATS, TranslatedProvider, refuse_unsayable
 from gateway.domain.ports import Provider, UpstreamClient
 
-__all__ = ["DEFAULTS", "ENDPOINTS", "FORMATS", "SETTINGS", "create"]
+__all__ = ["DEFAULTS", "ENDPOINTS", "FORMATS", "SETTINGS", "create", "refuse_unsayable"]
 
 SETTINGS: Final = frozenset({"credentials"})
 

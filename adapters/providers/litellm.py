@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from typing import Final
 
 from adapters.providers import _translated
-from adapters.providers._translated import DEFAULTS, ENDPOINTS, TranslatedProvider
+from adapters.providers._translated import DEFAULTS, ENDPOINTS, TranslatedProvider, refuse_unsayable
 from gateway.domain.ports import Provider, UpstreamClient
 from gateway.domain.target import Target
 
-__all__ = ["DEFAULTS", "ENDPOINTS", "FORMATS", "SETTINGS", "check_target", "create"]
+__all__ = ["DEFAULTS", "ENDPOINTS", "FORMATS", "SETTINGS", "check_target", "create", "refuse_unsayable"]
 
 SETTINGS: Final = frozenset({"api_version", "credentials"})
 # Formats that are made for one vendor, and what litellm's names for its models begin with.

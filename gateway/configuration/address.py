@@ -32,6 +32,6 @@ def _wrong_with_url(url: str) -> str | None:
         return "must not hold credentials; use `api_key: env:NAME`"
     if "?" in url or "#" in url:
         return "must not have a query or fragment"
-    if address.path.rstrip("/").endswith(("/completions", "/responses")):
-        return "must end before the route: leave out `/chat/completions`"
+    if address.path.rstrip("/").endswith(("/completions", "/responses", "/messages")):
+        return "must end before the route: leave out `/chat/completions` or `/messages`"
     return None

@@ -18,6 +18,7 @@ Attributes: TypeAlias = dict[str, str | int | tuple[str, ...]]
 
 # By what name the conventions know who serves the model: what speaks OpenAI's API goes for OpenAI.
 _PROVIDERS: Final = {
+    "anthropic": "anthropic",
     "azure": "azure.ai.openai",
     "bedrock": "aws.bedrock",
     "embedded": "splitgate",

@@ -87,6 +87,17 @@ def test_what_a_vendor_cannot_say_is_an_error_that_names_the_field(http: httpx.C
     assert vendor.calls == []
 
 
+def test_what_litellm_keeps_for_itself_goes_to_a_target_that_can_say_it(
+    http: httpx.Client, vendor: Any, upstream: Any
+) -> None:
+    body = {"messages": [{"role": "user", "content": "Hi"}], "metadata": {"a": "b"}}
+    error = http.post("/v1/chat/completions", json={"model": "gemini", **body}).json()["error"]
+    assert (error["code"], error["param"]) == ("not_sayable", "metadata")
+    assert http.post("/v1/chat/completions", json={"model": "either", **body}).status_code == 200
+    assert upstream.bodies[0]["metadata"] == {"a": "b"}
+    assert vendor.calls == []
+
+
 def test_a_vendors_refusal_comes_with_its_word_and_its_retry_after(http: httpx.Client, vendor: Any) -> None:
     vendor.answer({"error": {"code": 429, "message": "planted", "status": "RESOURCE_EXHAUSTED"}}, 429, retry_after="7")
     reply = split(http, "gemini")

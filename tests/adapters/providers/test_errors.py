@@ -21,7 +21,7 @@ def rejected(body: "JsonValue | bytes", status: int = 400) -> UpstreamRejected:
     return error
 
 
-@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("status", [429, 503, 529])
 def test_no_room_is_overloaded_with_its_own_delay(status: int) -> None:
     error = refusal(status, headers={"retry-after": "7"})
     assert isinstance(error, UpstreamOverloaded)
