@@ -18,7 +18,7 @@ _WORDS: Final = {
     "ContextWindowExceededError": "context_length_exceeded",
     "ContentPolicyViolationError": "content_filter",
 }
-_QUOTED: Final = re.compile(r"['`]?\b([a-z_]{1,40})\b['`]?")
+_WORD: Final = re.compile(r"\b[a-z_]{1,40}\b")
 _RETRY_AFTER: Final = re.compile(r"[\x20-\x7e]{1,64}")
 # A refusal that is no fault of the request's.
 _OURS: Final = "unknown_wire"
@@ -88,7 +88,7 @@ def _unsent(error: BaseException, kinds: list[str], options: Iterable[str]) -> F
         message = "litellm lacks a credential for this vendor: check the target's api_key and credentials."
         return Failure(status=401, code="credential_missing", message=message)
     # Bedrock takes no tool's call or result without the tools.
-    named = set(_QUOTED.findall(str(error))) & {*options, "tools"} if "UnsupportedParamsError" in kinds else set[str]()
+    named = set(_WORD.findall(str(error))) & {*options, "tools"} if "UnsupportedParamsError" in kinds else set[str]()
     param = min(named, default=None)
     what = f"{param} cannot be said" if param else "The request cannot be put"
     message = f"{what} to this vendor: leave out what it has no word for, or use another target."
