@@ -64,7 +64,9 @@ FORMATS: Mapping[str, str] = {
 PROVIDERS: Mapping[str, str] = {
     "anthropic": "adapters.providers.anthropic",
     "azure": "adapters.providers.azure",
+    "bedrock": "adapters.providers.bedrock",
     "embedded": "adapters.providers.embedded",
+    "litellm": "adapters.providers.litellm",
     "openai_compatible": "adapters.providers.openai_compatible",
 }
 
@@ -106,8 +108,9 @@ class ProviderEntry:
     ``settings`` are the keys that mean something to it and not to every provider; ``check_target`` refuses a target
     that it could not reach (ValueError, which names the key); ``url_for`` says where a route of a target lies.
     ``takes`` are the request fields that it can say though chat completions does not know them, ``endpoints`` the
-    routes that it speaks: a format has to be made for one of them. ``refuse_unsayable`` refuses a request for which it
-    has no words before anything is sent.
+    routes that it speaks: a format has to be made for one of them, and be one of ``formats`` if those are given.
+    ``defaults`` are settings of formats that it needs where the configuration says nothing of them.
+    ``refuse_unsayable`` refuses a request for which it has no words before anything is sent.
     """
 
     create: Callable[[UpstreamClient], Provider]
@@ -117,6 +120,12 @@ class ProviderEntry:
     takes: frozenset[str]
     endpoints: frozenset[Endpoint]
     refuse_unsayable: Callable[[Target, Layout, Options], None]
+    formats: frozenset[str] | None
+    defaults: Mapping[str, JsonObject]
+
+    def speaks(self, name: str) -> bool:
+        """Whether it can send what the format of this name lays out."""
+        return format_named(name).endpoint in self.endpoints and (self.formats is None or name in self.formats)
 
 
 class _FormatModule(Protocol):
@@ -173,6 +182,8 @@ def provider_entry(name: str) -> ProviderEntry:
         url_for=getattr(module, "url_for", _below_base_url),
         takes=getattr(module, "TAKES", frozenset[str]()),
         endpoints=getattr(module, "ENDPOINTS", _CHAT_ENDPOINTS),
+        formats=getattr(module, "FORMATS", None),
+        defaults=getattr(module, "DEFAULTS", {}),
         refuse_unsayable=getattr(module, "refuse_unsayable", _refuse_nothing),
     )
 

@@ -87,17 +87,22 @@ class Worker:
 
 
 @asynccontextmanager
-async def running_app(settings: Settings, embedded_socket: str | None) -> AsyncGenerator[App, None]:
+async def running_app(
+    settings: Settings, embedded_socket: str | None, litellm_socket: str | None = None
+) -> AsyncGenerator[App, None]:
     """The application of one worker; leaving the context closes its upstream connections."""
-    async with running_worker(settings, embedded_socket) as worker:
+    async with running_worker(settings, embedded_socket, litellm_socket) as worker:
         yield worker.app
 
 
 @asynccontextmanager
-async def running_worker(settings: Settings, embedded_socket: str | None) -> AsyncGenerator[Worker, None]:
+async def running_worker(
+    settings: Settings, embedded_socket: str | None, litellm_socket: str | None = None
+) -> AsyncGenerator[Worker, None]:
     """The same, with what its models can do."""
+    sockets = {"embedded": embedded_socket, "litellm": litellm_socket, "bedrock": litellm_socket}
     client = _client(settings)
-    models = {name: _reachable(model, embedded_socket) for name, model in settings.models.items()}
+    models = {name: _reachable(model, sockets) for name, model in settings.models.items()}
     targets = tuple(target for model in models.values() for target in model.targets)
     ask = probe_for(client)
 
@@ -369,9 +374,10 @@ def _client(settings: Settings) -> UpstreamClient:
             return HttpxClient()
 
 
-def _reachable(model: Model, embedded_socket: str | None) -> Model:
-    """The model with its embedded targets pointed at the socket that the supervisor opened."""
+def _reachable(model: Model, sockets: Mapping[str, str | None]) -> Model:
+    """The model with its targets pointed at the sockets that the supervisor opened for their providers."""
     targets = tuple(
-        replace(target, socket=embedded_socket) if target.provider == "embedded" else target for target in model.targets
+        replace(target, socket=sockets[target.provider]) if target.provider in sockets else target
+        for target in model.targets
     )
     return replace(model, targets=targets)

@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 
 import orjson
 
-from adapters.embedded.refusal import Refused
+from adapters._refusal import Refused
 from adapters.embedded.schema_limits import check_schema
 from gateway.domain.jsonvalue import JsonObject, JsonValue
 

@@ -9,50 +9,19 @@ closed on the inside too, which ends the generation.
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 
 import aiohttp
 from aiohttp import web
 
+from adapters._queue import Busy, Queue
+from adapters._refusal import Refused, failure, refusal
 from adapters.embedded.admission import MOST_BYTES, NEED_NO_SLOT, PATHS, admit, too_long
-from adapters.embedded.refusal import Refused, failure, refusal
 
 # Enough for a full context at ten tokens a second, and less than a gateway's own limit, which is 600.
 DEADLINE_S = 540.0
 _GET_ROUTES = ("/v1/models", "/health")
 _COUNTERS = "http://engine/metrics"
 _PASSED_HEADERS = ("Content-Type", "Cache-Control", "X-Accel-Buffering")
-
-
-class Busy(Exception):
-    """Too many requests wait already."""
-
-
-class Queue:
-    """Admits ``slots`` requests at once and lets ``waiting`` more wait their turn, first come, first served."""
-
-    def __init__(self, *, slots: int, waiting: int) -> None:
-        self.slots = slots
-        self.waiting = waiting
-        self._free = asyncio.Semaphore(slots)
-        self._most = slots + waiting
-        self._present = 0
-
-    @asynccontextmanager
-    async def turn(self) -> AsyncGenerator[None]:
-        """Wait for a slot and hold it.
-
-        Raises:
-            Busy: no room to wait; nothing was held.
-        """
-        if self._present >= self._most:
-            raise Busy
-        self._present += 1
-        try:
-            async with self._free:
-                yield
-        finally:
-            self._present -= 1
 
 
 class Front:

@@ -54,13 +54,14 @@ _OPENAI: Final = Manner()
 class OpenAiProvider:
     """``Provider`` for one wire format; the target says where, and over which socket.
 
-    ``needs_socket`` refuses targets without one, rather than send to whatever listens at their base URL.
+    With ``by_socket``, the name of the process that answers there, targets without a socket are refused, rather than
+    sent to whatever listens at their base URL.
     """
 
-    def __init__(self, client: UpstreamClient, *, manner: Manner = _OPENAI, needs_socket: bool = False) -> None:
+    def __init__(self, client: UpstreamClient, *, manner: Manner = _OPENAI, by_socket: str | None = None) -> None:
         self._client = client
         self._manner = manner
-        self._needs_socket = needs_socket
+        self._by_socket = by_socket
 
     def serialise(self, call: Call) -> bytes:
         """The exact upstream body."""
@@ -105,8 +106,8 @@ class OpenAiProvider:
     def open(self, call: Call, accept: str) -> AbstractAsyncContextManager[UpstreamResponse]:
         """Make the call, whatever its layout's route."""
         target = call.target
-        if self._needs_socket:
-            require_socket(target)
+        if self._by_socket is not None:
+            require_socket(target, self._by_socket)
         return self._client.request(
             "POST",
             self._manner.url(target, call.layout.endpoint),
@@ -118,15 +119,15 @@ class OpenAiProvider:
         )
 
 
-def require_socket(target: Target) -> None:
-    """Refuse a target of the embedded model's where no socket leads to that.
+def require_socket(target: Target, whose: str) -> None:
+    """Refuse a target of a process of ours where no socket leads to that.
 
     Raises:
         UpstreamUnreachable: so it is.
     """
     if target.socket is None:
         raise UpstreamUnreachable(
-            f"Target {target.id}: the embedded model has no socket. Start the gateway with `splitgate serve`.",
+            f"Target {target.id}: {whose} has no socket. Start the gateway with `splitgate serve`.",
             target=target.id,
         )
 

@@ -37,7 +37,7 @@ class OpenAiCounter:
         """The number of tokens of the prompt."""
         target = call.target
         if self._embedded:
-            require_socket(target)
+            require_socket(target, "the embedded model")
         server = Rendering(self._client, target, partial(_refuse, target.id), request_id=call.id, trace=call.trace)
         try:
             if call.layout.endpoint is Endpoint.CHAT:

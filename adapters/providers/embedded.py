@@ -12,7 +12,7 @@ from gateway.domain.ports import Counter, Embedder, Provider, UpstreamClient
 
 def create(client: UpstreamClient) -> Provider:
     """A provider that sends over ``client`` to the target's Unix socket."""
-    return OpenAiProvider(client, needs_socket=True)
+    return OpenAiProvider(client, by_socket="the embedded model")
 
 
 def create_counter(client: UpstreamClient) -> Counter:
@@ -22,4 +22,4 @@ def create_counter(client: UpstreamClient) -> Counter:
 
 def create_embedder(client: UpstreamClient) -> Embedder:
     """An embedder on the same way."""
-    return OpenAiEmbedder(OpenAiProvider(client, needs_socket=True))
+    return OpenAiEmbedder(OpenAiProvider(client, by_socket="the embedded model"))

@@ -26,6 +26,12 @@ from policies.engine.applicable import Applicable
 
 # Characters of a text that are shown unless --full is asked for.
 SHOWN: Final = 4_000
+# Where a call goes that goes to a process of ours.
+_BY_SOCKET: Final = {
+    "embedded": "the embedded model, ",
+    "litellm": "the litellm process, ",
+    "bedrock": "the litellm process, ",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,6 +202,6 @@ def _upstream(outcome: Outcome, page: _Page) -> Iterator[Text]:
 
 
 def _place(target: Target, layout: Layout) -> str:
-    if target.provider == "embedded":
-        return f"the embedded model, {layout.endpoint.value}"
+    if target.provider in _BY_SOCKET:
+        return f"{_BY_SOCKET[target.provider]}{layout.endpoint.value}"
     return provider_entry(target.provider).url_for(target, layout.endpoint)

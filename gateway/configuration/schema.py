@@ -282,17 +282,22 @@ class TargetSection(Section):
         default=None, description="What the target is called in replies and logs; `MODEL/1`, `MODEL/2`, … if not given."
     )
     provider: str = Field(
-        description="`openai_compatible`, `azure`, `anthropic`, or `embedded` for the model that comes with Splitgate."
+        description="`openai_compatible`, `azure`, `anthropic`, `bedrock`, `litellm` for other vendors "
+        "(`docs/vendors.md`), or `embedded` for the model that comes with Splitgate."
     )
     base_url: str | None = Field(
         default=None,
         description="The API's address up to and without `/chat/completions` or `/messages`. No credentials, query or "
-        "fragment in it.",
+        "fragment in it. `bedrock` and `litellm` know their vendors' addresses.",
     )
     socket: str | None = Field(
         default=None, description="Path of a Unix socket to connect to instead of the address's host."
     )
-    model: str | None = Field(default=None, min_length=1, description="The model's name at the upstream.")
+    model: str | None = Field(
+        default=None,
+        min_length=1,
+        description="The model's name at the upstream; for `litellm` VENDOR/MODEL, such as `gemini/gemini-2.5-pro`.",
+    )
     format: str = Field(
         default="spotlight", description="How instructions and data are laid out: see the formats above."
     )
@@ -311,6 +316,13 @@ class TargetSection(Section):
         default=None,
         description="The version of the vendor's API, such as `2024-10-21`: for `azure` where the address does not end "
         "in `/openai/v1`; for `anthropic` if not `2023-06-01`.",
+    )
+    credentials: dict[str, str] = Field(
+        default_factory=dict[str, str],
+        description="`bedrock` and `litellm`: on whose account, beside or instead of `api_key`. `aws_region_name`, "
+        "`aws_access_key_id`, `aws_secret_access_key`, `aws_session_token`, `aws_bedrock_runtime_endpoint`; "
+        "`vertex_project`, `vertex_location`, `vertex_credentials`. Keys as `env:NAME` or `file:PATH`, "
+        "names such as a region's as they are.",
     )
     headers: dict[str, str] = Field(
         default_factory=dict[str, str], description="Headers added to each upstream call; no credentials here."

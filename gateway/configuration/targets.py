@@ -3,7 +3,6 @@
 import re
 from collections.abc import Mapping
 from typing import Final, TypeGuard
-from urllib.parse import urlsplit
 
 from adapters.registry import (
     FAMILIES,
@@ -15,14 +14,15 @@ from adapters.registry import (
     is_trained,
     provider_entry,
 )
+from gateway.configuration import translated
+from gateway.configuration.address import check_address
 from gateway.configuration.evidence import credit
 from gateway.configuration.schema import TargetSection
 from gateway.configuration.secrets import Surroundings, resolve
 from gateway.dialects.body import is_forbidden_field
-from gateway.domain.address import is_loopback
 from gateway.domain.isolation import Isolation
 from gateway.domain.jsonvalue import JsonObject
-from gateway.domain.target import Secret, Target, Timeouts
+from gateway.domain.target import Secret, Target, Timeouts, Translated
 from gateway.yamlfile.problems import Loc
 from gateway.yamlfile.report import Report
 
@@ -31,7 +31,7 @@ EMBEDDED_MODEL: Final = "smollm2-135m-instruct"
 EMBEDDED_URL: Final = "http://embedded.invalid/v1"
 
 # Keys that mean something to some providers alone, which say so.
-_OF_SOME_PROVIDERS: Final = ("auth", "api_version")
+_OF_SOME_PROVIDERS: Final = ("auth", "api_version", "credentials")
 _EMBEDDED_REFUSES: Final = ("base_url", "socket", "model", "api_key", "headers", "trained", "render_probe")
 _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 _CREDENTIAL_HEADERS: Final = frozenset(
@@ -55,18 +55,22 @@ def build_target(
     report.expect_known(loc, "format", section.format, FORMATS)
     if section.family is not None:
         report.expect_known(loc, "family", section.family, FAMILIES)
-    if embedded:
+    key = _secret(section, loc, report, surroundings)
+    told = None
+    if section.provider in translated.PROVIDERS:
+        told = translated.build_translated(section, loc, report, surroundings, key)
+        key = None
+    elif embedded:
         _refuse_for_embedded(section, loc, report)
     else:
         _require_address(section, loc, report)
     _refuse_foreign(section, loc, report)
     _check_headers(section, loc, report)
     _check_extra_params(section, loc, report)
-    key = _secret(section, loc, report, surroundings)
     entry = _format(section, loc, report)
     if report.count > before or entry is None:
         return None
-    target = _target(section, default_id, entry, key)
+    target = _target(section, default_id, entry, key, told)
     try:
         provider_entry(section.provider).check_target(target)
     except ValueError as error:
@@ -76,8 +80,11 @@ def build_target(
     return target
 
 
-def _target(section: TargetSection, default_id: str, entry: FormatEntry, key: Secret | None) -> Target:
+def _target(
+    section: TargetSection, default_id: str, entry: FormatEntry, key: Secret | None, told: Translated | None
+) -> Target:
     embedded = section.provider == "embedded"
+    provider = provider_entry(section.provider)
     model = EMBEDDED_MODEL if embedded else section.model or ""
     # The embedded model was never trained to tell data apart: `wrapped` whatever its layout.
     best = min(entry.best, Isolation.WRAPPED) if embedded else entry.best
@@ -91,7 +98,7 @@ def _target(section: TargetSection, default_id: str, entry: FormatEntry, key: Se
     return Target(
         id=section.id or default_id,
         provider=section.provider,
-        base_url=EMBEDDED_URL if embedded else (section.base_url or "").rstrip("/"),
+        base_url=_url(section),
         model=model,
         format=section.format,
         family=section.family or family_for(model),
@@ -99,8 +106,8 @@ def _target(section: TargetSection, default_id: str, entry: FormatEntry, key: Se
         unproven=entry.unproven,
         api_key=key,
         socket=section.socket,
-        format_options=_json(section.format_options),
-        extra_params=frozenset(section.extra_params) | provider_entry(section.provider).takes,
+        format_options={**provider.defaults.get(section.format, {}), **_json(section.format_options)},
+        extra_params=frozenset(section.extra_params) | provider.takes,
         reserved_tokens=section.reserved_tokens,
         headers={name.lower(): value for name, value in section.headers.items()},
         timeouts=Timeouts(**section.timeouts.model_dump()),
@@ -108,7 +115,14 @@ def _target(section: TargetSection, default_id: str, entry: FormatEntry, key: Se
         assumed=credited.assumed,
         auth=section.auth,
         api_version=section.api_version,
+        translated=told,
     )
+
+
+def _url(section: TargetSection) -> str:
+    if section.provider == "embedded":
+        return EMBEDDED_URL
+    return translated.URL if section.provider in translated.PROVIDERS else (section.base_url or "").rstrip("/")
 
 
 def _json(value: Mapping[str, object]) -> JsonObject:
@@ -145,34 +159,7 @@ def _require_address(section: TargetSection, loc: Loc, report: Report) -> None:
             (*loc, "base_url"), "the key `base_url` is missing here; add the API's address, such as https://host/v1"
         )
         return
-    wrong = _wrong_with_url(section.base_url)
-    if wrong is not None:
-        report.add((*loc, "base_url"), f"`base_url` {wrong}")
-        return
-    address = urlsplit(section.base_url)
-    if address.scheme == "http" and section.socket is None and not is_loopback(address.hostname or ""):
-        report.warn(
-            (*loc, "base_url"), "the address is http: prompts and keys cross the network unencrypted; use https"
-        )
-
-
-def _wrong_with_url(url: str) -> str | None:
-    if not all("!" <= char <= "~" for char in url) or "\\" in url:
-        return "holds characters that no address has; percent-encode them"
-    try:
-        address = urlsplit(url)
-        port = address.port
-    except ValueError:
-        return "is not a valid address; write https://host/v1"
-    if address.scheme not in ("http", "https") or not address.hostname or port == 0:
-        return "must be an http or https address, such as https://host/v1"
-    if "@" in address.netloc:
-        return "must not hold credentials; use `api_key: env:NAME`"
-    if "?" in url or "#" in url:
-        return "must not have a query or fragment"
-    if address.path.rstrip("/").endswith(("/completions", "/responses", "/messages")):
-        return "must end before the route: leave out `/chat/completions` or `/messages`"
-    return None
+    check_address(section.base_url, (*loc, "base_url"), report, by_socket=section.socket is not None)
 
 
 def _check_headers(section: TargetSection, loc: Loc, report: Report) -> None:
@@ -216,14 +203,14 @@ def _format(section: TargetSection, loc: Loc, report: Report) -> FormatEntry | N
     except ValueError as error:
         report.add((*loc, "format_options"), f"`format_options` of {section.format}: {error}", at_key=True)
     if section.provider in PROVIDERS:
-        _check_endpoint(section, entry, loc, report)
+        _check_spoken(section, loc, report)
     return entry
 
 
-def _check_endpoint(section: TargetSection, entry: FormatEntry, loc: Loc, report: Report) -> None:
-    spoken = provider_entry(section.provider).endpoints
-    if entry.endpoint not in spoken:
-        fitting = ", ".join([name for name in FORMATS if format_named(name).endpoint in spoken])
+def _check_spoken(section: TargetSection, loc: Loc, report: Report) -> None:
+    speaks = provider_entry(section.provider).speaks
+    if not speaks(section.format):
+        fitting = ", ".join([name for name in FORMATS if speaks(name)])
         report.add(
             (*loc, "format"),
             f"the provider `{section.provider}` does not speak what `{section.format}` lays out; it takes {fitting}",

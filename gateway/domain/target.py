@@ -40,6 +40,20 @@ class Timeouts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Translated:
+    """What the litellm process is told of a target, and nobody else.
+
+    ``model`` is litellm's name for it in chats, ``embeddings`` that for embeddings, ``address`` the vendor's if it is
+    not the usual one. ``credentials`` also hold what is no secret but says on whose account: regions, projects.
+    """
+
+    model: str
+    embeddings: str
+    address: str | None
+    credentials: Mapping[str, Secret]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
     """One way to reach a model.
 
@@ -50,6 +64,7 @@ class Target:
     and as ``unproven`` until then; ``assumed`` says that it is credited on the configuration's word (of training, or
     instead of the probe), which replies must show. ``auth`` says whether ``api_key`` is the vendor's kind of key or a
     bearer token, ``api_version`` is the version of the vendor's API to ask for: for providers that tell them apart.
+    ``translated`` is set where the litellm process makes the call.
     """
 
     id: str
@@ -71,6 +86,7 @@ class Target:
     assumed: bool = False
     auth: Literal["key", "bearer"] = "key"
     api_version: str | None = None
+    translated: Translated | None = None
 
 
 class Endpoint(StrEnum):

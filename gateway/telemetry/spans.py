@@ -21,8 +21,18 @@ Attributes: TypeAlias = dict[str, str | int | tuple[str, ...]]
 _PROVIDERS: Final = {
     "anthropic": "anthropic",
     "azure": "azure.ai.openai",
+    "bedrock": "aws.bedrock",
     "embedded": "splitgate",
     "openai_compatible": "openai",
+}
+# The same for the vendors that litellm calls, where its name for one is another.
+_VENDORS: Final = {
+    "cohere_chat": "cohere",
+    "gemini": "gcp.gemini",
+    "mistral": "mistral_ai",
+    "vertex_ai": "gcp.vertex_ai",
+    "watsonx": "ibm.watsonx.ai",
+    "xai": "x_ai",
 }
 _PORTS: Final = {"http": 80, "https": 443}
 
@@ -73,9 +83,7 @@ def call_span(ended: Ended, conventions: Conventions) -> SpanFacts | None:
         return None
     attributes: Attributes = {
         "gen_ai.operation.name": ended.operation.value,
-        "gen_ai.system" if conventions == "1.36" else "gen_ai.provider.name": _PROVIDERS.get(
-            target.provider, target.provider
-        ),
+        "gen_ai.system" if conventions == "1.36" else "gen_ai.provider.name": _provider(target),
         "gen_ai.request.model": target.model,
         **_address(target),
         "splitgate.target": target.id,
@@ -101,6 +109,13 @@ def call_span(ended: Ended, conventions: Conventions) -> SpanFacts | None:
         attributes=attributes,
         error=error,
     )
+
+
+def _provider(target: Target) -> str:
+    if target.provider == "litellm":
+        vendor = target.model.partition("/")[0]
+        return _VENDORS.get(vendor, vendor)
+    return _PROVIDERS.get(target.provider, target.provider)
 
 
 def _handled(ended: Ended) -> Attributes:

@@ -84,6 +84,7 @@ def test_removals_and_notes_are_told(shown: Callable[..., str]) -> None:
 def test_the_upstreams_address_is_told(shown: Callable[..., str]) -> None:
     assert "POST https://h/v1/chat/completions" in shown()
     assert "POST the embedded model, chat/completions" in shown(target=replace(TARGET, provider="embedded"))
+    assert "POST the litellm process, chat/completions" in shown(target=replace(TARGET, provider="bedrock"))
 
 
 def test_a_target_without_a_layout_has_no_body(shown: Callable[..., str]) -> None:

@@ -2,6 +2,7 @@ from collections.abc import Callable
 
 import pytest
 
+from adapters.registry import PROVIDERS
 from gateway.domain.address import is_loopback
 from gateway.domain.isolation import Isolation
 from gateway.domain.target import Timeouts
@@ -204,7 +205,7 @@ def test_extra_params_cannot_open_what_clients_may_never_set(target_problem: Mes
     ("more", "fault"),
     [
         ("provider: openai_compatibel", "no provider is called `openai_compatibel`; did you mean `openai_compatible`?"),
-        ("provider: zzz", "no provider is called `zzz`; there are anthropic, azure, embedded, openai_compatible"),
+        ("provider: zzz", f"no provider is called `zzz`; there are {', '.join(sorted(PROVIDERS))}"),
         ("format: secalgn", "no format is called `secalgn`; did you mean `secalign`?"),
         ("family: lama3", "no family is called `lama3`; did you mean `llama3`?"),
     ],

@@ -81,6 +81,23 @@ def test_a_model_of_ours_is_called_by_our_name_and_its_socket(make_ended: MakeEn
     assert "server.port" not in span.attributes
 
 
+@pytest.mark.parametrize(
+    ("provider", "model", "name"),
+    [
+        ("bedrock", "amazon.nova-pro-v1:0", "aws.bedrock"),
+        ("litellm", "gemini/gemini-2.5-pro", "gcp.gemini"),
+        ("litellm", "cohere_chat/command-a-03-2025", "cohere"),
+        ("litellm", "groq/some-model", "groq"),
+    ],
+)
+def test_vendors_are_called_as_the_conventions_call_them(
+    make_ended: MakeEnded, provider: str, model: str, name: str
+) -> None:
+    span = call_span(make_ended(target=replace(EMBEDDED, provider=provider, model=model)), "1.37")
+    assert span is not None
+    assert span.attributes["gen_ai.provider.name"] == name
+
+
 def test_an_address_without_a_port_has_its_schemes_and_one_that_is_none_is_left_out(make_ended: MakeEnded) -> None:
     ended = make_ended()
     assert ended.target is not None

@@ -2,8 +2,8 @@ import json
 
 import pytest
 
+from adapters._refusal import Refused
 from adapters.embedded.admission import MOST_BYTES, MOST_MARKS, MOST_MESSAGES, NEED_NO_SLOT, PATHS, admit
-from adapters.embedded.refusal import Refused
 from gateway.domain.jsonvalue import JsonObject
 
 CHAT = "/v1/chat/completions"

@@ -8,7 +8,8 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from adapters.embedded.server import Busy, Front, Queue
+from adapters._queue import Queue
+from adapters.embedded.server import Front
 
 CHAT = "/v1/chat/completions"
 
@@ -279,23 +280,3 @@ async def test_the_engines_counters_are_there_for_the_front_alone(serve: Serve, 
     (tmp_path / "slow").unlink()
     with pytest.raises(OSError, match="cannot be read"):
         await front.counters()
-
-
-async def test_a_turn_given_up_while_waiting_leaves_room() -> None:
-    queue = Queue(slots=1, waiting=1)
-
-    async def take() -> None:
-        async with queue.turn():
-            pass
-
-    async with queue.turn():
-        waiting = asyncio.create_task(take())
-        await asyncio.sleep(0)
-        with pytest.raises(Busy):
-            await take()
-        waiting.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await waiting
-        second = asyncio.create_task(take())
-        await asyncio.sleep(0)
-    await second

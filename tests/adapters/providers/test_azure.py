@@ -132,5 +132,5 @@ def test_providers_say_which_settings_are_their_own(make_call: MakeCall) -> None
     assert provider_entry("azure").settings == {"api_version", "auth"}
     assert provider_entry("openai_compatible").settings == frozenset()
     provider_entry("openai_compatible").check_target(make_call().target)
-    with pytest.raises(KeyError, match="azure, embedded, openai_compatible"):
+    with pytest.raises(KeyError, match="azure, bedrock, embedded, litellm, openai_compatible"):
         provider_entry("nobody")

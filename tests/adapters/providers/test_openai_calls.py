@@ -94,13 +94,13 @@ EVENTS: list[StreamEvent] = [
 ]
 
 
-@pytest.fixture(params=["openai_compatible", "embedded", "azure"])
+@pytest.fixture(params=["openai_compatible", "embedded", "azure", "litellm"])
 def create(request: pytest.FixtureRequest) -> Create:
     name: str = request.param
     return lambda client: provider_named(name, client)
 
 
-@pytest.fixture(params=["openai_compatible", "embedded"])
+@pytest.fixture(params=["openai_compatible", "embedded", "bedrock"])
 def lenient(request: pytest.FixtureRequest) -> Create:
     """Makes a provider whose servers may leave ``[DONE]`` out."""
     name: str = request.param
@@ -207,12 +207,22 @@ async def test_trouble_after_done_does_not_spoil_the_answer(
     assert await collect(create(client).stream(make_call(stream=True))) == EVENTS
 
 
-async def test_the_embedded_provider_needs_a_socket(play_back: PlayBack, make_call: MakeCall) -> None:
+@pytest.mark.parametrize(
+    ("name", "process"),
+    [
+        ("embedded", "the embedded model"),
+        ("litellm", "the litellm process"),
+        ("bedrock", "the litellm process"),
+    ],
+)
+async def test_providers_that_need_a_socket_say_so(
+    play_back: PlayBack, make_call: MakeCall, name: str, process: str
+) -> None:
     client = play_back(ANSWER)
-    embedded = provider_named("embedded", client)
-    with pytest.raises(UpstreamUnreachable, match="no socket"):
-        await embedded.send(make_call(socket=None))
-    with pytest.raises(UpstreamUnreachable, match="no socket"):
-        await collect(embedded.stream(make_call(socket=None, stream=True)))
+    provider = provider_named(name, client)
+    with pytest.raises(UpstreamUnreachable, match=f"{process} has no socket.*splitgate serve"):
+        await provider.send(make_call(socket=None))
+    with pytest.raises(UpstreamUnreachable, match=f"{process} has no socket"):
+        await collect(provider.stream(make_call(socket=None, stream=True)))
     assert client.sent == []
     assert await provider_named("openai_compatible", client).send(make_call(socket=None)) == REPLY

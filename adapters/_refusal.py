@@ -8,6 +8,8 @@ from typing import Final
 
 from aiohttp import web
 
+from gateway.domain.jsonvalue import JsonObject
+
 _INVALID: Final = "invalid_request_error"
 _OURS: Final = "server_error"
 
@@ -27,14 +29,21 @@ def refusal(refused: Refused) -> web.Response:
     return _error(400, refused.code, refused.message, kind=_INVALID, param=refused.param)
 
 
-def failure(status: int, code: str, message: str, *, retry_after: int | None = None) -> web.Response:
-    """The answer to a client that did nothing wrong; ``retry_after`` is in seconds."""
-    return _error(status, code, message, kind=_OURS, param=None, retry_after=retry_after)
+def failure(
+    status: int, code: str, message: str, *, param: str | None = None, retry_after: int | str | None = None
+) -> web.Response:
+    """Any other answer that is none; ``retry_after`` is in seconds, or in one of the forms of the header."""
+    kind = _OURS if status >= 500 else _INVALID
+    return _error(status, code, message, kind=kind, param=param, retry_after=retry_after)
+
+
+def error_object(code: str, message: str, *, kind: str = _OURS, param: str | None = None) -> JsonObject:
+    """The body of an error."""
+    return {"error": {"code": code, "message": message, "param": param, "type": kind}}
 
 
 def _error(
-    status: int, code: str, message: str, *, kind: str, param: str | None, retry_after: int | None = None
+    status: int, code: str, message: str, *, kind: str, param: str | None, retry_after: int | str | None = None
 ) -> web.Response:
     headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
-    body = {"error": {"code": code, "message": message, "param": param, "type": kind}}
-    return web.json_response(body, status=status, headers=headers)
+    return web.json_response(error_object(code, message, kind=kind, param=param), status=status, headers=headers)

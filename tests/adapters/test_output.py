@@ -3,7 +3,7 @@ import sys
 
 CODE = """
 import os, sys
-from adapters.embedded.output import silence
+from adapters._output import silence
 say = silence()
 os.write(1, b"native"); os.write(2, b"native")
 print("python", flush=True); print("python", file=sys.stderr, flush=True)
