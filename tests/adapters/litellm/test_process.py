@@ -1,5 +1,6 @@
 """How the litellm process starts, what it holds, and how it ends."""
 
+import asyncio
 import json
 import os
 import signal
@@ -64,9 +65,18 @@ def listening(pid: int) -> set[str]:
     return own & {line.split()[9] for table in tables for line in table if line.split()[3] == "0A"}
 
 
-async def test_it_says_that_it_is_well(client: aiohttp.ClientSession) -> None:
-    async with client.get("/health") as answer:
-        assert (answer.status, await answer.json()) == (200, {"status": "ok"})
+PATIENCE_S = 60.0
+
+
+async def test_it_says_that_it_is_well_once_it_is(client: aiohttp.ClientSession) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            async with client.get("/health") as answer:
+                told = answer.status, await answer.json()
+            if told != (503, {"status": "loading"}):
+                break
+            await asyncio.sleep(0.1)
+    assert told == (200, {"status": "ok"})
 
 
 def test_it_serves_while_it_loads_and_sigterm_ends_it_in_mid_call(launch: Launch, vendor: Any) -> None:

@@ -375,6 +375,27 @@ async def test_no_fact_holds_text(record: Record, policy_file: Write, ask_with: 
     assert PLANTED.lower() not in json.dumps(facts).lower()
 
 
+async def test_what_came_back_hits_no_rule_though_others_edit_beside_it(
+    record: Record, policy_file: Write, ask_with: Callable[..., Any]
+) -> None:
+    # What only watches looks at texts that nothing was taken out of: told together, keys stand beside the address.
+    policies = [
+        policy_file(
+            "id: mail, stage: data, when: det.pii.found, action: pseudonymise",
+            "id: key, stage: output, when: det.secrets.found, action: redact",
+            "id: pii, stage: output, when: det.pii.found, action: redact",
+            name="edits",
+            fallback=True,
+        ),
+        policy_file(
+            'id: tag, stage: output, mode: shadow, when: "!det.secrets.found", action: block',
+            name="watching",
+        ),
+    ]
+    recorded = await record(policies, [ask_with(f"{KEY} of joe@example.com", answer=f"{KEY} of <EMAIL_1>")])
+    assert [(one.changed, one.told) for one in recorded.replayed(*policies)] == [(False, True)] * 2
+
+
 WORDS = st.sampled_from(
     [
         KEY,
