@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from adapters.registry import provider_named
+from adapters.registry import counter_named, embedder_named, provider_named
 from benchmarks.canned import CannedClient
 from benchmarks.payloads import request_body, whole_answer
 from benchmarks.processes import CannotMeasure
@@ -18,10 +18,11 @@ from gateway.activation.assemble import assemble
 from gateway.activation.engine import engine
 from gateway.activation.sources import Sources
 from gateway.audit.trail import Evidence
-from gateway.compose import Layouts
+from gateway.compose import Layouts, offered
 from gateway.configuration.values import PolicySettings
 from gateway.detectors import canary
 from gateway.dialects import openai_chat, split
+from gateway.dialects.registry import Dialect
 from gateway.domain.approval import HeldReply
 from gateway.domain.ports import UpstreamClient
 from gateway.pipeline.handle import Services
@@ -29,7 +30,8 @@ from gateway.pipeline.in_force import InForce
 from gateway.settings import load
 from gateway.stores.untainted import UntaintedReplies
 from gateway.web.auth import Doorkeeper
-from gateway.web.door import Dialect, Door, Lobby
+from gateway.web.door import Door, Lobby
+from gateway.web.generating import Generating
 
 
 class _NoApprovals:
@@ -64,11 +66,15 @@ def inside(site: Site, contender: Contender, scenario: Scenario, answers: Canned
     targets = settings.models[scenario.model].targets
     providers = {target.provider: provider_named(target.provider, client) for target in targets}
     in_force = policies_of(settings.policies)
+    layouts = Layouts(targets)
     services = Services(
         models=settings.models,
-        lay_out=Layouts(targets),
+        lay_out=layouts,
+        lay_out_texts=layouts.texts,
         credit=lambda _, reached: reached,
         providers=lambda target: providers[target.provider],
+        counters=offered(targets, lambda name: counter_named(name, client), "count tokens"),
+        embedders=offered(targets, lambda name: embedder_named(name, client), "make embeddings"),
         now=time.time,
         in_force=lambda: in_force,
         bypass=lambda: None,
@@ -88,7 +94,7 @@ def inside(site: Site, contender: Contender, scenario: Scenario, answers: Canned
         dialect=dialect,
         doorkeeper=doorkeeper,
         services=services,
-        door=Door(dialect, lobby),
+        door=Door(Generating(dialect), lobby),
         body=request_body(contender.dialect, scenario),
     )
 

@@ -6,18 +6,23 @@ The one composition root: only this file knows formats, providers, transports, p
 import os
 import secrets
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from adapters.registry import (
     SIDE_NOTES,
     check_identifiers,
     clean_options,
     compile_reserved,
+    counter_named,
+    embedder_named,
     fitting_tokens,
     format_named,
+    lay_out_texts,
     probe_for,
+    provider_entry,
     provider_named,
 )
 from gateway.activation.activate import Activation
@@ -35,11 +40,11 @@ from gateway.detectors import canary
 from gateway.detectors.build import closed_facts
 from gateway.dialects import split
 from gateway.dialects.registry import DIALECTS
-from gateway.domain.errors import RequestError
+from gateway.domain.errors import NotSayable, RequestError
 from gateway.domain.identity import ANONYMOUS
 from gateway.domain.isolation import Isolation
 from gateway.domain.model import Model
-from gateway.domain.ports import Approvals, Provider, UpstreamClient
+from gateway.domain.ports import Approvals, Format, Provider, UpstreamClient
 from gateway.domain.prompt import Prompt
 from gateway.domain.request import REASONING_FIELDS, Options
 from gateway.domain.target import FormatOptions, Layout, Target
@@ -64,6 +69,8 @@ from gateway.web.door import Lobby
 from gateway.web.gate import Gate
 from gateway.web.recent import Recent
 
+Offered = TypeVar("Offered")
+
 # Seconds that a start waits for render probes; a target that answers later is credited later.
 PROBE_WAIT_S = 5.0
 
@@ -82,17 +89,22 @@ class Worker:
 
 
 @asynccontextmanager
-async def running_app(settings: Settings, embedded_socket: str | None) -> AsyncGenerator[App, None]:
+async def running_app(
+    settings: Settings, embedded_socket: str | None, litellm_socket: str | None = None
+) -> AsyncGenerator[App, None]:
     """The application of one worker; leaving the context closes its upstream connections."""
-    async with running_worker(settings, embedded_socket) as worker:
+    async with running_worker(settings, embedded_socket, litellm_socket) as worker:
         yield worker.app
 
 
 @asynccontextmanager
-async def running_worker(settings: Settings, embedded_socket: str | None) -> AsyncGenerator[Worker, None]:
+async def running_worker(
+    settings: Settings, embedded_socket: str | None, litellm_socket: str | None = None
+) -> AsyncGenerator[Worker, None]:
     """The same, with what its models can do."""
+    sockets = {"embedded": embedded_socket, "litellm": litellm_socket, "bedrock": litellm_socket}
     client = _client(settings)
-    models = {name: _reachable(model, embedded_socket) for name, model in settings.models.items()}
+    models = {name: _reachable(model, sockets) for name, model in settings.models.items()}
     targets = tuple(target for model in models.values() for target in model.targets)
     ask = probe_for(client)
 
@@ -202,8 +214,11 @@ def _services(
     return Services(
         models=models,
         lay_out=layouts,
+        lay_out_texts=layouts.texts,
         credit=credited,
         providers=provider,
+        counters=offered(targets, lambda name: counter_named(name, client), "count tokens"),
+        embedders=offered(targets, lambda name: embedder_named(name, client), "make embeddings"),
         now=time.time,
         in_force=activation.in_force,
         bypass=activation.bypass,
@@ -211,6 +226,25 @@ def _services(
         approvals=approvals,
         draw_canary=canary.draw,
     )
+
+
+def offered(targets: Iterable[Target], make: Callable[[str], Offered | None], what: str) -> Callable[[Target], Offered]:
+    """What each target's provider offers beside answers: made once by the provider's name.
+
+    What is returned raises ``NotSayable`` for a target whose provider has no such thing.
+    """
+    made = {name: make(name) for name in {target.provider for target in targets}}
+
+    def find(target: Target) -> Offered:
+        found = made[target.provider]
+        if found is None:
+            raise NotSayable(
+                f"target {target.id} cannot {what}, for its provider has no way to; ask for another model, or give "
+                "this one a target that can"
+            )
+        return found
+
+    return find
 
 
 def _app(
@@ -281,10 +315,24 @@ class Layouts:
         self._prepared = {target.id: _Prepared.of(target) for target in targets}
 
     def __call__(self, target: Target, prompt: Prompt, options: Options) -> tuple[Layout, Options]:
-        """Lay ``prompt`` out in the target's format, and clean the options that a server may render."""
+        """Lay ``prompt`` out in the target's format, and clean the options that a server may render.
+
+        Raises:
+            RequestError: the format or the provider has no words for some of it.
+        """
+        prepared = self._prepared[target.id]
+        layout, clean = self._laid_out(prepared.lay_out, target, prompt, options)
+        prepared.refuse_unsayable(target, layout, clean)
+        return layout, clean
+
+    def texts(self, target: Target, prompt: Prompt, options: Options) -> tuple[Layout, Options]:
+        """The same for texts that are only to be embedded, whatever the target's format."""
+        return self._laid_out(lay_out_texts, target, prompt, options)
+
+    def _laid_out(self, lay_out: Format, target: Target, prompt: Prompt, options: Options) -> tuple[Layout, Options]:
         prepared = self._prepared[target.id]
         check_identifiers(prompt, prepared.in_names)
-        layout = prepared.lay_out(prompt, prepared.options)
+        layout = lay_out(prompt, prepared.options)
         clean, removals = clean_options(options, prepared.options)
         notes = [f"{what}-left-out" for what, asked in prepared.unsaid if asked(prompt)]
         if removals or notes:
@@ -297,6 +345,7 @@ class _Prepared:
     lay_out: Callable[[Prompt, FormatOptions], Layout]
     options: FormatOptions
     in_names: tuple[str, ...]
+    refuse_unsayable: Callable[[Target, Layout, Options], None]
     unsaid: tuple[tuple[str, Callable[[Prompt], bool]], ...]
 
     @classmethod
@@ -315,6 +364,7 @@ class _Prepared:
             lay_out=entry.lay_out,
             options=options,
             in_names=fitting_tokens(reserved.tokens),
+            refuse_unsayable=provider_entry(target.provider).refuse_unsayable,
             unsaid=tuple([(what, asked) for what, asked in SIDE_NOTES.items() if what not in entry.says]),
         )
 
@@ -333,9 +383,10 @@ def _client(settings: Settings) -> UpstreamClient:
             return HttpxClient(pool_limit=places)
 
 
-def _reachable(model: Model, embedded_socket: str | None) -> Model:
-    """The model with its embedded targets pointed at the socket that the supervisor opened."""
+def _reachable(model: Model, sockets: Mapping[str, str | None]) -> Model:
+    """The model with its targets pointed at the sockets that the supervisor opened for their providers."""
     targets = tuple(
-        replace(target, socket=embedded_socket) if target.provider == "embedded" else target for target in model.targets
+        replace(target, socket=sockets[target.provider]) if target.provider in sockets else target
+        for target in model.targets
     )
     return replace(model, targets=targets)

@@ -1,7 +1,7 @@
 """How does ``splitgate serve`` put the processes together?
 
-This process becomes the supervisor: it checks the configuration, binds the socket and keeps the workers and the
-embedded model running. It serves no request itself.
+This process becomes the supervisor: it checks the configuration, binds the socket and keeps the workers, the embedded
+model and the litellm process running. It serves no request itself.
 """
 
 import os
@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gateway.banner import banner
+from gateway.litellm_process import litellm_process
 from gateway.settings import Settings, load, with_bind
 from gateway.standing import read
-from gateway.supervisor.config import Companion, Listening, MetricsPlace, SupervisorConfig
+from gateway.supervisor.config import Companion, Listening, MetricsPlace, OnDemand, SupervisorConfig
 from gateway.supervisor.supervise import Supervisor
 from gateway.telemetry.logs import supervisor_says
 
@@ -41,18 +42,28 @@ def plan(settings: Settings, config: Path | None, workers: int) -> SupervisorCon
     """What the supervisor is to keep running."""
     named = [] if config is None else ["--config", str(config)]
     metrics, server = settings.telemetry.metrics, settings.server.crowd
-    embedded = any(target.provider == "embedded" for model in settings.models.values() for target in model.targets)
     return SupervisorConfig(
         host=settings.server.host,
         port=settings.server.port,
         workers=workers,
         worker_command=[sys.executable, "-m", "gateway.worker", "--grace", str(server.grace_s), *named],
-        embedded_command=[sys.executable, "-m", "adapters.embedded"] if embedded else None,
-        embedded_at_start=settings.embedded.start == "at_start",
+        on_demand=[one for one in (_embedded(settings), litellm_process(settings, os.environ)) if one is not None],
         metrics=MetricsPlace(host=metrics.host, port=metrics.port, chosen=metrics.chosen) if metrics.enabled else None,
         companions=_companions(settings, named),
         grace_s=server.grace_s + _CLOSE_S,
         drain_delay_s=server.drain_delay_s,
+    )
+
+
+def _embedded(settings: Settings) -> OnDemand | None:
+    if not any(target.provider == "embedded" for model in settings.models.values() for target in model.targets):
+        return None
+    return OnDemand(
+        name="the embedded model",
+        key="embedded",
+        command=[sys.executable, "-m", "adapters.embedded"],
+        variable="SPLITGATE_EMBEDDED_SOCKET",
+        at_start=settings.embedded.start == "at_start",
     )
 
 

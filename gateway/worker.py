@@ -31,6 +31,7 @@ from gateway.web.protocol import Patience
 from gateway.web.server import serve
 
 EMBEDDED_SOCKET = "SPLITGATE_EMBEDDED_SOCKET"
+LITELLM_SOCKET = "SPLITGATE_LITELLM_SOCKET"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -69,7 +70,7 @@ async def _run(
             supervisor.write(written(worker.standings()))
 
     async with (
-        running_worker(settings, os.environ.get(EMBEDDED_SOCKET)) as worker,
+        running_worker(settings, os.environ.get(EMBEDDED_SOCKET), os.environ.get(LITELLM_SOCKET)) as worker,
         reloading_on_hangup(worker.reload),
         AsyncExitStack() as more,
     ):

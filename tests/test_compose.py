@@ -9,8 +9,14 @@ import httpx
 import pytest
 from aiohttp import web
 
-from gateway.compose import running_app, running_worker
+from adapters.registry import counter_named, embedder_named
+from adapters.transport.httpx_client import HttpxClient
+from gateway.compose import Layouts, offered, running_app, running_worker
+from gateway.domain.errors import NotSayable
 from gateway.domain.isolation import Isolation
+from gateway.domain.prompt import Data, Prompt, Speaker, Turn
+from gateway.domain.request import Options
+from gateway.domain.target import Endpoint, Target
 from gateway.settings import Settings, load
 from gateway.standing import Standing
 from gateway.web.app import App
@@ -142,3 +148,42 @@ async def test_at_start_means_nothing_where_no_model_is_embedded(settings_of: Se
 async def test_a_target_without_a_socket_has_no_health_to_wait_for(settings_of: SettingsOf) -> None:
     async with running_app(settings_of(AT_START), None) as app:
         assert await readiness(app) == 200
+
+
+def a_target(provider: str) -> Target:
+    return Target(
+        id=f"{provider}/1", provider=provider, base_url="http://x", model="m", format="plain", family="chatml"
+    )
+
+
+def test_what_providers_offer_is_made_once_and_named_where_it_is_not_there() -> None:
+    made: list[str] = []
+
+    def make(name: str) -> str | None:
+        made.append(name)
+        return None if name == "plain" else name.upper()
+
+    able, other, plain = a_target("able"), a_target("able"), a_target("plain")
+    find = offered((able, other, plain), make, "count tokens")
+    assert (find(able), find(other)) == ("ABLE", "ABLE")
+    with pytest.raises(NotSayable, match="plain/1 cannot count tokens"):
+        find(plain)
+    assert sorted(made) == ["able", "plain"]
+
+
+def test_texts_to_embed_are_laid_out_by_the_targets_family_whatever_its_format() -> None:
+    target = a_target("openai_compatible")
+    data = Data(id="s1", origin="embedding", text="a<|im_end|>b")
+    prompt = Prompt(turns=(Turn(speaker=Speaker.INPUT, segments=(data,)),))
+    options = Options(extra={"instruction": "find <|im_end|>"})
+    layout, clean = Layouts((target,)).texts(target, prompt, options)
+    assert (layout.endpoint, layout.body) == (Endpoint.EMBEDDINGS, {"input": ["ab"]})
+    assert clean.extra == {"instruction": "find "}
+    assert [(removal.where, removal.count) for removal in layout.removals] == [("s1", 1), ("options", 1)]
+
+
+@pytest.mark.parametrize("provider", ["embedded", "openai_compatible"])
+def test_both_providers_count_and_embed(provider: str) -> None:
+    client = HttpxClient()
+    assert counter_named(provider, client) is not None
+    assert embedder_named(provider, client) is not None

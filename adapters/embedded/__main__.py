@@ -7,28 +7,26 @@ prompt anywhere.
 import argparse
 import asyncio
 import os
-import signal
 import socket
 import stat
 import sys
 import tempfile
 from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
-from aiohttp import web
-
+from adapters._output import silence
+from adapters._queue import Queue
+from adapters._serving import serve
 from adapters.embedded.engine import Engine, EngineFailed, EngineSettings
-from adapters.embedded.output import silence
-from adapters.embedded.server import Front, Queue
+from adapters.embedded.server import Front
 from adapters.embedded.watchdog import EngineStuck, Patience, patience_of, watch
 from adapters.embedded.weights import WeightsMissing, best
 
 _WAITING = 64
 _PATIENCE_S = 30.0  # the longest sign of life measured, with two long prompts and four busy neighbours: 0.3
-_PARENT_CHECK_S = 1.0
 _STUCK = 3  # the exit code
-_STOP_S = 0.1  # aiohttp takes 0 as no limit
 
 
 def main() -> int:
@@ -90,21 +88,8 @@ def _arguments() -> _Arguments:
 
 
 async def _serve(listener: socket.socket, front: Front, parent: int, patience: Patience) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    runner = web.AppRunner(front.application(), handler_cancellation=True, access_log=None, shutdown_timeout=_STOP_S)
-    await runner.setup()
-    await web.SockSite(runner, listener).start()
-    watching = asyncio.create_task(watch(front.counters, front.unanswered_s, patience))
-    while not stop.is_set() and not watching.done() and os.getppid() == parent:
-        with suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), _PARENT_CHECK_S)
-    stuck = watching.done()
-    watching.cancel()
-    await runner.cleanup()
-    if stuck:
+    until = partial(watch, front.counters, front.unanswered_s, patience)
+    if await serve(front.application(), listener, parent, until):
         raise EngineStuck
 
 

@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 
 import orjson
 
-from adapters.embedded.refusal import Refused
+from adapters._refusal import Refused
 from adapters.embedded.schema_limits import check_schema
 from gateway.domain.jsonvalue import JsonObject, JsonValue
 
@@ -21,7 +21,12 @@ Check: TypeAlias = Callable[[JsonValue], bool]
 MOST_BYTES: Final = 1024 * 1024
 # Each takes five tokens or more; the engine's time to lay them out grows with their square.
 MOST_MESSAGES: Final = 2048
+# The model's special tokens begin so, and the engine's time to find them grows with the square of their number: with
+# these it takes two seconds, and no context holds as many.
+_MARK: Final = b"<|"
+MOST_MARKS: Final = 32_768
 _MOST_TOOLS: Final = 1024
+_MOST_TEXTS: Final = 2048
 _MOST_BIASES: Final = 300
 _MOST_STOPS: Final = 16
 _STOP_LENGTH: Final = 1024
@@ -32,12 +37,12 @@ _IDENTIFIER: Final = re.compile(r"[A-Za-z0-9_.\[\]-]{1,64}")
 _BIG: Final = 2**31 - 1
 
 
-def too_long() -> Refused:
+def too_long(path: str) -> Refused:
     """The refusal of what cannot fit into the model's context."""
     return Refused(
         "context_length_exceeded",
         "The request is longer than the embedded model's context: send less text.",
-        param="messages",
+        param="input" if path == _EMBEDDINGS else "messages",
     )
 
 
@@ -49,7 +54,7 @@ def admit(path: str, raw: bytes, *, slots: int) -> bytes:
     """
     fields = _FIELDS[path]
     admitted: dict[str, JsonValue] = {}
-    for name, value in _parse(raw).items():
+    for name, value in _parse(path, raw).items():
         if value is None or name in _KEPT_FOR_RECORDS:
             continue
         if name not in fields:
@@ -57,15 +62,18 @@ def admit(path: str, raw: bytes, *, slots: int) -> bytes:
         if not fields[name](value):
             raise _invalid(name)
         admitted[name] = value
-    _check_length(admitted)
+    _check_length(path, admitted)
     _check_choices(admitted, slots)
     _check_schemas(admitted)
-    return orjson.dumps(admitted)
+    body = orjson.dumps(admitted)
+    if body.count(_MARK) > MOST_MARKS:
+        raise too_long(path)
+    return body
 
 
-def _parse(raw: bytes) -> JsonObject:
+def _parse(path: str, raw: bytes) -> JsonObject:
     if len(raw) > MOST_BYTES:
-        raise too_long()
+        raise too_long(path)
     try:
         body: JsonValue = orjson.loads(raw)
     except orjson.JSONDecodeError:
@@ -76,10 +84,10 @@ def _parse(raw: bytes) -> JsonObject:
     return body
 
 
-def _check_length(body: JsonObject) -> None:
+def _check_length(path: str, body: JsonObject) -> None:
     messages = body.get("messages")
     if isinstance(messages, list) and len(messages) > MOST_MESSAGES:
-        raise too_long()
+        raise too_long(path)
 
 
 def _check_choices(body: JsonObject, slots: int) -> None:
@@ -177,7 +185,13 @@ def _tool_choice(value: JsonValue) -> bool:
 
 
 def _input(value: JsonValue) -> bool:
-    return isinstance(value, str | list)
+    # Token ids would be text that nobody has seen.
+    texts = value if isinstance(value, list) else [value]
+    return 0 < len(texts) <= _MOST_TEXTS and all(isinstance(text, str) and text for text in texts)
+
+
+def _encoding(value: JsonValue) -> bool:
+    return value in ("float", "base64")
 
 
 _SCHEMA_FIELDS: Final = frozenset({"name", "description", "schema", "strict"})
@@ -210,23 +224,32 @@ _BOTH: Final[Mapping[str, Check]] = {
     "ignore_eos": _boolean,
 }
 
+# What the template makes a text of.
+_CONVERSATION: Final[Mapping[str, Check]] = {
+    "messages": _objects(None),
+    "response_format": _response_format,
+    "tools": _objects(_MOST_TOOLS),
+    "tool_choice": _tool_choice,
+    "parallel_tool_calls": _boolean,
+    "chat_template_kwargs": _booleans,
+}
+
+_EMBEDDINGS: Final = "/v1/embeddings"
+# How a prompt is counted: the engine answers these without its model, so that they need no slot.
+NEED_NO_SLOT: Final = frozenset({"/apply-template", "/tokenize"})
 _FIELDS: Final[Mapping[str, Mapping[str, Check]]] = {
     "/v1/chat/completions": {
         **_BOTH,
-        "messages": _objects(None),
+        **_CONVERSATION,
         "max_completion_tokens": _LENGTH,
         "logprobs": _boolean,
         "top_logprobs": _TOP,
-        "response_format": _response_format,
-        "tools": _objects(_MOST_TOOLS),
-        "tool_choice": _tool_choice,
-        "parallel_tool_calls": _boolean,
-        "chat_template_kwargs": _booleans,
     },
     # A list of prompts would be as many requests in one.
     "/v1/completions": {**_BOTH, "prompt": _string, "logprobs": _TOP},
-    "/v1/embeddings": {
-        "model": _name, "input": _input, "encoding_format": _name, "dimensions": _LENGTH,
-    },
-}  # fmt: skip
+    # Without ``dimensions``: the engine would take it and give vectors of its one length.
+    _EMBEDDINGS: {"model": _name, "input": _input, "encoding_format": _encoding},
+    "/apply-template": {"model": _name, **_CONVERSATION},
+    "/tokenize": {"model": _name, "content": _string, "add_special": _boolean, "parse_special": _boolean},
+}
 PATHS: Final = tuple(_FIELDS)

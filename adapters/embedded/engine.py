@@ -64,6 +64,9 @@ def _parameters(model: Path, socket_path: str, settings: EngineSettings) -> "xll
     parameters.n_ctx = settings.context * settings.slots
     parameters.n_parallel = settings.slots
     parameters.n_predict = settings.answer
+    # Vectors beside answers: that of a text's last token, which has seen all of it, and lets a text be read in pieces.
+    parameters.embedding = True
+    parameters.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_LAST
     parameters.cache_ram_mib = 0  # by default up to 8 GiB of old prompts
     threads = settings.threads or min(max(1, _cores() // 2), _MOST_THREADS)
     parameters.cpuparams.n_threads = threads

@@ -10,7 +10,7 @@ from typing import Final
 
 import orjson
 
-from adapters.embedded.refusal import Refused
+from adapters._refusal import Refused
 from gateway.domain.jsonvalue import JsonObject, JsonValue
 
 # With all of these at once the engine's longest pause was measured below a second on two cores.

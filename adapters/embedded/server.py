@@ -3,18 +3,19 @@
 A thin HTTP front: the listed routes and no others are passed on to llama.cpp's own server, with bodies that hold
 nothing but what ``admission`` lets through; answers come back byte for byte, streams as they come. As many requests as
 the model has slots run at once, a bounded number waits, further ones are sent away, and none runs longer than the
-deadline. When a client goes away its request is closed on the inside too, which ends the generation.
+deadline. What needs no slot, the counting of a prompt, has a queue of its own. When a client goes away its request is
+closed on the inside too, which ends the generation.
 """
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 
 import aiohttp
 from aiohttp import web
 
-from adapters.embedded.admission import MOST_BYTES, PATHS, admit, too_long
-from adapters.embedded.refusal import Refused, failure, refusal
+from adapters._queue import Busy, Queue
+from adapters._refusal import Refused, failure, refusal
+from adapters.embedded.admission import MOST_BYTES, NEED_NO_SLOT, PATHS, admit, too_long
 
 # Enough for a full context at ten tokens a second, and less than a gateway's own limit, which is 600.
 DEADLINE_S = 540.0
@@ -23,42 +24,14 @@ _COUNTERS = "http://engine/metrics"
 _PASSED_HEADERS = ("Content-Type", "Cache-Control", "X-Accel-Buffering")
 
 
-class Busy(Exception):
-    """Too many requests wait already."""
-
-
-class Queue:
-    """Admits ``slots`` requests at once and lets ``waiting`` more wait their turn, first come, first served."""
-
-    def __init__(self, *, slots: int, waiting: int) -> None:
-        self.slots = slots
-        self._free = asyncio.Semaphore(slots)
-        self._most = slots + waiting
-        self._present = 0
-
-    @asynccontextmanager
-    async def turn(self) -> AsyncGenerator[None]:
-        """Wait for a slot and hold it.
-
-        Raises:
-            Busy: no room to wait; nothing was held.
-        """
-        if self._present >= self._most:
-            raise Busy
-        self._present += 1
-        try:
-            async with self._free:
-                yield
-        finally:
-            self._present -= 1
-
-
 class Front:
     """The aiohttp application in front of the engine's socket; ``deadline_s`` limits one request's time in there."""
 
     def __init__(self, engine_socket: str, queue: Queue, *, deadline_s: float = DEADLINE_S) -> None:
         self._engine_socket = engine_socket
         self._queue = queue
+        # One at a time: each keeps a core busy, and none takes long.
+        self._aside = Queue(slots=1, waiting=queue.waiting)
         self._deadline_s = deadline_s
         self._unanswered: dict[object, float] = {}  # since when, the oldest first
 
@@ -99,7 +72,8 @@ class Front:
     async def _generate(self, request: web.Request) -> web.StreamResponse:
         try:
             body = admit(request.path, await _body(request), slots=self._queue.slots)
-            async with self._queue.turn():
+            queue = self._aside if request.path in NEED_NO_SLOT else self._queue
+            async with queue.turn():
                 return await self._within_deadline(request, body)
         except Refused as refused:
             return refusal(refused)
@@ -144,7 +118,7 @@ async def _body(request: web.Request) -> bytes:
     try:
         return await request.read()
     except web.HTTPRequestEntityTooLarge:
-        raise too_long() from None
+        raise too_long(request.path) from None
 
 
 async def _relay(

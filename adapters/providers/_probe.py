@@ -3,24 +3,22 @@
 A layout counts as native only if the server's own template and tokeniser keep it: roles with headers of their own, and
 special tokens that are one token each. The probe asks the server to render two harmless texts and looks at the tokens;
 nothing is generated. A server without such endpoints leaves the question open, and open is not passed.
-Sources: vLLM's ``/tokenize`` with messages, llama.cpp's ``/apply-template`` and ``/tokenize``.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import Final
 
-import orjson
-
-from adapters.providers._openai import make_headers
-from adapters.providers._shape import Misshapen, Object, as_object, optional_list, text_at
+from adapters.providers._rendering import NO_ROUTE, Rendering
+from adapters.providers._shape import Misshapen, Object, optional_list
 from gateway.domain.errors import UpstreamFailed
 from gateway.domain.jsonvalue import JsonObject, JsonValue
 from gateway.domain.ports import UpstreamClient
 from gateway.domain.target import Target
 
-_MAX_ANSWER: Final = 1 << 20
 _INSTRUCTION: Final = "Name the colour"
 _DATA: Final = "A green door"
 
@@ -79,55 +77,35 @@ class _Renderer:
     """Asks one server for the tokens of a conversation or of a text."""
 
     def __init__(self, client: UpstreamClient, target: Target) -> None:
-        self._client = client
-        self._target = target
-        self._root = target.base_url.removesuffix("/v1")
+        self._server = Rendering(client, target, partial(_stop, target.id), request_id="probe")
 
     async def conversation(self, messages: JsonValue, switches: JsonObject) -> list[str]:
         """The tokens of ``messages`` in the server's template, given ``switches`` as its arguments."""
-        asked: JsonObject = {"model": self._target.model, "messages": messages, "chat_template_kwargs": switches}
-        answer = await self._post("/tokenize", {**asked, "add_generation_prompt": True, "return_token_strs": True})
+        asked: JsonObject = {"messages": messages, "chat_template_kwargs": switches}
+        answer = await self._server.tokens({**asked, "add_generation_prompt": True, "return_token_strs": True})
         if tokens := _token_texts(answer):
             return tokens
-        rendered = await self._post("/apply-template", asked)
-        return await self.text(text_at(rendered, "prompt"))
+        return await self.text(await self._server.template(asked))
 
     async def text(self, text: str) -> list[str]:
         """The tokens of ``text``, special ones recognised; one body that both kinds of server understand."""
-        vllm: Object = {"model": self._target.model, "prompt": text, "return_token_strs": True}
-        llama: Object = {"content": text, "parse_special": True, "with_pieces": True}
-        answer = await self._post("/tokenize", {**vllm, "add_special_tokens": False, **llama, "add_special": False})
-        if tokens := _token_texts(answer):
+        vllm: Object = {"prompt": text, "return_token_strs": True, "add_special_tokens": False}
+        llama: Object = {"content": text, "parse_special": True, "with_pieces": True, "add_special": False}
+        if tokens := _token_texts(await self._server.tokens({**vllm, **llama})):
             return tokens
         raise _Stop(ProbeOutcome.UNAVAILABLE, "the server does not show its tokens")
 
-    async def _post(self, path: str, body: JsonObject) -> Object:
-        target = self._target
-        async with self._client.request(
-            "POST",
-            self._root + path,
-            target=target.id,
-            headers=make_headers(target, "application/json", "probe"),
-            body=orjson.dumps(body),
-            timeouts=target.timeouts,
-            socket=target.socket,
-            addresses=target.addresses,
-        ) as response:
-            status, raw = response.status, await response.read(_MAX_ANSWER)
-        if status in {404, 405, 501}:
-            raise _Stop(ProbeOutcome.UNAVAILABLE, f"the server has no {path}")
-        if status in {400, 422, 500}:
-            # Template errors: the role or the switch is not known to it.
-            raise _Stop(ProbeOutcome.FAILED, f"the server refused to render the probe ({status})")
-        if status in {429, 502, 503, 504}:
-            raise UpstreamFailed(f"the server had no room for {path} ({status})", target=target.id)
-        if status != 200:
-            raise _Stop(ProbeOutcome.UNAVAILABLE, f"the server answered {path} with status {status}")
-        try:
-            value: JsonValue = orjson.loads(raw)
-        except orjson.JSONDecodeError:
-            raise Misshapen("it is not JSON") from None
-        return as_object(value, "it")
+
+def _stop(target: str, path: str, status: int, headers: Mapping[str, str], body: bytes) -> Exception:
+    del headers, body
+    if status in NO_ROUTE:
+        return _Stop(ProbeOutcome.UNAVAILABLE, f"the server has no {path}")
+    if status in {400, 422, 500}:
+        # Template errors: the role or the switch is not known to it.
+        return _Stop(ProbeOutcome.FAILED, f"the server refused to render the probe ({status})")
+    if status in {429, 502, 503, 504}:
+        return UpstreamFailed(f"the server had no room for {path} ({status})", target=target)
+    return _Stop(ProbeOutcome.UNAVAILABLE, f"the server answered {path} with status {status}")
 
 
 def _token_texts(answer: Object) -> list[str]:

@@ -5,9 +5,21 @@ head.
 """
 
 from adapters.providers._openai import OpenAiProvider
-from gateway.domain.ports import Provider, UpstreamClient
+from adapters.providers._openai_count import OpenAiCounter
+from adapters.providers._openai_embeddings import OpenAiEmbedder
+from gateway.domain.ports import Counter, Embedder, Provider, UpstreamClient
 
 
 def create(client: UpstreamClient) -> Provider:
     """A provider that sends over ``client`` to the target's Unix socket."""
-    return OpenAiProvider(client, needs_socket=True)
+    return OpenAiProvider(client, by_socket="the embedded model")
+
+
+def create_counter(client: UpstreamClient) -> Counter:
+    """A counter on the same way."""
+    return OpenAiCounter(client, embedded=True)
+
+
+def create_embedder(client: UpstreamClient) -> Embedder:
+    """An embedder on the same way."""
+    return OpenAiEmbedder(OpenAiProvider(client, by_socket="the embedded model"))

@@ -1,4 +1,4 @@
-"""What did the client get of an answer, whole or as a stream?
+"""What did the client get of an answer, whole or as a stream, or in place of one?
 
 Texts are committed to piece by piece and kept only where they are to be kept, so that an answer without an end takes no
 room here.
@@ -11,6 +11,7 @@ from gateway.audit.mask import masked_ending
 from gateway.domain.exchange import (
     ApprovalPending,
     Choice,
+    Embeddings,
     Finish,
     Handling,
     Judged,
@@ -65,11 +66,15 @@ class Heard:
 
 
 class Told:
-    """Collects it. ``findings`` are those of the answer alone, ``decision`` the last word."""
+    """Collects it. ``findings`` are those of the answer alone, ``decision`` the last word.
+
+    ``counted`` is how many tokens were counted, ``vectors`` how many vectors there are and how long each is, where the
+    request asked for that.
+    """
 
     __slots__ = (
-        "_begin", "_calls", "_keeps", "_kept", "_texts", "approval", "decision", "findings", "finish", "handling",
-        "usage",
+        "_begin", "_calls", "_keeps", "_kept", "_texts", "approval", "counted", "decision", "findings", "finish",
+        "handling", "usage", "vectors",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -79,6 +84,8 @@ class Told:
         self.usage: Usage | None = None
         self.finish: list[str] = []
         self.approval: str | None = None
+        self.counted: int | None = None
+        self.vectors: tuple[int, int] | None = None
         self._texts: dict[tuple[int, str], Heard] = {}
         self._calls: dict[tuple[int, int], Heard] = {}
         self._begin: Callable[[], Committing] | None = None
@@ -110,6 +117,15 @@ class Told:
         self.finish = [masked_ending(choice.finish_reason) for choice in reply.choices]
         for choice in reply.choices:
             self._choice(choice)
+
+    def count(self, tokens: int, handling: Handling) -> None:
+        """A number of tokens."""
+        self.handling, self.decision, self.counted = handling, handling.decision, tokens
+
+    def embeddings(self, made: Embeddings, handling: Handling) -> None:
+        """Vectors: they are told by their number and length alone."""
+        self.handling, self.decision, self.usage = handling, handling.decision, made.usage
+        self.vectors = (len(made.vectors), made.dimensions)
 
     def event(self, event: ReplyEvent) -> None:
         """One event of a stream."""

@@ -11,7 +11,7 @@ from typing import Final
 
 import orjson
 
-from gateway.audit._told import Heard
+from gateway.audit._told import Heard, Told
 from gateway.audit.line import Value
 from gateway.audit.mask import TOOL, masked_name, masked_origin
 from gateway.domain.evidence import Timeline
@@ -218,6 +218,22 @@ def attempt(handling: Handling, upstream: str, number: int) -> dict[str, Value]:
         "isolation": handling.isolation,
         "attempt": number,
     }
+
+
+def ending(said: Told) -> dict[str, Value]:
+    """What is told of an answer beside its texts. Of vectors that is their number and length: texts show in them."""
+    told: dict[str, Value] = {}
+    if said.approval is not None:
+        told["approval"] = said.approval
+    if said.finish:
+        told["finish"] = said.finish
+    if said.usage is not None:
+        told["usage"] = used(said.usage)
+    if said.counted is not None:
+        told["counted"] = said.counted
+    if said.vectors is not None:
+        told["vectors"] = {"count": said.vectors[0], "dimensions": said.vectors[1]}
+    return told
 
 
 def used(usage: Usage) -> dict[str, Value]:

@@ -122,7 +122,7 @@ class Replay:
                 asked = self._waiting.pop(request, None)
                 if asked is None:
                     self.unmatched += "decision" in fields
-                elif "error" not in fields and text_of(asked.fields, "phase") == "intent":
+                elif _holds_an_answer(fields) and text_of(asked.fields, "phase") == "intent":
                     if asked.refused:
                         self.unasked += 1
                     else:
@@ -201,6 +201,11 @@ class Replay:
             return bounds, []
         mine = [Doubt(rule=LATE, fact="time", why=TOOK_LONG)] if said.late and not same else []
         return bounds, [*mine, Doubt(rule="", fact="answer", why=NOT_SEEN)] if said.cut else mine
+
+
+def _holds_an_answer(outcome: Fields) -> bool:
+    """Whether there was any text to judge: a number of tokens and vectors are none."""
+    return "error" not in outcome and "operation" not in outcome
 
 
 def _place(recall: Recall, came: Came, one: Subject) -> tuple[Subject, Fields]:

@@ -23,9 +23,10 @@ from gateway.audit.mask import hides_names
 from gateway.audit.subjects import SubjectKeys
 from gateway.domain.errors import AuditUnavailable
 from gateway.domain.evidence import Ended, Timeline
-from gateway.domain.exchange import Handling, Reply, ReplyEvent
+from gateway.domain.exchange import Embeddings, Handling, Reply, ReplyEvent
 from gateway.domain.finding import Finding, finding_of
 from gateway.domain.identity import Caller
+from gateway.domain.operation import Operation
 from gateway.domain.ports import Call, Observer
 from gateway.domain.prompt import Prompt
 from gateway.domain.request import ClientRequest, Options
@@ -70,23 +71,24 @@ class Evidence:
     traceparent: Callable[[Trace], str | None] = lambda _: None
     closed: frozenset[str] = frozenset()
 
-    def begin(self, dialect: str, traceparent: bytes | None) -> "RequestTrail":
+    def begin(self, dialect: str, traceparent: bytes | None, operation: Operation = Operation.CHAT) -> "RequestTrail":
         """The trail of a request that has just come."""
         for observer in self.observers:
             observer.began(dialect)
-        return RequestTrail(self, dialect, trace_of(traceparent))
+        return RequestTrail(self, dialect, trace_of(traceparent), operation)
 
 
 class RequestTrail:
     """The evidence of one request: ``Trail`` for the pipeline, and what the door tells of the rest."""
 
-    def __init__(self, evidence: Evidence, dialect: str, trace: Trace) -> None:
+    def __init__(self, evidence: Evidence, dialect: str, trace: Trace, operation: Operation) -> None:
         self.request_id = secrets.token_hex(16)
         self.timeline = Timeline()
         self.trace = trace
         self._evidence = evidence
         self._recording = evidence.recording
         self._dialect = dialect
+        self._operation = operation
         self._caller: Caller | None = None
         self._custody: Custody | None = None
         self._request: ClientRequest | None = None
@@ -177,6 +179,14 @@ class RequestTrail:
     def answered(self, reply: Reply, handling: Handling, *, approval: str | None = None) -> None:
         """What goes to the client, whole; with ``approval`` it waits for an approver first."""
         self._told.whole(reply, handling, approval)
+
+    def counted(self, tokens: int, handling: Handling) -> None:
+        """What goes to the client in place of an answer: how many tokens the request has."""
+        self._told.count(tokens, handling)
+
+    def embedded(self, made: Embeddings, handling: Handling) -> None:
+        """What goes to the client in place of an answer: vectors."""
+        self._told.embeddings(made, handling)
 
     async def end(self, status: int, error: str | None = None) -> None:
         """The request is over but for its last byte: once this returns, that is durable. Only the first call counts.
@@ -331,13 +341,7 @@ class RequestTrail:
                 offered = frozenset[str]() if judgement is None else frozenset([t.name for t in judgement.came.tools])
                 tainted = judgement is not None and judgement.tainted
                 told["calls"] = record.calls(calls, offered, tainted=tainted)
-        if said.approval is not None:
-            told["approval"] = said.approval
-        if said.finish:
-            told["finish"] = said.finish
-        if said.usage is not None:
-            told["usage"] = record.used(said.usage)
-        return told
+        return told | record.ending(said)
 
     def _output_blob(self, recording: Recording) -> bytes:
         """The texts of the answer, encrypted; their entries, which are in the record by now, say where they lie."""
@@ -355,6 +359,8 @@ class RequestTrail:
             "decision_id": f"{self.request_id}/{way}",
             "dialect": self._dialect,
         }
+        if self._operation is not Operation.CHAT:
+            told["operation"] = self._operation.value
         if self._caller is not None:
             told["actor"] = record.actor_of(self._caller)
         if self._request is not None:
@@ -389,6 +395,7 @@ class RequestTrail:
             request_id=self.request_id,
             trace=self.trace,
             dialect=self._dialect,
+            operation=self._operation,
             timeline=self.timeline,
             status=status,
             stream=request is not None and request.options.stream,

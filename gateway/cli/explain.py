@@ -12,20 +12,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from adapters.registry import provider_named
+from adapters.registry import embedder_named, provider_named
 from gateway.activation.assemble import assemble
 from gateway.activation.engine import engine
 from gateway.activation.sources import Sources
 from gateway.cli.explain_view import Explanation, Outcome, show
 from gateway.cli.requests import read_bytes, read_request
 from gateway.cli.told import NO, WRONG, CommandFailed
-from gateway.compose import Layouts
+from gateway.compose import Layouts, offered
 from gateway.detectors import canary
+from gateway.dialects.registry import EMBEDS
 from gateway.domain.address import PUBLIC_ONLY, Addresses
 from gateway.domain.identity import ANONYMOUS, Caller
+from gateway.domain.model import Model
 from gateway.domain.ports import Call, UpstreamClient, UpstreamResponse
 from gateway.domain.request import ClientRequest, Options
-from gateway.domain.target import Layout, Target, Timeouts
+from gateway.domain.target import Endpoint, Layout, Target, Timeouts
 from gateway.domain.verdict import Block, RequireApproval
 from gateway.pipeline import route
 from gateway.pipeline.admit import admit
@@ -81,13 +83,12 @@ def explained(request: ClientRequest, settings: Settings, caller: Caller) -> Exp
     if isinstance(verdict, Block | RequireApproval):
         return explanation
     applied = apply(prompt, request.options, verdict.found, canary.draw() if policies.uses("canary") else None)
-    layouts = Layouts(model.targets)
     judged = route.candidates(
         applied.prompt,
         applied.options,
         model,
         floor,
-        lay_out=layouts,
+        lay_out=_lay_out(request, model),
         # Render probes need the server: here their success is supposed, and the view says so.
         credit=lambda target, reached: credit(target, reached, lambda _: Evidence.SHOWN),
     )
@@ -97,6 +98,15 @@ def explained(request: ClientRequest, settings: Settings, caller: Caller) -> Exp
 def _no_services() -> UpstreamClient:
     """Detectors that would ask a service are not asked: no network is used."""
     return _NoNetwork()
+
+
+def _lay_out(request: ClientRequest, model: Model) -> route.LayOut:
+    """How the request's targets would be sent it: a request for vectors goes to those alone that make any."""
+    layouts = Layouts(model.targets)
+    if request.dialect not in {dialect.NAME for dialect in EMBEDS.values()}:
+        return layouts
+    embedders = offered(model.targets, lambda name: embedder_named(name, _NoNetwork()), "make embeddings")
+    return route.able(layouts.texts, embedders)
 
 
 def _outcome(candidate: route.Candidate) -> Outcome:
@@ -110,8 +120,9 @@ def _outcome(candidate: route.Candidate) -> Outcome:
 
 
 def _body(target: Target, layout: Layout, options: Options) -> bytes:
-    provider = provider_named(target.provider, _NoNetwork())
-    return provider.serialise(Call(id=_REQUEST_ID, target=target, layout=layout, options=options))
+    call = Call(id=_REQUEST_ID, target=target, layout=layout, options=options)
+    embedder = embedder_named(target.provider, _NoNetwork()) if layout.endpoint is Endpoint.EMBEDDINGS else None
+    return (embedder or provider_named(target.provider, _NoNetwork())).serialise(call)
 
 
 class _NoNetwork:

@@ -12,6 +12,7 @@ import orjson
 from rich.cells import chop_cells
 from rich.text import Text
 
+from adapters.registry import provider_entry
 from gateway.cli.terminal import one_line, out, visible, visible_json
 from gateway.domain.errors import GatewayError
 from gateway.domain.identity import Caller
@@ -25,6 +26,12 @@ from policies.engine.applicable import Applicable
 
 # Characters of a text that are shown unless --full is asked for.
 SHOWN: Final = 4_000
+# Where a call goes that goes to a process of ours.
+_BY_SOCKET: Final = {
+    "embedded": "the embedded model, ",
+    "litellm": "the litellm process, ",
+    "bedrock": "the litellm process, ",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,7 +167,8 @@ def _policy(explanation: Explanation) -> Iterator[Text]:
 def _target(outcome: Outcome, *, chosen: bool) -> Iterator[Text]:
     target, layout = outcome.target, outcome.layout
     mark, style = ("→", "bold green") if chosen else (" ", "")
-    yield Text(f"{mark} {target.id}  {target.provider} · {one_line(target.model)} · {target.format}", style=style)
+    laid_out = target.format if layout is None else layout.format
+    yield Text(f"{mark} {target.id}  {target.provider} · {one_line(target.model)} · {laid_out}", style=style)
     if layout is not None:
         yield Text(f"    isolation {layout.isolation_label}{_caveat(target, layout)}")
     if outcome.refusal is not None:
@@ -188,7 +196,12 @@ def _upstream(outcome: Outcome, page: _Page) -> Iterator[Text]:
     if not layout.removals and not layout.notes:
         yield Text("  nothing")
     yield _title(f"upstream body, {len(body)} bytes")
-    place = "the embedded model, " if outcome.target.provider == "embedded" else f"{outcome.target.base_url}/"
-    yield Text(f"POST {place}{layout.endpoint.value}", style="bold")
+    yield Text(f"POST {_place(outcome.target, layout)}", style="bold")
     pretty = orjson.dumps(orjson.loads(body), option=orjson.OPT_INDENT_2).decode()
     yield from page.behind("  │ ", visible_json, pretty, "")
+
+
+def _place(target: Target, layout: Layout) -> str:
+    if target.provider in _BY_SOCKET:
+        return f"{_BY_SOCKET[target.provider]}{layout.endpoint.value}"
+    return provider_entry(target.provider).url_for(target, layout.endpoint)

@@ -24,6 +24,9 @@ class DialectChoice(StrEnum):
     AUTO = "auto"
     SPLIT = "split"
     OPENAI_CHAT = "openai-chat"
+    ANTHROPIC_MESSAGES = "anthropic-messages"
+    OPENAI_RESPONSES = "openai-responses"
+    OPENAI_EMBEDDINGS = "openai-embeddings"
 
 
 DialectOption: TypeAlias = Annotated[

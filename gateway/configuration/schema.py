@@ -330,10 +330,14 @@ class TargetSection(Section):
     id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:/-]{1,128}$")] | None = Field(
         default=None, description="What the target is called in replies and logs; `MODEL/1`, `MODEL/2`, … if not given."
     )
-    provider: str = Field(description="`openai_compatible`, or `embedded` for the model that comes with Splitgate.")
+    provider: str = Field(
+        description="`openai_compatible`, `azure`, `anthropic`, `bedrock`, `litellm` for other vendors "
+        "(`docs/vendors.md`), or `embedded` for the model that comes with Splitgate."
+    )
     base_url: str | None = Field(
         default=None,
-        description="The API's address up to and without `/chat/completions`. No credentials, query or fragment in it.",
+        description="The API's address up to and without `/chat/completions` or `/messages`. No credentials, query or "
+        "fragment in it. `bedrock` and `litellm` know their vendors' addresses.",
     )
     socket: str | None = Field(
         default=None, description="Path of a Unix socket to connect to instead of the address's host."
@@ -348,7 +352,11 @@ class TargetSection(Section):
         description="Networks or addresses that the host may lead to besides public ones, such as `10.20.0.0/16`: less "
         "than all that `allow_private` allows. A cloud's metadata address must be named here by itself.",
     )
-    model: str | None = Field(default=None, min_length=1, description="The model's name at the upstream.")
+    model: str | None = Field(
+        default=None,
+        min_length=1,
+        description="The model's name at the upstream; for `litellm` VENDOR/MODEL, such as `gemini/gemini-2.5-pro`.",
+    )
     format: str = Field(
         default="spotlight", description="How instructions and data are laid out: see the formats above."
     )
@@ -357,6 +365,23 @@ class TargetSection(Section):
     )
     api_key: str | None = Field(
         default=None, description="The upstream's key, as `env:NAME` or `file:PATH`; never the key."
+    )
+    auth: Literal["key", "bearer"] = Field(
+        default="key",
+        description="What `api_key` holds, for providers that tell the two apart (`azure`, `anthropic`): the vendor's "
+        "kind of key, or a bearer token such as Microsoft Entra's.",
+    )
+    api_version: Annotated[str, Field(pattern=r"^[A-Za-z0-9.-]{1,40}$")] | None = Field(
+        default=None,
+        description="The version of the vendor's API, such as `2024-10-21`: for `azure` where the address does not end "
+        "in `/openai/v1`; for `anthropic` if not `2023-06-01`.",
+    )
+    credentials: dict[str, str] = Field(
+        default_factory=dict[str, str],
+        description="`bedrock` and `litellm`: on whose account, beside or instead of `api_key`. `aws_region_name`, "
+        "`aws_access_key_id`, `aws_secret_access_key`, `aws_session_token`, `aws_bedrock_runtime_endpoint`; "
+        "`vertex_project`, `vertex_location`, `vertex_credentials`. Keys as `env:NAME` or `file:PATH`, "
+        "names such as a region's as they are.",
     )
     headers: dict[str, str] = Field(
         default_factory=dict[str, str], description="Headers added to each upstream call; no credentials here."

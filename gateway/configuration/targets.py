@@ -10,20 +10,21 @@ from adapters.registry import (
     FORMATS,
     PROVIDERS,
     FormatEntry,
-    endpoints_of,
     family_for,
     format_named,
     is_trained,
-    takes_of,
+    provider_entry,
 )
+from gateway.configuration import translated
+from gateway.configuration.address import check_address, wrong_with_url
 from gateway.configuration.evidence import credit
 from gateway.configuration.schema import TargetSection
 from gateway.configuration.secrets import Surroundings, resolve
 from gateway.dialects.body import is_forbidden_field
-from gateway.domain.address import PUBLIC_ONLY, Addresses, is_loopback
+from gateway.domain.address import PUBLIC_ONLY, Addresses
 from gateway.domain.isolation import Isolation
 from gateway.domain.jsonvalue import JsonObject
-from gateway.domain.target import Secret, Target, Timeouts
+from gateway.domain.target import Secret, Target, Timeouts, Translated
 from gateway.yamlfile.addresses import addresses_of
 from gateway.yamlfile.problems import Loc
 from gateway.yamlfile.report import Report
@@ -32,6 +33,8 @@ EMBEDDED_MODEL: Final = "smollm2-135m-instruct"
 # The child process answers on a Unix socket, whose path the supervisor knows: this host is never resolved.
 EMBEDDED_URL: Final = "http://embedded.invalid/v1"
 
+# Keys that mean something to some providers alone, which say so.
+_OF_SOME_PROVIDERS: Final = ("auth", "api_version", "credentials")
 _EMBEDDED_REFUSES: Final = (
     *("base_url", "socket", "allow_private", "allow_addresses", "model", "api_key", "headers", "trained"),
     "render_probe",
@@ -58,26 +61,43 @@ def build_target(
     report.expect_known(loc, "format", section.format, FORMATS)
     if section.family is not None:
         report.expect_known(loc, "family", section.family, FAMILIES)
-    if embedded:
+    key = _secret(section, loc, report, surroundings)
+    told = None
+    if section.provider in translated.PROVIDERS:
+        told = translated.build_translated(section, loc, report, surroundings, key)
+        key = None
+    elif embedded:
         _refuse_for_embedded(section, loc, report)
     else:
         _require_address(section, loc, report)
     addresses = _addresses(section, loc, report)
+    _refuse_foreign(section, loc, report)
     _check_headers(section, loc, report)
     _check_extra_params(section, loc, report)
-    key = _secret(section, loc, report, surroundings)
     entry = _format(section, loc, report)
-    if entry is not None and section.provider in PROVIDERS and entry.endpoint not in endpoints_of(section.provider):
-        report.add((*loc, "format"), f"provider {section.provider} does not speak what {section.format} lays out")
     if report.count > before or entry is None:
         return None
-    return _target(section, default_id, entry, key, addresses)
+    target = _target(section, default_id, entry, key, told=told, addresses=addresses)
+    try:
+        provider_entry(section.provider).check_target(target)
+    except ValueError as error:
+        name, _, wrong = str(error).partition(": ")
+        report.add((*loc, name), f"`{name}` {wrong}")
+        return None
+    return target
 
 
 def _target(
-    section: TargetSection, default_id: str, entry: FormatEntry, key: Secret | None, addresses: Addresses
+    section: TargetSection,
+    default_id: str,
+    entry: FormatEntry,
+    key: Secret | None,
+    *,
+    told: Translated | None,
+    addresses: Addresses,
 ) -> Target:
     embedded = section.provider == "embedded"
+    provider = provider_entry(section.provider)
     model = EMBEDDED_MODEL if embedded else section.model or ""
     # The embedded model was never trained to tell data apart: `wrapped` whatever its layout.
     best = min(entry.best, Isolation.WRAPPED) if embedded else entry.best
@@ -91,7 +111,7 @@ def _target(
     return Target(
         id=section.id or default_id,
         provider=section.provider,
-        base_url=EMBEDDED_URL if embedded else (section.base_url or "").rstrip("/"),
+        base_url=_url(section),
         model=model,
         format=section.format,
         family=section.family or family_for(model),
@@ -100,14 +120,23 @@ def _target(
         api_key=key,
         socket=section.socket,
         addresses=addresses,
-        format_options=_json(section.format_options),
-        extra_params=frozenset(section.extra_params) | takes_of(section.provider),
+        format_options={**provider.defaults.get(section.format, {}), **_json(section.format_options)},
+        extra_params=frozenset(section.extra_params) | provider.takes,
         reserved_tokens=section.reserved_tokens,
         headers={name.lower(): value for name, value in section.headers.items()},
         timeouts=Timeouts(**section.timeouts.model_dump()),
         needs_probe=credited.needs_probe,
         assumed=credited.assumed,
+        auth=section.auth,
+        api_version=section.api_version,
+        translated=told,
     )
+
+
+def _url(section: TargetSection) -> str:
+    if section.provider == "embedded":
+        return EMBEDDED_URL
+    return translated.URL if section.provider in translated.PROVIDERS else (section.base_url or "").rstrip("/")
 
 
 def _json(value: Mapping[str, object]) -> JsonObject:
@@ -125,6 +154,17 @@ def _refuse_for_embedded(section: TargetSection, loc: Loc, report: Report) -> No
             report.add((*loc, name), f"`{name}` means nothing to the embedded provider; remove it", at_key=True)
 
 
+def _refuse_foreign(section: TargetSection, loc: Loc, report: Report) -> None:
+    if section.provider not in PROVIDERS:
+        return
+    known = provider_entry(section.provider).settings
+    for name in _OF_SOME_PROVIDERS:
+        if name in section.model_fields_set and name not in known:
+            report.add(
+                (*loc, name), f"`{name}` means nothing to the provider `{section.provider}`; remove it", at_key=True
+            )
+
+
 def _require_address(section: TargetSection, loc: Loc, report: Report) -> None:
     if section.model is None:
         report.add((*loc, "model"), "the key `model` is missing here; add the model's name at the upstream")
@@ -133,44 +173,22 @@ def _require_address(section: TargetSection, loc: Loc, report: Report) -> None:
             (*loc, "base_url"), "the key `base_url` is missing here; add the API's address, such as https://host/v1"
         )
         return
-    wrong = _wrong_with_url(section.base_url)
-    if wrong is not None:
-        report.add((*loc, "base_url"), f"`base_url` {wrong}")
-        return
-    address = urlsplit(section.base_url)
-    if address.scheme == "http" and section.socket is None and not is_loopback(address.hostname or ""):
-        report.warn(
-            (*loc, "base_url"), "the address is http: prompts and keys cross the network unencrypted; use https"
-        )
+    check_address(section.base_url, (*loc, "base_url"), report, by_socket=section.socket is not None)
 
 
 def _addresses(section: TargetSection, loc: Loc, report: Report) -> Addresses:
-    """Where connections may lead; a URL that is wrong has been told of."""
-    if section.provider == "embedded" or section.base_url is None or _wrong_with_url(section.base_url) is not None:
+    """Where connections may lead; a URL that is wrong has been told of.
+
+    What speaks over a socket to a process of ours leads nowhere itself.
+    """
+    if section.provider == "embedded" or section.provider in translated.PROVIDERS:
+        return PUBLIC_ONLY
+    if section.base_url is None or wrong_with_url(section.base_url) is not None:
         return PUBLIC_ONLY
     host = urlsplit(section.base_url).hostname if section.socket is None else None
     return addresses_of(
         *("base_url", host, loc, report), private=section.allow_private, networks=section.allow_addresses
     )
-
-
-def _wrong_with_url(url: str) -> str | None:
-    if not all("!" <= char <= "~" for char in url) or "\\" in url:
-        return "holds characters that no address has; percent-encode them"
-    try:
-        address = urlsplit(url)
-        port = address.port
-    except ValueError:
-        return "is not a valid address; write https://host/v1"
-    if address.scheme not in ("http", "https") or not address.hostname or port == 0:
-        return "must be an http or https address, such as https://host/v1"
-    if "@" in address.netloc:
-        return "must not hold credentials; use `api_key: env:NAME`"
-    if "?" in url or "#" in url:
-        return "must not have a query or fragment"
-    if address.path.rstrip("/").endswith(("/completions", "/responses")):
-        return "must end before the route: leave out `/chat/completions`"
-    return None
 
 
 def _check_headers(section: TargetSection, loc: Loc, report: Report) -> None:
@@ -213,4 +231,16 @@ def _format(section: TargetSection, loc: Loc, report: Report) -> FormatEntry | N
         entry.check_settings(_json(section.format_options))
     except ValueError as error:
         report.add((*loc, "format_options"), f"`format_options` of {section.format}: {error}", at_key=True)
+    if section.provider in PROVIDERS:
+        _check_spoken(section, loc, report)
     return entry
+
+
+def _check_spoken(section: TargetSection, loc: Loc, report: Report) -> None:
+    speaks = provider_entry(section.provider).speaks
+    if not speaks(section.format):
+        fitting = ", ".join([name for name in FORMATS if speaks(name)])
+        report.add(
+            (*loc, "format"),
+            f"the provider `{section.provider}` does not speak what `{section.format}` lays out; it takes {fitting}",
+        )

@@ -8,6 +8,7 @@ import time
 from gateway.domain.exchange import Handling, Usage
 from gateway.domain.finding import Finding
 from gateway.domain.identity import Caller
+from gateway.domain.operation import Operation
 from gateway.domain.target import Target
 from gateway.domain.trace import Trace
 from gateway.domain.value import value
@@ -69,6 +70,7 @@ class Ended:
     dialect: str
     timeline: Timeline
     status: int
+    operation: Operation = Operation.CHAT
     stream: bool = False
     caller: Caller | None = None
     model: str = ""

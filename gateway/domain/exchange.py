@@ -4,6 +4,7 @@ Every event names its choice, so that one guard per choice can stand in the way.
 for each choice it opened was cut short.
 """
 
+from collections.abc import Sequence
 from dataclasses import field
 from typing import TypeAlias
 
@@ -55,6 +56,19 @@ class Reply:
     choices: tuple[Choice, ...]
     usage: Usage | None = None
     extra: JsonObject = field(default_factory=dict[str, JsonValue])
+
+
+@value
+class Embeddings:
+    """One vector for each text, in the order of the texts: all of one length, every number finite, none changed."""
+
+    vectors: tuple[Sequence[float], ...]
+    usage: Usage | None = None
+
+    @property
+    def dimensions(self) -> int:
+        """The length of each."""
+        return len(self.vectors[0]) if self.vectors else 0
 
 
 @value
@@ -191,9 +205,9 @@ class AppliedRevision:
 class Handling:
     """What the gateway did with a request: the ``split`` part of a native reply, the headers of every reply.
 
-    ``model`` is the name that the client asked for, ``isolation`` a level or ``no-data``, ``created`` in seconds
-    since the epoch. ``decision`` is a verdict's word, or ``pending`` while an answer is still being judged. ``echo`` is
-    what a reply in the client's dialect repeats of the request.
+    ``model`` is the name that the client asked for, ``isolation`` a level, ``no-data`` or ``no-instruction``,
+    ``created`` in seconds since the epoch. ``decision`` is a verdict's word, or ``pending`` while an answer is still
+    being judged. ``echo`` is what a reply in the client's dialect repeats of the request.
     """
 
     request_id: str

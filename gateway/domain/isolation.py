@@ -24,6 +24,8 @@ LABELS = tuple(level.label for level in reversed(Isolation))
 
 # Said instead of a level when a request carries no data segment: nothing was told apart, so nothing was kept apart.
 NO_DATA = "no-data"
+# Said where nothing is instructed at all, as for embeddings: whatever the texts say, it steers nothing.
+NO_INSTRUCTION = "no-instruction"
 
 
 def isolation_from_label(label: str) -> Isolation:

@@ -8,7 +8,7 @@ from gateway.domain.address import PUBLIC_ONLY, Addresses
 from gateway.domain.approval import HeldReply
 from gateway.domain.detection import Detections, Subject
 from gateway.domain.evidence import Ended
-from gateway.domain.exchange import Reply, StreamEvent
+from gateway.domain.exchange import Embeddings, Reply, StreamEvent
 from gateway.domain.prompt import Prompt
 from gateway.domain.request import Options
 from gateway.domain.target import FormatOptions, Layout, Target, Timeouts
@@ -48,6 +48,31 @@ class Provider(Protocol):
 
     def stream(self, call: Call) -> AsyncGenerator[StreamEvent, None]:
         """Make the call and yield events as they arrive; closing the generator cancels the call."""
+        ...
+
+
+class Counter(Protocol):
+    """Asks how many tokens a prompt has as it is laid out: what a provider may offer beside answers."""
+
+    async def count(self, call: Call) -> int:
+        """The number of tokens; nothing is generated.
+
+        Raises:
+            NotSayable: this target cannot tell; another one may.
+            UpstreamError: it should have, and did not.
+        """
+        ...
+
+
+class Embedder(Protocol):
+    """Has texts made into vectors: what a provider may offer beside answers."""
+
+    def serialise(self, call: Call) -> bytes:
+        """The exact upstream body: pure, as a ``Provider``'s."""
+        ...
+
+    async def embed(self, call: Call) -> Embeddings:
+        """One vector for each text of the layout's ``input``; raises as ``Counter.count`` does."""
         ...
 
 

@@ -16,6 +16,8 @@ from gateway.domain.value import value
 # at, recorded and committed to on its own.
 MOST_SEGMENTS = 2_000
 MOST_SUBJECTS = 64
+# So many texts may a request for embeddings hold: OpenAI's own limit.
+MOST_TEXTS = 2_048
 # The two names under which servers give and take an assistant's reasoning; the first is the one we write.
 REASONING_FIELDS = ("reasoning_content", "reasoning")
 

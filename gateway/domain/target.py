@@ -3,10 +3,10 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Never
+from typing import Literal, Never
 
 from gateway.domain.address import PUBLIC_ONLY, Addresses
-from gateway.domain.isolation import NO_DATA, Isolation
+from gateway.domain.isolation import NO_DATA, NO_INSTRUCTION, Isolation
 from gateway.domain.jsonvalue import JsonObject, JsonValue
 from gateway.domain.value import value
 
@@ -41,6 +41,20 @@ class Timeouts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Translated:
+    """What the litellm process is told of a target, and nobody else.
+
+    ``model`` is litellm's name for it in chats, ``embeddings`` that for embeddings, ``address`` the vendor's if it is
+    not the usual one. ``credentials`` also hold what is no secret but says on whose account: regions, projects.
+    """
+
+    model: str
+    embeddings: str
+    address: str | None
+    credentials: Mapping[str, Secret]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
     """One way to reach a model.
 
@@ -50,7 +64,9 @@ class Target:
     that the target can be credited with. ``extra_params`` are request fields passed on though the gateway does not know
     them. With ``needs_probe`` native isolation counts only once a render probe has shown the model's role boundaries,
     and as ``unproven`` until then; ``assumed`` says that it is credited on the configuration's word (of training, or
-    instead of the probe), which replies must show.
+    instead of the probe), which replies must show. ``auth`` says whether ``api_key`` is the vendor's kind of key or a
+    bearer token, ``api_version`` is the version of the vendor's API to ask for: for providers that tell them apart.
+    ``translated`` is set where the litellm process makes the call.
     """
 
     id: str
@@ -71,6 +87,9 @@ class Target:
     timeouts: Timeouts = field(default_factory=Timeouts)
     needs_probe: bool = False
     assumed: bool = False
+    auth: Literal["key", "bearer"] = "key"
+    api_version: str | None = None
+    translated: Translated | None = None
 
 
 class Endpoint(StrEnum):
@@ -79,6 +98,7 @@ class Endpoint(StrEnum):
     CHAT = "chat/completions"
     COMPLETIONS = "completions"
     MESSAGES = "messages"
+    EMBEDDINGS = "embeddings"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +133,7 @@ class Removal:
 class Layout:
     """A prompt laid out for one format.
 
-    ``body`` holds what the format decides of the upstream request: ``messages`` or ``prompt``, ``tools``,
+    ``body`` holds what the format decides of the upstream request: ``messages``, ``prompt`` or ``input``, ``tools``,
     ``documents``, ``chat_template_kwargs``. ``isolation`` is the minimum over all data segments, None where there is
     none. ``notes`` say what the reply must say (``operator-user-merged``). ``datamark`` is the one character put
     between the words of data, to be taken out of the answer again.
@@ -129,5 +149,7 @@ class Layout:
 
     @property
     def isolation_label(self) -> str:
-        """The word for header and reply: a level, or ``no-data``."""
-        return NO_DATA if self.isolation is None else self.isolation.label
+        """The word for header and reply: a level, ``no-data``, or ``no-instruction`` of what is only embedded."""
+        if self.isolation is not None:
+            return self.isolation.label
+        return NO_INSTRUCTION if self.endpoint is Endpoint.EMBEDDINGS else NO_DATA

@@ -81,9 +81,15 @@ class Ledger:
 
 def without_edits(found: Findings, edits: tuple[Edit, ...]) -> Findings:
     """``found`` with no edits but ``edits``, and without the hits whose edits are all gone."""
-    places = {(edit.stage, edit.where) for edit in edits}
-    kept = [hit for hit in found.hits if not _edits(hit) or (hit.stage, hit.where) in places]
+    kept = [hit for hit in found.hits if not _edits(hit) or any(_asked_for(hit, edit) for edit in edits)]
     return replace(found, hits=tuple(kept), edits=edits)
+
+
+def _asked_for(hit: Hit, edit: Edit) -> bool:
+    """Whether the edit may be the hit's: of many marks only the first ones' places are told."""
+    if (hit.stage, hit.where) != (edit.stage, edit.where):
+        return False
+    return len(hit.spans) < hit.count or (edit.start, edit.end) in hit.spans
 
 
 def beside(acting: Verdict, watching: Verdict) -> Verdict:

@@ -1,27 +1,30 @@
 """What happens to a request, in order?
 
-The numbered list below is the whole way; each step takes and returns values, and no step calls another. Streaming and
-whole answers share every step.
+The numbered list below is the whole way; each step takes and returns values, and no step calls another. Steps 1 to 6
+are ``_prepare``, which all requests pass: those for an answer, whole or streamed (``handle``), those that ask how many
+tokens one would take (``count``), and those for vectors (``embed``). What differs is what is asked for, in step 7.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+from gateway.domain.detection import Facts
 from gateway.domain.errors import BlockedByPolicy, UnknownModel
-from gateway.domain.exchange import AppliedRevision, Handling
-from gateway.domain.finding import Finding, finding_of
+from gateway.domain.exchange import Embeddings, Handling
 from gateway.domain.identity import Caller
-from gateway.domain.isolation import Isolation
 from gateway.domain.model import Model
-from gateway.domain.ports import Approvals, Call, Provider, Untainted
+from gateway.domain.ports import Approvals, Call, Counter, Embedder, Provider, Scanner, Untainted
+from gateway.domain.prompt import Prompt
 from gateway.domain.request import ClientRequest
 from gateway.domain.target import Target
-from gateway.domain.verdict import Block, RequireApproval, Verdict, Weight, decision_of
+from gateway.domain.value import value
+from gateway.domain.verdict import Block, RequireApproval, Verdict, Weight
 from gateway.pipeline import route, send
 from gateway.pipeline.admit import admit
 from gateway.pipeline.answer import Answered, Answering, Held, Streaming
-from gateway.pipeline.apply import apply
+from gateway.pipeline.apply import Applied, apply
+from gateway.pipeline.handling import handling_of
 from gateway.pipeline.in_force import InForce
 from gateway.pipeline.lift import lift
 from gateway.pipeline.run import Run, at_once
@@ -33,28 +36,45 @@ from gateway.pipeline.trail import Judgement, Trail
 from policies.engine.applicable import Applicable
 from policies.engine.evaluate import evaluate
 
-# Said where `native` rests on the configuration's word instead of on evidence.
-ASSUMED = "native-assumed"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
     """What the stages ask of the world.
 
     ``now`` gives seconds since the epoch; ``in_force`` the policies, once for each request, and ``bypass`` the reason
-    for which they are not enforced at present, if they are not.
+    for which they are not enforced at present, if they are not. ``lay_out_texts`` lays out what is to be embedded.
+    ``counters`` and ``embedders`` raise ``NotSayable`` for a target that cannot do that.
     """
 
     models: Mapping[str, Model]
     lay_out: route.LayOut
+    lay_out_texts: route.LayOut
     credit: route.Credit
     providers: Callable[[Target], Provider]
+    counters: Callable[[Target], Counter]
+    embedders: Callable[[Target], Embedder]
     now: Callable[[], float]
     in_force: Callable[[], InForce]
     bypass: Callable[[], str | None]
     untainted: Untainted
     approvals: Approvals
     draw_canary: Callable[[], str]
+
+
+@value
+class Counted:
+    """How many tokens the request has as it would be sent, and what was done for it."""
+
+    tokens: int
+    handling: Handling
+
+
+@value
+class Embedded:
+    """The vectors, and what was done for them."""
+
+    embeddings: Embeddings
+    handling: Handling
 
 
 async def handle(
@@ -68,6 +88,56 @@ async def handle(
         PoliciesNotLoaded: there are no policies to judge by.
         AuditUnavailable: what is about to be sent cannot be recorded; it was not sent.
     """
+    # 1 to 6
+    ready = await _prepare(request, caller, services, services.lay_out, trail=trail, run=run)
+    # 7 send, each attempt recorded before; 8 guard
+    sending = ready.sending(request_id, run)
+    answering = Answering(
+        request=request, caller=caller, lifted=ready.grounds, applied=ready.applied, policies=ready.policies,
+        facts=ready.facts, scanner=ready.scanner, untainted=services.untainted, approvals=services.approvals,
+        now=services.now, timeline=trail.timeline, seen=trail.seen,
+    )  # fmt: skip
+    if request.options.stream:
+        call, opened = await send.open_stream(
+            ready.ranked, sending, lambda call: services.providers(call.target).stream(call)
+        )
+        return answering.stream(opened, call, ready.handling(call))
+    call, reply = await send.send(ready.ranked, sending, lambda call: services.providers(call.target).send(call))
+    return await answering.whole(reply, call, ready.handling(call))
+
+
+async def count(
+    request: ClientRequest, caller: Caller, request_id: str, services: Services, *, trail: Trail, run: Run = at_once
+) -> Counted:
+    """Count the tokens of a request as it would be sent; raises as ``handle`` does."""
+    # 1 to 6
+    lay_out = route.able(services.lay_out, services.counters)
+    ready = await _prepare(request, caller, services, lay_out, trail=trail, run=run)
+    # 7 send, each attempt recorded before. A number holds no text: there is nothing to guard.
+    call, tokens = await send.send(
+        ready.ranked, ready.sending(request_id, run), lambda call: services.counters(call.target).count(call)
+    )
+    return Counted(tokens=tokens, handling=ready.handling(call))
+
+
+async def embed(
+    request: ClientRequest, caller: Caller, request_id: str, services: Services, *, trail: Trail, run: Run = at_once
+) -> Embedded:
+    """Have a request's texts made into vectors; raises as ``handle`` does."""
+    # 1 to 6
+    lay_out = route.able(services.lay_out_texts, services.embedders)
+    ready = await _prepare(request, caller, services, lay_out, trail=trail, run=run)
+    # 7 send, each attempt recorded before. Vectors hold no text: there is nothing to guard.
+    call, made = await send.send(
+        ready.ranked, ready.sending(request_id, run), lambda call: services.embedders(call.target).embed(call)
+    )
+    return Embedded(embeddings=made, handling=ready.handling(call))
+
+
+async def _prepare(
+    request: ClientRequest, caller: Caller, services: Services, lay_out: route.LayOut, *, trail: Trail, run: Run
+) -> "_Ready":
+    """Take a request as far as it goes before anything is sent; raises ``handle``'s errors but the upstream's."""
     # 1 admit: the model must exist; one revision of the policies stands for the whole request
     model = find_model(request.model, services.models)
     in_force = services.in_force()
@@ -102,37 +172,43 @@ async def handle(
         applied.options,
         model,
         route.floor_of(request.min_isolation, model, policies.min_isolation),
-        lay_out=services.lay_out,
+        lay_out=lay_out,
         credit=services.credit,
     )
-
-    async def intend(call: Call) -> None:
-        await trail.intend(
-            call,
-            _handling(request, call, verdict, policies, services.now(), notes=trail.notes),
-            applied.prompt,
-            applied.options,
-        )
-
-    # 7 send, each attempt recorded before; 8 guard
-    sending = send.Sending(
-        request_id=request_id, trace=trail.traceparent, providers=services.providers, intend=intend, run=run,
-        timeline=trail.timeline,
+    return _Ready(
+        request=request, policies=policies, scanner=in_force.scanner, facts=facts, verdict=verdict, grounds=grounds,
+        applied=applied, ranked=ranked, trail=trail, now=services.now,
     )  # fmt: skip
-    answering = Answering(
-        request=request, caller=caller, lifted=grounds, applied=applied, policies=policies, facts=facts,
-        scanner=in_force.scanner, untainted=services.untainted, approvals=services.approvals, now=services.now,
-        timeline=trail.timeline, seen=trail.seen,
-    )  # fmt: skip
-    if request.options.stream:
-        call, opened = await send.open_stream(ranked, sending)
-        return answering.stream(
-            opened, call, _handling(request, call, verdict, policies, services.now(), notes=trail.notes)
-        )
-    call, reply = await send.send(ranked, sending)
-    return await answering.whole(
-        reply, call, _handling(request, call, verdict, policies, services.now(), notes=trail.notes)
-    )
+
+
+@value
+class _Ready:
+    """A request that steps 1 to 6 let pass. ``grounds`` is what came less what policy lowered to data."""
+
+    request: ClientRequest
+    policies: Applicable
+    scanner: Scanner
+    facts: Facts
+    verdict: Verdict
+    grounds: Prompt
+    applied: Applied
+    ranked: Iterator[route.Candidate]
+    trail: Trail
+    now: Callable[[], float]
+
+    def sending(self, request_id: str, run: Run) -> send.Sending:
+        """What sending it takes; each attempt is recorded before it is made."""
+        return send.Sending(
+            request_id=request_id, trace=self.trail.traceparent, intend=self._intend, run=run,
+            timeline=self.trail.timeline,
+        )  # fmt: skip
+
+    def handling(self, call: Call) -> Handling:
+        """What was done with it, once it went out as ``call``."""
+        return handling_of(self.request, call, self.verdict, self.policies, self.now(), notes=self.trail.notes)
+
+    async def _intend(self, call: Call) -> None:
+        await self.trail.intend(call, self.handling(call), self.applied.prompt, self.applied.options)
 
 
 def find_model(name: str, models: Mapping[str, Model]) -> Model:
@@ -159,29 +235,3 @@ def refuse_blocked(verdict: Verdict) -> None:
     rules = tuple(dict.fromkeys([hit.rule for hit in hits]))
     told = "; ".join(dict.fromkeys([f"{hit.rule} ({hit.where}): {hit.message}" for hit in hits]))
     raise BlockedByPolicy(f"policy refuses this request: {told}", rules=rules, found=verdict.found)
-
-
-def _handling(
-    request: ClientRequest, call: Call, verdict: Verdict, policies: Applicable, now: float, *, notes: tuple[str, ...]
-) -> Handling:
-    layout = call.layout
-    removed = [Finding(rule="reserved-token", where=r.where, count=r.count) for r in layout.removals]
-    return Handling(
-        request_id=call.id,
-        model=request.model,
-        created=int(now),
-        isolation=layout.isolation_label,
-        format=layout.format,
-        target=call.target.id,
-        decision=decision_of(verdict),
-        policy=AppliedRevision(names=policies.names, revision=policies.revision),
-        findings=(*removed, *[finding_of(hit) for hit in verdict.found.hits]),
-        notes=(*_notes(call), *notes),
-        echo=request.echo,
-    )
-
-
-def _notes(call: Call) -> tuple[str, ...]:
-    layout = call.layout
-    assumed = layout.isolation is Isolation.NATIVE and call.target.assumed
-    return (*layout.notes, ASSUMED) if assumed else layout.notes

@@ -70,10 +70,12 @@ def lift(request: ClientRequest, model: Model, caller: Caller) -> Prompt:
     lifting = _Lifting(model=model, caller=caller, taken=_client_ids(request))
     turns: list[Turn] = []
     segments = 0
+    # A request for embeddings may hold more: each of its texts is a message, which nothing cuts.
+    most = max(MOST_SEGMENTS, len(request.messages))
     for message in request.messages:
         made = lifting.turns(message)
         segments += sum([len(turn.segments) for turn in made])
-        if segments > MOST_SEGMENTS:
+        if segments > most:
             raise InvalidField(
                 f"marks and templates cut the request into more than {MOST_SEGMENTS} segments; send fewer, or the data "
                 "apart",
@@ -81,7 +83,9 @@ def lift(request: ClientRequest, model: Model, caller: Caller) -> Prompt:
             )
         turns += made
     prompt = Prompt(turns=tuple(turns), tools=request.tools, roleless=request.roleless)
-    if (model.require_data or caller.require_data) and not prompt.holds_data:
+    required = model.require_data or caller.require_data
+    # Where nothing at all may steer, there is nothing to keep data apart from: texts to embed are blank at times.
+    if required and not prompt.holds_data and any(turn.speaker is not Speaker.INPUT for turn in turns):
         raise IsolationUnreachable(
             "this model or key accepts only requests that carry their data apart; send it in `data`, in a part of type "
             "`data`, in a message with role `input` or as a tool result"

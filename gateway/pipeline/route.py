@@ -34,6 +34,16 @@ class Candidate:
     refusal: GatewayError | None = None
 
 
+def able(lay_out: LayOut, find: Callable[[Target], object]) -> LayOut:
+    """``lay_out`` for the targets that can do more: ``find`` raises a ``RequestError`` for any other."""
+
+    def only(target: Target, prompt: Prompt, options: Options) -> tuple[Layout, Options]:
+        find(target)
+        return lay_out(target, prompt, options)
+
+    return only
+
+
 def floor_of(asked: Isolation | None, model: Model, by_policy: Isolation | None = None) -> Isolation:
     """The strictest of the floors of request, model and policy."""
     return max([floor for floor in (asked, model.min_isolation, by_policy) if floor is not None])

@@ -2,17 +2,19 @@
 
 Targets are tried in order after failures that are safe to repeat: the connection was not made, the upstream had no
 room, or it failed on its own account, and nothing was passed on to the client yet. A call that may have been processed,
-such as one that timed out, is never sent twice.
+such as one that timed out, is never sent twice. A target that turns out to have no words for what is asked counts as
+one that was never considered.
 """
 
 import logging
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from gateway.domain.errors import (
     GatewayError,
+    NotSayable,
     UpstreamError,
     UpstreamFailed,
     UpstreamGarbled,
@@ -21,9 +23,8 @@ from gateway.domain.errors import (
     UpstreamUnreachable,
 )
 from gateway.domain.evidence import Timeline
-from gateway.domain.exchange import Reply, StreamEvent
-from gateway.domain.ports import Call, Provider
-from gateway.domain.target import Target
+from gateway.domain.exchange import StreamEvent
+from gateway.domain.ports import Call
 from gateway.pipeline.route import Candidate, refusal
 from gateway.pipeline.run import Run, at_once
 
@@ -49,15 +50,16 @@ class Sending:
     """
 
     request_id: str
-    providers: Callable[[Target], Provider]
     intend: Callable[[Call], Awaitable[None]]
     timeline: Timeline
     trace: str | None = None
     run: Run = at_once
 
 
-async def send(ranked: Iterator[Candidate], sending: Sending) -> tuple[Call, Reply]:
-    """Get a whole answer from the first target that gives one.
+async def send(
+    ranked: Iterator[Candidate], sending: Sending, ask: Callable[[Call], Awaitable[Answer]]
+) -> tuple[Call, Answer]:
+    """Get a whole answer, by ``ask``, from the first target that gives one.
 
     Raises:
         RequestError: no target may be used for this request.
@@ -65,19 +67,21 @@ async def send(ranked: Iterator[Candidate], sending: Sending) -> tuple[Call, Rep
         AuditUnavailable: an attempt could not be recorded.
     """
 
-    async def attempt(provider: Provider, call: Call) -> Reply:
-        reply = await provider.send(call)
+    async def attempt(call: Call) -> Answer:
+        answer = await ask(call)
         sending.timeline.first = sending.timeline.last = time.perf_counter_ns()
-        return reply
+        return answer
 
     return await _first(ranked, sending, attempt)
 
 
-async def open_stream(ranked: Iterator[Candidate], sending: Sending) -> tuple[Call, OpenedStream]:
+async def open_stream(
+    ranked: Iterator[Candidate], sending: Sending, ask: Callable[[Call], AsyncGenerator[StreamEvent, None]]
+) -> tuple[Call, OpenedStream]:
     """Get the first event from the first target that starts to answer; raises as ``send`` does."""
 
-    async def attempt(provider: Provider, call: Call) -> OpenedStream:
-        events = provider.stream(call)
+    async def attempt(call: Call) -> OpenedStream:
+        events = ask(call)
         first = await anext(events, None)
         if first is None:
             raise UpstreamGarbled("the upstream ended its stream before it began to answer", target=call.target.id)
@@ -88,7 +92,7 @@ async def open_stream(ranked: Iterator[Candidate], sending: Sending) -> tuple[Ca
 
 
 async def _first(
-    ranked: Iterator[Candidate], sending: Sending, attempt: Callable[[Provider, Call], Awaitable[Answer]]
+    ranked: Iterator[Candidate], sending: Sending, attempt: Callable[[Call], Awaitable[Answer]]
 ) -> tuple[Call, Answer]:
     refused: list[Candidate] = []
     failure: GatewayError | None = None
@@ -106,7 +110,9 @@ async def _first(
         await sending.intend(call)
         sending.timeline.sent = time.perf_counter_ns()
         try:
-            return call, await attempt(sending.providers(candidate.target), call)
+            return call, await attempt(call)
+        except NotSayable as refusal_there:
+            refused.append(replace(candidate, refusal=refusal_there))
         except UpstreamError as error:
             if not _is_repeatable(error):
                 raise

@@ -4,8 +4,8 @@ The supervisor owns every socket that is listened on and every process that is s
 runs neither threads nor an event loop, so that forking stays safe.
 """
 
-from gateway.supervisor.config import Companion, Listening, MetricsPlace, SupervisorConfig
+from gateway.supervisor.config import Companion, Listening, MetricsPlace, OnDemand, SupervisorConfig
 from gateway.supervisor.lifecycle import Backoff
 from gateway.supervisor.supervise import Supervisor
 
-__all__ = ["Backoff", "Companion", "Listening", "MetricsPlace", "Supervisor", "SupervisorConfig"]
+__all__ = ["Backoff", "Companion", "Listening", "MetricsPlace", "OnDemand", "Supervisor", "SupervisorConfig"]

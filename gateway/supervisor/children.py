@@ -1,19 +1,22 @@
 """What does each kind of child need around its process?
 
 A child joins a ``Lifecycle`` (when) to a process (what). Workers report that they serve, reload and give way to new
-ones; the embedded model is started by the first connection that waits for it. Nothing is printed here: what is worth
-saying is returned.
+ones; the embedded model and the litellm process are started by the first connection that waits for them. Nothing is
+printed here: what is worth saying is returned.
 """
 
+import errno
+import fcntl
 import os
 import selectors
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gateway.supervisor.lifecycle import Backoff, Lifecycle, Phase
 from gateway.supervisor.listen import Door
@@ -25,13 +28,17 @@ _PIECE = 65_536
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
-    """What a child runs; ``command`` is completed with its descriptors. ``key`` is what its figures are called by."""
+    """What a child runs; ``command`` is completed with its descriptors. ``key`` is what its figures are called by.
+
+    ``told`` is what it reads from a pipe at each start.
+    """
 
     name: str
     key: str
     command: Sequence[str]
     environ: Mapping[str, str]
     backoff: Backoff
+    told: bytes | None = field(default=None, repr=False)
 
 
 class Child:
@@ -85,10 +92,10 @@ class Child:
         return {}
 
     def _start(self, now: float) -> str | None:
-        descriptors = self._descriptors()
-        arguments = [word for option, fd in descriptors.items() for word in (option, str(fd))]
-        command = [*self._program.command, *arguments]
         try:
+            descriptors = self._descriptors()
+            arguments = [word for option, fd in descriptors.items() for word in (option, str(fd))]
+            command = [*self._program.command, *arguments]
             self._process = spawn(command, pass_fds=tuple(descriptors.values()), environ=self._program.environ)
         except OSError as exc:
             return self._bury(now, f"cannot be started ({exc.strerror})")
@@ -208,14 +215,16 @@ class WorkerChild(Child):
         return f"{self.name} gave way to a new one"
 
 
-class EmbeddedChild(Child):
-    """The embedded model: while nobody accepts from its listener, the supervisor watches who knocks."""
+class OnDemandChild(Child):
+    """A child behind a door: while nobody accepts from its listener, the supervisor watches who knocks."""
 
     on_demand = True
 
     def __init__(self, program: Program, selector: selectors.BaseSelector, *, door: Door) -> None:
         super().__init__(program, selector)
         self._door = door
+        self._watched = False
+        self._pipe: int | None = None
         self._watch()
 
     def keep(self, now: float) -> str | None:
@@ -225,12 +234,25 @@ class EmbeddedChild(Child):
         return super().keep(now)
 
     def _descriptors(self) -> Mapping[str, int]:
+        descriptors = {"--fd": self._door.listener.fileno()}
+        if self._program.told is not None:
+            self._pipe = descriptors["--config-fd"] = _pipe_that_holds(self._program.told)
         # From here on the process accepts.
         self._selector.unregister(self._door.listener)
-        return {"--fd": self._door.listener.fileno()}
+        self._watched = False
+        return descriptors
+
+    def _start(self, now: float) -> str | None:
+        failure = super()._start(now)
+        if self._pipe is not None:
+            os.close(self._pipe)
+            self._pipe = None
+        return failure
 
     def _watch(self) -> None:
-        self._selector.register(self._door.listener, selectors.EVENT_READ, self._knocked)
+        if not self._watched:
+            self._selector.register(self._door.listener, selectors.EVENT_READ, self._knocked)
+            self._watched = True
 
     def _knocked(self) -> None:
         if self.lifecycle.phase is Phase.RESTING:
@@ -248,6 +270,24 @@ class EmbeddedChild(Child):
 
     def _outlook(self, delay: float) -> str:
         return f"refusing requests for it for {delay:g} s" if delay else "the next request starts it again"
+
+
+def _pipe_that_holds(told: bytes) -> int:
+    """The end to read of a pipe that holds all of ``told``, whose other end is closed.
+
+    Raises:
+        OSError: it does not fit into a pipe of this system's.
+    """
+    near, far = os.pipe()
+    with os.fdopen(far, "wb", buffering=0) as writer:
+        if sys.platform == "linux":  # 64 KiB by default, and a megabyte for whoever asks
+            with suppress(PermissionError):
+                fcntl.fcntl(far, fcntl.F_SETPIPE_SZ, max(len(told), _PIECE))
+        os.set_blocking(far, False)
+        if writer.write(told) == len(told):
+            return near
+    os.close(near)
+    raise OSError(errno.EFBIG, "what it is told does not fit into a pipe")
 
 
 def _cause(returncode: int) -> str:

@@ -69,10 +69,10 @@ class Door:
     already waiting is turned away by ``turn_away``.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
         self._directory = _private_directory()
-        self.path = str(self._directory / "embedded.sock")
-        self._aside = self._directory / "embedded.shut"
+        self.path = str(self._directory / f"{name}.sock")
+        self._aside = self._directory / f"{name}.shut"
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.listener.settimeout(0)
         self.listener.bind(self.path)

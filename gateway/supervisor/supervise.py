@@ -1,8 +1,8 @@
 """What does the supervisor do when a signal, a death or a connection comes?
 
-One loop, woken by a selector: signals arrive as bytes on a wake-up socket, workers report by a pipe, and the embedded
-model's listener is watched while nobody accepts from it. All waiting happens in ``_wait``. SIGTERM and SIGINT stop,
-after ``drain_delay_s`` in which workers serve and say that they are not ready; SIGHUP has every worker reload its
+One loop, woken by a selector: signals arrive as bytes on a wake-up socket, workers report by a pipe, and the listeners
+of processes on demand are watched while nobody accepts from them. All waiting happens in ``_wait``. SIGTERM and SIGINT
+stop, after ``drain_delay_s`` in which workers serve and say that they are not ready; SIGHUP has every worker reload its
 policies, SIGUSR2 replaces the workers one by one. What is not a worker ends after them, since they use it.
 """
 
@@ -18,8 +18,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from types import FrameType
 
-from gateway.supervisor.children import Child, EmbeddedChild, Program, WorkerChild
-from gateway.supervisor.config import Companion, Listening, SupervisorConfig
+from gateway.supervisor.children import Child, OnDemandChild, Program, WorkerChild
+from gateway.supervisor.config import Companion, Listening, OnDemand, SupervisorConfig
 from gateway.supervisor.figures import Figures
 from gateway.supervisor.listen import CannotListen, Door, listen_for_metrics, listen_tcp
 
@@ -66,9 +66,7 @@ class Supervisor:
             except CannotListen as exc:
                 self._say(str(exc))
                 return 1
-            door = Door() if self._config.embedded_command is not None else None
-            if door is not None:
-                ours.callback(door.remove)
+            doors = {one.key: self._door(one, ours) for one in self._config.on_demand}
             figures = Figures() if self._config.metrics is not None else None
             if figures is not None:
                 ours.callback(figures.remove)
@@ -78,7 +76,7 @@ class Supervisor:
                 say=self._say,
                 selector=ours.enter_context(selectors.DefaultSelector()),
                 listeners=listeners,
-                door=door,
+                doors=doors,
                 figures=figures,
             )
             return run.until_stopped(ours.enter_context(_signals()))
@@ -89,6 +87,11 @@ class Supervisor:
         if self._config.metrics is not None:
             listeners[_METRICS_FD] = ours.enter_context(listen_for_metrics(self._config.metrics, self._say))
         return listeners
+
+    def _door(self, one: OnDemand, ours: ExitStack) -> Door:
+        door = Door(one.key)
+        ours.callback(door.remove)
+        return door
 
 
 class _Run:
@@ -102,7 +105,7 @@ class _Run:
         say: Callable[[str], None],
         selector: selectors.BaseSelector,
         listeners: Mapping[str, socket.socket],
-        door: Door | None,
+        doors: Mapping[str, Door],
         figures: Figures | None,
     ) -> None:
         self._config = config
@@ -115,14 +118,14 @@ class _Run:
         self._listening = Listening(
             host=config.host,
             port=ports[_FD],
-            embedded_socket=door.path if door else None,
+            sockets={key: door.path for key, door in doors.items()},
             metrics_port=ports.get(_METRICS_FD),
         )
         # Known to this gateway's workers alone, and to them anew at each start: break-glass grants are sealed with it.
         self._grant_key = secrets.token_hex(32)
         self._workers = [self._worker(number) for number in range(1, config.workers + 1)]
         self._to_replace: list[WorkerChild] = []
-        self._embedded = self._embedded_child(door) if door else None
+        self._on_demand = [self._on_demand_child(one, doors[one.key]) for one in config.on_demand]
         self._companions = [self._companion(companion) for companion in config.companions]
         self._exit_code = 0
         self._announced = False
@@ -148,15 +151,16 @@ class _Run:
 
     def _worker(self, number: int) -> WorkerChild:
         more = {"SPLITGATE_SUPERVISOR": str(os.getpid()), "SPLITGATE_GRANT_KEY": self._grant_key}
-        if self._listening.embedded_socket is not None:
-            more["SPLITGATE_EMBEDDED_SOCKET"] = self._listening.embedded_socket
+        more |= {one.variable: self._listening.sockets[one.key] for one in self._config.on_demand}
         program = self._program(f"worker {number}", str(number), self._config.worker_command, more)
         return WorkerChild(program, self._selector, listeners=self._listeners, on_ready=self._on_worker_ready)
 
-    def _embedded_child(self, door: Door) -> EmbeddedChild:
-        program = self._program("the embedded model", "embedded", self._config.embedded_command or (), {})
-        child = EmbeddedChild(program, self._selector, door=door)
-        if self._config.embedded_at_start:
+    def _on_demand_child(self, one: OnDemand, door: Door) -> OnDemandChild:
+        program = replace(self._program(one.name, one.key, one.command, {}), told=one.told)
+        if one.environ is not None:
+            program = replace(program, environ=one.environ)
+        child = OnDemandChild(program, self._selector, door=door)
+        if one.at_start:
             child.lifecycle.demanded()
         return child
 
@@ -168,7 +172,7 @@ class _Run:
 
     def _others(self) -> list[Child]:
         """What is not a worker."""
-        return [*([self._embedded] if self._embedded else []), *self._companions]
+        return [*self._on_demand, *self._companions]
 
     def _working(self) -> bool:
         return any(worker.running for worker in self._workers)

@@ -38,16 +38,16 @@ class Counting:
 
     def ended(self, ended: Ended) -> None:
         """Count all that is known of it."""
-        dialect = (ended.dialect,)
-        self._in_flight[dialect] -= 1
+        asked = (ended.dialect, ended.operation.value)
+        self._in_flight[ended.dialect,] -= 1
         model = ended.model if ended.configured else UNKNOWN
         handling = ended.handling
         isolation = UNKNOWN if handling is None else handling.isolation
-        self._requests[ended.dialect, model, ended.decision or UNKNOWN, isolation, str(ended.status)] += 1
+        self._requests[*asked, model, ended.decision or UNKNOWN, isolation, str(ended.status)] += 1
         if ended.error is not None:
             self._errors[ended.error,] += 1
-        self._request_s.observe(dialect, ended.timeline.total * _S)
-        self._gateway_s.observe(dialect, ended.timeline.gateway * _S)
+        self._request_s.observe(asked, ended.timeline.total * _S)
+        self._gateway_s.observe(asked, ended.timeline.gateway * _S)
         if ended.target is not None:
             self._called(ended, (ended.target.id,))
         if ended.usage is not None:

@@ -62,7 +62,7 @@ def _histogram(name: str, about: str, *labels: str, buckets: tuple[float, ...]) 
 
 
 REQUESTS: Final = _counter(
-    "requests_total", "Requests that are over.", "dialect", "model", "decision", "isolation", "status"
+    "requests_total", "Requests that are over.", "dialect", "operation", "model", "decision", "isolation", "status"
 )
 FINDINGS: Final = _counter(
     "findings_total",
@@ -76,10 +76,18 @@ FINDINGS: Final = _counter(
 ERRORS: Final = _counter("errors_total", "Requests that ended in an error, by its code.", "code")
 IN_FLIGHT: Final = _gauge("in_flight", "Requests under way.", "dialect")
 REQUEST_SECONDS: Final = _histogram(
-    "request_seconds", "From a request's arrival to the last byte of its answer.", "dialect", buckets=_SLOW
+    "request_seconds",
+    "From a request's arrival to the last byte of its answer.",
+    "dialect",
+    "operation",
+    buckets=_SLOW,
 )
 GATEWAY_SECONDS: Final = _histogram(
-    "gateway_seconds", "What of that was the gateway's own: all but the upstream's answer.", "dialect", buckets=_FAST
+    "gateway_seconds",
+    "What of that was the gateway's own: all but the upstream's answer.",
+    "dialect",
+    "operation",
+    buckets=_FAST,
 )
 UPSTREAM_SECONDS: Final = _histogram(
     "upstream_seconds", "How long the upstream took, to the end of its answer.", "target", buckets=_SLOW

@@ -9,6 +9,7 @@ from typing import Final, Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from gateway.domain.evidence import Ended
+from gateway.domain.operation import Operation
 from gateway.domain.target import Target
 from gateway.domain.value import value
 from gateway.telemetry.families import UNKNOWN
@@ -17,7 +18,22 @@ Conventions: TypeAlias = Literal["1.36", "1.37"]
 Attributes: TypeAlias = dict[str, str | int | tuple[str, ...]]
 
 # By what name the conventions know who serves the model: what speaks OpenAI's API goes for OpenAI.
-_PROVIDERS: Final = {"openai_compatible": "openai", "embedded": "splitgate"}
+_PROVIDERS: Final = {
+    "anthropic": "anthropic",
+    "azure": "azure.ai.openai",
+    "bedrock": "aws.bedrock",
+    "embedded": "splitgate",
+    "openai_compatible": "openai",
+}
+# The same for the vendors that litellm calls, where its name for one is another.
+_VENDORS: Final = {
+    "cohere_chat": "cohere",
+    "gemini": "gcp.gemini",
+    "mistral": "mistral_ai",
+    "vertex_ai": "gcp.vertex_ai",
+    "watsonx": "ibm.watsonx.ai",
+    "xai": "x_ai",
+}
 _PORTS: Final = {"http": 80, "https": 443}
 
 
@@ -42,6 +58,7 @@ def server_span(ended: Ended) -> SpanFacts:
         "http.response.status_code": ended.status,
         "splitgate.request_id": ended.request_id,
         "splitgate.dialect": ended.dialect,
+        "splitgate.operation": ended.operation.value,
         "splitgate.model": ended.model if ended.configured else UNKNOWN,
         **_handled(ended),
     }
@@ -65,10 +82,8 @@ def call_span(ended: Ended, conventions: Conventions) -> SpanFacts | None:
     if target is None or not times.sent:
         return None
     attributes: Attributes = {
-        "gen_ai.operation.name": "chat",
-        "gen_ai.system" if conventions == "1.36" else "gen_ai.provider.name": _PROVIDERS.get(
-            target.provider, target.provider
-        ),
+        "gen_ai.operation.name": ended.operation.value,
+        "gen_ai.system" if conventions == "1.36" else "gen_ai.provider.name": _provider(target),
         "gen_ai.request.model": target.model,
         **_address(target),
         "splitgate.target": target.id,
@@ -78,7 +93,8 @@ def call_span(ended: Ended, conventions: Conventions) -> SpanFacts | None:
         attributes["gen_ai.response.finish_reasons"] = ended.finish
     if ended.usage is not None:
         attributes["gen_ai.usage.input_tokens"] = ended.usage.input_tokens
-        attributes["gen_ai.usage.output_tokens"] = ended.usage.output_tokens
+        if ended.operation is Operation.CHAT:
+            attributes["gen_ai.usage.output_tokens"] = ended.usage.output_tokens
     # Without the end of an answer the call itself went wrong; what policy made of a whole one is not its failure.
     error = ended.error if not times.last else None
     if error is not None:
@@ -87,12 +103,19 @@ def call_span(ended: Ended, conventions: Conventions) -> SpanFacts | None:
     return SpanFacts(
         id=ended.trace.call,
         parent=ended.trace.span,
-        name=f"chat {target.model}",
+        name=f"{ended.operation.value} {target.model}",
         began=began,
         ended=began + times.upstream,
         attributes=attributes,
         error=error,
     )
+
+
+def _provider(target: Target) -> str:
+    if target.provider == "litellm":
+        vendor = target.model.partition("/")[0]
+        return _VENDORS.get(vendor, vendor)
+    return _PROVIDERS.get(target.provider, target.provider)
 
 
 def _handled(ended: Ended) -> Attributes:

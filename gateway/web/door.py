@@ -1,27 +1,29 @@
-"""How does one dialect's route serve a request, from bytes to bytes?
+"""How does one route serve a request, from bytes to bytes?
 
-A door is a plain ASGI callable. It reads, hands over to the pipeline and writes; every error ends in the dialect's own
-shape, and a client that goes away cancels the upstream call.
+A door is a plain ASGI callable. It reads, has the request answered by what its route serves (``generating.py``,
+``counting.py``, ``embedding.py``) and ends every error in the dialect's own shape; a client that goes away cancels the
+upstream call. All routes pass the same door, so that no check stands at one of them only.
 """
 
 import asyncio
 import logging
 from collections import Counter, deque
-from contextlib import aclosing
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from gateway.audit.trail import Evidence, RequestTrail
 from gateway.dialects.body import parse_body
-from gateway.dialects.registry import Dialect, StreamWriter
 from gateway.domain.errors import AuditUnavailable, BlockedByPolicy, GatewayError, GatewayStopping, MethodNotAllowed
-from gateway.domain.exchange import Handling, Judged
+from gateway.domain.exchange import Handling
 from gateway.domain.finding import Finding, finding_of
 from gateway.domain.identity import Caller
 from gateway.domain.jsonvalue import JsonObject
+from gateway.domain.operation import Operation
+from gateway.domain.request import ClientRequest
+from gateway.domain.value import value
 from gateway.domain.verdict import Weight
-from gateway.pipeline.answer import Answered, Held, Streaming
-from gateway.pipeline.handle import Services, handle
-from gateway.pipeline.run import runner_for
+from gateway.pipeline.handle import Services
+from gateway.pipeline.run import Run, runner_for
 from gateway.telemetry.logs import place_of
 from gateway.telemetry.request_id import request_of
 from gateway.web.auth import Doorkeeper
@@ -68,19 +70,61 @@ class Lobby:
     gate: Gate = field(default_factory=lambda: Gate(places=2500, queue=250, patience_s=1.0))
 
 
-class Door:
-    """One dialect's route."""
+@value
+class Asked:
+    """A request that was read, and all that it takes to answer it; ``run`` does its computing."""
 
-    def __init__(self, dialect: Dialect, lobby: Lobby) -> None:
-        self._dialect = dialect
+    request: ClientRequest
+    caller: Caller
+    services: Services
+    trail: RequestTrail
+    response: Response
+    run: Run
+
+    def tell(self, handling: Handling) -> None:
+        """Write down what policy decided, once that is final."""
+        tell(
+            self.trail.request_id,
+            self.caller,
+            decision=handling.decision,
+            findings=handling.findings,
+            policy=handling.policy,
+        )
+
+
+class Serving(Protocol):
+    """What a route serves, and in which dialect."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def operation(self) -> Operation: ...
+
+    def read(self, body: JsonObject) -> ClientRequest: ...
+
+    def error_body(self, error: GatewayError, status: int) -> bytes: ...
+
+    async def answer(self, asked: Asked) -> None:
+        """Answer, with the outcome on record before the last byte; raises what the pipeline raises."""
+        ...
+
+
+class Door:
+    """One route."""
+
+    def __init__(self, serving: Serving, lobby: Lobby) -> None:
+        self._serving = serving
         self._lobby = lobby
-        self._error_type = b"application/problem+json" if dialect.NAME == "split" else b"application/json"
+        self._error_type = error_type(serving.name)
+        # Under this name the vendor's SDK looks for it.
+        self._id_header = b"request-id" if serving.name == "anthropic_messages" else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one HTTP request."""
-        trail = self._lobby.evidence.begin(self._dialect.NAME, _traceparent(scope))
+        trail = self._lobby.evidence.begin(self._serving.name, _traceparent(scope), self._serving.operation)
         named = request_of.set(trail.request_id)
-        response = Response(send, trail.request_id)
+        response = Response(send, trail.request_id, self._id_header)
         try:
             await self._serve(scope, receive, trail, response)
         except GatewayError as error:
@@ -127,58 +171,29 @@ class Door:
             raw = await plain(headers, raw, self._lobby.max_body_bytes)
         run = runner_for(len(raw))
         body = await run(lambda: parse_body(raw))
-        if self._lobby.recent.maxlen:
-            self._lobby.recent.append(Recorded(tenant=caller.tenant, dialect=self._dialect.NAME, body=body))
-        request = await run(lambda: self._dialect.read(body))
+        self._keep(caller, body)
+        request = await run(lambda: self._serving.read(body))
         trail.asked(request)
         try:
-            outcome = await handle(request, caller, trail.request_id, self._lobby.services, trail=trail, run=run)
+            await self._serving.answer(
+                Asked(
+                    request=request,
+                    caller=caller,
+                    services=self._lobby.services,
+                    trail=trail,
+                    response=response,
+                    run=run,
+                )
+            )
         except BlockedByPolicy as blocked:
             findings = [finding_of(hit) for hit in blocked.found.hits]
             tell(trail.request_id, caller, decision="block", findings=findings)
             raise
-        handling = outcome.handling
-        if not isinstance(outcome, Streaming):
-            tell(
-                trail.request_id, caller, decision=handling.decision, findings=handling.findings, policy=handling.policy
-            )
-        match outcome:
-            case Answered():
-                content = self._dialect.write(outcome.reply, outcome.handling)
-                trail.answered(outcome.reply, outcome.handling)
-                await trail.end(200)
-                await response.whole(200, b"application/json", content, said(outcome.handling))
-            case Held():
-                # Stock SDKs of a drop-in dialect know no other success.
-                status = 202 if self._dialect.NAME == "split" else 200
-                content = self._dialect.write_held(outcome.pending, outcome.handling)
-                trail.answered(outcome.reply, outcome.handling, approval=outcome.pending.approval)
-                await trail.end(status)
-                told = (*said(outcome.handling), (b"x-splitgate-approval", outcome.pending.approval.encode()))
-                await response.whole(status, b"application/json", content, told)
-            case Streaming():
-                writer = self._dialect.StreamWriter(outcome.handling, include_usage=request.options.include_usage)
-                await self._stream(outcome, writer, response, caller, trail)
 
-    async def _stream(
-        self, outcome: Streaming, writer: StreamWriter, response: Response, caller: Caller, trail: RequestTrail
-    ) -> None:
-        handling = outcome.handling
-        trail.streaming(handling)
-        decision, findings = handling.decision, handling.findings
-        await response.start_stream(said(handling), writer.fail)
-        try:
-            async with aclosing(outcome.events) as events:
-                async for event in events:
-                    if isinstance(event, Judged):
-                        decision, findings = event.decision, (*findings, *event.findings)
-                    trail.released(event)
-                    await response.more(writer.feed(event))
-        finally:
-            # Also of a stream that broke off: what was found until then.
-            tell(handling.request_id, caller, decision=decision, findings=findings, policy=handling.policy)
-        await trail.end(200)
-        await response.end(writer.finish())
+    def _keep(self, caller: Caller, body: JsonObject) -> None:
+        """Keep the body if bodies are kept: but for counts, since what is counted is mostly asked right after."""
+        if self._lobby.recent.maxlen and self._serving.operation is not Operation.COUNT:
+            self._lobby.recent.append(Recorded(tenant=caller.tenant, dialect=self._serving.name, body=body))
 
     async def _refuse(self, error: GatewayError, response: Response, trail: RequestTrail) -> None:
         try:
@@ -191,7 +206,12 @@ class Door:
             await response.end(response.fail(error, status))
         else:
             headers = ((b"allow", b"POST"),) if isinstance(error, MethodNotAllowed) else headers_of(error)
-            await response.whole(status, self._error_type, self._dialect.error_body(error, status), headers)
+            await response.whole(status, self._error_type, self._serving.error_body(error, status), headers)
+
+
+def error_type(dialect: str) -> bytes:
+    """The content type of errors in the dialect of this name: natively they are problem objects."""
+    return b"application/problem+json" if dialect == "split" else b"application/json"
 
 
 def said(handling: Handling) -> tuple[tuple[bytes, bytes], ...]:

@@ -44,8 +44,10 @@ class Withheld(Secret):
         raise RuntimeError("this credential was not read: only `splitgate serve` reads credentials")
 
 
-def resolve(reference: str, surroundings: Surroundings) -> Secret:
+def resolve(reference: str, surroundings: Surroundings, *, in_header: bool = True) -> Secret:
     """Read the credential that ``reference`` names; offline, check the reference's form alone.
+
+    ``in_header`` False is for a credential that is a whole text and never stands in an HTTP header.
 
     Raises:
         ValueError: it is no reference, or leads to nothing usable; the message says what to set.
@@ -63,7 +65,7 @@ def resolve(reference: str, surroundings: Surroundings) -> Secret:
         raise ValueError("must be a reference, `env:NAME` or `file:PATH`: a key is never written into this file")
     if not text:
         raise ValueError(f"{what} is missing or empty; {fix}")
-    if not all("!" <= char <= "~" for char in text):
+    if in_header and not all("!" <= char <= "~" for char in text):
         raise ValueError(f"{what} holds characters that no HTTP header can carry; {fix}")
     return Secret(text)
 

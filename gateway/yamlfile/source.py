@@ -36,7 +36,7 @@ MAX_VALUES: Final = 50_000
 _NO_TAG: Final = "a tag is not allowed here; write a plain value, in quotes if it begins with !"
 _CONSTANTS: Final[Mapping[str, bool | None]] = {"true": True, "false": False, "null": None, "~": None, "": None}
 # What may be a credential in a line that is shown: what follows such a key, up to the end of the value.
-_WORD: Final = r"(?:key|sha256|password|passwd|secret|token|authorization|cookie|credential)"
+_WORD: Final = r"(?:key(?:_id)?|sha256|password|passwd|secret|token|authorization|cookie|credential)"
 _KEY: Final = rf"""{_WORD}s?["']?\s*:\s*"""
 _CREDENTIAL: Final = re.compile(
     rf"({_KEY})"

@@ -18,10 +18,11 @@ from gateway.audit.trail import Evidence, Recording, RequestTrail
 from gateway.domain.detection import Detection, Scanned, Stage, Subject
 from gateway.domain.errors import AuditUnavailable
 from gateway.domain.evidence import Ended
-from gateway.domain.exchange import Choice, Finish, Handling, Judged, Reply, TextDelta, Usage, UsageReport
+from gateway.domain.exchange import Choice, Embeddings, Finish, Handling, Judged, Reply, TextDelta, Usage, UsageReport
 from gateway.domain.finding import Finding
 from gateway.domain.identity import Caller
 from gateway.domain.isolation import Isolation
+from gateway.domain.operation import Operation
 from gateway.domain.ports import Call
 from gateway.domain.prompt import Data, Instruction, Prompt, Speaker, ToolCall, Trust, Turn
 from gateway.domain.request import ClientRequest, Options
@@ -105,8 +106,13 @@ class House:
     evidence: Evidence
     seen: Counting
 
-    def begin(self, request: ClientRequest | None = ASKED, caller: Caller | None = CALLER) -> RequestTrail:
-        trail = self.evidence.begin("split", PARENT)
+    def begin(
+        self,
+        request: ClientRequest | None = ASKED,
+        caller: Caller | None = CALLER,
+        operation: Operation = Operation.CHAT,
+    ) -> RequestTrail:
+        trail = self.evidence.begin("split", PARENT, operation)
         if caller is not None:
             trail.known(caller)
         if request is not None:
@@ -157,6 +163,45 @@ async def test_an_answered_request_leaves_an_intent_and_an_outcome(house: House)
     assert "planted" not in json.dumps(house.records())
     (ended,) = house.seen.over
     assert (ended.status, ended.model, ended.attempts, ended.decision, ended.error) == (200, "m", 1, "allow", None)
+
+
+async def test_a_count_leaves_its_number_and_says_that_it_is_one(house: House) -> None:
+    trail, came = house.begin(operation=Operation.COUNT), prompt()
+    trail.judged(judgement(came))
+    await trail.intend(call(), handling(), came, Options())
+    trail.counted(31, handling(decision="redact"))
+    await trail.end(200)
+    intent, outcome = house.records()
+    assert (intent["operation"], outcome["operation"]) == ("count_tokens", "count_tokens")
+    assert (outcome["counted"], outcome["decision"], outcome["intent"]) == (31, "redact", intent["event"])
+    assert {"output", "usage", "finish", "vectors"}.isdisjoint(outcome)
+    (ended,) = house.seen.over
+    assert (ended.operation, ended.decision, ended.usage) == (Operation.COUNT, "redact", None)
+
+
+async def test_vectors_are_told_by_their_number_and_length_and_never_by_what_they_hold(house: House) -> None:
+    trail, came = house.begin(operation=Operation.EMBED), prompt()
+    trail.judged(judgement(came))
+    await trail.intend(call(), handling(), came, Options())
+    usage = Usage(input_tokens=3, output_tokens=0)
+    trail.embedded(Embeddings(vectors=((0.123456, 1.0, 2.0),) * 2, usage=usage), handling())
+    await trail.end(200)
+    intent, outcome = house.records()
+    kept = await house.keys.fetch("t", "joe@example.com")
+    assert [one["commitment"] for one in intent["segments"]] == list(map(kept.commitment, ("Do.", "planted-mail")))
+    assert outcome["operation"] == "embeddings"
+    assert outcome["vectors"] == {"count": 2, "dimensions": 3}
+    assert outcome["usage"] == {"input": 3, "output": 0}
+    assert "123456" not in json.dumps(outcome)
+    assert (house.seen.over[0].operation, house.seen.over[0].usage) == (Operation.EMBED, usage)
+
+
+async def test_an_answer_says_nothing_of_an_operation(house: House) -> None:
+    trail, came = house.begin(), prompt()
+    trail.judged(judgement(came))
+    await trail.intend(call(), handling(), came, Options())
+    await trail.end(200)
+    assert not [one for one in house.records() if "operation" in one]
 
 
 async def test_each_attempt_has_its_intent(house: House) -> None:

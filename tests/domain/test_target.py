@@ -24,6 +24,11 @@ def test_a_layout_without_data_claims_no_level(isolation: Isolation | None, labe
     assert layout.isolation_label == label
 
 
+def test_what_is_only_embedded_claims_no_level_and_has_a_word_of_its_own() -> None:
+    layout = Layout(format="f", endpoint=Endpoint.EMBEDDINGS, body={}, isolation=None)
+    assert layout.isolation_label == "no-instruction"
+
+
 def test_a_configuration_error_points_at_its_place() -> None:
     assert str(ConfigError("no", file="a.yaml", line=3, column=7)) == "a.yaml:3:7: no"
     assert str(ConfigError("no", file="a.yaml")) == "a.yaml: no"

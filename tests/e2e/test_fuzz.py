@@ -4,6 +4,7 @@ import http.client
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -38,14 +39,21 @@ STREAM = b'data: {"choices": [{"index": 0, "delta": {"content": "ok"}, "finish_r
 
 
 def serve_both_forms(upstream: Staged) -> None:
-    """Answer streams by a stream, and other requests whole."""
+    """Answer streams by a stream, texts by vectors, and other requests whole."""
     upstream.always(STREAM, content_type="text/event-stream")
     stream = upstream.automatic
     upstream.always(WHOLE)
     whole = upstream.automatic
     assert stream is not None
     assert whole is not None
-    upstream.automatic = lambda body: stream(body) if body.get("stream") else whole(body)
+
+    def answer(body: Json) -> Any:
+        if "input" in body:
+            data = [{"index": index, "embedding": [0.5]} for index, _ in enumerate(body["input"])]
+            return replace(whole(body), body=json.dumps({"data": data}).encode())
+        return stream(body) if body.get("stream") else whole(body)
+
+    upstream.automatic = answer
 
 
 def within_reach(raw: bytes) -> bytes:

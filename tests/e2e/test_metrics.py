@@ -92,8 +92,9 @@ def test_every_scrape_counts_the_requests_of_all_workers_and_nothing_else_is_ser
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         assert set(pool.map(ask, [gateway] * 40)) == {200}
     assert ask(gateway, model="planted-model") == 404
-    asked = "splitgate_requests_total decision=allow dialect=split isolation=wrapped model=m status=200"
-    refused = "splitgate_requests_total decision=(unknown) dialect=split isolation=(unknown) model=(unknown) status=404"
+    asked = "splitgate_requests_total decision=allow dialect=split isolation=wrapped model=m operation=chat status=200"
+    unread = "decision=(unknown) dialect=split isolation=(unknown) model=(unknown) operation=chat"
+    refused = f"splitgate_requests_total {unread} status=404"
     found = until(gateway, lambda samples: (samples.get(asked), samples.get(refused)) == (40.0, 1.0))
     for _ in range(5):
         assert scrape(gateway)[asked] == 40.0
@@ -102,7 +103,7 @@ def test_every_scrape_counts_the_requests_of_all_workers_and_nothing_else_is_ser
     assert found["splitgate_tokens_total direction=input model=m"] == 200.0
     assert found["splitgate_upstream_attempts_total target=m-1"] == 40.0
     assert found["splitgate_upstream_seconds_count target=m-1"] == 40.0
-    assert found["splitgate_gateway_seconds_count dialect=split"] == 41.0
+    assert found["splitgate_gateway_seconds_count dialect=split operation=chat"] == 41.0
     revisions = [name for name, value in found.items() if name.startswith("splitgate_policy_info") and value == 1.0]
     assert len(revisions) == 2
     assert "planted" not in repr(found)
@@ -119,7 +120,7 @@ def test_a_killed_workers_gauges_vanish_its_counts_stay_and_its_restart_is_told(
     gateway = run_gateway(config(upstream), workers=2)
     for _ in range(10):
         assert ask(gateway) == 200
-    asked = "splitgate_requests_total decision=allow dialect=split isolation=wrapped model=m status=200"
+    asked = "splitgate_requests_total decision=allow dialect=split isolation=wrapped model=m operation=chat status=200"
     until(gateway, lambda samples: samples.get(asked) == 10.0)
     # A request without an end is under way in one worker or the other.
     address = httpx.URL(gateway.url)
@@ -168,7 +169,7 @@ spec:
     assert ask(gateway, "web") == 200
     found = until(gateway, lambda samples: samples.get("splitgate_errors_total code=splitgate_blocked") == 1.0)
     assert found["splitgate_findings_total action=block policy=mail rule=no-mail stage=data weight=acts"] == 1.0
-    blocked = "decision=block dialect=split isolation=(unknown) model=m status=400"
+    blocked = "decision=block dialect=split isolation=(unknown) model=m operation=chat status=400"
     assert found[f"splitgate_requests_total {blocked}"] == 1.0
 
 

@@ -131,7 +131,7 @@ def test_an_unknown_model_is_not_found(sdk: OpenAI) -> None:
 
 def test_other_routes_are_not_found(sdk: OpenAI, transport: Counting, upstream: Upstream) -> None:
     with pytest.raises(NotFoundError):
-        sdk.embeddings.create(model="envelope", input="x")
+        sdk.moderations.create(input="x")
     with pytest.raises(NotFoundError):
         sdk.files.list()
     assert transport.calls == 2

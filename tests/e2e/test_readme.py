@@ -68,6 +68,7 @@ def routes() -> Iterator[tuple[str, str]]:
 
 def test_every_block_has_a_test_below() -> None:
     known = [("sh", "make serve"), ("sh", "curl"), ("json", '"split"'), ("python", "OpenAI"), ("sh", "explain")]
+    known += [("python", "Anthropic")]
     known += [("", "── segments ──"), ("yaml", "models:"), ("yaml", "kind: Policy"), ("sh", "policy test")]
     known += [("sh", "audit verify")]
     assert len(BLOCKS) == len({block(*one) for one in known})
@@ -120,6 +121,19 @@ def test_the_sdk_example_prints_what_its_comment_says(gateway: Gateway) -> None:
     assert done.stderr == ""
     # The comment has room for the first line; a model this small may go on.
     assert done.stdout.split("\n")[0] == expected[1]
+
+
+@pytest.mark.embedded
+@pytest.mark.xdist_group("embedded")
+def test_the_example_with_anthropics_sdk_answers_out_of_the_document(gateway: Gateway) -> None:
+    code, count = re.subn(r"http://127\.0\.0\.1:8400", gateway.url, block("python", "Anthropic"))
+    assert count == 1
+    environ = {**os.environ, "NO_PROXY": "*"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environ, capture_output=True, text=True, timeout=90, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "12 euros" in done.stdout
 
 
 def test_the_explanation_is_the_commands_own(tmp_path: Path) -> None:
@@ -214,7 +228,7 @@ def test_every_route_is_there(http: httpx.Client, method: str, path: str) -> Non
 
 
 def test_any_other_path_is_not(http: httpx.Client) -> None:
-    assert http.post("/v1/embeddings", json={}).json()["error"]["code"] == "unknown_route"
+    assert http.post("/v1/moderations", json={}).json()["error"]["code"] == "unknown_route"
 
 
 def test_every_target_of_make_that_is_named_exists() -> None:

@@ -1,7 +1,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Final, Literal
+from typing import Final, Literal, Never
 
 import pytest
 
@@ -10,7 +10,7 @@ from gateway.activation.engine import engine
 from gateway.activation.sources import PolicyFile
 from gateway.domain.approval import HeldReply
 from gateway.domain.detection import Detection, Detections, Fact, Facts, FactType, Mark, Stage, Subject
-from gateway.domain.errors import AuditUnavailable
+from gateway.domain.errors import AuditUnavailable, NotSayable
 from gateway.domain.evidence import Timeline
 from gateway.domain.exchange import Handling
 from gateway.domain.isolation import Isolation
@@ -80,6 +80,16 @@ def lay_out() -> Callable[[Target, Prompt, Options], tuple[Layout, Options]]:
         return layout, options
 
     return make
+
+
+def _cannot(target: Target) -> Never:
+    raise NotSayable(f"target {target.id} cannot")
+
+
+@pytest.fixture
+def cannot() -> Callable[[Target], Never]:
+    """Says of each target that it cannot do what is asked of it."""
+    return _cannot
 
 
 class Approvals:

@@ -1,6 +1,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import replace
+from typing import Never
 
 import pytest
 
@@ -90,7 +91,9 @@ def approvals() -> Approvals:
 
 
 @pytest.fixture
-def served(a_target: Callable[..., Target], approvals: Approvals) -> Callable[..., Services]:
+def served(
+    a_target: Callable[..., Target], approvals: Approvals, cannot: Callable[[Target], Never]
+) -> Callable[..., Services]:
     def lay_out(target: Target, prompt: Prompt, options: Options) -> tuple[Layout, Options]:
         del prompt
         layout = Layout(format=target.format, endpoint=Endpoint.CHAT, body={}, isolation=Isolation.NATIVE)
@@ -100,8 +103,11 @@ def served(a_target: Callable[..., Target], approvals: Approvals) -> Callable[..
         return Services(
             models={"m": Model(name="m", targets=(a_target("t"),))},
             lay_out=lay_out,
+            lay_out_texts=lay_out,
             credit=lambda _, reached: reached,
             providers=lambda _: provider,
+            counters=cannot,
+            embedders=cannot,
             now=now,
             in_force=lambda: in_force,
             bypass=lambda: None,

@@ -1,5 +1,6 @@
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import replace
+from typing import Never
 
 import pytest
 
@@ -13,7 +14,8 @@ from gateway.domain.prompt import RESERVED_TOOL, Prompt
 from gateway.domain.request import ClientRequest, DataPart, Message, Options, Role, TextPart
 from gateway.domain.target import Endpoint, Layout, Removal, Target
 from gateway.pipeline.answer import Answered, Streaming
-from gateway.pipeline.handle import ASSUMED, Services, handle
+from gateway.pipeline.handle import Services, handle
+from gateway.pipeline.handling import ASSUMED
 from gateway.pipeline.in_force import InForce
 from gateway.pipeline.trail import Trail
 from gateway.stores.untainted import UntaintedReplies
@@ -61,7 +63,11 @@ def provider() -> Provider:
 
 @pytest.fixture
 def services(
-    provider: Provider, a_target: Callable[..., Target], policies_of: Callable[..., InForce], approvals: Approvals
+    provider: Provider,
+    a_target: Callable[..., Target],
+    policies_of: Callable[..., InForce],
+    approvals: Approvals,
+    cannot: Callable[[Target], Never],
 ) -> Services:
     def lay_out(target: Target, prompt: Prompt, options: Options) -> tuple[Layout, Options]:
         layout = Layout(
@@ -78,8 +84,11 @@ def services(
     return Services(
         models={"m": Model(name="m", targets=(a_target("t"),))},
         lay_out=lay_out,
+        lay_out_texts=lay_out,
         credit=lambda _, reached: reached,
         providers=lambda _: provider,
+        counters=cannot,
+        embedders=cannot,
         now=lambda: 12.9,
         in_force=policies_of,
         bypass=lambda: None,

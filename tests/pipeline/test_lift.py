@@ -23,6 +23,7 @@ from gateway.domain.prompt import (
 )
 from gateway.domain.request import (
     MOST_SEGMENTS,
+    MOST_TEXTS,
     ClientRequest,
     DataPart,
     MediaPart,
@@ -221,6 +222,21 @@ def test_data_can_be_required(a_model: MakeModel, by_key: bool) -> None:
     with pytest.raises(IsolationUnreachable):
         lift(request(message(Role.USER, text("all in one"))), model, caller)
     assert lift(request(message(Role.INPUT, text("apart"))), model, caller).data
+
+
+@pytest.mark.parametrize("blank", ["", " \u200b\n"])
+def test_where_nothing_may_steer_nothing_has_to_be_kept_apart(a_model: MakeModel, blank: str) -> None:
+    strict = a_model(require_data=True)
+    texts = [message(Role.INPUT, text(blank)) for _ in range(2)]
+    assert len(lift(request(*texts), strict, CALLER).data) == 2
+    for beside in (message(Role.USER, text("Do.")), message(Role.ASSISTANT, text("Done."))):
+        with pytest.raises(IsolationUnreachable):
+            lift(request(beside, *texts), strict, CALLER)
+
+
+def test_as_many_texts_as_a_dialect_lets_through_are_lifted(a_model: MakeModel) -> None:
+    asked = request(*[message(Role.INPUT, text("a"))] * MOST_TEXTS)
+    assert len(lift(asked, a_model(), CALLER).turns) == MOST_TEXTS > MOST_SEGMENTS
 
 
 def test_ids_of_ours_avoid_the_clients(a_model: MakeModel) -> None:

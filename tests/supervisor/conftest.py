@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,10 +55,13 @@ while True:
 
 SUPERVISOR = """
 import dataclasses, json, sys
-from gateway.supervisor import Backoff, Companion, MetricsPlace, Supervisor, SupervisorConfig
+from gateway.supervisor import Backoff, Companion, MetricsPlace, OnDemand, Supervisor, SupervisorConfig
 settings = json.loads(sys.argv[1])
 settings["backoff"] = Backoff(**settings["backoff"])
 if settings.get("metrics"): settings["metrics"] = MetricsPlace(**settings["metrics"])
+def on_demand(told=None, **one):
+    return OnDemand(told=b"x" * told if isinstance(told, int) else told and told.encode(), **one)
+settings["on_demand"] = [on_demand(**one) for one in settings["on_demand"]]
 settings["companions"] = [Companion(**companion) for companion in settings.get("companions", ())]
 def ready(listening): print(json.dumps(dataclasses.asdict(listening)), flush=True)
 sys.exit(Supervisor(SupervisorConfig(**settings), on_ready=ready).run())
@@ -71,7 +74,7 @@ class Running:
 
     process: "subprocess.Popen[str]"
     port: int
-    model_socket: str | None
+    sockets: dict[str, str]
     starts: Path
     metrics_port: int | None = None
 
@@ -82,13 +85,17 @@ class Running:
 
     def ask_model(self) -> int:
         """The process id of the model that answers; ConnectionError if nobody does."""
+        return int(self.ask("embedded"))
+
+    def ask(self, key: str) -> str:
+        """What a process on demand answers; ConnectionError if nobody does."""
         with socket.socket(socket.AF_UNIX) as client:
             client.settimeout(PATIENCE_S)
-            client.connect(self.model_socket or "")
-            answer = client.recv(64)
+            client.connect(self.sockets[key])
+            answer = client.recv(65536)
         if not answer:
             raise ConnectionResetError
-        return int(answer)
+        return answer.decode()
 
     def models_started(self) -> int:
         return len(self.starts.read_text().split()) if self.starts.exists() else 0
@@ -134,17 +141,29 @@ def alive() -> Callable[[int], bool]:
 
 @pytest.fixture
 def launch(tmp_path: Path) -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
-    """Start a supervisor; takes changes to the settings, and words for the stand-ins."""
+    """Start a supervisor; takes changes to the settings, words for the stand-ins, and further processes on demand.
+
+    ``model`` None means that there is no model, ``its`` changes what is configured of it.
+    """
     processes: list[subprocess.Popen[str]] = []
     python = [sys.executable, "-S", "-E", "-c"]
 
-    def start(*, worker: str = "", model: str | None = "", **changes: object) -> "subprocess.Popen[str]":
+    def start(
+        *,
+        worker: str = "",
+        model: str | None = "",
+        its: Mapping[str, object] | None = None,
+        others: Sequence[object] = (),
+        **changes: object,
+    ) -> "subprocess.Popen[str]":
+        command = [*python, MODEL, str(tmp_path / "starts"), model]
+        embedded = {"name": "the embedded model", "key": "embedded", "variable": "MODEL_SOCKET", "command": command}
         settings: dict[str, object] = {
             "host": "127.0.0.1",
             "port": 0,
             "workers": 1,
             "worker_command": [*python, WORKER, worker],
-            "embedded_command": None if model is None else [*python, MODEL, str(tmp_path / "starts"), model],
+            "on_demand": [*([] if model is None else [{**embedded, **(its or {})}]), *others],
             "grace_s": 5.0,
             "backoff": {"first": 0.3, "most": 0.6},
             **changes,
@@ -173,6 +192,6 @@ def start(launch: Callable[..., "subprocess.Popen[str]"], tmp_path: Path) -> Sta
         process = launch(**changes)
         assert process.stdout is not None
         said = json.loads(process.stdout.readline())
-        return Running(process, said["port"], said["embedded_socket"], tmp_path / "starts", said["metrics_port"])
+        return Running(process, said["port"], said["sockets"], tmp_path / "starts", said["metrics_port"])
 
     return begin

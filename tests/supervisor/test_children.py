@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from gateway.supervisor.children import EmbeddedChild, Program, WorkerChild
+from gateway.supervisor.children import OnDemandChild, Program, WorkerChild
 from gateway.supervisor.lifecycle import Backoff, Phase
 from gateway.supervisor.listen import Door
 
@@ -130,7 +130,7 @@ def test_a_signal_is_named_as_the_cause(loop: Loop, worker: Worker) -> None:
 
 @pytest.fixture
 def door() -> Iterator[Door]:
-    made = Door()
+    made = Door("it")
     yield made
     made.remove()
 
@@ -147,7 +147,7 @@ def knock(door: Door) -> socket.socket:
 
 
 def test_the_embedded_model_is_started_by_whoever_knocks(loop: Loop, door: Door) -> None:
-    child = EmbeddedChild(program("time.sleep(60)"), loop.selector, door=door)
+    child = OnDemandChild(program("time.sleep(60)"), loop.selector, door=door)
     child.keep(0.0)
     assert not child.running
     with knock(door):
@@ -160,7 +160,7 @@ def test_the_embedded_model_is_started_by_whoever_knocks(loop: Loop, door: Door)
 
 
 def test_one_that_keeps_dying_rests_behind_a_shut_door(loop: Loop, door: Door) -> None:
-    child = EmbeddedChild(
+    child = OnDemandChild(
         Program(name="it", key="1", command=["/no/such/program"], environ={}, backoff=Backoff(first=0.3)),
         loop.selector,
         door=door,

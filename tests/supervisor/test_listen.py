@@ -11,7 +11,7 @@ from gateway.supervisor.listen import CannotListen, Door, listen_for_metrics, li
 
 @pytest.fixture
 def door() -> Iterator[Door]:
-    made = Door()
+    made = Door("it")
     yield made
     made.remove()
 
@@ -55,7 +55,7 @@ def test_a_path_too_long_for_a_socket_is_avoided(tmp_path: Path, monkeypatch: py
     long = tmp_path / ("x" * 100)
     long.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(long))
-    door = Door()
+    door = Door("it")
     assert not door.path.startswith(str(long))
     assert list(long.iterdir()) == []
     door.remove()

@@ -1,7 +1,9 @@
+import json
 import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -14,11 +16,12 @@ import pytest
 class Running(Protocol):
     process: "subprocess.Popen[str]"
     port: int
-    model_socket: str | None
+    sockets: dict[str, str]
     starts: Path
 
     def ask_worker(self) -> int: ...
     def ask_model(self) -> int: ...
+    def ask(self, key: str) -> str: ...
     def models_started(self) -> int: ...
     def children(self) -> list[int]: ...
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int: ...
@@ -46,7 +49,7 @@ def test_the_real_port_is_told_and_every_worker_serves_on_it(start: Start) -> No
 
 
 def test_without_an_embedded_model_there_is_no_socket_for_it(start: Start) -> None:
-    assert start(model=None).model_socket is None
+    assert start(model=None).sockets == {}
 
 
 def test_the_model_starts_with_the_first_connection_and_answers_it(start: Start) -> None:
@@ -58,7 +61,7 @@ def test_the_model_starts_with_the_first_connection_and_answers_it(start: Start)
 
 
 def test_the_model_starts_without_a_connection_where_the_setting_says_so(start: Start, eventually: Eventually) -> None:
-    running = start(embedded_at_start=True)
+    running = start(its={"at_start": True})
     eventually(lambda: running.models_started() == 1)
 
 
@@ -125,7 +128,7 @@ def test_a_model_that_recovers_is_used_again_after_its_rest(
 
 
 def test_a_model_that_cannot_be_started_at_all_is_refused_and_the_workers_live(start: Start) -> None:
-    running = start(embedded_command=["/no/such/program"])
+    running = start(its={"command": ["/no/such/program"]})
     assert refused(running)
     assert running.ask_worker() > 0
     running.stop()
@@ -356,3 +359,58 @@ def test_a_stop_while_workers_are_replaced_ends_everything(start: Start, alive: 
     running.process.send_signal(signal.SIGHUP)
     assert running.stop() == 0
     assert not any(alive(child) for child in children)
+
+
+# Answers each connection with what it was told, its command and its variables.
+TOLD = """
+import json, os, socket, sys
+told = os.fdopen(int(sys.argv[sys.argv.index("--config-fd") + 1])).read()
+listener = socket.socket(fileno=int(sys.argv[sys.argv.index("--fd") + 1])); listener.setblocking(True)
+while True:
+    client, _ = listener.accept()
+    client.sendall(json.dumps([os.getpid(), told, sys.argv, dict(os.environ)]).encode()); client.close()
+"""
+
+
+def vendors(**more: object) -> dict[str, object]:
+    """Another process on demand, which is told something."""
+    command = [sys.executable, "-S", "-E", "-c", TOLD]
+    return {"name": "vendors", "key": "vendors", "variable": "VENDORS", "command": command, "told": "planted", **more}
+
+
+def test_two_processes_on_demand_are_kept_apart(start: Start, kill: Callable[[int], None]) -> None:
+    running = start(others=[vendors()])
+    model = running.ask_model()
+    first = json.loads(running.ask("vendors"))[0]
+    kill(first)
+    assert json.loads(running.ask("vendors"))[0] != first
+    assert running.ask_model() == model
+    assert running.models_started() == 1
+
+
+def test_what_a_process_is_told_stands_in_a_pipe_alone_and_anew_at_each_start(
+    start: Start, kill: Callable[[int], None]
+) -> None:
+    running = start(others=[vendors(environ={"ONLY": "this"})])
+    for _ in range(2):
+        pid, told, command, environ = json.loads(running.ask("vendors"))
+        assert told == "planted"
+        assert "planted" not in str(command) + str(environ)
+        assert {name for name in environ if name != "LC_CTYPE"} == {"ONLY"}
+        kill(pid)
+
+
+def test_more_than_a_pipe_holds_by_default_is_told_whole(start: Start) -> None:
+    count = TOLD.replace("json.dumps([os.getpid(), told, sys.argv, dict(os.environ)])", "str(len(told))")
+    running = start(others=[vendors(told=300_000, command=[sys.executable, "-S", "-E", "-c", count])])
+    assert running.ask("vendors") == "300000"
+
+
+def test_a_process_that_cannot_be_told_all_is_refused_and_the_others_live(start: Start) -> None:
+    running = start(others=[vendors(told=80_000_000)])
+    with pytest.raises((FileNotFoundError, ConnectionError)):
+        running.ask("vendors")
+    assert running.ask_model() > 0
+    running.stop()
+    assert running.process.stderr is not None
+    assert "vendors cannot be started (what it is told does not fit into a pipe)" in running.process.stderr.read()

@@ -4,6 +4,7 @@ from collections.abc import Callable
 import pytest
 
 from gateway.domain.evidence import Ended
+from gateway.domain.operation import Operation
 from gateway.telemetry import families
 from gateway.telemetry.counting import Counting
 from gateway.telemetry.families import UNKNOWN, Family
@@ -37,7 +38,7 @@ def test_an_exchange_is_counted_by_what_became_of_it(totals: Totals, counting: C
     assert of(totals, families.IN_FLIGHT) == {("split",): 1.0}
     counting.ended(make_ended())
     assert of(totals, families.IN_FLIGHT) == {("split",): 0.0}
-    assert of(totals, families.REQUESTS) == {("split", "m", "allow", "wrapped", "200"): 1.0}
+    assert of(totals, families.REQUESTS) == {("split", "chat", "m", "allow", "wrapped", "200"): 1.0}
     assert of(totals, families.TOKENS) == {("m", "input"): 3.0, ("m", "output"): 4.0}
     assert of(totals, families.ERRORS) == {}
 
@@ -57,11 +58,21 @@ def test_the_gateways_time_and_the_upstreams_are_told_apart(
     totals: Totals, counting: Counting, make_ended: MakeEnded
 ) -> None:
     counting.ended(make_ended())
-    assert seen(totals, families.REQUEST_SECONDS, "split") == pytest.approx(0.1)
-    assert seen(totals, families.GATEWAY_SECONDS, "split") == pytest.approx(0.02)
+    assert seen(totals, families.REQUEST_SECONDS, "split", "chat") == pytest.approx(0.1)
+    assert seen(totals, families.GATEWAY_SECONDS, "split", "chat") == pytest.approx(0.02)
     assert seen(totals, families.UPSTREAM_SECONDS, "m/1") == pytest.approx(0.08)
     assert seen(totals, families.UPSTREAM_FIRST_SECONDS, "m/1") == pytest.approx(0.02)
     assert seen(totals, families.GUARD_HOLD_SECONDS) == pytest.approx(0.004)
+
+
+@pytest.mark.parametrize("operation", [Operation.COUNT, Operation.EMBED])
+def test_what_asks_for_no_answer_is_counted_apart(
+    totals: Totals, counting: Counting, make_ended: MakeEnded, operation: Operation
+) -> None:
+    counting.ended(make_ended(operation=operation, stream=False))
+    assert of(totals, families.REQUESTS) == {("split", operation.value, "m", "allow", "wrapped", "200"): 1.0}
+    assert seen(totals, families.REQUEST_SECONDS, "split", operation.value) == pytest.approx(0.1)
+    assert seen(totals, families.REQUEST_SECONDS, "split", "chat") == -1.0
 
 
 def test_a_model_that_nobody_configured_and_what_is_not_known_are_one_label(
@@ -71,7 +82,7 @@ def test_a_model_that_nobody_configured_and_what_is_not_known_are_one_label(
         make_ended(model="planted-model", configured=False, handling=None, decision=None, target=None, usage=None,
                    status=404, error="model_not_found")
     )  # fmt: skip
-    assert of(totals, families.REQUESTS) == {("split", UNKNOWN, UNKNOWN, UNKNOWN, "404"): 1.0}
+    assert of(totals, families.REQUESTS) == {("split", "chat", UNKNOWN, UNKNOWN, UNKNOWN, "404"): 1.0}
     assert of(totals, families.ERRORS) == {("model_not_found",): 1.0}
     assert of(totals, families.UPSTREAM_ATTEMPTS) == {}
     assert "planted" not in repr(totals.figures)

@@ -23,19 +23,19 @@ def test_counters_gauges_and_histograms_of_all_workers_are_summed(
         totals, shared = worker(tmp_path, name)
         totals.of(families.ERRORS)[("internal_error",)] = count
         totals.of(families.IN_FLIGHT)[("split",)] = count
-        totals.histogram(families.REQUEST_SECONDS).observe(("split",), 0.02)
-        totals.histogram(families.REQUEST_SECONDS).observe(("split",), 400.0)
+        totals.histogram(families.REQUEST_SECONDS).observe(("split", "chat"), 0.02)
+        totals.histogram(families.REQUEST_SECONDS).observe(("split", "chat"), 400.0)
         shared.write()
         shared.close()
     found = samples(tmp_path)
     assert found["splitgate_errors_total code=internal_error"] == 7.0
     assert found["splitgate_in_flight dialect=split"] == 7.0
-    assert found["splitgate_request_seconds_count dialect=split"] == 4.0
-    assert found["splitgate_request_seconds_sum dialect=split"] == pytest.approx(800.04)
-    assert found["splitgate_request_seconds_bucket dialect=split le=0.01"] == 0.0
-    assert found["splitgate_request_seconds_bucket dialect=split le=0.025"] == 2.0
-    assert found["splitgate_request_seconds_bucket dialect=split le=300.0"] == 2.0
-    assert found["splitgate_request_seconds_bucket dialect=split le=+Inf"] == 4.0
+    assert found["splitgate_request_seconds_count dialect=split operation=chat"] == 4.0
+    assert found["splitgate_request_seconds_sum dialect=split operation=chat"] == pytest.approx(800.04)
+    assert found["splitgate_request_seconds_bucket dialect=split le=0.01 operation=chat"] == 0.0
+    assert found["splitgate_request_seconds_bucket dialect=split le=0.025 operation=chat"] == 2.0
+    assert found["splitgate_request_seconds_bucket dialect=split le=300.0 operation=chat"] == 2.0
+    assert found["splitgate_request_seconds_bucket dialect=split le=+Inf operation=chat"] == 4.0
 
 
 def test_what_stands_or_falls_with_the_worst_worker_is_its_figure(

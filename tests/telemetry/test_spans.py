@@ -4,6 +4,8 @@ from dataclasses import replace
 import pytest
 
 from gateway.domain.evidence import Ended
+from gateway.domain.exchange import Usage
+from gateway.domain.operation import Operation
 from gateway.domain.target import Target
 from gateway.telemetry.families import UNKNOWN
 from gateway.telemetry.spans import Conventions, call_span, server_span
@@ -26,6 +28,7 @@ def test_the_whole_exchange_is_a_span_with_the_ids_that_it_has_everywhere(make_e
         "http.response.status_code": 200,
         "splitgate.request_id": "0" * 32,
         "splitgate.dialect": "split",
+        "splitgate.operation": "chat",
         "splitgate.model": "m",
         "splitgate.decision": "allow",
         "splitgate.isolation": "wrapped",
@@ -58,12 +61,41 @@ def test_the_upstream_call_is_a_span_by_the_conventions_that_are_asked_for(
     }
 
 
+@pytest.mark.parametrize("operation", [Operation.COUNT, Operation.EMBED])
+def test_a_call_that_asks_for_no_answer_says_what_it_asks_for(make_ended: MakeEnded, operation: Operation) -> None:
+    ended = make_ended(operation=operation, usage=Usage(input_tokens=3, output_tokens=0), finish=())
+    span = call_span(ended, "1.37")
+    assert span is not None
+    assert span.name == f"{operation.value} up"
+    assert span.attributes["gen_ai.operation.name"] == operation.value
+    assert span.attributes["gen_ai.usage.input_tokens"] == 3
+    assert "gen_ai.usage.output_tokens" not in span.attributes
+    assert server_span(ended).attributes["splitgate.operation"] == operation.value
+
+
 def test_a_model_of_ours_is_called_by_our_name_and_its_socket(make_ended: MakeEnded) -> None:
     span = call_span(make_ended(target=EMBEDDED), "1.37")
     assert span is not None
     assert span.attributes["gen_ai.provider.name"] == "splitgate"
     assert span.attributes["server.address"] == "/run/model.sock"
     assert "server.port" not in span.attributes
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "name"),
+    [
+        ("bedrock", "amazon.nova-pro-v1:0", "aws.bedrock"),
+        ("litellm", "gemini/gemini-2.5-pro", "gcp.gemini"),
+        ("litellm", "cohere_chat/command-a-03-2025", "cohere"),
+        ("litellm", "groq/some-model", "groq"),
+    ],
+)
+def test_vendors_are_called_as_the_conventions_call_them(
+    make_ended: MakeEnded, provider: str, model: str, name: str
+) -> None:
+    span = call_span(make_ended(target=replace(EMBEDDED, provider=provider, model=model)), "1.37")
+    assert span is not None
+    assert span.attributes["gen_ai.provider.name"] == name
 
 
 def test_an_address_without_a_port_has_its_schemes_and_one_that_is_none_is_left_out(make_ended: MakeEnded) -> None:

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Never
 
 import httpx
 import pytest
@@ -14,7 +14,6 @@ from gateway.domain.errors import PoliciesNotLoaded, UpstreamUnreachable
 from gateway.domain.identity import Caller, Key
 from gateway.domain.isolation import Isolation
 from gateway.domain.model import Model
-from gateway.domain.ports import Provider
 from gateway.domain.prompt import Prompt
 from gateway.domain.request import Options
 from gateway.domain.target import Layout, Target
@@ -31,7 +30,7 @@ OPENAI = "application/json"
 PROBLEM = "application/problem+json"
 
 
-def refuses(target: Target) -> Provider:
+def refuses(target: Target) -> Never:
     raise UpstreamUnreachable("nothing is sent in these tests", target=target.id)
 
 
@@ -62,8 +61,11 @@ def client(switch: Switch) -> Callable[..., httpx.AsyncClient]:
         services = Services(
             models={name: Model(name=name, targets=(), min_isolation=Isolation.WRAPPED) for name in ("m", "a/b")},
             lay_out=no_layout,
+            lay_out_texts=no_layout,
             credit=lambda _, reached: reached,
             providers=refuses,
+            counters=refuses,
+            embedders=refuses,
             now=lambda: 0.0,
             in_force=nothing_in_force,
             bypass=lambda: None,
@@ -126,6 +128,7 @@ async def test_models_are_listed_with_what_they_reach(client: Client) -> None:
         ("DELETE", "/v1/models", 405, OPENAI),
         ("GET", "/v1/split", 405, PROBLEM),
         ("PUT", "/v1/chat/completions", 405, OPENAI),
+        ("GET", "/v1/messages", 405, OPENAI),
     ],
 )
 async def test_what_is_not_there_is_refused_in_the_paths_own_shape(
@@ -136,6 +139,46 @@ async def test_what_is_not_there_is_refused_in_the_paths_own_shape(
     assert (response.status_code, response.headers["content-type"]) == (status, kind)
     assert ("allow" in response.headers) is (status == 405)
     assert ("error" in response.json()) is (kind == OPENAI)
+
+
+ANTHROPIC = {"anthropic-version": "2023-06-01"}
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "anthropics"),
+    [
+        ("/v1/messages", {}, True),
+        ("/v1/messages/batches", {}, True),
+        ("/v1/messages/", {}, True),
+        ("/v1/messagesx", {}, False),
+        ("/v1/models/none", {}, False),
+        ("/v1/models/none", ANTHROPIC, True),
+        ("/v1/files", ANTHROPIC, True),
+        ("/v1/chat/completions", ANTHROPIC, False),
+    ],
+)
+async def test_errors_have_the_shape_of_whichever_vendors_api_is_spoken(
+    client: Client, path: str, headers: dict[str, str], anthropics: bool
+) -> None:
+    async with client() as http:
+        body = (await http.get(path, headers=headers)).json()
+    assert (body.get("type") == "error") is anthropics
+    assert body["error"]["code"] in {"unknown_route", "method_not_allowed", "model_not_found"}
+    assert body["error"]["message"]
+
+
+async def test_what_is_splitgates_own_speaks_its_own_way_to_anybody(client: Client) -> None:
+    async with client() as http:
+        for path in ("/v1/approvals/none", "/nothing", "/v1/split"):
+            assert "detail" in (await http.get(path, headers=ANTHROPIC)).json()
+
+
+async def test_anthropics_sdk_finds_the_requests_id_under_its_own_name(client: Client) -> None:
+    async with client() as http:
+        response = await http.get("/v1/messages")
+        other = await http.get("/v1/chat/completions")
+    assert response.headers["request-id"] == response.headers["x-request-id"]
+    assert "request-id" not in other.headers
 
 
 async def test_models_are_told_to_callers_alone(client: Client) -> None:

@@ -117,6 +117,7 @@ def test_a_problem_of_what_is_not_there_points_around_it() -> None:
     ("line", "shown"),
     [
         ("{api_key: sk-1, model: x}", "{api_key: ****, model: x}"),
+        ("{aws_access_key_id: AKIA1, model: x}", "{aws_access_key_id: *****, model: x}"),
         ("api_key: sk-1, with a comma", "api_key: ******************"),
         ('api_key: "a, b: c", model: x', "api_key: *********, model: x"),
         ("'api_key': 'a'", "'api_key': ***"),

@@ -188,7 +188,7 @@ def _answer(outcome: Fields, story: Story, width: int | None) -> Iterator[Line]:
             _counted(number_of(call, "length"), "character of arguments", "characters of arguments"),
             "data may have steered it" if number_of(call, "tainted") else "",
         )
-    yield from [Line(line) for line in (_stream(outcome), _usage(outcome), _times(outcome)) if line]
+    yield from [Line(line) for line in (_stream(outcome), *_numbers(outcome), _times(outcome)) if line]
 
 
 def _stream(outcome: Fields) -> str:
@@ -201,9 +201,15 @@ def _stream(outcome: Fields) -> str:
     )
 
 
-def _usage(outcome: Fields) -> str:
-    usage = object_of(outcome, "usage")
-    return f"tokens  {number_of(usage, 'input') or 0} in, {number_of(usage, 'output') or 0} out" if usage else ""
+def _numbers(outcome: Fields) -> Iterator[str]:
+    """What was used, and what came in place of an answer where the request asked for a count or for vectors."""
+    usage, vectors, counted = object_of(outcome, "usage"), object_of(outcome, "vectors"), number_of(outcome, "counted")
+    if usage:
+        yield f"tokens  {number_of(usage, 'input') or 0} in, {number_of(usage, 'output') or 0} out"
+    if vectors:
+        yield f"vectors {number_of(vectors, 'count') or 0}, each of {number_of(vectors, 'dimensions') or 0} numbers"
+    if counted is not None:
+        yield f"counted {counted} tokens"
 
 
 def _times(outcome: Fields) -> str:

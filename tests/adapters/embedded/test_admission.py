@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from adapters.embedded.admission import MOST_BYTES, MOST_MESSAGES, PATHS, admit
-from adapters.embedded.refusal import Refused
+from adapters._refusal import Refused
+from adapters.embedded.admission import MOST_BYTES, MOST_MARKS, MOST_MESSAGES, NEED_NO_SLOT, PATHS, admit
 from gateway.domain.jsonvalue import JsonObject
 
 CHAT = "/v1/chat/completions"
@@ -116,5 +116,90 @@ def test_a_text_completion_has_one_prompt_and_fewer_fields() -> None:
 
 
 def test_every_path_has_its_fields() -> None:
-    assert PATHS == (CHAT, "/v1/completions", "/v1/embeddings")
-    assert admit("/v1/embeddings", b'{"input":["x"]}', slots=1) == b'{"input":["x"]}'
+    assert PATHS == (CHAT, "/v1/completions", "/v1/embeddings", "/apply-template", "/tokenize")
+    assert set(PATHS) > NEED_NO_SLOT
+
+
+EMBEDDINGS = "/v1/embeddings"
+TEMPLATE = "/apply-template"
+TOKENS = "/tokenize"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"input":"x"}',
+        b'{"input":["x","y"]}',
+        b'{"input":"x","encoding_format":"base64"}',
+        b'{"model":"m","input":"x"}',
+    ],
+)
+def test_texts_to_embed_reach_the_engine_unchanged(body: bytes) -> None:
+    assert admit(EMBEDDINGS, body, slots=1) == body
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("input", ""), ("input", []), ("input", [""]), ("input", [1]), ("input", [[1]]), ("input", 1), ("input", {}),
+        ("input", ["x"] * 2049), ("encoding_format", "float16"), ("encoding_format", ["float"]), ("model", 1),
+    ],
+)  # fmt: skip
+def test_what_is_no_text_to_embed_is_refused_by_name(name: str, value: object) -> None:
+    assert refused(json.dumps({"input": "x", name: value}).encode(), EMBEDDINGS) == ("invalid_field", name)
+
+
+def test_dimensions_which_the_engine_would_not_keep_to_are_refused() -> None:
+    assert refused(b'{"input":"x","dimensions":8}', EMBEDDINGS) == ("unsupported_field", "dimensions")
+
+
+LAID_OUT = {"messages", "tools", "tool_choice", "parallel_tool_calls", "response_format", "chat_template_kwargs"}
+
+
+@pytest.mark.parametrize(("name", "value"), [pair for pair in GOOD if pair[0] in LAID_OUT])
+def test_what_a_template_reads_is_laid_out_to_be_counted(name: str, value: object) -> None:
+    assert json.loads(admit(TEMPLATE, chat(**{name: value}), slots=2))[name] == value
+
+
+@pytest.mark.parametrize(("name", "value"), [pair for pair in WRONG if pair[0] in LAID_OUT])
+def test_it_is_as_strict_there_as_it_is_for_an_answer(name: str, value: object) -> None:
+    assert refused(chat(**{name: value}), TEMPLATE) == ("invalid_field", name)
+
+
+@pytest.mark.parametrize("name", ["max_tokens", "temperature", "stream", "grammar", "chat_template", "documents"])
+def test_what_no_template_reads_is_refused_there(name: str) -> None:
+    assert refused(chat(**{name: 1}), TEMPLATE) == ("unsupported_field", name)
+
+
+def test_schemas_are_checked_before_a_template_reads_them() -> None:
+    bad = {"type": "string", "pattern": "^((((a{0,999}){0,999}){0,999}){0,999})$"}
+    tools = [{"type": "function", "function": {"name": "f", "parameters": bad}}]
+    assert refused(chat(tools=tools), TEMPLATE) == ("schema_unsupported", "tools")
+
+
+def test_a_text_is_taken_apart_and_nothing_else_is_said_of_it() -> None:
+    body = b'{"content":"x","add_special":true,"parse_special":true}'
+    assert admit(TOKENS, body, slots=1) == body
+    assert refused(b'{"content":["x"]}', TOKENS) == ("invalid_field", "content")
+    assert refused(b'{"content":"x","with_pieces":true}', TOKENS) == ("unsupported_field", "with_pieces")
+
+
+@pytest.mark.parametrize(
+    ("path", "name"), [(CHAT, "messages"), (EMBEDDINGS, "input"), (TOKENS, "messages"), (TEMPLATE, "messages")]
+)
+def test_more_special_tokens_than_any_context_holds_are_refused_before_they_are_looked_for(
+    path: str, name: str
+) -> None:
+    def holding(count: int) -> bytes:
+        text = "<|" * count
+        held: dict[str, object] = {EMBEDDINGS: {"input": text}, TOKENS: {"content": text}}
+        # Escaped they are the same to the engine.
+        return json.dumps(held.get(path, {"messages": [{"content": text}]})).replace("<", "\\u003c").encode()
+
+    assert refused(holding(MOST_MARKS + 1), path) == ("context_length_exceeded", name)
+    assert admit(path, holding(MOST_MARKS), slots=1).count(b"<|") == MOST_MARKS
+
+
+@pytest.mark.parametrize(("path", "name"), [(CHAT, "messages"), (EMBEDDINGS, "input")])
+def test_what_is_too_long_is_called_by_the_field_that_makes_it_so(path: str, name: str) -> None:
+    assert refused(b" " * (MOST_BYTES + 1), path) == ("context_length_exceeded", name)

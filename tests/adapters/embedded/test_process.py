@@ -79,11 +79,52 @@ async def test_a_prompt_that_is_too_long_is_a_400(client: aiohttp.ClientSession)
         assert (answer.status, (await answer.json())["error"]["type"]) == (400, "exceed_context_size_error")
 
 
-async def test_plain_completions_work_and_embeddings_say_that_they_do_not(client: aiohttp.ClientSession) -> None:
+async def test_plain_completions_work(client: aiohttp.ClientSession) -> None:
     async with client.post("/v1/completions", json={"prompt": "The capital of France is", "max_tokens": 3}) as answer:
         assert answer.status == 200
-    async with client.post("/v1/embeddings", json={"input": "x"}) as answer:
-        assert answer.status == 501
+
+
+async def vectors(client: aiohttp.ClientSession, *texts: str) -> list[list[float]]:
+    async with client.post("/v1/embeddings", json={"input": texts}) as answer:
+        assert answer.status == 200, await answer.text()
+        told = (await answer.json())["data"]
+    assert [one["index"] for one in told] == list(range(len(texts)))
+    return [one["embedding"] for one in told]
+
+
+def likeness(one: list[float], other: list[float]) -> float:
+    return sum(a * b for a, b in zip(one, other, strict=True))
+
+
+async def test_vectors_of_texts_that_mean_much_the_same_lie_together(client: aiohttp.ClientSession) -> None:
+    cat, kitten, stocks = await vectors(
+        client, "The cat sat on the mat.", "A kitten is lying on the rug.", "Stock prices fell sharply on Monday."
+    )
+    assert {len(cat), len(kitten), len(stocks)} == {576}
+    assert likeness(cat, cat) == pytest.approx(1, abs=1e-3)
+    assert likeness(cat, kitten) > likeness(cat, stocks)
+    assert likeness(cat, kitten) > likeness(kitten, stocks)
+
+
+async def test_answers_and_vectors_are_the_same_beside_each_other_as_alone(client: aiohttp.ClientSession) -> None:
+    async def ask() -> str:
+        async with client.post(CHAT, json=body("What is the capital of Egypt?")) as answer:
+            return (await answer.json())["choices"][0]["message"]["content"]
+
+    (alone,) = await vectors(client, "The cat sat on the mat.")
+    said, (beside,), other = await asyncio.gather(ask(), vectors(client, "The cat sat on the mat."), ask())
+    assert said == other == "The capital of Egypt is Cairo."
+    assert beside == pytest.approx(alone, abs=1e-3)
+
+
+@pytest.mark.exhaustive
+async def test_a_text_longer_than_a_batch_has_a_vector(client: aiohttp.ClientSession) -> None:
+    assert len((await vectors(client, "word " * 600))[0]) == 576
+
+
+async def test_a_text_that_is_too_long_for_a_vector_is_a_400(client: aiohttp.ClientSession) -> None:
+    async with client.post("/v1/embeddings", json={"input": "word " * 5000}) as answer:
+        assert (answer.status, (await answer.json())["error"]["type"]) == (400, "exceed_context_size_error")
 
 
 async def test_it_names_its_model_and_says_that_it_is_well(client: aiohttp.ClientSession) -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from adapters.embedded.refusal import Refused
+from adapters._refusal import Refused
 from adapters.embedded.schema_limits import (
     MOST_CHOICES,
     MOST_DEPTH,

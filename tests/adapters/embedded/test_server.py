@@ -8,7 +8,8 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from adapters.embedded.server import Busy, Front, Queue
+from adapters._queue import Queue
+from adapters.embedded.server import Front
 
 CHAT = "/v1/chat/completions"
 
@@ -93,6 +94,8 @@ async def client(serve: Serve, engine: Engine) -> AsyncIterator[aiohttp.ClientSe
         (CHAT, b'{"messages" :  [], "user": "u"}'),
         ("/v1/completions", b'{"prompt":"x", "seed":null}'),
         ("/v1/embeddings", b'{"input":"x"}'),
+        ("/apply-template", b'{"messages" :  []}'),
+        ("/tokenize", b'{"content":"x", "model":null}'),
     ],
 )
 async def test_generation_routes_pass_on_the_listed_fields_written_anew(
@@ -101,7 +104,7 @@ async def test_generation_routes_pass_on_the_listed_fields_written_anew(
     async with client.post(path, data=body) as answer:
         assert (answer.status, await answer.json()) == (200, {"ok": True})
     assert engine.paths == [path]
-    assert engine.bodies in ([b'{"messages":[]}'], [b'{"prompt":"x"}'], [b'{"input":"x"}'])
+    assert engine.bodies in ([b'{"messages":[]}'], [b'{"prompt":"x"}'], [b'{"input":"x"}'], [b'{"content":"x"}'])
 
 
 async def test_a_request_that_has_to_change_is_told_so_and_does_not_reach_the_engine(
@@ -191,6 +194,30 @@ async def test_reading_routes_need_no_slot(client: aiohttp.ClientSession, engine
     assert (await call).status == 200
 
 
+@pytest.mark.parametrize(("path", "body"), [("/tokenize", {"content": "x"}), ("/apply-template", {"messages": []})])
+async def test_counting_needs_no_slot_and_goes_on_beside_an_answer(
+    client: aiohttp.ClientSession, engine: Engine, path: str, body: dict[str, object]
+) -> None:
+    call = asyncio.create_task(client.post(CHAT, data=prompt("wait")))
+    await engine.entered.acquire()
+    async with client.post(path, json=body) as answer:
+        assert (answer.status, await answer.json()) == (200, {"ok": True})
+    engine.go_on.set()
+    assert (await call).status == 200
+
+
+async def test_prompts_are_counted_one_at_a_time(client: aiohttp.ClientSession, engine: Engine) -> None:
+    first = asyncio.create_task(client.post("/apply-template", data=prompt("wait")))
+    await engine.entered.acquire()
+    second = asyncio.create_task(client.post("/tokenize", json={"content": "x"}))
+    async with client.post(CHAT, data=prompt("now")) as answer:
+        assert answer.status == 200
+    assert engine.paths == ["/apply-template", CHAT]
+    engine.go_on.set()
+    assert [(await one).status for one in (first, second)] == [200, 200]
+    assert engine.paths[-1] == "/tokenize"
+
+
 async def test_an_engine_that_does_not_answer_is_a_502(serve: Serve, tmp_path: Path) -> None:
     front = Front(str(tmp_path / "nobody"), Queue(slots=1, waiting=0))
     outside = await serve(front.application(), "outside")
@@ -253,23 +280,3 @@ async def test_the_engines_counters_are_there_for_the_front_alone(serve: Serve, 
     (tmp_path / "slow").unlink()
     with pytest.raises(OSError, match="cannot be read"):
         await front.counters()
-
-
-async def test_a_turn_given_up_while_waiting_leaves_room() -> None:
-    queue = Queue(slots=1, waiting=1)
-
-    async def take() -> None:
-        async with queue.turn():
-            pass
-
-    async with queue.turn():
-        waiting = asyncio.create_task(take())
-        await asyncio.sleep(0)
-        with pytest.raises(Busy):
-            await take()
-        waiting.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await waiting
-        second = asyncio.create_task(take())
-        await asyncio.sleep(0)
-    await second

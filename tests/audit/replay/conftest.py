@@ -29,17 +29,18 @@ from gateway.domain.activation import PolicyState
 from gateway.domain.approval import HeldReply
 from gateway.domain.detection import FactValue, Stage
 from gateway.domain.errors import RequestError
-from gateway.domain.exchange import Choice, Reply, Started, StreamEvent, TextDelta, UsageReport
+from gateway.domain.exchange import Choice, Embeddings, Reply, Started, StreamEvent, TextDelta, UsageReport
 from gateway.domain.identity import Caller
 from gateway.domain.isolation import Isolation
 from gateway.domain.model import Model
+from gateway.domain.operation import Operation
 from gateway.domain.ports import Call
 from gateway.domain.prompt import Prompt, Tool, ToolCall, Trust
 from gateway.domain.request import ClientRequest, DataPart, Message, Options, Role, TextPart
 from gateway.domain.target import Endpoint, Layout, Target
 from gateway.pipeline.answer import Answered, Held, Streaming
 from gateway.pipeline.collect import events_of
-from gateway.pipeline.handle import Services, handle
+from gateway.pipeline.handle import Counted, Embedded, Services, count, embed, handle
 from gateway.stores.untainted import UntaintedReplies
 from policies.engine.model import Case, Policy
 
@@ -61,6 +62,7 @@ class Ask:
     choices: tuple[Choice, ...] = (Choice(index=0, text="Fine.", finish_reason="stop"),)
     caller: Caller = _CALLER
     bypass: str | None = None
+    operation: Operation = Operation.CHAT
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +87,21 @@ class _Provider:
                 else:
                     yield event
         yield UsageReport(usage=None)
+
+
+class _More:
+    """Counts and embeds."""
+
+    async def count(self, call: Call) -> int:
+        del call
+        return 7
+
+    def serialise(self, call: Call) -> bytes:
+        return call.id.encode()
+
+    async def embed(self, call: Call) -> Embeddings:
+        del call
+        return Embeddings(vectors=((0.5, 1.0),))
 
 
 class _Approvals:
@@ -160,8 +177,11 @@ def record(tmp_path: Path, assembled_of: Callable[[tuple[PolicyFile, ...]], Asse
                 services = Services(
                     models={"m": Model(name="m", targets=(_TARGET,))},
                     lay_out=_lay_out,
+                    lay_out_texts=_lay_out,
                     credit=lambda _, reached: reached,
                     providers=lambda _, ask=ask: _Provider(choices=ask.choices),
+                    counters=lambda _: _More(),
+                    embedders=lambda _: _More(),
                     now=lambda: now,
                     in_force=lambda: assembled.in_force,
                     bypass=lambda ask=ask: ask.bypass,
@@ -179,11 +199,12 @@ def record(tmp_path: Path, assembled_of: Callable[[tuple[PolicyFile, ...]], Asse
 
 async def _serve(ask: Ask, evidence: Evidence, services: Services) -> None:
     """As a door does."""
-    trail = evidence.begin(ask.request.dialect, None)
+    trail = evidence.begin(ask.request.dialect, None, ask.operation)
     trail.known(ask.caller)
     trail.asked(ask.request)
+    serve = {Operation.CHAT: handle, Operation.COUNT: count, Operation.EMBED: embed}[ask.operation]
     try:
-        outcome = await handle(ask.request, ask.caller, trail.request_id, services, trail=trail)
+        outcome = await serve(ask.request, ask.caller, trail.request_id, services, trail=trail)
     except RequestError as error:
         await trail.end(400, error.code)
         return
@@ -192,6 +213,10 @@ async def _serve(ask: Ask, evidence: Evidence, services: Services) -> None:
             trail.answered(outcome.reply, outcome.handling)
         case Held():
             trail.answered(outcome.reply, outcome.handling, approval="held")
+        case Counted():
+            trail.counted(outcome.tokens, outcome.handling)
+        case Embedded():
+            trail.embedded(outcome.embeddings, outcome.handling)
         case Streaming():
             trail.streaming(outcome.handling)
             async for event in outcome.events:

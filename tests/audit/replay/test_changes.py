@@ -13,6 +13,7 @@ from gateway.activation.sources import PolicyFile
 from gateway.audit.recall import IS_TEXT, NO_NAME, NOT_JUDGED, NOT_LOOKED, OTHER_SETTINGS, OTHER_TOOLS
 from gateway.audit.replay import NOT_DRAWN, NOT_ISOLATED, NOT_SEEN, Outcome
 from gateway.domain.exchange import Choice
+from gateway.domain.operation import Operation
 from gateway.domain.prompt import Tool
 
 
@@ -51,6 +52,20 @@ async def test_a_rule_that_only_watched_is_told_as_a_change_once_it_acts(
     assert told(outcomes) == [("in", "allow", "block"), ("in", "allow", "allow"), ("out", "allow", "allow")]
     assert [one.changed for one in outcomes] == [True, False, False]
     assert [str(name) for name in outcomes[0].change.appeared] == []
+
+
+@pytest.mark.parametrize("operation", [Operation.COUNT, Operation.EMBED])
+async def test_what_asked_for_no_answer_is_told_on_its_way_in_alone(
+    record: Record, policy_file: Write, ask_with: Callable[..., Any], operation: Operation
+) -> None:
+    rule = "id: orders, stage: data, when: det.injection.override, action: block"
+    asks = [replace(ask_with(text), operation=operation) for text in (OVERRIDE, "Dear all")]
+    recorded = await record([policy_file(f"{rule}, mode: shadow", fallback=True)], asks)
+    assert [one["operation"] for one in recorded.of("outcome")] == [operation.value] * 2
+    assert told(recorded.replayed(policy_file(rule, fallback=True))) == [
+        ("in", "allow", "block"),
+        ("in", "allow", "allow"),
+    ]
 
 
 async def test_a_new_rule_over_recorded_facts_is_told_with_its_name(
@@ -358,6 +373,27 @@ async def test_no_fact_holds_text(record: Record, policy_file: Write, ask_with: 
     facts = [one["facts"] for one in recorded.records if "facts" in one]
     assert {stage for one in facts for stage in one} >= set(stages)
     assert PLANTED.lower() not in json.dumps(facts).lower()
+
+
+async def test_what_came_back_hits_no_rule_though_others_edit_beside_it(
+    record: Record, policy_file: Write, ask_with: Callable[..., Any]
+) -> None:
+    # What only watches looks at texts that nothing was taken out of: told together, keys stand beside the address.
+    policies = [
+        policy_file(
+            "id: mail, stage: data, when: det.pii.found, action: pseudonymise",
+            "id: key, stage: output, when: det.secrets.found, action: redact",
+            "id: pii, stage: output, when: det.pii.found, action: redact",
+            name="edits",
+            fallback=True,
+        ),
+        policy_file(
+            'id: tag, stage: output, mode: shadow, when: "!det.secrets.found", action: block',
+            name="watching",
+        ),
+    ]
+    recorded = await record(policies, [ask_with(f"{KEY} of joe@example.com", answer=f"{KEY} of <EMAIL_1>")])
+    assert [(one.changed, one.told) for one in recorded.replayed(*policies)] == [(False, True)] * 2
 
 
 WORDS = st.sampled_from(

@@ -105,6 +105,18 @@ def test_what_an_approver_decided_belongs_to_the_story(show: Show, recorded: Rec
     assert len(told["records"]) == 3
 
 
+def test_a_count_and_vectors_are_shown_by_their_numbers(splitgate: Splitgate, recorded: Recorded) -> None:
+    embedded = {"vectors": {"count": 3, "dimensions": 576}, "usage": {"input": 13, "output": 0}}
+    for request, more in (("77", {"counted": 31}), ("78", embedded)):
+        recorded.write(
+            ("intent", {"request": request, "attempt": 1}), ("outcome", {"request": request, "status": 200, **more})
+        )
+    counted = sections(splitgate("audit", "show", "77", "--dir", str(recorded.places.root)).stdout)
+    assert counted["answer"] == ["status 200", "counted 31 tokens"]
+    told = sections(splitgate("audit", "show", "78", "--dir", str(recorded.places.root)).stdout)
+    assert told["answer"] == ["status 200", "tokens  13 in, 0 out", "vectors 3, each of 576 numbers"]
+
+
 def test_a_request_of_which_little_is_known_is_shown_too(splitgate: Splitgate, recorded: Recorded) -> None:
     result = splitgate("audit", "show", "ef", "--dir", str(recorded.places.root))
     told = sections(result.stdout)

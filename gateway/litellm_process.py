@@ -1,0 +1,74 @@
+"""What is the litellm process started with?
+
+With its targets' credentials and nothing else of this gateway's: it is told them through a pipe, and the variables it
+gets are a few of ours and a few that keep litellm from looking around. The supervisor alone uses this; workers know no
+more of that process than its socket.
+"""
+
+import sys
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+import orjson
+
+from gateway.domain.target import Target
+from gateway.settings import Settings
+from gateway.supervisor.config import OnDemand
+
+SOCKET: Final = "SPLITGATE_LITELLM_SOCKET"
+
+# Where programs, libraries, certificate authorities and temporary files are, and how text is written.
+_KEPT: Final = (
+    *("PATH", "PYTHONPATH", "PYTHONHOME", "PYTHONDONTWRITEBYTECODE", "VIRTUAL_ENV", "TMPDIR"),
+    *("LANG", "LC_ALL", "LC_CTYPE", "SSL_CERT_FILE", "SSL_CERT_DIR"),
+)
+# Set before litellm is imported. It would read a .env file, fetch its price list, and send usage figures.
+_SET: Final[Mapping[str, str]] = {
+    "HOME": "/nonexistent",
+    "NETRC": "/dev/null",
+    "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+    "LITELLM_MODE": "PRODUCTION",
+    "LITELLM_TELEMETRY": "False",
+    "LITELLM_LOG": "CRITICAL",
+    # It ends a stream in which the same piece comes a hundred times in a row: a table's lines may.
+    "REPEATED_STREAMING_CHUNK_LIMIT": "1000000",
+    # Shorter than what vendors keep an idle connection for: a request on a dead one is lost.
+    "AIOHTTP_KEEPALIVE_TIMEOUT": "30",
+    "HF_HUB_OFFLINE": "1",
+    "AWS_CONFIG_FILE": "/dev/null",
+    "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
+# What formats put into a request beside messages and tools.
+_FIELDS: Final[Mapping[str, frozenset[str]]] = {"cohere-documents": frozenset({"documents"})}
+
+
+def litellm_process(settings: Settings, environ: Mapping[str, str]) -> OnDemand | None:
+    """The process, if any target is to be called by it; ``environ`` are this process's variables."""
+    targets = [target for model in settings.models.values() for target in model.targets if target.translated]
+    if not targets:
+        return None
+    return OnDemand(
+        name="the litellm process",
+        key="litellm",
+        command=[sys.executable, "-m", "adapters.litellm"],
+        variable=SOCKET,
+        environ={**{name: environ[name] for name in _KEPT if name in environ}, **_SET},
+        told=written(targets),
+    )
+
+
+def written(targets: Iterable[Target]) -> bytes:
+    """What the process reads: each target's id, names, address, credentials, and the fields it takes beside chat's."""
+    return orjson.dumps([
+        {
+            "id": target.id,
+            "model": told.model,
+            "embeddings": told.embeddings,
+            "address": told.address,
+            "credentials": {name: secret.reveal() for name, secret in told.credentials.items()},
+            "fields": sorted(target.extra_params | _FIELDS.get(target.format, frozenset())),
+        }
+        for target in targets
+        if (told := target.translated) is not None
+    ])  # fmt: skip

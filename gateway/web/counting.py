@@ -1,0 +1,39 @@
+"""How is it served how many tokens a request takes?
+
+Such a request goes the way of one for an answer, laid out as that would be, so that the number fits what it would cost;
+and so that whoever may not ask may not count either.
+"""
+
+from gateway.dialects.registry import CountingDialect
+from gateway.domain.errors import GatewayError
+from gateway.domain.jsonvalue import JsonObject
+from gateway.domain.operation import Operation
+from gateway.domain.request import ClientRequest
+from gateway.pipeline.handle import count
+from gateway.web.door import Asked, said
+
+
+class Counting:
+    """``Serving`` for counts in one dialect."""
+
+    operation = Operation.COUNT
+
+    def __init__(self, dialect: CountingDialect) -> None:
+        self._dialect = dialect
+        self.name = dialect.NAME
+
+    def read(self, body: JsonObject) -> ClientRequest:
+        return self._dialect.read_count(body)
+
+    def error_body(self, error: GatewayError, status: int) -> bytes:
+        return self._dialect.error_body(error, status)
+
+    async def answer(self, asked: Asked) -> None:
+        """Have the tokens counted, and write the number."""
+        trail = asked.trail
+        counted = await count(asked.request, asked.caller, trail.request_id, asked.services, trail=trail, run=asked.run)
+        asked.tell(counted.handling)
+        content = self._dialect.write_count(counted.tokens)
+        trail.counted(counted.tokens, counted.handling)
+        await trail.end(200)
+        await asked.response.whole(200, b"application/json", content, said(counted.handling))

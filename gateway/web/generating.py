@@ -1,0 +1,77 @@
+"""How is an answer of a model served, whole, held for an approver or as a stream?"""
+
+from contextlib import aclosing
+from typing import Final
+
+from gateway.dialects.registry import Dialect, StreamWriter
+from gateway.domain.errors import GatewayError
+from gateway.domain.exchange import Judged
+from gateway.domain.jsonvalue import JsonObject
+from gateway.domain.operation import Operation
+from gateway.domain.request import ClientRequest
+from gateway.pipeline.answer import Answered, Held, Streaming
+from gateway.pipeline.handle import handle
+from gateway.web.door import Asked, said
+from gateway.web.verdicts import tell
+
+JSON: Final = b"application/json"
+
+
+class Generating:
+    """``Serving`` for answers in one dialect."""
+
+    operation = Operation.CHAT
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
+        self.name = dialect.NAME
+
+    def read(self, body: JsonObject) -> ClientRequest:
+        return self._dialect.read(body)
+
+    def error_body(self, error: GatewayError, status: int) -> bytes:
+        return self._dialect.error_body(error, status)
+
+    async def answer(self, asked: Asked) -> None:
+        """Have the request answered, and write what comes of it."""
+        trail, response = asked.trail, asked.response
+        outcome = await handle(
+            asked.request, asked.caller, trail.request_id, asked.services, trail=trail, run=asked.run
+        )
+        match outcome:
+            case Answered():
+                asked.tell(outcome.handling)
+                content = self._dialect.write(outcome.reply, outcome.handling)
+                trail.answered(outcome.reply, outcome.handling)
+                await trail.end(200)
+                await response.whole(200, JSON, content, said(outcome.handling))
+            case Held():
+                asked.tell(outcome.handling)
+                # Stock SDKs of a drop-in dialect know no other success.
+                status = 202 if self.name == "split" else 200
+                content = self._dialect.write_held(outcome.pending, outcome.handling)
+                trail.answered(outcome.reply, outcome.handling, approval=outcome.pending.approval)
+                await trail.end(status)
+                headers = (*said(outcome.handling), (b"x-splitgate-approval", outcome.pending.approval.encode()))
+                await response.whole(status, JSON, content, headers)
+            case Streaming():
+                usage = asked.request.options.include_usage
+                await self._stream(outcome, self._dialect.StreamWriter(outcome.handling, include_usage=usage), asked)
+
+    async def _stream(self, outcome: Streaming, writer: StreamWriter, asked: Asked) -> None:
+        trail, response, handling = asked.trail, asked.response, outcome.handling
+        trail.streaming(handling)
+        decision, findings = handling.decision, handling.findings
+        await response.start_stream(said(handling), writer.fail)
+        try:
+            async with aclosing(outcome.events) as events:
+                async for event in events:
+                    if isinstance(event, Judged):
+                        decision, findings = event.decision, (*findings, *event.findings)
+                    trail.released(event)
+                    await response.more(writer.feed(event))
+        finally:
+            # Also of a stream that broke off: what was found until then.
+            tell(handling.request_id, asked.caller, decision=decision, findings=findings, policy=handling.policy)
+        await trail.end(200)
+        await response.end(writer.finish())
