@@ -69,7 +69,7 @@ async def handle(
         AuditUnavailable: what is about to be sent cannot be recorded; it was not sent.
     """
     # 1 admit: the model must exist; one revision of the policies stands for the whole request
-    model = find_model(request.model, services.models)
+    model = find_model(request.model, services.models, caller)
     in_force = services.in_force()
     bypass = services.bypass()
     policies = admit(request, caller, in_force.ruleset, bypass)
@@ -135,15 +135,16 @@ async def handle(
     )
 
 
-def find_model(name: str, models: Mapping[str, Model]) -> Model:
-    """Look a model up.
+def find_model(name: str, models: Mapping[str, Model], caller: Caller) -> Model:
+    """Look a model up. One that the caller may not ask for is answered as one that does not exist.
 
     Raises:
-        UnknownModel: the message names those that are configured.
+        UnknownModel: the message names those that the caller may ask for.
     """
     model = models.get(name)
-    if model is None:
-        raise UnknownModel(f"no such model; configured are {', '.join(sorted(models))}", param="model")
+    if model is None or not caller.may_ask(name):
+        known = ", ".join(sorted(filter(caller.may_ask, models))) or "none"
+        raise UnknownModel(f"no such model; there are for you: {known}", param="model")
     return model
 
 

@@ -15,10 +15,12 @@ from starlette.routing import Route
 
 from gateway.dialects import openai_chat, split
 from gateway.dialects.registry import PATHS
-from gateway.domain.errors import Forbidden, GatewayError, MethodNotAllowed, UnknownRoute
+from gateway.domain.errors import GatewayError, MethodNotAllowed, UnknownRoute
+from gateway.domain.identity import Role
 from gateway.domain.isolation import Isolation
 from gateway.domain.model import Model
 from gateway.pipeline.handle import find_model
+from gateway.web.auth import expect_role
 from gateway.web.door import Door, Lobby
 from gateway.web.edge import Receive, Scope, Send, deciding_headers
 from gateway.web.problems import headers_of, status_of
@@ -57,17 +59,16 @@ def _rest(lobby: Lobby, reach: Reach, ready: Callable[[], bool], admin: Sequence
         return JSONResponse({"status": "ready"}) if ready() else JSONResponse({"status": "starting"}, 503)
 
     async def list_models(request: Request) -> Response:
-        lobby.doorkeeper.caller(deciding_headers(request.scope))
-        return JSONResponse({"object": "list", "data": [_entry(model, reach) for model in models.values()]})
+        caller = expect_role(await lobby.doorkeeper.caller(deciding_headers(request.scope)), Role.APP)
+        shown = [_entry(model, reach) for name, model in models.items() if caller.may_ask(name)]
+        return JSONResponse({"object": "list", "data": shown})
 
     async def one_model(request: Request) -> Response:
-        lobby.doorkeeper.caller(deciding_headers(request.scope))
-        return JSONResponse(_entry(find_model(str(request.path_params["id"]), models), reach))
+        caller = expect_role(await lobby.doorkeeper.caller(deciding_headers(request.scope)), Role.APP)
+        return JSONResponse(_entry(find_model(str(request.path_params["id"]), models, caller), reach))
 
     async def recent(request: Request) -> Response:
-        caller = lobby.doorkeeper.caller(deciding_headers(request.scope))
-        if not caller.admin:
-            raise Forbidden("kept requests are shown to keys with `admin: true` only; use one of those")
+        expect_role(await lobby.doorkeeper.caller(deciding_headers(request.scope)), Role.ADMIN)
         if not lobby.recent.maxlen:
             raise UnknownRoute("no requests are kept; set server.record_recent to keep the last ones in memory")
         kept = [{"tenant": r.tenant, "dialect": r.dialect, "body": r.body} for r in lobby.recent]

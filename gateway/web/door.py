@@ -24,7 +24,7 @@ from gateway.pipeline.handle import Services, handle
 from gateway.pipeline.run import runner_for
 from gateway.telemetry.logs import place_of
 from gateway.telemetry.request_id import request_of
-from gateway.web.auth import Doorkeeper
+from gateway.web.auth import Doorkeeper, expect_app
 from gateway.web.edge import (
     RUNNING,
     Disconnected,
@@ -101,8 +101,9 @@ class Door:
         if scope["method"] != "POST":
             raise MethodNotAllowed("use POST")
         headers = deciding_headers(scope)
-        caller = self._lobby.doorkeeper.caller(headers)
+        caller = await self._lobby.doorkeeper.caller(headers)
         trail.known(caller)
+        expect_app(caller, self._dialect.NAME)
         trail.expect()
         check_json(headers, compressed=self._lobby.compressed_bodies)
         raw = await read_body(headers, receive, self._lobby.max_body_bytes)

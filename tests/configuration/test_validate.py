@@ -18,7 +18,8 @@ MODELS = "models: {m: {targets: [{provider: embedded}]}}\n"
             "zzz: 1\n" + MODELS,
             1,
             1,
-            "there is no key `zzz` here; the keys here are server, keys, models, policies, audit, telemetry, state_dir",
+            "there is no key `zzz` here; the keys here are server, keys, keys_file, auth, models, policies, audit, "
+            "telemetry, state_dir",
         ),
         (
             "server: {embedded: {strat: x}}\n" + MODELS,
@@ -35,7 +36,7 @@ MODELS = "models: {m: {targets: [{provider: embedded}]}}\n"
         ("server: {transport: curl}\n" + MODELS, 1, 21, "`server.transport` must be 'aiohttp' or 'httpx'"),
         ("server: []\n" + MODELS, 1, 9, "`server` must be a mapping of keys to values"),
         ("keys: {}\n" + MODELS, 1, 7, "`keys` must be a list"),
-        ("keys: [{name: a}]\n" + MODELS, 1, 8, "the key `sha256` is missing here; add it"),
+        ("keys: [{sha256: a}]\n" + MODELS, 1, 8, "the key `name` is missing here; add it"),
         ("models: {}", 1, 9, "`models` must not be empty"),
         ("models: []", 1, 9, "`models` must be a mapping of keys to values"),
         ("models: {m: {targets: []}}", 1, 23, "`models.m.targets` must not be empty"),

@@ -159,7 +159,7 @@ async def test_an_unknown_model_is_refused_with_the_known_ones(
 ) -> None:
     with pytest.raises(UnknownModel) as caught:
         await handle(request(model="x"), ANONYMOUS, "r-1", services, trail=trail)
-    assert caught.value.message.endswith("configured are m")
+    assert caught.value.message.endswith("there are for you: m")
     assert provider.calls == []
 
 

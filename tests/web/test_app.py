@@ -9,9 +9,10 @@ from typing import Any
 import httpx
 import pytest
 
+from gateway.access.ring import Ring
 from gateway.audit.trail import Evidence
 from gateway.domain.errors import PoliciesNotLoaded, UpstreamUnreachable
-from gateway.domain.identity import Caller, Key
+from gateway.domain.identity import Caller, Key, Role
 from gateway.domain.isolation import Isolation
 from gateway.domain.model import Model
 from gateway.domain.ports import Provider
@@ -75,7 +76,7 @@ def client(switch: Switch) -> Callable[..., httpx.AsyncClient]:
         lobby = Lobby(
             services=services,
             evidence=Evidence(recording=None),
-            doorkeeper=Doorkeeper(keys),
+            doorkeeper=Doorkeeper(Ring(keys) if keys else None),
             max_body_bytes=1000,
             recent=switch.recent,
         )
@@ -87,7 +88,7 @@ def client(switch: Switch) -> Callable[..., httpx.AsyncClient]:
 
 
 Client = Callable[..., httpx.AsyncClient]
-ADMIN, OTHER = Caller(key="admin", tenant="a", admin=True), Caller(key="other", tenant="a")
+ADMIN, OTHER = Caller(key="admin", tenant="a", roles=frozenset({Role.APP, Role.ADMIN})), Caller(key="other", tenant="a")
 
 
 async def test_it_lives_whether_it_is_ready_or_not(client: Client, switch: Switch) -> None:
