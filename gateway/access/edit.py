@@ -60,7 +60,7 @@ def add(file: KeyFile, entry: JsonObject) -> None:
 def rotate(file: KeyFile, name: str, new: NewDigest, ends: float) -> int:
     """Put a new digest beside those of the entry ``name``, and have these end at ``ends`` if they do not end before.
 
-    One without an end gets as long a time as the last one was made for. The answer is how many still open until ``ends``.
+    One without an end gets as long a time as the last one was made for. The answer is how many open until then.
 
     Raises:
         NoSuchKey: there is no entry of this name, or it was revoked.

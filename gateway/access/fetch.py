@@ -11,7 +11,7 @@ from typing import Final
 
 import httpx
 
-from gateway.access.signing_keys import SigningKeys
+from gateway.access.signing_keys import NoKeySet, SigningKeys
 from gateway.configuration.oidc import wrong_with_address
 from gateway.configuration.values import OidcSettings
 from gateway.domain.strict_json import parse_object
@@ -50,8 +50,8 @@ class Fetching:
             raise NotFetched("no answer came in time") from None
         try:
             keys = SigningKeys(raw)
-        except ValueError:
-            raise NotFetched("what came is no set of keys") from None
+        except NoKeySet as error:
+            raise NotFetched(f"what came is no set of keys: {error}") from None
         if not len(keys):
             raise NotFetched("none of the keys that came can be used to check signatures")
         return keys

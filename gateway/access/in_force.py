@@ -122,6 +122,7 @@ class KeysInForce:
         raw = file.read()
         if raw is None:
             if first:
+                self._forget()
                 return _Found(keys=NO_KEYS, warning=f"there is no {file.path}: no key in it opens until there is")
             if self._set is NO_KEYS:
                 return _Found()
@@ -132,11 +133,14 @@ class KeysInForce:
         try:
             self._folder.write(_COPY, raw)
         except StateUnusable as error:
-            # One that is older than what is in force could open to keys that were taken back.
-            with suppress(StateUnusable):
-                self._folder.remove(_COPY)
+            self._forget()
             return _Found(keys=keys, warning=f"no copy of the keys is kept for the next start: {error.message}")
         return _Found(keys=keys)
+
+    def _forget(self) -> None:
+        """A copy that is older than what is in force could open to keys that were taken back."""
+        with suppress(StateUnusable):
+            self._folder.remove(_COPY)
 
     def _from_copy(self, file: KeyFile, error: str) -> _Found:
         """The copy is for a worker that has nothing yet."""

@@ -136,9 +136,11 @@ class IssuerKeys:
     async def _keep(self) -> None:
         while True:
             await asyncio.wait({self._begun()})
-            await asyncio.sleep(self._pause())
+            await asyncio.sleep(pause(self._failures, self._refresh_s))
 
-    def _pause(self) -> float:
-        first, longest = _AFTER_FAILURE_S
-        pause = min(longest, first * 2.0 ** min(self._failures - 1, 10)) if self._failures else self._refresh_s
-        return pause * random.uniform(*_SPREAD)  # noqa: S311 - no secret hangs on it
+
+def pause(failures: int, refresh_s: float) -> float:
+    """Seconds until the next fetch after so many failures, longer each time; ``refresh_s`` or so after a success."""
+    first, longest = _AFTER_FAILURE_S
+    meant = min(longest, first * 2.0 ** min(failures - 1, 10)) if failures else refresh_s
+    return meant * random.uniform(*_SPREAD)  # noqa: S311 - no secret hangs on it

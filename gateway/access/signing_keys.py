@@ -31,6 +31,10 @@ _TAKES: Final[Mapping[str, tuple[str, str | None]]] = {
 PublicKey = RSAKey | ECKey | OKPKey
 
 
+class NoKeySet(ValueError):
+    """What came is no JWK set."""
+
+
 class SigningKeys:
     """The usable keys of a set; it never changes."""
 
@@ -38,11 +42,14 @@ class SigningKeys:
         """Read a set.
 
         Raises:
-            ValueError: this is none.
+            NoKeySet: this is none.
         """
-        listed = parse_object(raw.decode()).get("keys")
+        try:
+            listed = parse_object(raw.decode()).get("keys")
+        except ValueError as error:
+            raise NoKeySet("this is no JSON object") from error
         if not isinstance(listed, list) or len(listed) > MAX_KEYS:
-            raise ValueError("this is no set of keys")
+            raise NoKeySet(f"this is no list of at most {MAX_KEYS} keys")
         self.raw = raw
         self._keys = tuple([(*named, key) for one in listed for named, key in _usable(one)])
 
