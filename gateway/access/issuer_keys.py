@@ -20,7 +20,7 @@ from gateway.domain.errors import InvalidToken, SignInUnavailable
 _log: Final = logging.getLogger("splitgate.keys")
 
 # Seconds between two fetches that tokens ask for, and the first and longest ones after a failure.
-COOLDOWN_S: Final = 10.0
+COOLDOWN_S: Final = 5.0
 _AFTER_FAILURE_S: Final = (2.0, 60.0)
 # Workers that started together should not fetch together for ever.
 _SPREAD: Final = (0.9, 1.1)

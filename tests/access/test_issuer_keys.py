@@ -86,19 +86,19 @@ async def test_who_comes_first_waits_for_the_first_keys(site: Site) -> None:
 async def test_an_unknown_key_is_asked_for_and_a_new_one_found(site: Site, issuer: Issuer) -> None:
     async with site.running() as keys:
         site.says = issuer.jwks("rsa", "old")
-        site.now += 11
+        site.now += 6
         assert await kind_of(keys, "old") == "RSA"
         assert site.fetches == 2
 
 
 async def test_made_up_names_cause_no_storm(site: Site) -> None:
     async with site.running() as keys:
-        site.now += 11
+        site.now += 6
         for number in range(500):
             with pytest.raises(InvalidToken):
                 await keys.key(f"made-up-{number}", RSA)
         assert site.fetches == 2
-        site.now += 11
+        site.now += 6
         asked = await asyncio.gather(*[keys.key(f"more-{n}", RSA) for n in range(100)], return_exceptions=True)
         assert {type(one) for one in asked} == {InvalidToken}
         assert site.fetches == 3
@@ -107,7 +107,7 @@ async def test_made_up_names_cause_no_storm(site: Site) -> None:
 async def test_a_fetch_that_hangs_holds_up_nobody_whose_key_is_known(site: Site, eventually: Eventually) -> None:
     async with site.running() as keys:
         site.gate.clear()
-        site.now += 11
+        site.now += 6
         hanging = asyncio.create_task(keys.key("other", RSA))
         await eventually(lambda: site.fetches == 2)
         async with asyncio.timeout(1):
@@ -138,7 +138,7 @@ async def test_while_the_issuer_is_down_known_keys_count_for_a_time_and_others_c
         for _ in range(2):
             with pytest.raises(SignInUnavailable):
                 await keys.key("rsa", RSA)
-            site.now += 11
+            site.now += 6
     (said,) = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
     assert said == "the signing keys of corp cannot be fetched, those known count for 10 s more: no answer came in time"
 
@@ -153,7 +153,7 @@ async def test_an_issuer_that_is_back_is_believed_again(
         with pytest.raises(SignInUnavailable):
             await keys.key("rsa", RSA)
         site.says = issuer.jwks("rsa")
-        site.now += 11
+        site.now += 6
         assert await kind_of(keys) == "RSA"
         with pytest.raises(InvalidToken):
             await keys.key("other", RSA)
@@ -169,7 +169,7 @@ async def test_a_key_that_the_issuer_took_back_counts_no_more(site: Site, issuer
     async with site.running() as keys:
         before = keys.current
         site.says = issuer.jwks("old")
-        site.now += 11
+        site.now += 6
         assert await kind_of(keys, "old") == "RSA"
         assert keys.current is not before
         with pytest.raises(InvalidToken):
@@ -179,7 +179,7 @@ async def test_a_key_that_the_issuer_took_back_counts_no_more(site: Site, issuer
 async def test_the_same_keys_stay_the_same_object(site: Site) -> None:
     async with site.running() as keys:
         before = keys.current
-        site.now += 11
+        site.now += 6
         with pytest.raises(InvalidToken):
             await keys.key("other", RSA)
         assert site.fetches == 2

@@ -6,6 +6,10 @@ from gateway.yamlfile.problems import Problem
 
 Problems = Callable[..., tuple[Problem, ...]]
 
+KEYS = (
+    "there is no key `zzz` here; the keys here are server, keys, keys_file, auth, models, policies, audit, telemetry, "
+    "state_dir"
+)
 MODELS = "models: {m: {targets: [{provider: embedded}]}}\n"
 
 
@@ -18,8 +22,7 @@ MODELS = "models: {m: {targets: [{provider: embedded}]}}\n"
             "zzz: 1\n" + MODELS,
             1,
             1,
-            "there is no key `zzz` here; the keys here are server, keys, keys_file, auth, models, policies, audit, "
-            "telemetry, state_dir",
+            KEYS,
         ),
         (
             "server: {embedded: {strat: x}}\n" + MODELS,

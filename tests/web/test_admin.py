@@ -133,6 +133,17 @@ async def test_admins_alone_come_in(client: Client, office: Office, method: str,
         assert (await http.request(method, path, json=wish, headers=AS_ADMIN)).status_code == 200
 
 
+@pytest.mark.parametrize(("method", "path"), ROUTES)
+async def test_auditors_see_and_change_nothing(client: Client, office: Office, method: str, path: str) -> None:
+    auditor = Caller(key="auditor", tenant="a", roles=frozenset({Role.AUDITOR}))
+    wish = {"reason": REASON, "minutes": 5} if (method, path) == ("POST", "/admin/break-glass") else None
+    async with client(auditor) as http:
+        headers = {"authorization": "Bearer auditor"}
+        answer = await http.request(method, path, json=wish, headers=headers)
+    assert answer.status_code == (200 if method == "GET" else 403)
+    assert (office.asked, office.glass.now.grant) == (0, None)
+
+
 async def test_what_is_in_force_in_this_worker_is_shown(client: Client, office: Office) -> None:
     office.policies.now = replace(STATE, last_error="p.yaml:3:1: no", last_error_at=1.5, failures=1)
     async with client(ADMIN) as http:

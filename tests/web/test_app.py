@@ -145,6 +145,44 @@ async def test_models_are_told_to_callers_alone(client: Client) -> None:
             assert (await http.get(path)).status_code == 401
 
 
+async def test_a_model_that_a_caller_may_not_ask_for_is_not_there_for_it(client: Client) -> None:
+    bound = Caller(key="bound", tenant="a", models=frozenset({"a/b"}))
+    barred = Caller(key="barred", tenant="a", models=frozenset())
+    async with client(bound, barred, OTHER) as http:
+
+        async def ask(caller: Caller, path: str) -> httpx.Response:
+            return await http.get(path, headers=bearer(caller))
+
+        for caller, names in ((OTHER, ["m", "a/b"]), (bound, ["a/b"]), (barred, [])):
+            listed = (await ask(caller, "/v1/models")).json()["data"]
+            assert [model["id"] for model in listed] == names
+        assert (await ask(bound, "/v1/models/a/b")).status_code == 200
+        hidden, missing = await ask(bound, "/v1/models/m"), await ask(bound, "/v1/models/none")
+        assert (hidden.status_code, hidden.content) == (404, missing.content)
+        assert "for you: a/b" in hidden.json()["error"]["message"]
+        assert "for you: none" in (await ask(barred, "/v1/models/m")).json()["error"]["message"]
+
+
+@pytest.mark.parametrize("role", [Role.APPROVER, Role.AUDITOR, Role.ADMIN])
+async def test_models_are_for_those_who_may_call_them(client: Client, role: Role) -> None:
+    caller = Caller(key="k", tenant="a", roles=frozenset({role}))
+    async with client(caller) as http:
+        for path in ("/v1/models", "/v1/models/m"):
+            refused = await http.get(path, headers=bearer(caller))
+            assert (refused.status_code, refused.json()["error"]["code"]) == (403, "forbidden")
+        answer = await http.post("/v1/chat/completions", headers=bearer(caller), json={})
+        assert (answer.status_code, answer.json()["error"]["code"]) == (403, "forbidden")
+
+
+async def test_a_route_is_closed_to_whoever_may_not_use_it(client: Client) -> None:
+    caller = Caller(key="k", tenant="a", routes=frozenset({"split"}))
+    async with client(caller) as http:
+        refused = await http.post("/v1/chat/completions", headers=bearer(caller), json={})
+        assert (refused.status_code, refused.json()["error"]["code"]) == (403, "forbidden")
+        # Let in, and refused for what it sends.
+        assert (await http.post("/v1/split", headers=bearer(caller), json={})).status_code == 400
+
+
 def record(tenant: str) -> Recorded:
     return Recorded(tenant=tenant, dialect="split", body={"model": "m", "data": f"of {tenant}"})
 

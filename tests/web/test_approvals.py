@@ -35,7 +35,7 @@ from gateway.web.problems import status_of
 DECIDES = frozenset({Role.APP, Role.APPROVER})
 ASKER = Caller(key="asker", tenant="t")
 BOSS = Caller(key="boss", tenant="t", roles=DECIDES)
-CHIEF = Caller(key="chief", tenant="t", roles=DECIDES)
+CHIEF = Caller(key="chief", tenant="t", roles=frozenset({Role.APPROVER}))
 PEER = Caller(key="peer", tenant="t", roles=frozenset({Role.APP, Role.ADMIN, Role.AUDITOR}))
 STRANGER = Caller(key="stranger", tenant="u", roles=DECIDES)
 NAMESAKE = Caller(key="asker", tenant="u", roles=DECIDES)
@@ -368,6 +368,23 @@ async def test_the_answer_goes_to_the_key_that_asked_and_to_no_other(
         await http.post(PATH, headers=by(BOSS), json=YES)
         assert problem(await http.get(PATH, headers=by(caller))) == (404, "approval_not_found")
         assert (await http.get(PATH, headers=by(ASKER))).status_code == 200
+
+
+async def test_whoever_may_call_no_model_any_more_gets_no_answer_of_one(client: Client, house: House) -> None:
+    await house.store.hold(HELD)
+    async with client([replace(ASKER, roles=frozenset({Role.APPROVER, Role.ADMIN})), BOSS]) as http:
+        await http.post(PATH, headers=by(BOSS), json=YES)
+        assert problem(await http.get(PATH, headers=by(ASKER))) == (403, "forbidden")
+    async with client() as http:
+        assert (await http.get(PATH, headers=by(ASKER))).status_code == 200
+
+
+async def test_who_decided_by_a_token_is_recorded_so(client: Client, house: House) -> None:
+    await house.store.hold(HELD)
+    async with client([replace(BOSS, method="oidc")]) as http:
+        assert (await http.post(PATH, headers=by(BOSS), json=YES)).status_code == 200
+    ((_, fields),) = house.events.told
+    assert fields["actor"] == {"key": "boss", "tenant": "t", "method": "oidc"}
 
 
 async def test_without_a_key_nothing_is_told(client: Client, house: House) -> None:
