@@ -1,6 +1,8 @@
 """How a worker's parts fit together: what is credited, when it is ready."""
 
 import asyncio
+import hashlib
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
@@ -10,6 +12,7 @@ import pytest
 from aiohttp import web
 
 from gateway.compose import running_app, running_worker
+from gateway.domain.errors import PoliciesRejected
 from gateway.domain.isolation import Isolation
 from gateway.settings import Settings, load
 from gateway.standing import Standing
@@ -142,3 +145,39 @@ async def test_at_start_means_nothing_where_no_model_is_embedded(settings_of: Se
 async def test_a_target_without_a_socket_has_no_health_to_wait_for(settings_of: SettingsOf) -> None:
     async with running_app(settings_of(AT_START), None) as app:
         assert await readiness(app) == 200
+
+
+async def test_a_worker_whose_key_file_is_broken_is_not_ready_until_it_is_mended(
+    settings_of: SettingsOf, upstream: Upstream, tmp_path: Path
+) -> None:
+    keys = tmp_path / "keys.jsonl"
+    keys.write_text("broken")
+    target = f"{{{openai(upstream)}, model: m}}"
+    text = f"state_dir: {tmp_path / 'state'}\nkeys_file: keys.jsonl\nmodels: {{m: {{targets: [{target}]}}}}"
+    async with running_app(settings_of(text), None) as app:
+        assert await readiness(app) == 503
+        keys.write_text("")
+        await eventually_ready(app)
+
+
+async def test_keys_are_read_again_even_where_policies_cannot_be(
+    settings_of: SettingsOf, upstream: Upstream, tmp_path: Path
+) -> None:
+    keys, policy = tmp_path / "keys.jsonl", tmp_path / "policy.yaml"
+    entry = json.dumps({"name": "app", "sha256": hashlib.sha256(b"planted").hexdigest()})
+    keys.write_text(entry)
+    target = f"{{{openai(upstream)}, model: m}}"
+    text = (
+        f"state_dir: {tmp_path / 'state'}\nkeys_file: keys.jsonl\nmodels: {{m: {{targets: [{target}]}}}}\n"
+        f"policies: {{paths: [{policy}], watch: false}}"
+    )
+    policy.write_text("no policy")
+    async with running_worker(settings_of(text), None) as worker:
+        transport = httpx.ASGITransport(app=worker.app)  # pyright: ignore[reportArgumentType]
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http:
+            headers = {"x-api-key": "planted"}
+            assert (await http.get("/v1/models", headers=headers)).status_code == 200
+            keys.write_text("")
+            with pytest.raises(PoliciesRejected):
+                await worker.reload()
+            assert (await http.get("/v1/models", headers=headers)).status_code == 401

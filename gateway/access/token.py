@@ -121,8 +121,6 @@ def _expect_claims(claims: JsonObject, settings: OidcSettings, now: float) -> fl
         raise InvalidToken("the token lacks one of the claims `iss`, `aud`, `exp` and `sub`") from error
     except ClaimError as error:
         raise InvalidToken(_WRONG.get(error.claim, _WRONG_ELSE)) from error
-    except OverflowError as error:
-        raise InvalidToken(_WRONG_ELSE) from error
     for name, allowed in settings.require.items():
         if not any(_says(claims, name, one) for one in allowed):
             raise InvalidToken(f"the token's claim `{name}` is not what `auth.oidc` requires")

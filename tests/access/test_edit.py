@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import stat
@@ -94,6 +95,21 @@ def test_a_folder_that_cannot_be_written_is_told(file: KeyFile, line: Line) -> N
     with pytest.raises(StateUnusable, match="cannot be edited"):
         add(file, json.loads(line("a")))
     assert not file.path.exists()
+
+
+def test_a_disk_that_is_full_leaves_everything_as_it_was(
+    file: KeyFile, line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file.path.write_text(line("a"))
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(StateUnusable, match="No space left on device"):
+        add(file, json.loads(line("b")))
+    assert file.path.read_text() == line("a")
+    assert not [one for one in file.path.parent.iterdir() if one.name.startswith(".keys.jsonl.") and one.stat().st_size]
 
 
 def test_of_many_who_edit_at_once_nobody_loses_anything(file: KeyFile, line: Line) -> None:
