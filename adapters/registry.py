@@ -20,7 +20,8 @@ from gateway.domain.isolation import Isolation
 from gateway.domain.jsonvalue import JsonObject
 from gateway.domain.ports import Format, Provider, UpstreamClient
 from gateway.domain.prompt import Prompt
-from gateway.domain.target import Endpoint, Target
+from gateway.domain.request import Options
+from gateway.domain.target import Endpoint, Layout, Target
 
 __all__ = [
     "FAMILIES",
@@ -28,22 +29,26 @@ __all__ = [
     "PROVIDERS",
     "SIDE_NOTES",
     "FormatEntry",
+    "ProviderEntry",
     "check_identifiers",
     "clean_options",
     "compile_reserved",
-    "endpoints_of",
     "family_for",
     "fitting_tokens",
     "format_named",
     "is_trained",
     "probe_for",
+    "provider_entry",
     "provider_named",
-    "takes_of",
 ]
 
 FORMATS: Mapping[str, str] = {
+    "anthropic-blocks": "adapters.formats.anthropic_blocks",
+    "azure-documents": "adapters.formats.azure_documents",
     "chat-template-documents": "adapters.formats.chat_template_documents",
+    "cohere-documents": "adapters.formats.cohere_documents",
     "defensive-token": "adapters.formats.defensive_token",
+    "gemini-function-response": "adapters.formats.gemini_function_response",
     "harmony": "adapters.formats.harmony",
     "plain": "adapters.formats.plain",
     "secalign": "adapters.formats.secalign",
@@ -53,6 +58,8 @@ FORMATS: Mapping[str, str] = {
 }
 
 PROVIDERS: Mapping[str, str] = {
+    "anthropic": "adapters.providers.anthropic",
+    "azure": "adapters.providers.azure",
     "embedded": "adapters.providers.embedded",
     "openai_compatible": "adapters.providers.openai_compatible",
 }
@@ -83,6 +90,26 @@ class FormatEntry:
     check_settings: Callable[[JsonObject], None]
     endpoint: Endpoint
     says: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderEntry:
+    """A provider: how one is made, and what of a target's configuration is its own.
+
+    ``settings`` are the keys that mean something to it and not to every provider; ``check_target`` refuses a target
+    that it could not reach (ValueError, which names the key); ``url_for`` says where a route of a target lies.
+    ``takes`` are the request fields that it can say though chat completions does not know them, ``endpoints`` the
+    routes that it speaks: a format has to be made for one of them. ``refuse_unsayable`` refuses a request for which it
+    has no words before anything is sent.
+    """
+
+    create: Callable[[UpstreamClient], Provider]
+    settings: frozenset[str]
+    check_target: Callable[[Target], None]
+    url_for: Callable[[Target, Endpoint], str]
+    takes: frozenset[str]
+    endpoints: frozenset[Endpoint]
+    refuse_unsayable: Callable[[Target, Layout, Options], None]
 
 
 class _FormatModule(Protocol):
@@ -124,14 +151,35 @@ def format_named(name: str) -> FormatEntry:
     )
 
 
-def takes_of(name: str) -> frozenset[str]:
-    """The request fields that a provider can say though chat completions does not know them."""
-    return getattr(_load("provider", name, PROVIDERS), "TAKES", frozenset[str]())
+@cache
+def provider_entry(name: str) -> ProviderEntry:
+    """Look a provider up.
+
+    Raises:
+        KeyError: no provider has this name; the message lists those that exist.
+    """
+    module = cast("_ProviderModule", _load("provider", name, PROVIDERS))
+    return ProviderEntry(
+        create=module.create,
+        settings=getattr(module, "SETTINGS", frozenset()),
+        check_target=getattr(module, "check_target", _any_target),
+        url_for=getattr(module, "url_for", _below_base_url),
+        takes=getattr(module, "TAKES", frozenset[str]()),
+        endpoints=getattr(module, "ENDPOINTS", _CHAT_ENDPOINTS),
+        refuse_unsayable=getattr(module, "refuse_unsayable", _refuse_nothing),
+    )
 
 
-def endpoints_of(name: str) -> frozenset[Endpoint]:
-    """The routes that a provider speaks: a format has to be made for one of them."""
-    return getattr(_load("provider", name, PROVIDERS), "ENDPOINTS", _CHAT_ENDPOINTS)
+def _any_target(_: Target) -> None:
+    """Accept every target."""
+
+
+def _below_base_url(target: Target, endpoint: Endpoint) -> str:
+    return f"{target.base_url}/{endpoint}"
+
+
+def _refuse_nothing(target: Target, layout: Layout, options: Options) -> None:
+    """Find fault when the body is written, if at all."""
 
 
 def provider_named(name: str, client: UpstreamClient) -> Provider:
@@ -140,8 +188,7 @@ def provider_named(name: str, client: UpstreamClient) -> Provider:
     Raises:
         KeyError: no provider has this name; the message lists those that exist.
     """
-    module = cast("_ProviderModule", _load("provider", name, PROVIDERS))
-    return module.create(client)
+    return provider_entry(name).create(client)
 
 
 def probe_for(client: UpstreamClient) -> Callable[[Target], Awaitable[tuple[str, str]]]:

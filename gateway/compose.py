@@ -18,6 +18,7 @@ from adapters.registry import (
     fitting_tokens,
     format_named,
     probe_for,
+    provider_entry,
     provider_named,
 )
 from gateway.activation.activate import Activation
@@ -287,7 +288,11 @@ class Layouts:
         self._prepared = {target.id: _Prepared.of(target) for target in targets}
 
     def __call__(self, target: Target, prompt: Prompt, options: Options) -> tuple[Layout, Options]:
-        """Lay ``prompt`` out in the target's format, and clean the options that a server may render."""
+        """Lay ``prompt`` out in the target's format, and clean the options that a server may render.
+
+        Raises:
+            RequestError: the format or the provider has no words for some of it.
+        """
         prepared = self._prepared[target.id]
         check_identifiers(prompt, prepared.in_names)
         layout = prepared.lay_out(prompt, prepared.options)
@@ -295,6 +300,7 @@ class Layouts:
         notes = [f"{what}-left-out" for what, asked in prepared.unsaid if asked(prompt)]
         if removals or notes:
             layout = replace(layout, removals=(*layout.removals, *removals), notes=(*layout.notes, *notes))
+        prepared.refuse_unsayable(target, layout, clean)
         return layout, clean
 
 
@@ -303,6 +309,7 @@ class _Prepared:
     lay_out: Callable[[Prompt, FormatOptions], Layout]
     options: FormatOptions
     in_names: tuple[str, ...]
+    refuse_unsayable: Callable[[Target, Layout, Options], None]
     unsaid: tuple[tuple[str, Callable[[Prompt], bool]], ...]
 
     @classmethod
@@ -321,6 +328,7 @@ class _Prepared:
             lay_out=entry.lay_out,
             options=options,
             in_names=fitting_tokens(reserved.tokens),
+            refuse_unsayable=provider_entry(target.provider).refuse_unsayable,
             unsaid=tuple([(what, asked) for what, asked in SIDE_NOTES.items() if what not in entry.says]),
         )
 

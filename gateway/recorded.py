@@ -6,7 +6,7 @@ them, and what records everything else.
 
 import hashlib
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -19,7 +19,12 @@ from gateway.audit.note import SigningKey
 from gateway.audit.places import Places
 from gateway.audit.subjects import SubjectKeys
 from gateway.audit.trail import Recording
+from gateway.domain.errors import StateUnusable
+from gateway.domain.identity import ANONYMOUS
 from gateway.settings import BUILT_IN, Settings
+
+# Tenants whose keys are there when a worker starts; those of others come with their first request.
+_MOST_AT_START = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,10 +54,20 @@ async def recorded(settings: Settings, meter: Meter | None = None) -> AsyncGener
     keys = SubjectKeys(Places(settings.audit.dir).subjects, master_key(settings.audit.master_key, settings.state_dir))
     async with opened(settings, "worker", meter=meter) as journal:
         try:
+            await _ready(keys, settings)
             recording = Recording(journal=journal, keys=keys, content=settings.audit.content == "encrypted")
             yield Recorded(recording=recording, events=Events(journal))
         finally:
             keys.close()
+
+
+async def _ready(keys: SubjectKeys, settings: Settings) -> None:
+    """Make the tenants' own keys before the first request, whose deadline is not for making a file."""
+    tenants = {key.caller.tenant for key in settings.keys} or {ANONYMOUS.tenant}
+    # What is wrong with the file is told to whoever asks for something.
+    with suppress(StateUnusable):
+        for tenant in sorted(tenants)[:_MOST_AT_START]:
+            await keys.fetch(tenant, None)
 
 
 @asynccontextmanager

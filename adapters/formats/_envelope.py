@@ -2,9 +2,12 @@
 
 The rule: it is the value of one JSON key that says what it is, ``untrusted_data``, in a text in which every reserved
 token is broken. Data that no tool of the client's returned comes as the result of a call made up here.
+
+``clean_envelope`` is for wires that parse the text on the way and write its value anew: there tokens are deleted.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from itertools import count
 from typing import Final
 
@@ -29,21 +32,34 @@ def envelope(data: Sequence[Data], sieve: Sieve, *, failed: bool = False) -> str
     return sieve.json(value, (piece(d) for d in data))
 
 
+def clean_envelope(data: Sequence[Data], sieve: Sieve, *, failed: bool = False) -> str:
+    """The same with every text less its tokens: no parser brings one back."""
+    return envelope([replace(each, text=sieve.words(each.text, each.id)) for each in data], sieve, failed=failed)
+
+
+def unused_ids(prompt: Prompt) -> Iterator[str]:
+    """Call ids that the client does not use, equal for equal prompts."""
+    taken = {call.id for turn in prompt.turns for call in turn.tool_calls}
+    taken |= {turn.call_id for turn in prompt.turns if turn.call_id is not None}
+    # Nine letters and digits: Mistral's servers take no other form.
+    return (name for number in count(1) if (name := f"sgdata{number:03d}") not in taken)
+
+
 class Reader:
     """Makes up calls of ``read_untrusted_data`` with ids of their own, equal for equal prompts."""
 
-    __slots__ = ("_ids", "_sieve")
+    __slots__ = ("_content", "_ids", "_sieve")
 
-    def __init__(self, prompt: Prompt, sieve: Sieve) -> None:
-        taken = {call.id for turn in prompt.turns for call in turn.tool_calls}
-        taken |= {turn.call_id for turn in prompt.turns if turn.call_id is not None}
-        # Nine letters and digits: Mistral's servers take no other form.
-        self._ids = (name for number in count(1) if (name := f"sgdata{number:03d}") not in taken)
+    def __init__(
+        self, prompt: Prompt, sieve: Sieve, content: Callable[[Sequence[Data], Sieve], str] = envelope
+    ) -> None:
+        self._ids = unused_ids(prompt)
         self._sieve = sieve
+        self._content = content
 
     def read(self, transcript: Transcript, data: Sequence[Data]) -> None:
         """Add a call and its result."""
         call_id = next(self._ids)
         call: JsonObject = {"id": call_id, "type": "function", "function": {"name": RESERVED_TOOL, "arguments": "{}"}}
         transcript.add({"role": "assistant", "content": None, "tool_calls": [call]})
-        transcript.add(tool_result(call_id, envelope(data, self._sieve)))
+        transcript.add(tool_result(call_id, self._content(data, self._sieve)))

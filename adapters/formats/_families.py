@@ -19,7 +19,9 @@ In a family's token the digit 0 stands for any one digit: ``<unused00>`` means `
 
 Sources: the published tokenizer files and reference tokenizers of each family (mistral-common, openai/harmony,
 google-deepmind/gemma, meta-llama/llama-models, QwenLM, DeepSeek, Cohere, IBM Granite, Microsoft Phi), StruQ's
-``config.py`` and DefensiveToken's chat templates.
+``config.py`` and DefensiveToken's chat templates. For Claude: the special tokens of the one tokenizer that Anthropic
+published, and the tags in which its models are known to write tool calls. ``Human:`` and ``Assistant:``, which parted
+turns before there was a Messages API, are plain-text role markers.
 """
 
 import re
@@ -196,6 +198,14 @@ _KIMI = (
     *_bars("tool_call_argument_begin", "media_begin", "media_content", "media_end", "media_pad"),
 )
 
+_CLAUDE_NAMESPACE = "antml:"
+_CLAUDE = (
+    *_tags("EOT", "META", "META_START", "META_END", "SOS"),
+    *_pairs("function_calls", "function_results"),
+    # Whatever name follows in the tag, and whatever attributes.
+    *(f"<{slash}{_CLAUDE_NAMESPACE}" for slash in ("", "/")),
+)
+
 _SMOLLM = (*_CHATML, *_STARCODER, *_THINK)
 
 
@@ -204,7 +214,7 @@ _ORDINARY: Final = frozenset(
     (
         # HTML, SVG and the words of machine learning's own prose
         *_SEQUENCE,
-        *_tags("mask", "pad", "PAD", "UNK", "CLS", "SEP", "2mass"),
+        *_tags("mask", "pad", "PAD", "UNK", "CLS", "SEP", "2mass", "EOT", "META", "SOS"),
         *_brackets("PAD", "UNK", "BOS"),
         # usage lines and placeholders: ``tool [ARGS]``, ``git clone <repo_name>``, Emacs' ``<escape>``
         *_brackets("ARGS", "CALL_ID", "PREFIX", "MIDDLE", "SUFFIX", "multimodal"),
@@ -223,6 +233,7 @@ def _union(*families: tuple[str, ...]) -> tuple[str, ...]:
 
 _LISTED: Final[Mapping[str, tuple[str, ...]]] = {
     "chatml": _CHATML,
+    "claude": _CLAUDE,
     "llama2": _LLAMA2,
     "llama3": _LLAMA3,
     "mistral": _MISTRAL,
@@ -266,6 +277,7 @@ _SPECIAL_BUILDS: Final = (
 
 _WORDS: Final[Mapping[str, str]] = {
     "chatml": r"chatml",
+    "claude": r"\bclaude",
     "finetune": r"hermes|dolphin|\borca|openchat|zephyr|nemotron|vicuna|wizard|alpaca|starling|tulu|\bfalcon|\byi-",
     "llama2": r"llama-?2|codellama",
     "llama3": r"llama-?[34]",

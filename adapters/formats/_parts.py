@@ -53,7 +53,7 @@ def content_of(items: Sequence[Group | Listed | Media], sieve: Sieve) -> JsonVal
         return sieve.joined(in_a_row(plain))
     laid = _laid(items)
     texts = [item for item in laid if isinstance(item, _Text)]
-    clean = iter(_clean(texts, sieve))
+    clean = iter(texts_apart([text.parts for text in texts], sieve))
     parts: list[JsonValue] = []
     for item in laid:
         if isinstance(item, Media):
@@ -95,11 +95,11 @@ def _add(laid: list[_Text | Media], parts: Sequence[str | Piece], *, first: bool
     laid.append(_Text(parts=parts, refused=refused))
 
 
-def _clean(texts: Sequence[_Text], sieve: Sieve) -> list[str]:
+def texts_apart(texts: Sequence[Group], sieve: Sieve) -> list[str]:
     """The texts without reserved tokens; all in one where a token would come of them together."""
     if len(texts) < 2:
-        return [sieve.joined(text.parts) for text in texts]
-    clean = [[_words(part, sieve) for part in text.parts] for text in texts]
+        return [sieve.joined(parts) for parts in texts]
+    clean = [[_words(part, sieve) for part in parts] for parts in texts]
     apart = ["".join([text_of(part) for part in parts]) for parts in clean]
     whole = sieve.joined([part for parts in clean for part in parts])
     lines = sieve.joined([part for parts in clean for part in ("\n", *parts)])

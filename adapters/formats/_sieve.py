@@ -16,7 +16,7 @@ import orjson
 from adapters.formats._folding import ignorable
 from adapters.formats._joins import Piece, join_clean
 from gateway.domain.errors import NotSayable
-from gateway.domain.jsonvalue import JsonValue
+from gateway.domain.jsonvalue import JsonObject, JsonValue
 from gateway.domain.target import FormatOptions, Removal
 
 HISTORY: Final = "history"
@@ -87,6 +87,10 @@ class Sieve:
         if number:
             self._counts[where] = self._counts.get(where, 0) + number
 
+    def holds_token(self, text: str) -> bool:
+        """Whether the text spells a reserved token."""
+        return self._options.remove_reserved(text)[1] > 0
+
     def words(self, text: str, where: str) -> str:
         """The text without reserved tokens."""
         clean, number = self._options.remove_reserved(text)
@@ -98,18 +102,18 @@ class Sieve:
         if len(parts) == 1 and isinstance(alone := parts[0], Piece):
             return self.words(alone.text, alone.where)
         text = "".join([part if isinstance(part, str) else part.text for part in parts])
-        if not self._has_token(text):
+        if not self.holds_token(text):
             return text
         clean = [
             part if isinstance(part, str) else Piece(text=self.words(part.text, part.where), where=part.where)
             for part in parts
         ]
         reach = max(map(len, self._options.reserved), default=1)
-        joined, cuts = join_clean(clean, self._has_token, reach)
-        if self._has_token(joined):
+        joined, cuts = join_clean(clean, self.holds_token, reach)
+        if self.holds_token(joined):
             # Spread out by invisible characters a token is longer than its listed form: without them it is not.
             bare = [part if isinstance(part, str) else _without_invisible(part) for part in clean]
-            joined, cuts = join_clean(bare, self._has_token, reach)
+            joined, cuts = join_clean(bare, self.holds_token, reach)
         for where, number in cuts:
             self.note(where, number)
         return joined
@@ -125,7 +129,7 @@ class Sieve:
         """The value with every string in it clean, keys included, at any depth."""
         # One search over the whole is cheaper than one for each string. Without a backslash nothing in it is escaped.
         serialised = as_json(value)
-        if "\\" not in serialised and not self._has_token(serialised):
+        if "\\" not in serialised and not self.holds_token(serialised):
             return value
         return self._clean(value, where)
 
@@ -136,7 +140,7 @@ class Sieve:
             NotSayable: a token stands elsewhere, where it means something: a property's name, a value, a pattern.
         """
         serialised = as_json(value)
-        if "\\" not in serialised and not self._has_token(serialised):
+        if "\\" not in serialised and not self.holds_token(serialised):
             return value
         return self._schema(value, where, param)
 
@@ -146,7 +150,7 @@ class Sieve:
         What not every parser reads alike (broken JSON, a key that stands twice, great depth, a byte order mark) is sent
         as one string in an object: no parser then makes a token of its escapes.
         """
-        if "\\" not in text and not self._has_token(text):
+        if "\\" not in text and not self.holds_token(text):
             return text
         try:
             value = _strictly_parsed(text)
@@ -156,14 +160,23 @@ class Sieve:
             if "\\" not in text:
                 return words
             value, clean = None, {"malformed_arguments": words}
-        if clean == value and not self._has_token(text):
+        if clean == value and not self.holds_token(text):
             return text
         clean_text, number = self._options.break_reserved(json.dumps(clean))
         self.note(HISTORY, number)
         return clean_text
 
-    def _has_token(self, text: str) -> bool:
-        return self._options.remove_reserved(text)[1] > 0
+    def arguments_object(self, text: str) -> JsonObject:
+        """The same where a wire has an object in place of the text; what is none comes as one string in an object."""
+        clean = self.arguments(text)
+        if not clean.strip():
+            return {}
+        try:
+            value = _strictly_parsed(clean)
+            orjson.dumps(value)
+        except (ValueError, TypeError, RecursionError):
+            value = None
+        return value if isinstance(value, dict) else {"malformed_arguments": clean}
 
     def _count_broken(self, number: int, pieces: Sequence[Piece]) -> None:
         for piece in pieces:
@@ -211,9 +224,9 @@ class Sieve:
 
     def _holds(self, value: JsonValue) -> bool:
         if isinstance(value, str):
-            return self._has_token(value)
+            return self.holds_token(value)
         if isinstance(value, Mapping):
-            return any(self._has_token(key) or self._holds(item) for key, item in value.items())
+            return any(self.holds_token(key) or self._holds(item) for key, item in value.items())
         return isinstance(value, Sequence) and any(self._holds(item) for item in value)
 
     def _clean(self, value: JsonValue, where: str) -> JsonValue:

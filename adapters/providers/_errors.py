@@ -1,7 +1,8 @@
 """Which of the gateway's errors is an upstream's refusal?
 
 Of what the upstream says, only words that are plain identifiers are kept: its messages quote prompts, and applications
-need no more than ``context_length_exceeded``.
+need no more than ``context_length_exceeded``. Azure's filters refuse with the code ``content_filter`` and say which of
+them did, of which the names that are known are told.
 """
 
 import re
@@ -17,10 +18,17 @@ from gateway.domain.jsonvalue import JsonObject, JsonValue
 
 _IDENTIFIER: Final = re.compile(r"[A-Za-z0-9_.\[\]-]{1,64}")
 _SECONDS: Final = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
+_FINER_DELAYS: Final = ("retry-after-ms", "x-ms-retry-after-ms")
 _CONTEXT: Final = "context_length_exceeded"
 # llama.cpp has a word of its own; vLLM says it in its message only.
 _ALIASES: Final = {"exceed_context_size_error": _CONTEXT}
 _CONTEXT_PHRASE: Final = "maximum context length is"
+_FILTERED: Final = "content_filter"
+_VIOLATION: Final = "ResponsibleAIPolicyViolation"
+_FILTERS: Final = (
+    *("jailbreak", "indirect_attack", "hate", "self_harm", "sexual", "violence", "profanity"),
+    *("custom_blocklists", "protected_material_text", "protected_material_code"),
+)
 # Words for having no room that some servers say in ``type`` alone, and that applications act on.
 _NO_ROOM: Final = frozenset({"insufficient_quota", "rate_limit_exceeded"})
 _ADVICE: Final = {
@@ -34,11 +42,11 @@ def read_refusal(
     status: int, headers: Mapping[str, str], body: bytes, *, target: str, now: datetime | None = None
 ) -> UpstreamError:
     """The error for a response whose status is not 200; ``body`` may be empty or cut short."""
-    if status in {429, 503}:
+    if status in {429, 503, 529}:
         return UpstreamOverloaded(
             f"Target {target}: the upstream has no room ({status}). Try again later, or give the model another target.",
             target=target,
-            retry_after=read_retry_after(headers.get("retry-after"), now or datetime.now(UTC)),
+            retry_after=_delay(headers, now or datetime.now(UTC)),
             reason=_reason(_error_object(body)),
         )
     if status in {400, 413, 415, 422}:
@@ -48,6 +56,15 @@ def read_refusal(
     else:
         advice = _ADVICE.get(status, f"failed with status {status}. Look at the upstream's log.")
     return UpstreamFailed(f"Target {target}: the upstream {advice}", target=target)
+
+
+def _delay(headers: Mapping[str, str], now: datetime) -> float | None:
+    """The upstream's delay in seconds, from the finest header that it sent."""
+    for name in _FINER_DELAYS:
+        value = headers.get(name, "").strip()
+        if _SECONDS.fullmatch(value):
+            return float(value) / 1000
+    return read_retry_after(headers.get("retry-after"), now)
 
 
 def read_retry_after(value: str | None, now: datetime) -> float | None:
@@ -68,7 +85,8 @@ def read_retry_after(value: str | None, now: datetime) -> float | None:
 
 def _rejected(status: int, error: JsonObject, target: str) -> UpstreamRejected:
     reason, param = _reason(error), _identifier(error.get("param"))
-    said = "" if reason is None else f": {reason}"
+    filters = ", ".join(_filters(error)) if reason == _FILTERED else ""
+    said = "" if reason is None else f": {reason} ({filters})" if filters else f": {reason}"
     return UpstreamRejected(
         f"Target {target}: the upstream refused the request ({status}{said}). Change the request and send it again.",
         target=target,
@@ -83,11 +101,29 @@ def _reason(error: JsonObject) -> str | None:
     if isinstance(message, str) and _CONTEXT_PHRASE in message:
         return _CONTEXT
     named = _identifier(error.get("code"))
+    if _VIOLATION in (named, _inner(error).get("code")):
+        return _FILTERED
     if named is not None and not named.isdigit():
         # A number there is the status once more, which says nothing.
         return named
     kind = _identifier(error.get("type")) or ""
     return kind if kind in _NO_ROOM else _ALIASES.get(kind)
+
+
+def _inner(error: JsonObject) -> JsonObject:
+    """What Azure's filters say beyond the error itself."""
+    inner = error.get("innererror", error.get("inner_error"))
+    return inner if isinstance(inner, dict) else {}
+
+
+def _filters(error: JsonObject) -> list[str]:
+    """Which of Azure's filters refused, by names that are known."""
+    inner = _inner(error)
+    seen = inner.get("content_filter_result", inner.get("content_filter_results"))
+    if not isinstance(seen, dict):
+        return []
+    results = [(name, seen.get(name)) for name in _FILTERS]
+    return [name for name, result in results if isinstance(result, dict) and result.get("filtered") is True]
 
 
 def _identifier(value: JsonValue) -> str | None:

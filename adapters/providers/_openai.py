@@ -4,30 +4,51 @@ The only file of this protocol that does I/O. Nothing of the client's request he
 target's and the gateway's own.
 """
 
-import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from typing import Final
 
-import orjson
-
 from adapters.providers._errors import read_refusal
+from adapters.providers._exchange import MAX_REPLY, Wire, drain, failed, parse
 from adapters.providers._openai_body import serialise_body
 from adapters.providers._openai_read import read_reply, reports_error
 from adapters.providers._openai_stream import ChunkReader
 from adapters.providers._shape import Misshapen, as_object
 from adapters.providers._sse import Event, SseDecoder
-from gateway.domain.errors import UpstreamError, UpstreamFailed, UpstreamGarbled, UpstreamUnreachable
+from gateway.domain.errors import UpstreamUnreachable
 from gateway.domain.exchange import Reply, StreamEvent
-from gateway.domain.jsonvalue import JsonValue
 from gateway.domain.ports import Call, UpstreamClient, UpstreamResponse
-from gateway.domain.target import Target
+from gateway.domain.target import Endpoint, Target
 
-_MAX_REPLY: Final = 64 * 1024 * 1024
-_MAX_REFUSAL: Final = 64 * 1024
+_WIRE: Final = Wire(spoken_by="an OpenAI-compatible server", refusal=read_refusal)
 _DONE: Final = b"[DONE]"
-# How long to wait, after the last event, for the end of the body that lets the connection be used again.
-_GRACE_SECONDS: Final = 0.05
+
+
+def below_base_url(target: Target, endpoint: Endpoint) -> str:
+    """The address of a route as OpenAI itself has it."""
+    return f"{target.base_url}/{endpoint}"
+
+
+def as_bearer(target: Target) -> Mapping[str, str]:
+    """The headers that carry the target's credential, none where it has none."""
+    return {} if target.api_key is None else {"authorization": f"Bearer {target.api_key.reveal()}"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manner:
+    """What one vendor does its own way within the protocol.
+
+    ``url`` is where a route lies, ``credential`` makes the headers that carry the key. With ``late_endings`` a stream's
+    word on how a choice ended may still change until ``[DONE]``, without which the stream was cut short.
+    """
+
+    url: Callable[[Target, Endpoint], str] = below_base_url
+    credential: Callable[[Target], Mapping[str, str]] = as_bearer
+    late_endings: bool = False
+
+
+_OPENAI: Final = Manner()
 
 
 class OpenAiProvider:
@@ -36,8 +57,9 @@ class OpenAiProvider:
     ``needs_socket`` refuses targets without one, rather than send to whatever listens at their base URL.
     """
 
-    def __init__(self, client: UpstreamClient, *, needs_socket: bool = False) -> None:
+    def __init__(self, client: UpstreamClient, *, manner: Manner = _OPENAI, needs_socket: bool = False) -> None:
         self._client = client
+        self._manner = manner
         self._needs_socket = needs_socket
 
     def serialise(self, call: Call) -> bytes:
@@ -48,35 +70,38 @@ class OpenAiProvider:
         """Make the call and read the whole answer."""
         target = call.target
         async with self._open(call, "application/json") as response:
-            await _expect_success(response, target.id)
-            raw = await response.read(_MAX_REPLY)
+            await _WIRE.expect_success(response, target.id)
+            raw = await response.read(MAX_REPLY)
         try:
-            answer = as_object(_parse(raw), "it")
+            answer = as_object(parse(raw), "it")
             if reports_error(answer):
-                raise _failed(target.id)
+                raise failed(target.id)
             return read_reply(answer, call.layout.endpoint, asked=_asked(call))
         except Misshapen as exc:
-            raise _garbled(target.id, exc) from exc
+            raise _WIRE.garbled(target.id, exc) from exc
 
     async def stream(self, call: Call) -> AsyncGenerator[StreamEvent]:
         """Make the call and yield events as they arrive."""
         target = call.target
         decoder = SseDecoder(target=target.id)
         asked = _asked(call)
-        reader = ChunkReader(target=target.id, endpoint=call.layout.endpoint, asked=asked)
+        late = self._manner.late_endings
+        reader = ChunkReader(target=target.id, endpoint=call.layout.endpoint, asked=asked, late_endings=late)
         async with self._open(call, "text/event-stream") as response:
-            await _expect_success(response, target.id)
-            _expect_events(response, target.id)
+            await _WIRE.expect_success(response, target.id)
+            _WIRE.expect_events(response, target.id)
             chunks = response.chunks()
             async for chunk in chunks:
                 for event in decoder.feed(chunk):
                     if event.data == _DONE:
                         for last in reader.finish():
                             yield last
-                        await _drain(chunks)
+                        await drain(chunks)
                         return
                     for one in _read_event(event, reader, target.id):
                         yield one
+        if late:
+            raise reader.broken_off()
         # Some servers leave ``[DONE]`` out: without it every choice that was asked for must have come to its end.
         for last in reader.finish(choices=asked):
             yield last
@@ -90,25 +115,31 @@ class OpenAiProvider:
             )
         return self._client.request(
             "POST",
-            f"{target.base_url}/{call.layout.endpoint}",
+            self._manner.url(target, call.layout.endpoint),
             target=target.id,
-            headers=make_headers(target, accept, call.id, call.trace),
+            headers=make_headers(target, accept, call.id, call.trace, credential=self._manner.credential),
             body=serialise_body(call),
             timeouts=target.timeouts,
             socket=target.socket,
         )
 
 
-def make_headers(target: Target, accept: str, request_id: str, trace: str | None = None) -> dict[str, str]:
+def make_headers(
+    target: Target,
+    accept: str,
+    request_id: str,
+    trace: str | None = None,
+    *,
+    credential: Callable[[Target], Mapping[str, str]] = as_bearer,
+) -> dict[str, str]:
     """The request's headers; those that the target's configuration sets win."""
     headers = {
         "content-type": "application/json",
         "accept": accept,
         "accept-encoding": "identity",
         "user-agent": "splitgate",
+        **credential(target),
     }
-    if target.api_key is not None:
-        headers["authorization"] = f"Bearer {target.api_key.reveal()}"
     for name, value in target.headers.items():
         headers[name.lower()] = value
     headers["x-request-id"] = request_id
@@ -127,55 +158,6 @@ def _read_event(event: Event, reader: ChunkReader, target: str) -> list[StreamEv
     if event.name == b"error":
         raise reader.failed()
     try:
-        return reader.feed(_parse(event.data))
+        return reader.feed(parse(event.data))
     except Misshapen as exc:
-        raise _garbled(target, exc) from exc
-
-
-def _parse(raw: bytes) -> JsonValue:
-    try:
-        return orjson.loads(raw)
-    except orjson.JSONDecodeError:
-        # Without a cause: the decoder's error carries the text that it read.
-        raise Misshapen("it is not JSON") from None
-
-
-async def _expect_success(response: UpstreamResponse, target: str) -> None:
-    if response.status == 200:
-        if response.headers.get("content-encoding", "identity").lower() != "identity":
-            raise _garbled(target, Misshapen("it is compressed, though that was declined"))
-        return
-    try:
-        body = await response.read(_MAX_REFUSAL)
-    except UpstreamError:
-        # The status is enough to tell what happened.
-        body = b""
-    raise read_refusal(response.status, response.headers, body, target=target)
-
-
-def _expect_events(response: UpstreamResponse, target: str) -> None:
-    if not response.headers.get("content-type", "").lower().startswith("text/event-stream"):
-        raise _garbled(target, Misshapen("it is no stream of server-sent events"))
-
-
-async def _drain(chunks: AsyncIterator[bytes]) -> None:
-    try:
-        async with asyncio.timeout(_GRACE_SECONDS):
-            await anext(chunks, None)
-    except (TimeoutError, UpstreamError):
-        # The answer is complete; all that is lost is the connection.
-        pass
-
-
-def _failed(target: str) -> UpstreamFailed:
-    return UpstreamFailed(
-        f"Target {target}: the upstream answered with an error of its own. Look at the upstream's log.", target=target
-    )
-
-
-def _garbled(target: str, why: Misshapen) -> UpstreamGarbled:
-    return UpstreamGarbled(
-        f"Target {target}: the answer is not the protocol's: {why}. "
-        "Check that the target's base_url is an OpenAI-compatible server.",
-        target=target,
-    )
+        raise _WIRE.garbled(target, exc) from exc

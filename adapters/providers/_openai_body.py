@@ -4,14 +4,11 @@ Pure. The layout's fields win over options and options over extra ones, so that 
 laid out. A field that the endpoint cannot carry is an error that names it: nothing is dropped in silence.
 """
 
-from collections.abc import Mapping
-
-import orjson
-
-from gateway.domain.errors import InvalidField, NotSayable
+from adapters.providers._body import allowed_extra, as_json
+from gateway.domain.errors import NotSayable
 from gateway.domain.jsonvalue import JsonObject, JsonValue
 from gateway.domain.ports import Call
-from gateway.domain.target import Endpoint, Target
+from gateway.domain.target import Endpoint
 
 # The text completions API knows these under the same names (OpenAI reference, "Create completion").
 _COMPLETIONS_OPTIONS = frozenset({
@@ -32,7 +29,7 @@ def serialise_body(call: Call) -> bytes:
     values = options.values if call.layout.endpoint is Endpoint.CHAT else _completions_options(options.values)
     body: dict[str, JsonValue] = {
         "model": call.target.model,
-        **_allowed_extra(call.target, options.extra),
+        **allowed_extra(call.target, options.extra, _OWN),
         **values,
         **call.layout.body,
     }
@@ -40,34 +37,7 @@ def serialise_body(call: Call) -> bytes:
         # Asked for always, since the gateway counts; the dialect shows it only to clients that asked.
         body["stream"] = True
         body["stream_options"] = {"include_usage": True}
-    try:
-        return orjson.dumps(body, default=_plain)
-    except orjson.JSONEncodeError as exc:
-        # Without a cause: its text may quote the value.
-        raise InvalidField(
-            f"The request cannot be written as JSON for a model: {_why(exc)}. Send well-formed Unicode text "
-            "and integers below 2**63."
-        ) from None
-
-
-def _why(exc: orjson.JSONEncodeError) -> str:
-    return "a text is not valid Unicode" if "surrogates" in str(exc) else "a value is out of range"
-
-
-def _plain(value: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
-    # orjson knows dictionaries only; what is no mapping makes a TypeError here, which orjson reports.
-    return dict(value)
-
-
-def _allowed_extra(target: Target, extra: JsonObject) -> JsonObject:
-    for name in extra:
-        if name not in target.extra_params or name in _OWN:
-            raise NotSayable(
-                f"{name} is not a field that target {target.id} takes. Leave it out, or list it in the target's "
-                "extra_params.",
-                param=name,
-            )
-    return extra
+    return as_json(body)
 
 
 def _completions_options(values: JsonObject) -> JsonObject:

@@ -4,7 +4,7 @@ Strict about everything that is read: a value of the wrong type makes the answer
 content slips past a check. Fields that are not named here are left behind and reach nobody. A word or an id that is
 new to the gateway is no reason to lose an answer that was paid for.
 Sources: OpenAI's API reference, "The chat completion object" and "The completion object"; ``reasoning_content`` and
-``reasoning`` as vLLM writes them.
+``reasoning`` as vLLM writes them; Microsoft's "Content filtering" for choices of which nothing is left.
 """
 
 import re
@@ -179,12 +179,15 @@ def _logprob(token: JsonValue, value: JsonValue) -> Object:
 
 
 def _read_chat_choice(choice: Object, index: int) -> Choice:
-    message = object_at(choice, "message")
+    finish_reason = read_finish(text_at(choice, "finish_reason"))
+    # Of a choice that a filter took back some servers leave nothing.
+    filtered = finish_reason == "content_filter"
+    message = (optional_object(choice, "message") or {}) if filtered else object_at(choice, "message")
     refuse_unreadable(message)
     return Choice(
         index=index,
         text=optional_text(message, "content"),
-        finish_reason=read_finish(text_at(choice, "finish_reason")),
+        finish_reason=finish_reason,
         refusal=optional_text(message, "refusal"),
         reasoning=read_reasoning(message),
         tool_calls=_read_calls(message),
@@ -198,10 +201,11 @@ def _annotations(message: Object) -> JsonValue:
 
 
 def _read_text_choice(choice: Object, index: int) -> Choice:
+    finish_reason = read_finish(text_at(choice, "finish_reason"))
     return Choice(
         index=index,
-        text=text_at(choice, "text"),
-        finish_reason=read_finish(text_at(choice, "finish_reason")),
+        text=optional_text(choice, "text") if finish_reason == "content_filter" else text_at(choice, "text"),
+        finish_reason=finish_reason,
         logprobs=chat_logprobs(optional_object(choice, "logprobs")),
     )
 

@@ -3,7 +3,10 @@
 No I/O: one parsed chunk in, events out. All of a stream's state is here, and so is the rule that a stream which ends
 without an ending for every choice was cut short; nothing here ever makes up a ``stop``. One whose choices all ended
 is whole, whether ``[DONE]`` follows or not.
-Source: OpenAI's API reference, "The chat completion chunk object".
+
+Azure's filters speak in chunks of their own, whose choices hold ``content_filter_results`` and no delta: such a choice
+says nothing but perhaps an ending, which may overrule the one that the model had.
+Sources: OpenAI's API reference, "The chat completion chunk object"; Microsoft's "Content streaming".
 """
 
 from dataclasses import dataclass, field
@@ -52,9 +55,14 @@ from gateway.domain.target import Endpoint
 _NO_CALLS: Object = {}
 
 
+_FILTERED = "content_filter"
+
+
 @dataclass(slots=True)
 class _ChoiceState:
     finished: bool = False
+    # How it ended, where that is told at the very end only.
+    ending: str | None = None
     # The upstream's index of each call, to ours and the call's id.
     calls: dict[int, tuple[int, str]] = field(default_factory=dict[int, tuple[int, str]])
 
@@ -62,12 +70,14 @@ class _ChoiceState:
 class ChunkReader:
     """Feed it each event's parsed JSON, then call ``finish`` when ``[DONE]`` or the body's end has come.
 
-    ``asked`` is how many choices the request asked for: one that nobody asked for is refused.
+    ``asked`` is how many choices the request asked for: one that nobody asked for is refused. With ``late_endings`` a
+    choice's ending is told by ``finish`` alone, since a filter may still overrule it.
     """
 
-    def __init__(self, *, target: str, endpoint: Endpoint, asked: int = 1) -> None:
+    def __init__(self, *, target: str, endpoint: Endpoint, asked: int = 1, late_endings: bool = False) -> None:
         self._target = target
         self._asked = asked
+        self._late = late_endings
         self._chat = endpoint is Endpoint.CHAT
         self._started = False
         self._choices: dict[int, _ChoiceState] = {}
@@ -85,13 +95,13 @@ class ChunkReader:
         if reports_error(chunk):
             raise self.failed()
         events: list[StreamEvent] = []
-        choices = list_at(chunk, "choices")
-        if not self._started and choices:
+        choices = [as_object(choice, "choices[]") for choice in list_at(chunk, "choices")]
+        if not self._started and not all(map(_is_a_filters_word, choices)):
             # Azure opens with a chunk of its own, which has no choice and no id.
             self._started = True
             events.append(_read_start(chunk))
         for choice in choices:
-            self._feed_choice(as_object(choice, "choices[]"), events)
+            self._feed_choice(choice, events)
         usage = chunk.get("usage")
         if usage is not None:
             # Some servers count along in every chunk; the last count is the whole answer's.
@@ -108,10 +118,12 @@ class ChunkReader:
         """
         if len(self._choices) < choices or not all(state.finished for state in self._choices.values()):
             raise self.broken_off()
-        if self._usage is None and self._moderation is None:
-            return []
-        extra: JsonObject = {} if self._moderation is None else {"moderation": self._moderation}
-        return [UsageReport(usage=self._usage, extra=extra)]
+        ended = [(index, state.ending) for index, state in self._choices.items()]
+        last: list[StreamEvent] = [Finish(choice=index, reason=reason) for index, reason in ended if reason is not None]
+        if self._usage is not None or self._moderation is not None:
+            extra: JsonObject = {} if self._moderation is None else {"moderation": self._moderation}
+            last.append(UsageReport(usage=self._usage, extra=extra))
+        return last
 
     def failed(self) -> UpstreamFailed:
         """The upstream said itself that it failed; its words may quote the prompt and are left out."""
@@ -133,17 +145,26 @@ class ChunkReader:
         if state is None:
             state = self._choices[index] = _ChoiceState()
         before = len(events)
-        if self._chat:
+        if _is_a_filters_word(choice):
+            pass
+        elif self._chat:
             self._feed_delta(choice, index, state, events)
         else:
             _feed_text(choice, index, events)
         if state.finished and len(events) > before:
             raise Misshapen("a choice goes on after its finish_reason")
-        reason = optional_text(choice, "finish_reason")
         # Some servers write an empty word where OpenAI writes null.
-        if reason and not state.finished:
-            state.finished = True
-            events.append(Finish(choice=index, reason=read_finish(reason)))
+        if word := optional_text(choice, "finish_reason"):
+            self._end(index, state, read_finish(word), events)
+
+    def _end(self, index: int, state: _ChoiceState, reason: str, events: list[StreamEvent]) -> None:
+        first = not state.finished
+        state.finished = True
+        if self._late:
+            if first or reason == _FILTERED:
+                state.ending = reason
+        elif first:
+            events.append(Finish(choice=index, reason=reason))
 
     def _feed_delta(self, choice: Object, index: int, state: _ChoiceState, events: list[StreamEvent]) -> None:
         delta = object_at(choice, "delta")
@@ -162,6 +183,11 @@ class ChunkReader:
             events.append(RefusalDelta(choice=index, text=refusal))
         for call in optional_list(delta, "tool_calls"):
             _feed_call(as_object(call, "tool_calls[]"), index, state, events)
+
+
+def _is_a_filters_word(choice: Object) -> bool:
+    """Whether a choice is a filter's annotation of what was sent before."""
+    return "delta" not in choice and "text" not in choice and isinstance(choice.get("content_filter_results"), dict)
 
 
 def _read_start(chunk: JsonObject) -> Started:

@@ -12,6 +12,7 @@ import orjson
 from rich.cells import chop_cells
 from rich.text import Text
 
+from adapters.registry import provider_entry
 from gateway.cli.terminal import one_line, out, visible, visible_json
 from gateway.domain.errors import GatewayError
 from gateway.domain.identity import Caller
@@ -188,7 +189,12 @@ def _upstream(outcome: Outcome, page: _Page) -> Iterator[Text]:
     if not layout.removals and not layout.notes:
         yield Text("  nothing")
     yield _title(f"upstream body, {len(body)} bytes")
-    place = "the embedded model, " if outcome.target.provider == "embedded" else f"{outcome.target.base_url}/"
-    yield Text(f"POST {place}{layout.endpoint.value}", style="bold")
+    yield Text(f"POST {_place(outcome.target, layout)}", style="bold")
     pretty = orjson.dumps(orjson.loads(body), option=orjson.OPT_INDENT_2).decode()
     yield from page.behind("  │ ", visible_json, pretty, "")
+
+
+def _place(target: Target, layout: Layout) -> str:
+    if target.provider == "embedded":
+        return f"the embedded model, {layout.endpoint.value}"
+    return provider_entry(target.provider).url_for(target, layout.endpoint)

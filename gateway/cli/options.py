@@ -24,6 +24,8 @@ class DialectChoice(StrEnum):
     AUTO = "auto"
     SPLIT = "split"
     OPENAI_CHAT = "openai-chat"
+    ANTHROPIC_MESSAGES = "anthropic-messages"
+    OPENAI_RESPONSES = "openai-responses"
 
 
 DialectOption: TypeAlias = Annotated[

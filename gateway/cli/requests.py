@@ -1,7 +1,7 @@
 """What request does a file hold, and in which dialect?"""
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -9,7 +9,7 @@ from gateway.cli.told import WRONG, CommandFailed
 from gateway.dialects.body import parse_body
 from gateway.dialects.registry import DIALECTS
 from gateway.domain.errors import InvalidField
-from gateway.domain.jsonvalue import JsonObject
+from gateway.domain.jsonvalue import JsonObject, JsonValue
 from gateway.domain.request import ClientRequest
 
 MAX_BYTES: Final = 256 * 1024 * 1024
@@ -18,6 +18,11 @@ MAX_BYTES: Final = 256 * 1024 * 1024
 _READERS: Final[Mapping[str, Callable[[JsonObject], ClientRequest]]] = {
     spelling: dialect.read for name, dialect in DIALECTS.items() for spelling in (name, name.replace("_", "-"))
 }
+
+_ANTHROPICS: Final = frozenset({"system", "stop_sequences", "thinking", "output_config", "cache_control"})
+_ANTHROPICS_BLOCKS: Final = frozenset({
+    "image", "document", "search_result", "tool_use", "tool_result", "thinking", "redacted_thinking",
+})  # fmt: skip
 
 
 def read_bytes(path: Path) -> bytes:
@@ -72,4 +77,22 @@ def read_body(body: JsonObject, *, dialect: str, model: str | None = None) -> Cl
 
 
 def _dialect_of(body: JsonObject) -> str:
-    return "openai-chat" if "messages" in body else "split"
+    """By the fields: Anthropic's only where something stands that OpenAI's API does not know at that place."""
+    messages = body.get("messages")
+    if messages is None:
+        return "openai-responses" if "input" in body else "split"
+    return "anthropic-messages" if _is_anthropics(body, messages) else "openai-chat"
+
+
+def _is_anthropics(body: JsonObject, messages: JsonValue) -> bool:
+    if not _ANTHROPICS.isdisjoint(body) or any("input_schema" in tool for tool in _objects(body.get("tools"))):
+        return True
+    blocks = [block for message in _objects(messages) for block in _objects(message.get("content"))]
+    return any(block.get("type") in _ANTHROPICS_BLOCKS for block in blocks)
+
+
+def _objects(value: JsonValue) -> Iterator[JsonObject]:
+    """The objects in a list."""
+    for one in value if isinstance(value, list) else ():
+        if isinstance(one, Mapping):
+            yield one

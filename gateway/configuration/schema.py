@@ -258,10 +258,13 @@ class TargetSection(Section):
     id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:/-]{1,128}$")] | None = Field(
         default=None, description="What the target is called in replies and logs; `MODEL/1`, `MODEL/2`, … if not given."
     )
-    provider: str = Field(description="`openai_compatible`, or `embedded` for the model that comes with Splitgate.")
+    provider: str = Field(
+        description="`openai_compatible`, `azure`, `anthropic`, or `embedded` for the model that comes with Splitgate."
+    )
     base_url: str | None = Field(
         default=None,
-        description="The API's address up to and without `/chat/completions`. No credentials, query or fragment in it.",
+        description="The API's address up to and without `/chat/completions` or `/messages`. No credentials, query or "
+        "fragment in it.",
     )
     socket: str | None = Field(
         default=None, description="Path of a Unix socket to connect to instead of the address's host."
@@ -275,6 +278,16 @@ class TargetSection(Section):
     )
     api_key: str | None = Field(
         default=None, description="The upstream's key, as `env:NAME` or `file:PATH`; never the key."
+    )
+    auth: Literal["key", "bearer"] = Field(
+        default="key",
+        description="What `api_key` holds, for providers that tell the two apart (`azure`, `anthropic`): the vendor's "
+        "kind of key, or a bearer token such as Microsoft Entra's.",
+    )
+    api_version: Annotated[str, Field(pattern=r"^[A-Za-z0-9.-]{1,40}$")] | None = Field(
+        default=None,
+        description="The version of the vendor's API, such as `2024-10-21`: for `azure` where the address does not end "
+        "in `/openai/v1`; for `anthropic` if not `2023-06-01`.",
     )
     headers: dict[str, str] = Field(
         default_factory=dict[str, str], description="Headers added to each upstream call; no credentials here."

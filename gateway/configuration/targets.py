@@ -10,11 +10,10 @@ from adapters.registry import (
     FORMATS,
     PROVIDERS,
     FormatEntry,
-    endpoints_of,
     family_for,
     format_named,
     is_trained,
-    takes_of,
+    provider_entry,
 )
 from gateway.configuration.evidence import credit
 from gateway.configuration.schema import TargetSection
@@ -31,6 +30,8 @@ EMBEDDED_MODEL: Final = "smollm2-135m-instruct"
 # The child process answers on a Unix socket, whose path the supervisor knows: this host is never resolved.
 EMBEDDED_URL: Final = "http://embedded.invalid/v1"
 
+# Keys that mean something to some providers alone, which say so.
+_OF_SOME_PROVIDERS: Final = ("auth", "api_version")
 _EMBEDDED_REFUSES: Final = ("base_url", "socket", "model", "api_key", "headers", "trained", "render_probe")
 _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 _CREDENTIAL_HEADERS: Final = frozenset(
@@ -58,15 +59,21 @@ def build_target(
         _refuse_for_embedded(section, loc, report)
     else:
         _require_address(section, loc, report)
+    _refuse_foreign(section, loc, report)
     _check_headers(section, loc, report)
     _check_extra_params(section, loc, report)
     key = _secret(section, loc, report, surroundings)
     entry = _format(section, loc, report)
-    if entry is not None and section.provider in PROVIDERS and entry.endpoint not in endpoints_of(section.provider):
-        report.add((*loc, "format"), f"provider {section.provider} does not speak what {section.format} lays out")
     if report.count > before or entry is None:
         return None
-    return _target(section, default_id, entry, key)
+    target = _target(section, default_id, entry, key)
+    try:
+        provider_entry(section.provider).check_target(target)
+    except ValueError as error:
+        name, _, wrong = str(error).partition(": ")
+        report.add((*loc, name), f"`{name}` {wrong}")
+        return None
+    return target
 
 
 def _target(section: TargetSection, default_id: str, entry: FormatEntry, key: Secret | None) -> Target:
@@ -93,12 +100,14 @@ def _target(section: TargetSection, default_id: str, entry: FormatEntry, key: Se
         api_key=key,
         socket=section.socket,
         format_options=_json(section.format_options),
-        extra_params=frozenset(section.extra_params) | takes_of(section.provider),
+        extra_params=frozenset(section.extra_params) | provider_entry(section.provider).takes,
         reserved_tokens=section.reserved_tokens,
         headers={name.lower(): value for name, value in section.headers.items()},
         timeouts=Timeouts(**section.timeouts.model_dump()),
         needs_probe=credited.needs_probe,
         assumed=credited.assumed,
+        auth=section.auth,
+        api_version=section.api_version,
     )
 
 
@@ -115,6 +124,17 @@ def _refuse_for_embedded(section: TargetSection, loc: Loc, report: Report) -> No
     for name in _EMBEDDED_REFUSES:
         if name in section.model_fields_set:
             report.add((*loc, name), f"`{name}` means nothing to the embedded provider; remove it", at_key=True)
+
+
+def _refuse_foreign(section: TargetSection, loc: Loc, report: Report) -> None:
+    if section.provider not in PROVIDERS:
+        return
+    known = provider_entry(section.provider).settings
+    for name in _OF_SOME_PROVIDERS:
+        if name in section.model_fields_set and name not in known:
+            report.add(
+                (*loc, name), f"`{name}` means nothing to the provider `{section.provider}`; remove it", at_key=True
+            )
 
 
 def _require_address(section: TargetSection, loc: Loc, report: Report) -> None:
@@ -150,8 +170,8 @@ def _wrong_with_url(url: str) -> str | None:
         return "must not hold credentials; use `api_key: env:NAME`"
     if "?" in url or "#" in url:
         return "must not have a query or fragment"
-    if address.path.rstrip("/").endswith(("/completions", "/responses")):
-        return "must end before the route: leave out `/chat/completions`"
+    if address.path.rstrip("/").endswith(("/completions", "/responses", "/messages")):
+        return "must end before the route: leave out `/chat/completions` or `/messages`"
     return None
 
 
@@ -195,4 +215,16 @@ def _format(section: TargetSection, loc: Loc, report: Report) -> FormatEntry | N
         entry.check_settings(_json(section.format_options))
     except ValueError as error:
         report.add((*loc, "format_options"), f"`format_options` of {section.format}: {error}", at_key=True)
+    if section.provider in PROVIDERS:
+        _check_endpoint(section, entry, loc, report)
     return entry
+
+
+def _check_endpoint(section: TargetSection, entry: FormatEntry, loc: Loc, report: Report) -> None:
+    spoken = provider_entry(section.provider).endpoints
+    if entry.endpoint not in spoken:
+        fitting = ", ".join([name for name in FORMATS if format_named(name).endpoint in spoken])
+        report.add(
+            (*loc, "format"),
+            f"the provider `{section.provider}` does not speak what `{section.format}` lays out; it takes {fitting}",
+        )

@@ -101,7 +101,8 @@ def bounded(request: ClientRequest) -> ClientRequest:
     segments = 0
     subjects = {request.subject} - {None}
     for message in request.messages:
-        segments += len(message.parts) + len(message.tool_calls) + (message.reasoning is not None)
+        segments += len(message.parts) + len(message.tool_calls)
+        segments += (message.reasoning is not None) + len(message.seals)
         if segments > MOST_SEGMENTS:
             raise wrong(message.path, f"keep the request to {MOST_SEGMENTS} segments, earlier tool calls included")
         for part in message.parts:

@@ -6,7 +6,7 @@ The one list of them: routes, approvals, recorded requests and the command line 
 from collections.abc import Mapping
 from typing import Final, Protocol
 
-from gateway.dialects import openai_chat, split
+from gateway.dialects import anthropic_messages, openai_chat, openai_responses, split
 from gateway.domain.errors import GatewayError
 from gateway.domain.exchange import ApprovalPending, Handling, Reply, ReplyEvent
 from gateway.domain.jsonvalue import JsonObject
@@ -43,5 +43,7 @@ class Dialect(Protocol):
 PATHS: Final[Mapping[str, Dialect]] = {
     "/v1/split": split,
     "/v1/chat/completions": openai_chat,
+    "/v1/responses": openai_responses,
+    "/v1/messages": anthropic_messages,
 }
 DIALECTS: Final[Mapping[str, Dialect]] = {dialect.NAME: dialect for dialect in PATHS.values()}

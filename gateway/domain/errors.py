@@ -30,7 +30,7 @@
     │   ├── UpstreamUnreachable     connect failed: nothing was sent
     │   ├── UpstreamTimeout         a time limit ran out
     │   ├── UpstreamRejected        it refused the request (4xx)
-    │   ├── UpstreamOverloaded      429 or 503, with retry-after where given
+    │   ├── UpstreamOverloaded      429, 503 or 529, with retry-after where given
     │   ├── UpstreamFailed          5xx, or our credentials were refused
     │   └── UpstreamGarbled         an answer that is not its protocol, or one that broke off
     ├── SignInUnavailable           a token cannot be checked: its issuer's keys are not to be had
@@ -261,7 +261,7 @@ class UpstreamRejected(UpstreamError):
 
 
 class UpstreamOverloaded(UpstreamError):
-    """The upstream has no room (429, 503).
+    """The upstream has no room (429, 503, 529).
 
     ``retry_after`` is its own header value in seconds, if it gave one, ``reason`` as in ``UpstreamRejected``.
     """

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Never
+from typing import Literal, Never
 
 from gateway.domain.isolation import NO_DATA, Isolation
 from gateway.domain.jsonvalue import JsonObject, JsonValue
@@ -48,7 +48,8 @@ class Target:
     that the target can be credited with. ``extra_params`` are request fields passed on though the gateway does not know
     them. With ``needs_probe`` native isolation counts only once a render probe has shown the model's role boundaries,
     and as ``unproven`` until then; ``assumed`` says that it is credited on the configuration's word (of training, or
-    instead of the probe), which replies must show.
+    instead of the probe), which replies must show. ``auth`` says whether ``api_key`` is the vendor's kind of key or a
+    bearer token, ``api_version`` is the version of the vendor's API to ask for: for providers that tell them apart.
     """
 
     id: str
@@ -68,6 +69,8 @@ class Target:
     timeouts: Timeouts = field(default_factory=Timeouts)
     needs_probe: bool = False
     assumed: bool = False
+    auth: Literal["key", "bearer"] = "key"
+    api_version: str | None = None
 
 
 class Endpoint(StrEnum):

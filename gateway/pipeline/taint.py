@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Final, TypeAlias
 
+import orjson
+
 from gateway.domain.detection import Facts
 from gateway.domain.jsonvalue import JsonObject, JsonValue
 from gateway.domain.ports import Untainted
@@ -66,8 +68,16 @@ def exact_content(
     seals: Iterable[Seal],
 ) -> tuple[str, ...]:
     """What a reply and the assistant's turn made of it have in common; absent and empty texts are alike."""
-    told = [part for call in calls for part in (call.name, call.arguments)]
+    told = [part for call in calls for part in (call.name, _spelt(call.arguments))]
     return (text or "", refusal or "", reasoning or "", *told, *[f"seal {seal.token}" for seal in seals])
+
+
+def _spelt(arguments: str) -> str:
+    """Arguments in one spelling: clients whose dialect has them as an object send them back in their own."""
+    try:
+        return orjson.dumps(parse_object(arguments.strip() or "{}")).decode()
+    except ValueError:
+        return arguments
 
 
 class Grounds:

@@ -13,17 +13,34 @@ from typing import Final
 from gateway.configuration.reference import tables
 from gateway.reference.controls import control_map
 from gateway.reference.layouts import EXAMPLES, best, families, layout, request
-from gateway.reference.lifted import lifted
+from gateway.reference.lifted import lifted, lifted_items, messages_lifted
 from gateway.reference.metrics import metrics
 from gateway.reference.policies import actions, facts, limits, policy_keys
-from gateway.reference.tables import errors, fields
-from gateway.reference.wires import chat_error, native_blocked, native_error, native_held, native_reply, native_stream
+from gateway.reference.tables import errors, fields, messages_fields, responses_fields
+from gateway.reference.wires import (
+    chat_error,
+    messages_error,
+    messages_reply,
+    messages_stream,
+    native_blocked,
+    native_error,
+    native_held,
+    native_reply,
+    native_stream,
+)
 
 BLOCKS: Final[Mapping[str, Callable[[], str]]] = {
     "keys": tables,
     "fields": fields,
+    "responses fields": responses_fields,
     "errors": errors,
     "lifted": lifted,
+    "messages fields": messages_fields,
+    "messages lifted": messages_lifted,
+    "messages reply": messages_reply,
+    "messages stream": messages_stream,
+    "messages error": messages_error,
+    "lifted items": lifted_items,
     "native reply": native_reply,
     "native stream": native_stream,
     "native held": native_held,

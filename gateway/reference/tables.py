@@ -2,11 +2,13 @@
 
 import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
-from gateway.dialects._fields import REFERENCES
-from gateway.dialects._openai_chat_fields import FIELDS
+from gateway.dialects._anthropic_messages_fields import FIELDS as MESSAGES_FIELDS
+from gateway.dialects._fields import REFERENCES, Field
+from gateway.dialects._openai_chat_fields import FIELDS as CHAT_FIELDS
+from gateway.dialects._openai_responses_fields import FIELDS as RESPONSES_FIELDS
 from gateway.domain.errors import ConfigError, GatewayError, RequestError, UpstreamError
 from gateway.web.problems import STATUS
 
@@ -19,13 +21,27 @@ def table(head: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> str:
 
 def fields() -> str:
     """Every field of a chat request that the gateway knows, by what is done with it."""
+    return _fields(CHAT_FIELDS)
+
+
+def messages_fields() -> str:
+    """The same for a request of Anthropic's Messages."""
+    return _fields(MESSAGES_FIELDS)
+
+
+def responses_fields() -> str:
+    """The same for a request to OpenAI's responses API."""
+    return _fields(RESPONSES_FIELDS)
+
+
+def _fields(known: Mapping[str, Field]) -> str:
     rows = (
         (f"`{name}`", field.treatment.value, field.why)
-        for treatment in dict.fromkeys(field.treatment for field in FIELDS.values())
-        for name, field in FIELDS.items()
+        for treatment in dict.fromkeys(field.treatment for field in known.values())
+        for name, field in known.items()
         if field.treatment is treatment
     )
-    also = ", ".join(f"`{name}`" for name in sorted(REFERENCES))
+    also = ", ".join(f"`{name}`" for name in sorted(REFERENCES - known.keys()))
     return f"{table(('field', 'is', 'why'), rows)}\n\nRefused too, as content that the gateway cannot see: {also}."
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from gateway.dialects import openai_chat, split
+from gateway.dialects import anthropic_messages, openai_chat, split
 from gateway.domain.errors import BlockedByPolicy, GatewayError, IsolationUnreachable, UnknownField
 from gateway.domain.exchange import (
     AppliedRevision,
@@ -13,6 +13,7 @@ from gateway.domain.exchange import (
     Choice,
     Finish,
     Handling,
+    ReasoningDelta,
     Reply,
     Started,
     TextDelta,
@@ -41,6 +42,15 @@ _HANDLING: Final = Handling(
 )
 
 
+_THOUGHTFUL: Final = Reply(
+    id="upstream",
+    model="m",
+    created=_CREATED,
+    choices=(Choice(index=0, text="The ticket costs 12 euros.", reasoning="It says so.", finish_reason="stop"),),
+    usage=_USAGE,
+)
+
+
 def native_reply() -> str:
     """A whole reply of the native API."""
     choice = Choice(index=0, text="The ticket costs 12 euros.", finish_reason="stop")
@@ -60,6 +70,31 @@ def native_stream() -> str:
     )
     sent = b"".join(map(writer.feed, events)) + writer.finish()
     return f"```\n{sent.decode().rstrip()}\n```"
+
+
+def messages_reply() -> str:
+    """A whole reply in Anthropic's dialect."""
+    return _json(anthropic_messages.write(_THOUGHTFUL, _HANDLING))
+
+
+def messages_stream() -> str:
+    """A stream in Anthropic's dialect."""
+    writer = anthropic_messages.StreamWriter(_HANDLING, include_usage=True)
+    events = (
+        Started(id="upstream", model="m", created=_CREATED),
+        ReasoningDelta(choice=0, text="It says so."),
+        TextDelta(choice=0, text="The ticket costs"),
+        TextDelta(choice=0, text=" 12 euros."),
+        UsageReport(usage=_USAGE),
+        Finish(choice=0, reason="stop"),
+    )
+    sent = b"".join(map(writer.feed, events)) + writer.finish()
+    return f"```\n{sent.decode().rstrip()}\n```"
+
+
+def messages_error() -> str:
+    """A refusal by policy in Anthropic's dialect."""
+    return _refusal(anthropic_messages.error_body, BlockedByPolicy(_BLOCKED, rules=("override-in-data",)))
 
 
 def native_held() -> str:

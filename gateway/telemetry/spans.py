@@ -17,7 +17,12 @@ Conventions: TypeAlias = Literal["1.36", "1.37"]
 Attributes: TypeAlias = dict[str, str | int | tuple[str, ...]]
 
 # By what name the conventions know who serves the model: what speaks OpenAI's API goes for OpenAI.
-_PROVIDERS: Final = {"openai_compatible": "openai", "embedded": "splitgate"}
+_PROVIDERS: Final = {
+    "anthropic": "anthropic",
+    "azure": "azure.ai.openai",
+    "embedded": "splitgate",
+    "openai_compatible": "openai",
+}
 _PORTS: Final = {"http": 80, "https": 443}
 
 

@@ -4,7 +4,7 @@ Hot routes are plain ASGI callables picked from a dict; Starlette serves the res
 answered 404 and never forwarded.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, TypeAlias
 
 from starlette.applications import Starlette
@@ -13,24 +13,19 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from gateway.dialects import openai_chat, split
-from gateway.dialects.registry import PATHS
+from gateway.dialects import anthropic_messages, openai_chat, split
+from gateway.dialects.registry import PATHS, Dialect
 from gateway.domain.errors import GatewayError, MethodNotAllowed, UnknownRoute
 from gateway.domain.identity import Role
-from gateway.domain.isolation import Isolation
-from gateway.domain.model import Model
-from gateway.pipeline.handle import find_model
 from gateway.web.auth import expect_role
-from gateway.web.door import Door, Lobby
+from gateway.web.door import Door, Lobby, error_type
 from gateway.web.edge import Receive, Scope, Send, deciding_headers
+from gateway.web.models import Reach, model_routes, speaks_anthropic
 from gateway.web.problems import headers_of, status_of
 
 Handler: TypeAlias = Callable[[Request], Awaitable[Response]]
 
-# The most isolation that a model can reach at present, for /v1/models.
-Reach: TypeAlias = Callable[[Model], Isolation]
-
-
+_MESSAGES: Final = "/v1/messages"
 _KNOWN: Final = (
     f"{', '.join(PATHS)}, /v1/models, /v1/approvals/{{id}}, /admin/policies, /admin/break-glass, /healthz and /readyz"
 )
@@ -50,22 +45,11 @@ class App:
 
 
 def _rest(lobby: Lobby, reach: Reach, ready: Callable[[], bool], admin: Sequence[Route]) -> Starlette:
-    models = lobby.services.models
-
     async def healthz(_: Request) -> Response:
         return JSONResponse({"status": "ok"})
 
     async def readyz(_: Request) -> Response:
         return JSONResponse({"status": "ready"}) if ready() else JSONResponse({"status": "starting"}, 503)
-
-    async def list_models(request: Request) -> Response:
-        caller = expect_role(await lobby.doorkeeper.caller(deciding_headers(request.scope)), Role.APP)
-        shown = [_entry(model, reach) for name, model in models.items() if caller.may_ask(name)]
-        return JSONResponse({"object": "list", "data": shown})
-
-    async def one_model(request: Request) -> Response:
-        caller = expect_role(await lobby.doorkeeper.caller(deciding_headers(request.scope)), Role.APP)
-        return JSONResponse(_entry(find_model(str(request.path_params["id"]), models, caller), reach))
 
     async def recent(request: Request) -> Response:
         expect_role(await lobby.doorkeeper.caller(deciding_headers(request.scope)), Role.ADMIN)
@@ -77,8 +61,7 @@ def _rest(lobby: Lobby, reach: Reach, ready: Callable[[], bool], admin: Sequence
     routes: Sequence[tuple[str, Handler]] = (
         ("/healthz", healthz),
         ("/readyz", readyz),
-        ("/v1/models", list_models),
-        ("/v1/models/{id:path}", one_model),
+        *model_routes(lobby.services.models, lobby.doorkeeper, reach),
         ("/admin/recent", recent),
     )
     rest = Starlette(
@@ -90,19 +73,8 @@ def _rest(lobby: Lobby, reach: Reach, ready: Callable[[], bool], admin: Sequence
     return rest
 
 
-def _entry(model: Model, reach: Reach) -> Mapping[str, object]:
-    """A model as OpenAI lists it, and what the gateway knows beyond that."""
-    return {
-        "id": model.name,
-        "object": "model",
-        "created": model.created,
-        "owned_by": "splitgate",
-        "splitgate": {"min_isolation": model.min_isolation.label, "reaches": reach(model).label},
-    }
-
-
 async def _on_error(request: Request, error: Exception) -> Response:
-    """Errors outside the doors: SDK routes get the OpenAI shape, the others problem JSON."""
+    """Errors outside the doors, in the shape of whichever API the path or the caller belongs to."""
     if isinstance(error, GatewayError):
         told = error
     elif isinstance(error, HTTPException) and error.status_code == 405:
@@ -110,11 +82,18 @@ async def _on_error(request: Request, error: Exception) -> Response:
     else:
         told = UnknownRoute(f"no such path; there are {_KNOWN}")
     status = status_of(told)
-    # What is Splitgate's own speaks its own way, whatever route its path begins with.
-    own = request.url.path.startswith("/v1/approvals/") or not request.url.path.startswith("/v1/")
-    dialect = split if own else openai_chat
-    media_type = "application/json" if dialect is openai_chat else "application/problem+json"
+    dialect = _dialect_of(request)
     headers = {name.decode(): value.decode() for name, value in headers_of(told)}
     if isinstance(error, HTTPException):
         headers |= error.headers or {}
+    media_type = error_type(dialect).decode()
     return Response(dialect.error_body(told, status), status, headers=headers, media_type=media_type)
+
+
+def _dialect_of(request: Request) -> Dialect:
+    """SDK routes speak their vendors' way, whatever the rest of the path; what is Splitgate's own speaks its own."""
+    path = request.url.path
+    if path.startswith("/v1/approvals/") or not path.startswith("/v1/"):
+        return split
+    named = path == _MESSAGES or path.startswith(f"{_MESSAGES}/")
+    return anthropic_messages if named or speaks_anthropic(request) else openai_chat

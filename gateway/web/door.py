@@ -71,13 +71,15 @@ class Door:
     def __init__(self, dialect: Dialect, lobby: Lobby) -> None:
         self._dialect = dialect
         self._lobby = lobby
-        self._error_type = b"application/problem+json" if dialect.NAME == "split" else b"application/json"
+        self._error_type = error_type(dialect)
+        # Under this name the vendor's SDK looks for it.
+        self._id_header = b"request-id" if dialect.NAME == "anthropic_messages" else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one HTTP request."""
         trail = self._lobby.evidence.begin(self._dialect.NAME, _traceparent(scope))
         named = request_of.set(trail.request_id)
-        response = Response(send, trail.request_id)
+        response = Response(send, trail.request_id, self._id_header)
         try:
             await self._serve(scope, receive, trail, response)
         except GatewayError as error:
@@ -176,6 +178,11 @@ class Door:
         else:
             headers = ((b"allow", b"POST"),) if isinstance(error, MethodNotAllowed) else headers_of(error)
             await response.whole(status, self._error_type, self._dialect.error_body(error, status), headers)
+
+
+def error_type(dialect: Dialect) -> bytes:
+    """The content type of a dialect's errors: natively they are problem objects."""
+    return b"application/problem+json" if dialect.NAME == "split" else b"application/json"
 
 
 def said(handling: Handling) -> tuple[tuple[bytes, bytes], ...]:

@@ -10,11 +10,12 @@ from gateway.web.edge import AsgiMessage, Send
 
 
 class Response:
-    """The ASGI side of one answer."""
+    """The ASGI side of one answer; the request's id stands in a second header where ``id_header`` names one."""
 
-    def __init__(self, send: Send, request_id: str) -> None:
+    def __init__(self, send: Send, request_id: str, id_header: bytes | None = None) -> None:
         self._send = send
-        self._request_id = request_id.encode()
+        names = (b"x-request-id",) if id_header is None else (b"x-request-id", id_header)
+        self._ids = [(name, request_id.encode()) for name in names]
         self.fail: Callable[[GatewayError, int], bytes] | None = None
 
     async def whole(
@@ -42,6 +43,6 @@ class Response:
         message: AsgiMessage = {
             "type": "http.response.start",
             "status": status,
-            "headers": [(b"content-type", content_type), (b"x-request-id", self._request_id), *headers],
+            "headers": [(b"content-type", content_type), *self._ids, *headers],
         }
         await self._send(message)

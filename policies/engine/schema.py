@@ -173,7 +173,11 @@ class ExternalSection(Section):
     key: str | None = Field(default=None, description="Reference to its key: `env:NAME` or `file:PATH`, never the key.")
     timeout_ms: int = Field(default=500, ge=10, le=60_000, description="Its budget; then `on_error` decides.")
     max_chars: int = Field(
-        default=20_000, ge=1, le=10_000_000, description="Longer texts are not sent; then `on_error` decides."
+        default=20_000,
+        ge=1,
+        le=10_000_000,
+        description="A longer text is asked about in pieces of so many characters, or of fewer where the service takes "
+        "no more; one of more than 8 pieces is not sent: then `on_error` decides.",
     )
 
 

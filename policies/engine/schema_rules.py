@@ -19,7 +19,11 @@ class MatchSection(Section):
 
     tenants: tuple[Glob, ...] = Field(default=(), min_length=1, description=f"Tenants of callers. {_GLOBS}")
     models: tuple[Glob, ...] = Field(default=(), min_length=1, description=f"Models, as clients ask for them. {_GLOBS}")
-    routes: tuple[Glob, ...] = Field(default=(), min_length=1, description="Dialects: `split`, `openai_chat`.")
+    routes: tuple[Glob, ...] = Field(
+        default=(),
+        min_length=1,
+        description="Dialects: `split`, `openai_chat`, `openai_responses`, `anthropic_messages`.",
+    )
     keys: tuple[Glob, ...] = Field(default=(), min_length=1, description=f"Callers' keys, by name. {_GLOBS}")
 
 

@@ -17,7 +17,12 @@ _FACTS: Final = (
     Fact(name="request.tenant", type=FactType.STRING, doc="The caller's tenant.", longest=0),
     Fact(name="request.key", type=FactType.STRING, doc="The name of the caller's key.", longest=0),
     Fact(name="request.model", type=FactType.STRING, doc="The model's name, as the client asked for it.", longest=0),
-    Fact(name="request.route", type=FactType.STRING, doc="The dialect: `split`, `openai_chat`.", longest=0),
+    Fact(
+        name="request.route",
+        type=FactType.STRING,
+        doc="The dialect: `split`, `openai_chat`, `openai_responses`, `anthropic_messages`.",
+        longest=0,
+    ),
     Fact(name="request.stream", type=FactType.BOOL, doc="Whether the answer is streamed.", longest=0),
     Fact(name="request.tools", type=FactType.INT, doc="How many tools the request offers.", longest=0),
     Fact(name="request.segments", type=FactType.INT, doc="How many segments the request holds.", longest=0),
@@ -32,7 +37,7 @@ _FACTS: Final = (
     Fact(
         name="segment.origin",
         type=FactType.STRING,
-        doc="Where it comes from: `email`, `web`, `tool:search`, `user`, `operator`, `history`.",
+        doc="Where it comes from: `email`, `web`, `tool:search`, `document.title`, `user`, `operator`, `history`.",
         stages=_SEGMENTS,
         longest=0,
     ),

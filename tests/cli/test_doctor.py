@@ -39,10 +39,11 @@ def test_requests_with_data_apart_are_fine(splitgate: Splitgate, recording: Reco
 
 
 def test_requests_without_data_are_listed(splitgate: Splitgate, recording: Recording) -> None:
-    result = splitgate("doctor", recording(APART, _chat("Go.")))
+    result = splitgate("doctor", recording(APART, _chat("Go."), {"model": "local", "input": "Go."}))
     assert result.exit_code == 1
-    assert "2 requests: 1 with data apart, 1 without, 0 not readable" in result.stdout
+    assert "3 requests: 1 with data apart, 2 without, 0 not readable" in result.stdout
     assert "line 2: model local, openai_chat, 3 characters of instructions" in result.stdout
+    assert "line 3: model local, openai_responses, 3 characters of instructions" in result.stdout
     assert "line 1" not in result.stdout
 
 

@@ -61,6 +61,18 @@ def test_no_credential_is_needed(splitgate: Splitgate, production: str, request_
     assert splitgate("explain", request, "-c", production, "--raw").exit_code == 0
 
 
+def test_what_anthropic_would_be_sent_is_shown_and_what_it_cannot_be_told(
+    splitgate: Splitgate, request_file: RequestFile, tmp_path: Path
+) -> None:
+    target = "{provider: anthropic, base_url: 'https://h/v1', model: claude-x, format: anthropic-blocks}"
+    (tmp_path / "splitgate.yaml").write_text(f"models: {{m: {{targets: [{target}]}}}}", encoding="utf-8")
+    shown = splitgate("explain", request_file(model="m", instructions="Go.", data="d")).stdout
+    assert "→ m/1  anthropic · claude-x · anthropic-blocks" in shown
+    assert '"type": "tool_result"' in shown.partition("upstream body")[2]
+    refused = splitgate("explain", request_file(model="m", instructions="Go.", data="d", seed=1)).stdout
+    assert "not used: seed cannot be said to Anthropic's Messages API" in refused
+
+
 def test_colours_only_add(splitgate: Splitgate, native: str, monkeypatch: pytest.MonkeyPatch) -> None:
     plain = splitgate("explain", native).stdout
     monkeypatch.setenv("FORCE_COLOR", "1")
@@ -202,3 +214,15 @@ def test_the_dialect_can_be_named(splitgate: Splitgate, native: str, dialect: st
 def test_the_wrong_dialect_is_refused(splitgate: Splitgate, native: str) -> None:
     assert splitgate("explain", native, "--dialect", "openai-chat").exit_code == 1
     assert splitgate("explain", native, "--dialect", "nope").exit_code == 2
+
+
+@pytest.mark.parametrize("dialect", ["auto", "openai-responses"])
+def test_a_request_to_the_responses_api_is_shown(splitgate: Splitgate, request_file: RequestFile, dialect: str) -> None:
+    call = {"type": "function_call", "call_id": "c1", "name": "look", "arguments": "{}"}
+    result = {"type": "function_call_output", "call_id": "c1", "output": "Order 4711"}
+    asked = {"role": "user", "content": "Where is it?"}
+    path = request_file(model="local", instructions="Be brief.", input=[asked, call, result])
+    shown = splitgate("explain", path, "--dialect", dialect).stdout
+    assert "dialect openai_responses" in shown
+    assert "DATA  untrusted · turn tool · id s3 · origin tool:look" in shown
+    assert "┆ Order 4711" in shown

@@ -140,3 +140,10 @@ def test_the_verdict_and_each_rule_that_hit_are_told(shown: Callable[..., str]) 
 def test_the_floor_that_policy_asks_for_is_told(shown: Callable[..., str]) -> None:
     assert "policy for native)" in shown(policies=replace(NO_POLICIES, min_isolation=Isolation.NATIVE))
     assert "policy for" not in shown()
+
+
+def test_the_address_is_the_providers_own(shown: Callable[..., str]) -> None:
+    assert "POST https://h/v1/chat/completions" in shown()
+    azure = replace(TARGET, provider="azure", base_url="https://r.test", api_version="2024-10-21")
+    assert "POST https://r.test/openai/deployments/up/chat/completions?api-version=2024-10-21" in shown(target=azure)
+    assert "POST the embedded model, chat/completions" in shown(target=replace(TARGET, provider="embedded"))

@@ -105,6 +105,7 @@ def test_the_embedded_provider_takes_no_address_and_no_key(problems_of: Callable
         ("https://h/v1?", "must not have a query or fragment"),
         ("https://h/v1#x", "must not have a query or fragment"),
         ("https://h/v1/chat/completions", "must end before the route"),
+        ("https://h/v1/messages", "must end before the route"),
         ("https://h /v1", "holds characters that no address has"),
         ("https://hé/v1", "holds characters that no address has"),
         ("https://h\\\\v1", "holds characters that no address has"),
@@ -138,6 +139,46 @@ def test_an_upstream_needs_an_address_and_a_model(target_problem: Message, name:
     assert target_problem(f"{name}: null").startswith(f"the key `{name}` is missing here")
 
 
+AZURE = 'provider: azure\nbase_url: "https://r.openai.azure.com{path}"'
+
+
+def test_an_azure_target_may_have_either_address(target_of: SettingsOf) -> None:
+    (target,) = target_of(AZURE.format(path="/openai/v1/")).models["m"].targets
+    assert (target.base_url, target.auth, target.api_version) == ("https://r.openai.azure.com/openai/v1", "key", None)
+    (target,) = target_of(AZURE.format(path="") + "\napi_version: 2024-10-21\nauth: bearer").models["m"].targets
+    assert (target.base_url, target.auth, target.api_version) == ("https://r.openai.azure.com", "bearer", "2024-10-21")
+
+
+@pytest.mark.parametrize(
+    ("path", "more", "fault"),
+    [
+        ("", "", "`api_version` is missing here; add one, such as 2024-10-21, or end base_url in /openai/v1"),
+        ("/openai", "\napi_version: 2024-10-21", "`base_url` must end in /openai/v1, or before /openai: "),
+        (
+            "/openai/deployments/m",
+            "\napi_version: 2024-10-21",
+            "`base_url` must end in /openai/v1, or before /openai: ",
+        ),
+        ("", "\napi_version: 2024-10-21&a=b", "`models.m.targets[0].api_version` "),
+        ("", "\napi_version: 2024-10-21\nauth: entra", "`models.m.targets[0].auth` must be 'key' or 'bearer'"),
+    ],
+)
+def test_an_azure_target_that_could_not_be_reached_is_refused(
+    target_problem: Message, path: str, more: str, fault: str
+) -> None:
+    assert target_problem(AZURE.format(path=path) + more).startswith(fault)
+
+
+@pytest.mark.parametrize("setting", ["api_version: 2024-10-21", "auth: bearer"])
+def test_a_setting_of_another_provider_is_refused(
+    target_problem: Message, problems_of: Callable[..., object], setting: str
+) -> None:
+    name = setting.partition(":")[0]
+    assert target_problem(setting) == f"`{name}` means nothing to the provider `openai_compatible`; remove it"
+    found = problems_of(f"models: {{m: {{targets: [{{provider: embedded, {setting}}}]}}}}")
+    assert f"`{name}` means nothing to the provider `embedded`" in str(found)
+
+
 @pytest.mark.parametrize(
     ("headers", "fault"),
     [
@@ -163,7 +204,7 @@ def test_extra_params_cannot_open_what_clients_may_never_set(target_problem: Mes
     ("more", "fault"),
     [
         ("provider: openai_compatibel", "no provider is called `openai_compatibel`; did you mean `openai_compatible`?"),
-        ("provider: zzz", "no provider is called `zzz`; there are embedded, openai_compatible"),
+        ("provider: zzz", "no provider is called `zzz`; there are anthropic, azure, embedded, openai_compatible"),
         ("format: secalgn", "no format is called `secalgn`; did you mean `secalign`?"),
         ("family: lama3", "no family is called `lama3`; did you mean `llama3`?"),
     ],
@@ -175,6 +216,27 @@ def test_unknown_names_are_refused_with_the_nearest(target_problem: Message, mor
 def test_a_format_checks_its_own_settings(target_problem: Message, target_of: SettingsOf) -> None:
     assert "zzz" in target_problem("format: spotlight\nformat_options: {zzz: 1}")
     assert target_of("format: spotlight\nformat_options: {}").models["m"].targets[0].format_options == {}
+
+
+def test_a_target_of_anthropics_takes_its_own_fields(target_of: SettingsOf) -> None:
+    text = "provider: anthropic\nmodel: claude-sonnet-4-5\nformat: anthropic-blocks\nextra_params: [speed]"
+    (target,) = target_of(text).models["m"].targets
+    assert (target.provider, target.format, target.family) == ("anthropic", "anthropic-blocks", "claude")
+    assert (target.ceiling, target.needs_probe) == (Isolation.CHANNEL, False)
+    assert target.extra_params == {"cache_control", "speed", "thinking", "top_k"}
+
+
+def test_a_format_must_be_one_that_the_provider_speaks(target_problem: Message) -> None:
+    told = "the provider `{}` does not speak what `{}` lays out; it takes "
+    assert target_problem("provider: anthropic") == told.format("anthropic", "spotlight") + "anthropic-blocks"
+    other_way = target_problem("format: anthropic-blocks")
+    assert other_way.startswith(told.format("openai_compatible", "anthropic-blocks"))
+    assert "tool-envelope" in other_way
+
+
+def test_the_settings_of_anthropics_format_are_checked(target_problem: Message) -> None:
+    text = "provider: anthropic\nformat: anthropic-blocks\nformat_options: {place: user}"
+    assert "place: must be one of document, search_result, tool_result" in target_problem(text)
 
 
 def test_a_literal_key_is_refused_and_not_shown(problems_of: Callable[..., object]) -> None:

@@ -6,12 +6,10 @@ from collections.abc import Callable, Iterator
 import orjson
 import pytest
 
-from gateway.dialects import openai_chat, split
 from gateway.dialects.body import parse_body
+from gateway.dialects.registry import PATHS
 from gateway.domain.errors import RequestError
 from gateway.domain.request import ClientRequest
-
-DIALECTS = {"/v1/chat/completions": openai_chat, "/v1/split": split}
 
 Generate = Callable[[int, int], Iterator[tuple[str, bytes]]]
 
@@ -29,7 +27,7 @@ def outcome(route: str, raw: bytes) -> str:
 
 def attempt(route: str, raw: bytes) -> ClientRequest | RequestError:
     try:
-        return DIALECTS[route].read(parse_body(raw))
+        return PATHS[route].read(parse_body(raw))
     except RequestError as error:
         return error
 
@@ -56,7 +54,12 @@ def test_the_same_seed_gives_the_same_requests(mutated_requests: Generate) -> No
 
 
 def test_the_requests_that_mutations_start_from_are_valid(
-    chat_body: dict[str, object], native_body: dict[str, object]
+    chat_body: dict[str, object],
+    native_body: dict[str, object],
+    messages_body: dict[str, object],
+    responses_body: dict[str, object],
 ) -> None:
     assert outcome("/v1/chat/completions", orjson.dumps(chat_body)) == "read"
     assert outcome("/v1/split", orjson.dumps(native_body)) == "read"
+    assert outcome("/v1/messages", orjson.dumps(messages_body)) == "read"
+    assert outcome("/v1/responses", orjson.dumps(responses_body)) == "read"

@@ -1,6 +1,6 @@
 import pytest
 
-from gateway.dialects._tools import chat_tool_choice, chat_tools, functions
+from gateway.dialects._tools import chat_tool_choice, chat_tools, flat_tool_choice, flat_tools, functions
 from gateway.domain.errors import ContentByReference, ForbiddenField, InvalidField, RequestError, UnknownField
 from gateway.domain.jsonvalue import JsonValue
 from gateway.domain.prompt import Tool
@@ -130,3 +130,88 @@ def test_a_call_can_be_required_only_where_there_is_a_tool() -> None:
     assert chat_tool_choice("none", "tool_choice", ()) == "none"
     with pytest.raises(InvalidField):
         chat_tool_choice("required", "tool_choice", ())
+
+
+FLAT: dict[str, JsonValue] = {"type": "function", "name": "f"}
+
+
+def test_a_flat_definition_is_read_whole() -> None:
+    full: JsonValue = {**FLAT, "description": "d", "parameters": {"type": "object"}, "strict": False}
+    asking_for_nothing: JsonValue = {**FLAT, "name": "g", "allowed_callers": ["direct"], "defer_loading": False}
+    assert flat_tools([full, asking_for_nothing], "tools") == (
+        Tool(name="f", description="d", parameters={"type": "object"}, strict=False),
+        Tool(name="g"),
+    )
+    nulls = dict.fromkeys(("description", "parameters", "strict", "allowed_callers", "defer_loading", "output_schema"))
+    assert flat_tools([{**FLAT, **nulls}], "tools") == (Tool(name="f"),)
+
+
+@pytest.mark.parametrize(
+    ("entry", "error", "param"),
+    [
+        ({**FLAT, "name": "read_untrusted_data"}, ForbiddenField, "tools[0].name"),
+        ({**FLAT, "name": None}, InvalidField, "tools[0].name"),
+        ({**FLAT, "parameters": []}, InvalidField, "tools[0].parameters"),
+        ({**FLAT, "function": {"name": "f"}}, UnknownField, "tools[0].function"),
+        ({**FLAT, "api_key": "k"}, ForbiddenField, "tools[0].api_key"),
+        ({**FLAT, "allowed_callers": ["direct", "programmatic"]}, InvalidField, "tools[0].allowed_callers"),
+        ({**FLAT, "defer_loading": True}, InvalidField, "tools[0].defer_loading"),
+        ({**FLAT, "output_schema": {}}, InvalidField, "tools[0].output_schema"),
+        ({"type": "custom", "name": "f"}, InvalidField, "tools[0].type"),
+        ({"type": "namespace", "name": "crm", "tools": []}, InvalidField, "tools[0].type"),
+        ({"type": "programmatic_tool_calling"}, ContentByReference, "tools[0].type"),
+        ({"type": "mcp", "server_label": "x"}, ContentByReference, "tools[0].type"),
+        (7, InvalidField, "tools[0]"),
+    ],
+)
+def test_a_wrong_flat_definition_is_refused_by_its_path(
+    entry: JsonValue, error: type[RequestError], param: str
+) -> None:
+    with pytest.raises(error) as caught:
+        flat_tools([entry], "tools")
+    assert caught.value.param == param
+
+
+def test_flat_tools_are_distinct() -> None:
+    with pytest.raises(InvalidField):
+        flat_tools([FLAT, FLAT], "tools")
+
+
+@pytest.mark.parametrize(
+    ("choice", "told"),
+    [
+        ("none", "none"),
+        ("auto", "auto"),
+        ("required", "required"),
+        (FLAT, NAMED),
+        (
+            {"type": "allowed_tools", "mode": "required", "tools": [FLAT]},
+            {"type": "allowed_tools", "allowed_tools": {"mode": "required", "tools": [NAMED]}},
+        ),
+    ],
+)
+def test_a_flat_choice_is_told_in_chats_form(choice: JsonValue, told: JsonValue) -> None:
+    assert flat_tool_choice(choice, "tool_choice", TOOLS) == told
+
+
+@pytest.mark.parametrize(
+    ("choice", "error", "param"),
+    [
+        ("any", InvalidField, "tool_choice"),
+        (7, InvalidField, "tool_choice"),
+        (NAMED, UnknownField, "tool_choice.function"),
+        ({"type": "function", "name": "h"}, InvalidField, "tool_choice.name"),
+        ({"type": "function", "name": "f", "x": 1}, UnknownField, "tool_choice.x"),
+        ({"type": "file_search"}, ContentByReference, "tool_choice.type"),
+        ({"type": "custom", "name": "f"}, InvalidField, "tool_choice.type"),
+        ({"type": "apply_patch"}, InvalidField, "tool_choice.type"),
+        ({"type": "allowed_tools", "mode": "auto", "tools": [FLAT] * 3}, InvalidField, "tool_choice.tools"),
+        ({"type": "allowed_tools", "mode": "none", "tools": []}, InvalidField, "tool_choice.mode"),
+        ({"type": "allowed_tools", "mode": "auto", "tools": [NAMED]}, UnknownField, "tool_choice.tools[0].function"),
+        ({"type": "allowed_tools", "allowed_tools": {}}, UnknownField, "tool_choice.allowed_tools"),
+    ],
+)
+def test_a_wrong_flat_choice_is_refused_by_its_path(choice: JsonValue, error: type[RequestError], param: str) -> None:
+    with pytest.raises(error) as caught:
+        flat_tool_choice(choice, "tool_choice", TOOLS)
+    assert caught.value.param == param

@@ -119,9 +119,13 @@ def ask(office: Office, upstream: Upstream, chunk: Chunk) -> Callable[..., httpx
         body: Json = {"model": "m", "data": "The mail.", "stream": stream}
         if path == "/v1/split":
             body |= {"instructions": "Answer it, and tell ann@example.com.", "tools": [TOOL]}
+        elif path == "/v1/responses":
+            body |= {"input": "Answer it, and tell ann@example.com.", "tools": [{"type": "function", **TOOL}]}
         else:
             messages = [{"role": "user", "content": "Answer it, and tell ann@example.com."}]
-            body |= {"messages": messages, "tools": [{"type": "function", "function": TOOL}]}
+            custom = {"name": TOOL["name"], "input_schema": TOOL["parameters"]}
+            tool = custom if path == "/v1/messages" else {"type": "function", "function": TOOL}
+            body |= {"messages": messages, "tools": [tool], "max_tokens": 9}
         return office.call(who, "POST", path, body)
 
     return send
@@ -171,6 +175,37 @@ def test_a_chat_completion_ends_at_once_and_names_the_approval(office: Office, a
     assert came["object"] == "chat.completion"
     assert (choice["message"]["content"], choice["finish_reason"]) == ("I shall write.", "tool_calls")
     assert json.loads(choice["message"]["tool_calls"][0]["function"]["arguments"]) == ARGUMENTS
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_message_of_anthropics_ends_at_once_and_names_the_approval(office: Office, ask: Ask, stream: bool) -> None:
+    answer = ask("/v1/messages", stream=stream)
+    assert answer.status_code == 200
+    assert '"stop_reason":"refusal"' in answer.text
+    assert "tool_use" not in answer.text
+    id_ = named(answer)
+    assert office.decide(id_).status_code == 200
+    came = office.fetch(id_).json()
+    assert (came["type"], came["stop_reason"]) == ("message", "tool_use")
+    text, call = came["content"]
+    assert (text["text"], call["input"]) == ("I shall write.", ARGUMENTS)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_response_ends_at_once_and_names_the_approval(office: Office, ask: Ask, stream: bool) -> None:
+    answer = ask("/v1/responses", stream=stream)
+    assert answer.status_code == 200
+    assert '"incomplete_details":{"reason":"content_filter"}' in answer.text
+    assert "function_call" not in answer.text
+    id_ = named(answer)
+    assert office.decide(id_).status_code == 200
+    came = office.fetch(id_).json()
+    message, call = came["output"]
+    assert (came["object"], came["status"]) == ("response", "completed")
+    assert message["content"][0]["text"] == "I shall write."
+    assert (call["name"], json.loads(call["arguments"])) == ("send_email", ARGUMENTS)
+    # It repeats its request, as an answer that nobody had to look at does.
+    assert [tool["name"] for tool in came["tools"]] == ["send_email"]
 
 
 def test_the_native_stream_has_an_event_of_its_own(office: Office, ask: Ask) -> None:

@@ -18,11 +18,20 @@ class Upstream(Protocol):
 
 CHAT = "/v1/chat/completions"
 SPLIT = "/v1/split"
+RESPONSES = "/v1/responses"
+MESSAGES = "/v1/messages"
 VALID: dict[str, Json] = {
     CHAT: {"model": "envelope", "messages": [{"role": "user", "content": "Summarise."}], "data": "planted-data"},
     SPLIT: {"model": "envelope", "instructions": "Summarise.", "data": "planted-data"},
+    MESSAGES: {
+        "model": "envelope",
+        "max_tokens": 100,
+        "messages": [{"role": "user", "content": "Summarise."}],
+        "data": "planted-data",
+    },
+    RESPONSES: {"model": "envelope", "input": [{"role": "user", "content": "Summarise."}], "data": "planted-data"},
 }
-ROUTES = pytest.mark.parametrize("route", [CHAT, SPLIT])
+ROUTES = pytest.mark.parametrize("route", list(VALID))
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +41,7 @@ def nothing_goes_up_and_the_server_survives(http: httpx.Client, upstream: Upstre
     assert http.get("/healthz").json() == {"status": "ok"}
     for route, body in VALID.items():
         assert http.post(route, json=body).status_code == 200
-    assert len(upstream.bodies) == 2
+    assert len(upstream.bodies) == len(VALID)
 
 
 def post(http: httpx.Client, route: str, body: bytes | str | Json) -> httpx.Response:
@@ -48,6 +57,13 @@ def assert_refused(response: httpx.Response, status: int, code: str, param: str 
         problem = response.json()
         assert (problem["status"], problem["code"], problem.get("param")) == (status, code, param)
         message = problem["detail"]
+    elif response.request.url.path == MESSAGES:
+        assert response.headers["content-type"] == "application/json"
+        error = response.json()["error"]
+        assert response.json()["type"] == "error"
+        kind = "not_found_error" if status == 404 else "invalid_request_error"
+        assert (error["type"], error["code"], error["param"]) == (kind, code, param)
+        message = error["message"]
     else:
         assert response.headers["content-type"] == "application/json"
         error = response.json()["error"]
@@ -89,7 +105,7 @@ def test_json_that_parsers_disagree_about_is_refused(
     http: httpx.Client, route: str, raw: str, param: str | None
 ) -> None:
     response = post(http, route, raw)
-    named = response.json()["error"]["param"] if route == CHAT else response.json().get("param")
+    named = response.json().get("param") if route == SPLIT else response.json()["error"]["param"]
     if param is not None:
         assert named == param
     assert_refused(response, 400, "malformed_body", named)
@@ -105,10 +121,14 @@ def test_bytes_that_are_no_utf8_are_refused(http: httpx.Client, route: str, raw:
 def test_nesting_up_to_the_limit_and_ordinary_escapes_are_fine(
     http: httpx.Client, upstream: Upstream, route: str
 ) -> None:
-    body = {**VALID[route], "data": {"text": "\\ud83d\\ude00 " + DEEP}, "seed": 2**63 - 1}
+    large = {
+        RESPONSES: {"max_output_tokens": 2**31 - 1},
+        MESSAGES: {"max_tokens": 2**31 - 1},
+    }.get(route, {"seed": 2**63 - 1})
+    body = {**VALID[route], "data": {"text": "\\ud83d\\ude00 " + DEEP}, **large}
     assert post(http, route, body).status_code == 200
     (sent,) = upstream.bodies
-    assert sent["seed"] == 2**63 - 1
+    assert set(large.values()) <= {value for value in sent.values() if isinstance(value, int)}
     upstream.clear()
 
 
@@ -135,6 +155,27 @@ WRONG: dict[str, list[tuple[Json, str]]] = {
         ({"min_isolation": "planted"}, "min_isolation"),
         ({"top_logprobs": 3}, "top_logprobs"),
     ],
+    RESPONSES: [
+        ({"model": 3}, "model"),
+        ({"input": 7}, "input"),
+        ({"input": []}, "input"),
+        ({"input": [{"role": "user", "content": 7}]}, "input[0].content"),
+        ({"input": [{"role": "planted", "content": "x"}]}, "input[0].role"),
+        ({"input": [{"type": "planted"}]}, "input[0].type"),
+        ({"input": [{"type": "function_call_output", "call_id": "a b", "output": "x"}]}, "input[0].call_id"),
+        ({"instructions": ["planted"]}, "instructions"),
+        ({"stream": "yes"}, "stream"),
+        ({"temperature": "planted"}, "temperature"),
+        ({"store": True}, "store"),
+        ({"background": True}, "background"),
+        ({"truncation": "auto"}, "truncation"),
+        ({"max_output_tokens": 0}, "max_output_tokens"),
+        ({"tools": [{"type": "function", "name": "a b"}]}, "tools[0].name"),
+        ({"text": {"format": {"type": "planted"}}}, "text.format.type"),
+        ({"reasoning": {"summary": "planted"}}, "reasoning.summary"),
+        ({"include": ["planted"]}, "include[0]"),
+        ({"top_logprobs": 3}, "top_logprobs"),
+    ],
     SPLIT: [
         ({"model": None}, "model"),
         ({"instructions": ""}, "instructions"),
@@ -147,6 +188,24 @@ WRONG: dict[str, list[tuple[Json, str]]] = {
         ({"max_tokens": 0}, "max_tokens"),
         ({"tool_choice": {"name": "planted"}}, "tool_choice.name"),
         ({"min_isolation": 3}, "min_isolation"),
+    ],
+    MESSAGES: [
+        ({"model": None}, "model"),
+        ({"max_tokens": None}, "max_tokens"),
+        ({"max_tokens": 0}, "max_tokens"),
+        ({"messages": []}, "messages"),
+        ({"messages": [{"role": "planted", "content": "x"}]}, "messages[0].role"),
+        ({"messages": [{"role": "user", "content": [{"type": "text"}]}]}, "messages[0].content[0].text"),
+        ({"system": 7}, "system"),
+        ({"temperature": 1.5}, "temperature"),
+        ({"stop_sequences": "planted"}, "stop_sequences"),
+        ({"thinking": {"type": "planted"}}, "thinking.type"),
+        ({"tools": [{"name": "a b", "input_schema": {}}]}, "tools[0].name"),
+        ({"tool_choice": {"type": "any"}}, "tool_choice.type"),
+        ({"output_config": {"effort": "planted"}}, "output_config.effort"),
+        ({"metadata": {"user_id": 7}}, "metadata.user_id"),
+        ({"data": [{"text": 1}]}, "data[0].text"),
+        ({"min_isolation": "planted"}, "min_isolation"),
     ],
 }
 
@@ -192,6 +251,15 @@ NESTED: list[tuple[str, Json, str]] = [
         {"tools": [{"type": "function", "function": {"name": "f", "api_key": "planted"}}]},
         "tools[0].function.api_key",
     ),
+    (MESSAGES, {"metadata": {"api_key": "planted"}}, "metadata.api_key"),
+    (MESSAGES, {"min_p": {"a": [{"base_url": "planted"}]}}, "min_p.a[0].base_url"),
+    (MESSAGES, {"messages": [{"role": "user", "content": "x", "api_base": "planted"}]}, "messages[0].api_base"),
+    (MESSAGES, {"system": [{"type": "text", "text": "x", "api_base": "planted"}]}, "system[0].api_base"),
+    (MESSAGES, {"tools": [{"name": "f", "input_schema": {}, "api_key": "planted"}]}, "tools[0].api_key"),
+    (MESSAGES, {"output_config": {"base_url": "planted"}}, "output_config.base_url"),
+    (RESPONSES, {"input": [{"role": "user", "content": "x", "api_base": "planted"}]}, "input[0].api_base"),
+    (RESPONSES, {"text": {"format": {"type": "text", "base_url": "planted"}}}, "text.format.base_url"),
+    (RESPONSES, {"tools": [{"type": "function", "name": "f", "api_key": "planted"}]}, "tools[0].api_key"),
     (SPLIT, {"data": [{"text": "x", "api_key": "planted"}]}, "data[0].api_key"),
     (SPLIT, {"instructions": [{"text": "x", "base_url": "planted"}]}, "instructions[0].base_url"),
     (SPLIT, {"tools": [{"name": "f", "api_base": "planted"}]}, "tools[0].api_base"),
@@ -212,6 +280,13 @@ def test_the_same_words_may_stand_in_schemas_and_in_text(http: httpx.Client, ups
     split = {**VALID[SPLIT], "data": words, "tools": [function], "output_schema": schema}
     assert post(http, CHAT, {**chat, "response_format": form}).status_code == 200
     assert post(http, SPLIT, split).status_code == 200
+    custom = {"name": "f", "input_schema": schema}
+    answer = {"format": {"type": "json_schema", "schema": schema}}
+    messages = {**VALID[MESSAGES], "data": words, "tools": [custom], "output_config": answer}
+    assert post(http, MESSAGES, messages).status_code == 200
+    flat = {"format": {"type": "json_schema", "name": "out", "schema": schema}}
+    responses = {**VALID[RESPONSES], "data": words, "tools": [{"type": "function", **function}], "text": flat}
+    assert post(http, RESPONSES, responses).status_code == 200
     for sent in upstream.bodies:
         assert sent["tools"][0]["function"]["parameters"] == schema
         assert sent["response_format"]["json_schema"]["schema"] == schema
@@ -224,16 +299,26 @@ def test_the_same_words_may_stand_in_schemas_and_in_text(http: httpx.Client, ups
 @pytest.mark.parametrize("where", ["define", "choose"])
 def test_the_gateways_own_tool_cannot_be_claimed(http: httpx.Client, route: str, where: str) -> None:
     function: Json = {"name": "read_untrusted_data"}
-    entry = function if route == SPLIT else {"type": "function", "function": function}
-    inside = "" if route == SPLIT else ".function"
-    change, param = ({"tools": [entry]}, "tools[0]") if where == "define" else ({"tool_choice": entry}, "tool_choice")
+    entries: dict[str, tuple[Json, Json, str]] = {
+        SPLIT: (function, function, ""),
+        CHAT: ({"type": "function", "function": function}, {"type": "function", "function": function}, ".function"),
+        MESSAGES: ({**function, "input_schema": {}}, {"type": "tool", **function}, ""),
+        RESPONSES: ({"type": "function", **function}, {"type": "function", **function}, ""),
+    }
+    defined, named, inside = entries[route]
+    change: Json = {"tools": [defined]} if where == "define" else {"tool_choice": named}
+    param = "tools[0]" if where == "define" else "tool_choice"
     response = post(http, route, {**VALID[route], **change})
     assert_refused(response, 400, "forbidden_field", f"{param}{inside}.name")
 
 
-REFERENCES: list[tuple[Json, str]] = [
-    ({"previous_response_id": "r"}, "previous_response_id"),
+URL_IMAGE: Json = {"type": "image", "source": {"type": "url", "url": "https://a.example/x"}}
+FILE: Json = {"type": "document", "source": {"type": "file", "file_id": "f"}}
+SERVER_CALL: Json = {"type": "server_tool_use", "id": "s", "name": "web_search", "input": {}}
+REFERENCES: list[tuple[str, Json, str]] = [
+    (CHAT, {"previous_response_id": "r"}, "previous_response_id"),
     (
+        CHAT,
         {
             "messages": [
                 {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "https://a.example/x"}}]}
@@ -242,11 +327,34 @@ REFERENCES: list[tuple[Json, str]] = [
         "messages[0].content[0].image_url.url",
     ),
     (
+        CHAT,
         {"messages": [{"role": "user", "content": [{"type": "file", "file": {"file_id": "f"}}]}]},
         "messages[0].content[0].file.file_id",
     ),
-    ({"tools": [{"type": "web_search"}]}, "tools[0].type"),
-    ({"web_search_options": {}}, "web_search_options"),
+    (CHAT, {"tools": [{"type": "web_search"}]}, "tools[0].type"),
+    (CHAT, {"web_search_options": {}}, "web_search_options"),
+    (MESSAGES, {"container": "c"}, "container"),
+    (MESSAGES, {"mcp_servers": []}, "mcp_servers"),
+    (MESSAGES, {"tools": [{"type": "web_search_20250305", "name": "web_search"}]}, "tools[0].type"),
+    (MESSAGES, {"messages": [{"role": "user", "content": [URL_IMAGE]}]}, "messages[0].content[0].source"),
+    (MESSAGES, {"messages": [{"role": "user", "content": [FILE]}]}, "messages[0].content[0].source"),
+    (MESSAGES, {"messages": [{"role": "assistant", "content": [SERVER_CALL]}]}, "messages[0].content[0].type"),
+    (RESPONSES, {"previous_response_id": "planted"}, "previous_response_id"),
+    (RESPONSES, {"conversation": "planted"}, "conversation"),
+    (RESPONSES, {"prompt": {"id": "planted"}}, "prompt"),
+    (RESPONSES, {"tools": [{"type": "mcp", "server_url": "https://a.example"}]}, "tools[0].type"),
+    (RESPONSES, {"input": [{"type": "item_reference", "id": "planted"}]}, "input[0]"),
+    (RESPONSES, {"input": [{"type": "web_search_call", "id": "planted"}]}, "input[0]"),
+    (
+        RESPONSES,
+        {"input": [{"role": "user", "content": [{"type": "input_image", "image_url": "https://a.example/x"}]}]},
+        "input[0].content[0].image_url",
+    ),
+    (
+        RESPONSES,
+        {"input": [{"role": "user", "content": [{"type": "input_file", "file_url": "https://a.example/x"}]}]},
+        "input[0].content[0].file_url",
+    ),
 ]
 
 
@@ -259,6 +367,8 @@ def test_more_segments_than_a_request_may_hold_are_refused(http: httpx.Client, r
     listed = {
         SPLIT: {"instructions": many, "data": "a"},
         CHAT: {"messages": VALID[CHAT]["messages"] * 2_000, "data": "a"},
+        MESSAGES: {"messages": VALID[MESSAGES]["messages"] * 2_000, "data": "a"},
+        RESPONSES: {"input": VALID[RESPONSES]["input"] * 2_000, "data": "a"},
     }
     assert "2000 segments" in assert_refused(
         post(http, route, {**VALID[route], **listed[route]}), 400, "invalid_field", "data"
@@ -272,9 +382,11 @@ def test_a_request_about_too_many_persons_is_refused(http: httpx.Client, route: 
     assert "at most 64" in assert_refused(post(http, route, body), 400, "invalid_field", "data[63].subject")
 
 
-@pytest.mark.parametrize(("change", "param"), REFERENCES)
-def test_content_that_the_gateway_cannot_see_is_refused(http: httpx.Client, change: Json, param: str) -> None:
-    assert_refused(post(http, CHAT, {**VALID[CHAT], **change}), 400, "content_by_reference", param)
+@pytest.mark.parametrize(("route", "change", "param"), REFERENCES)
+def test_content_that_the_gateway_cannot_see_is_refused(
+    http: httpx.Client, route: str, change: Json, param: str
+) -> None:
+    assert_refused(post(http, route, {**VALID[route], **change}), 400, "content_by_reference", param)
 
 
 @ROUTES
@@ -286,7 +398,9 @@ def test_an_unknown_model_is_answered_with_the_known_ones(http: httpx.Client, ro
 @pytest.mark.parametrize(
     "path",
     ["/", "/v1", "/v1/", "/v1/completions", "/v1/chat/completions/", "/v1/split/", "/v1/split/x", "//v1/split",
-     "/v1/chat/completions/../embeddings", "/v2/split", "/healthz/", "/v1/files", "/admin", "/docs", "/openapi.json"],
+     "/v1/messages/", "/v1/messages/batches",
+     "/v1/chat/completions/../embeddings", "/v2/split", "/healthz/", "/v1/files", "/admin", "/docs", "/openapi.json",
+     "/v1/responses/", "/v1/responses/resp_1", "/v1/responses/resp_1/input_items", "/v1/responses/input_tokens"],
 )  # fmt: skip
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_an_unknown_path_is_404_and_never_forwarded(http: httpx.Client, method: str, path: str) -> None:

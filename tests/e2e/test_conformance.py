@@ -87,6 +87,9 @@ def client(policed: Gateway) -> Iterator[httpx.Client]:
         yield opened
 
 
+USER: Json = {"role": "user", "content": "Hello"}
+
+
 # Where a credential may stand in a request: by name, what it adds to a chat body.
 def chat_inputs() -> dict[str, Json]:
     call = {"id": "c1", "type": "function", "function": {"name": "look", "arguments": json.dumps({"q": SECRET})}}
@@ -184,12 +187,156 @@ def split_inputs() -> dict[str, Json]:
     }
 
 
+def messages_inputs() -> dict[str, Json]:
+    deep = {"type": "object", "properties": {"q": {"type": "string", "description": f"such as {SECRET}"}}}
+    tool: Json = {"name": "look", "input_schema": {"type": "object", "properties": {}}}
+    call = {"type": "tool_use", "id": "c1", "name": "look", "input": {"q": SECRET}}
+    plain_call = {**call, "input": {}}
+    result = {"type": "tool_result", "tool_use_id": "c1", "content": "none"}
+    text = {"type": "text", "text": "x"}
+    page = {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "x"}}
+    found = {"type": "search_result", "title": "x", "source": "x", "content": [text]}
+    told = {"type": "text", "text": SECRET}
+
+    def users(*blocks: Json) -> Json:
+        return {"messages": [{"role": "user", "content": [*blocks, text]}]}
+
+    def after(block: Json, returned: Json = result) -> Json:
+        said = {"role": "assistant", "content": [block]}
+        return {
+            "messages": [USER, said, {"role": "user", "content": [returned] if block["type"] == "tool_use" else "x"}]
+        }
+
+    def returns(content: Any) -> Json:
+        return after(plain_call, {**result, "content": content})
+
+    return {
+        "system": {"messages": [USER], "system": SECRET},
+        "system block": {"messages": [USER], "system": [text, told]},
+        "system data": {"messages": [USER], "system": [text, {"type": "data", "text": SECRET}]},
+        "system message": {"messages": [USER, {"role": "system", "content": SECRET}, USER]},
+        "user": {"messages": [{"role": "user", "content": SECRET}]},
+        "user block": users(told),
+        "data block": users({"type": "data", "text": SECRET}),
+        "input role": {"messages": [USER, {"role": "input", "content": SECRET}]},
+        "data field": {"messages": [USER], "data": SECRET},
+        "marked text": {"messages": [{"role": "user", "content": f"Sum up <documents>{SECRET}</documents>"}]},
+        "document": users({**page, "source": {"type": "text", "media_type": "text/plain", "data": SECRET}}),
+        "document content": users({**page, "source": {"type": "content", "content": SECRET}}),
+        "document block": users({**page, "source": {"type": "content", "content": [text, told]}}),
+        "document title": users({**page, "title": SECRET}),
+        "document context": users({**page, "context": SECRET}),
+        "search result": users({**found, "content": [text, told]}),
+        "search result title": users({**found, "title": SECRET}),
+        "search result source": users({**found, "source": SECRET}),
+        "tool result": returns(f"it is {SECRET}"),
+        "tool result block": returns([text, told]),
+        "tool result data": returns([{"type": "data", "text": SECRET}]),
+        "tool result document": returns([{**page, "source": {"type": "content", "content": SECRET}}]),
+        "tool result document title": returns([{**page, "title": SECRET}]),
+        "tool result document context": returns([{**page, "context": SECRET}]),
+        "tool result search result": returns([{**found, "content": [told]}]),
+        "tool result search result source": returns([{**found, "source": SECRET}]),
+        "history": {"messages": [USER, {"role": "assistant", "content": SECRET}, USER]},
+        "history block": after(told),
+        "history thinking": after({"type": "thinking", "thinking": SECRET, "signature": "c2ln"}),
+        "history arguments": after(call),
+        "tool description": {"messages": [USER], "tools": [{**tool, "description": SECRET}]},
+        "tool schema": {"messages": [USER], "tools": [{**tool, "input_schema": deep}]},
+        "response format": {
+            "messages": [USER],
+            "output_config": {"format": {"type": "json_schema", "schema": deep}},
+        },
+        "stop": {"messages": [USER], "stop_sequences": [SECRET]},
+        "user id": {"messages": [USER], "metadata": {"user_id": SECRET}},
+        "two blocks": {"messages": [{"role": "user", "content": halves("text")}]},
+        "two system blocks": {"messages": [USER], "system": halves("text")},
+        "two data blocks": users(*halves("data")),
+        "two blocks of a document": users({**page, "source": {"type": "content", "content": halves("text")}}),
+        "two blocks of a tool result": returns(halves("text")),
+        "tool name": {"messages": [USER], "tools": [{**tool, "name": NAMED}]},
+        "history call name": after({**plain_call, "name": SECRET}),
+        "history call id": after({**plain_call, "id": SECRET}, {**result, "tool_use_id": SECRET}),
+        "data id": {"messages": [USER], "data": [{"id": SECRET, "text": "x"}]},
+        "data origin": {"messages": [USER], "data": [{"origin": SECRET, "text": "x"}]},
+    }
+
+
+def responses_inputs() -> dict[str, Json]:
+    call = {"type": "function_call", "call_id": "c1", "name": "look", "arguments": json.dumps({"q": SECRET})}
+    plain_call = {**call, "arguments": "{}"}
+    escaped = SECRET.replace("A", "\\u0041")
+    deep = {"type": "object", "properties": {"q": {"type": "string", "description": f"such as {SECRET}"}}}
+    user = {"role": "user", "content": "Hello"}
+    tool: Json = {"type": "function", "name": "look", "parameters": {"type": "object", "properties": {}}}
+    result = {"type": "function_call_output", "call_id": "c1", "output": f"it is {SECRET}"}
+    none = {**result, "output": "none"}
+    x: Json = {"type": "input_text", "text": "x"}
+    said: Json = {"type": "message", "id": "m1", "role": "assistant", "status": "completed"}
+    thought: Json = {"type": "reasoning", "id": "r1", "summary": []}
+
+    def given(*parts: Json) -> Json:
+        return {"input": [{"role": "user", "content": [*parts]}]}
+
+    def after(*items: Json) -> Json:
+        return {"input": [user, *items, user]}
+
+    return {
+        "instructions": {"instructions": SECRET, "input": "x"},
+        "input string": {"input": SECRET},
+        "system": {"input": [{"role": "system", "content": SECRET}, user]},
+        "developer": {"input": [{"role": "developer", "content": SECRET}, user]},
+        "user": {"input": [{"role": "user", "content": SECRET}]},
+        "user part": given({"type": "input_text", "text": SECRET}),
+        "data part": given({"type": "data", "text": SECRET}, x),
+        "input role": {"input": [user, {"role": "input", "content": SECRET}]},
+        "data field": {"input": "x", "data": SECRET},
+        "marked text": {"input": f"Sum up <documents>{SECRET}</documents>"},
+        "tool result": {"input": [user, plain_call, result]},
+        "part of a tool result": {
+            "input": [user, plain_call, {**result, "output": [{"type": "input_text", "text": SECRET}]}]
+        },
+        "data part of a tool result": {
+            "input": [user, plain_call, {**result, "output": [{"type": "data", "text": SECRET}]}]
+        },
+        "history": after({"role": "assistant", "content": SECRET}),
+        "history part": after({**said, "content": [{"type": "output_text", "text": SECRET, "annotations": []}]}),
+        "history refusal": after({**said, "content": [{"type": "refusal", "refusal": SECRET}]}),
+        "history summary": after({**thought, "summary": [{"type": "summary_text", "text": SECRET}]}, plain_call, none),
+        "history reasoning": after(
+            {**thought, "content": [{"type": "reasoning_text", "text": SECRET}]}, plain_call, none
+        ),
+        "history arguments": {"input": [user, call, none]},
+        "escaped history arguments": {"input": [user, {**call, "arguments": f'{{"q":"{escaped}"}}'}, none]},
+        "tool description": {"input": "x", "tools": [{**tool, "description": SECRET}]},
+        "tool schema": {"input": "x", "tools": [{**tool, "parameters": deep}]},
+        "text format": {"input": "x", "text": {"format": {"type": "json_schema", "name": "x", "schema": deep}}},
+        "metadata": {"input": "x", "metadata": {"run": SECRET}},
+        "end user": {"input": "x", "user": SECRET},
+        "safety identifier": {"input": "x", "safety_identifier": SECRET},
+        "cache key": {"input": "x", "prompt_cache_key": SECRET},
+        "two parts": given(*halves("input_text")),
+        "two data parts": given(*halves("data"), x),
+        "two parts of a tool result": {"input": [user, plain_call, {**result, "output": halves("input_text")}]},
+        "tool name": {"input": "x", "tools": [{**tool, "name": NAMED}]},
+        "history call name": {"input": [user, {**call, "name": SECRET, "arguments": "{}"}, none]},
+        "history call id": {"input": [user, {**plain_call, "call_id": SECRET}, {**none, "call_id": SECRET}]},
+        "data id": {"input": "x", "data": [{"id": SECRET, "text": "x"}]},
+        "data origin": {"input": "x", "data": [{"origin": SECRET, "text": "x"}]},
+    }
+
+
 INPUTS = [
     *(("/v1/chat/completions", name, body) for name, body in chat_inputs().items()),
+    *(("/v1/responses", name, body) for name, body in responses_inputs().items()),
     *(("/v1/split", name, body) for name, body in split_inputs().items()),
+    *(("/v1/messages", name, {"max_tokens": 9, **body}) for name, body in messages_inputs().items()),
 ]
 # What stands at stage `tools` has no placeholders, nor have ids; and a name cannot be replaced.
-TOOLS = {"tool description", "tool schema", "response format", "output schema", "stop", "tool name"}
+TOOLS = {
+    "tool description", "tool schema", "response format", "output schema", "text format", "stop", "tool name",
+    "metadata", "end user", "safety identifier", "cache key", "user id",
+}  # fmt: skip
 IDS = {"history call id", "data id", "data origin"}
 NAMES = {"tool name", "history call name", "history call id", "data id", "data origin"}
 INPUT_CELLS = [
@@ -305,13 +452,29 @@ CHANNELS = (
     "broken arguments",
     "call name",
 )
-OUTPUT_CELLS = list(product(("/v1/chat/completions", "/v1/split"), CHANNELS, (False, True), OUTPUT_ACTIONS, (0, 1)))
+DOORS = ("/v1/chat/completions", "/v1/split", "/v1/messages", "/v1/responses")
+# One door alone knows answers with several choices.
+OUTPUT_CELLS = [
+    cell
+    for cell in product(DOORS, CHANNELS, (False, True), OUTPUT_ACTIONS, (0, 1))
+    if cell[0] == "/v1/chat/completions" or not cell[4]
+]
+# How each door says that an answer was withheld.
+WITHHELD = {door: '"refusal"' if door == "/v1/messages" else "content_filter" for door in DOORS}
 
 
 def asked(path: str, action: str, *, stream: bool, choice: int) -> Json:
     tool: Json = {"name": "look", "parameters": {"type": "object", "properties": {}}}
     if path == "/v1/split":
         return {"model": action, "instructions": "x", "data": "y", "tools": [tool], "stream": stream}
+    if path == "/v1/messages":
+        custom = {"name": "look", "input_schema": tool["parameters"]}
+        messages = [{"role": "user", "content": "x"}]
+        more = {"max_tokens": 9, "messages": messages, "data": "y", "tools": [custom], "stream": stream}
+        return {"model": action, **more}
+    if path == "/v1/responses":
+        flat = {"type": "function", **tool}
+        return {"model": action, "input": "x", "data": "y", "tools": [flat], "stream": stream}
     body: Json = {
         "model": action,
         "messages": [{"role": "user", "content": "x"}],
@@ -322,10 +485,7 @@ def asked(path: str, action: str, *, stream: bool, choice: int) -> Json:
     return {**body, "n": 2} if choice else body
 
 
-@pytest.mark.parametrize(
-    ("path", "channel", "stream", "action", "choice"),
-    [cell for cell in OUTPUT_CELLS if not (cell[0] == "/v1/split" and cell[4])],
-)
+@pytest.mark.parametrize(("path", "channel", "stream", "action", "choice"), OUTPUT_CELLS)
 def test_no_channel_of_an_answer_goes_unscanned(
     client: httpx.Client, upstream: Upstream, path: str, channel: str, stream: bool, action: str, choice: int
 ) -> None:
@@ -343,7 +503,7 @@ def test_no_channel_of_an_answer_goes_unscanned(
     assert SECRET not in plain(told)
     if action in {"block", "score"} or channel in {"arguments key", "broken arguments", "call name"}:
         # What cannot be edited, or cannot be read, is refused whatever else was asked for.
-        assert "content_filter" in answer.text or "approval" in answer.text
+        assert WITHHELD[path] in answer.text or "approval" in answer.text
     elif action in {"redact", "window"}:
         assert "REDACTED:" in told
     else:

@@ -160,7 +160,7 @@ def test_prompt_shields_are_given_the_data_as_documents(client: httpx.Client, fi
     first.always(flagging("azure_prompt_shields", "fine", "attack"))
     answer = ask(client, "azure_prompt_shields-block", "One.", "Two.")
     assert answer.json()["detail"].endswith("flagged-data (d2): flagged")
-    assert first.bodies == [{"documents": ["One.", "Two."]}]
+    assert first.bodies == [{"userPrompt": "", "documents": ["One.", "Two."]}]
     assert first.headers[0]["ocp-apim-subscription-key"] == KEY
 
 

@@ -108,3 +108,16 @@ def test_an_answer_ends_where_it_is_told_to(sdk: OpenAI) -> None:
     assert [choice.index for choice in completion.choices] == [0, 1]
     assert all("Oslo" not in (choice.message.content or "") for choice in completion.choices)
     assert {choice.finish_reason for choice in completion.choices} == {"stop"}
+
+
+def test_a_response_is_right_whole_and_streamed(sdk: OpenAI) -> None:
+    question = "Name the city in the text."
+    whole = sdk.responses.create(model="local", input=question, temperature=0, max_output_tokens=20, extra_body=MAIL)
+    assert "Oslo" in whole.output_text
+    assert whole.usage is not None
+    assert 0 < whole.usage.output_tokens <= 20
+    with sdk.responses.stream(
+        model="local", input=question, temperature=0, max_output_tokens=60, text_format=Place, extra_body=MAIL
+    ) as stream:
+        final = stream.get_final_response()
+    assert final.output_parsed == Place(city="Oslo")

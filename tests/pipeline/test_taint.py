@@ -84,6 +84,25 @@ def test_history_taints_unless_it_is_exactly_a_reply_of_ours_to_this_tenant() ->
 
 
 @pytest.mark.parametrize(
+    ("made", "sent_back", "same"),
+    [
+        ('{"a": [1, "ü"]}', '{"a":[1,"\\u00fc"]}', True),
+        ("", "{}", True),
+        ("{", "{", True),
+        ('{"a": 1}', '{"a": 2}', False),
+        ('{"a": 1}', '{"a": 1, "a": 1}', False),
+        ("{", "{}", False),
+    ],
+)
+def test_a_calls_arguments_may_be_sent_back_in_another_spelling(made: str, sent_back: str, *, same: bool) -> None:
+    told, came = (
+        exact_content(None, None, None, (ToolCall(id="c", name="look", arguments=arguments),), ())
+        for arguments in (made, sent_back)
+    )
+    assert (told == came) is same
+
+
+@pytest.mark.parametrize(
     ("value", "text"),
     [
         ("bob@example.com", "write to bob@example.com, please"),

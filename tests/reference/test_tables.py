@@ -1,28 +1,40 @@
 import inspect
+from collections.abc import Mapping
 from itertools import pairwise
 
 import pytest
 
-from gateway.dialects._fields import REFERENCES
+from gateway.dialects._anthropic_messages_fields import FIELDS as MESSAGES_FIELDS
+from gateway.dialects._fields import REFERENCES, Field
 from gateway.dialects._openai_chat_fields import FIELDS
+from gateway.dialects._openai_responses_fields import FIELDS as RESPONSES_FIELDS
 from gateway.domain import errors as domain
 from gateway.domain.errors import GatewayError, RequestError
-from gateway.reference.tables import errors, fields
+from gateway.reference.tables import errors, fields, messages_fields, responses_fields
 from gateway.web.problems import STATUS, status_of
 
 KINDS = [kind for _, kind in inspect.getmembers(domain, inspect.isclass) if issubclass(kind, GatewayError)]
 
 
-def test_every_field_has_its_row_and_each_treatment_stands_together() -> None:
-    rows = [row.split(" | ") for row in fields().split("\n\n")[0].split("\n")[2:]]
-    assert sorted(name for name, _, _ in rows) == sorted(f"| `{name}`" for name in FIELDS)
+TABLES = pytest.mark.parametrize(
+    ("page", "known"),
+    [(fields(), FIELDS), (messages_fields(), MESSAGES_FIELDS), (responses_fields(), RESPONSES_FIELDS)],
+)
+
+
+@TABLES
+def test_every_field_has_its_row_and_each_treatment_stands_together(page: str, known: Mapping[str, Field]) -> None:
+    rows = [row.split(" | ") for row in page.split("\n\n", maxsplit=1)[0].split("\n")[2:]]
+    assert sorted(name for name, _, _ in rows) == sorted(f"| `{name}`" for name in known)
     treatments = [treatment for _, treatment, _ in rows]
-    assert sorted(treatments) == sorted(field.treatment.value for field in FIELDS.values())
+    assert sorted(treatments) == sorted(field.treatment.value for field in known.values())
     assert len([1 for above, below in pairwise(treatments) if above != below]) == 2
 
 
-def test_every_reference_is_named() -> None:
-    assert not [name for name in REFERENCES if f"`{name}`" not in fields()]
+@TABLES
+def test_every_reference_is_named(page: str, known: Mapping[str, Field]) -> None:
+    assert not [name for name in REFERENCES if f"`{name}`" not in page]
+    assert known
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.dialects import openai_chat, split
+from gateway.dialects import openai_chat, openai_responses, split
 from gateway.domain.detection import Stage
 from gateway.domain.exchange import AppliedRevision, Choice, Handling, Reply, Usage
 from gateway.domain.finding import Finding
@@ -114,7 +114,7 @@ def test_a_held_reply_is_read_as_it_was_written(reply: Reply, handling: Handling
     assert again == (reply, handling)
     # Equal is not enough: 1 and True are.
     assert repr(again) == repr((reply, handling))
-    for dialect in (split, openai_chat):
+    for dialect in (split, openai_chat, openai_responses):
         assert dialect.write(*again) == dialect.write(reply, handling)
 
 

@@ -127,6 +127,7 @@ async def test_models_are_listed_with_what_they_reach(client: Client) -> None:
         ("DELETE", "/v1/models", 405, OPENAI),
         ("GET", "/v1/split", 405, PROBLEM),
         ("PUT", "/v1/chat/completions", 405, OPENAI),
+        ("GET", "/v1/messages", 405, OPENAI),
     ],
 )
 async def test_what_is_not_there_is_refused_in_the_paths_own_shape(
@@ -137,6 +138,46 @@ async def test_what_is_not_there_is_refused_in_the_paths_own_shape(
     assert (response.status_code, response.headers["content-type"]) == (status, kind)
     assert ("allow" in response.headers) is (status == 405)
     assert ("error" in response.json()) is (kind == OPENAI)
+
+
+ANTHROPIC = {"anthropic-version": "2023-06-01"}
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "anthropics"),
+    [
+        ("/v1/messages", {}, True),
+        ("/v1/messages/batches", {}, True),
+        ("/v1/messages/", {}, True),
+        ("/v1/messagesx", {}, False),
+        ("/v1/models/none", {}, False),
+        ("/v1/models/none", ANTHROPIC, True),
+        ("/v1/files", ANTHROPIC, True),
+        ("/v1/chat/completions", ANTHROPIC, False),
+    ],
+)
+async def test_errors_have_the_shape_of_whichever_vendors_api_is_spoken(
+    client: Client, path: str, headers: dict[str, str], anthropics: bool
+) -> None:
+    async with client() as http:
+        body = (await http.get(path, headers=headers)).json()
+    assert (body.get("type") == "error") is anthropics
+    assert body["error"]["code"] in {"unknown_route", "method_not_allowed", "model_not_found"}
+    assert body["error"]["message"]
+
+
+async def test_what_is_splitgates_own_speaks_its_own_way_to_anybody(client: Client) -> None:
+    async with client() as http:
+        for path in ("/v1/approvals/none", "/nothing", "/v1/split"):
+            assert "detail" in (await http.get(path, headers=ANTHROPIC)).json()
+
+
+async def test_anthropics_sdk_finds_the_requests_id_under_its_own_name(client: Client) -> None:
+    async with client() as http:
+        response = await http.get("/v1/messages")
+        other = await http.get("/v1/chat/completions")
+    assert response.headers["request-id"] == response.headers["x-request-id"]
+    assert "request-id" not in other.headers
 
 
 async def test_models_are_told_to_callers_alone(client: Client) -> None:

@@ -20,7 +20,7 @@ from gateway.access.ring import Ring
 from gateway.audit.events import Events
 from gateway.audit.journal import Phase
 from gateway.audit.line import Value
-from gateway.dialects import openai_chat, split
+from gateway.dialects import openai_chat, openai_responses, split
 from gateway.domain.approval import Approval, ApprovalStatus, HeldReply
 from gateway.domain.errors import AuditUnavailable, GatewayError, PoliciesNotLoaded
 from gateway.domain.exchange import AppliedRevision, Choice, Handling, Reply, Usage
@@ -114,7 +114,7 @@ def house(tmp_path: Path) -> House:
 
 
 Client = Callable[..., httpx.AsyncClient]
-DIALECTS: Mapping[str, Writer] = {"split": split, "openai_chat": openai_chat}
+DIALECTS: Mapping[str, Writer] = {"split": split, "openai_chat": openai_chat, "openai_responses": openai_responses}
 
 
 @pytest.fixture
@@ -158,7 +158,7 @@ def problem(answer: httpx.Response) -> tuple[int, str]:
     return answer.status_code, answer.json()["code"]
 
 
-@pytest.mark.parametrize("dialect", ["split", "openai_chat"])
+@pytest.mark.parametrize("dialect", ["split", "openai_chat", "openai_responses"])
 async def test_an_approved_answer_is_handed_out_once_in_the_dialect_in_which_it_was_asked_for(
     client: Client, house: House, dialect: str
 ) -> None:

@@ -1,7 +1,10 @@
 """How does Azure AI Content Safety's Prompt Shields want to be asked?
 
 ``POST /contentsafety/text:shieldPrompt`` in version 2024-09-01, which takes a user's prompt of 10,000 characters, and
-up to five documents with 10,000 characters together. The rule: instructions are its prompt, all else are its documents.
+up to five documents with 10,000 characters together. Both fields are always there, the prompt empty and the documents
+none where there is nothing to ask. The rule: instructions are its prompt, all else are its documents, and each is
+judged by the analysis in its own place.
+Source: Microsoft, "Quickstart: Use Prompt Shields" and "Input requirements", Azure AI Content Safety documentation.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,8 +27,8 @@ class PromptShields:
     largest = _CHARS
 
     def url(self, base: str) -> str:
-        """The resource's endpoint, with the path and version that this file speaks."""
-        return at_path(base, _PATH + _VERSION)
+        """The resource's endpoint, with the path and version that this file speaks unless it says its own."""
+        return base if _PATH in base else at_path(base, _PATH + _VERSION)
 
     def headers(self, key: str) -> Mapping[str, str]:
         """The key of the resource."""
@@ -36,19 +39,18 @@ class PromptShields:
         prompts = [piece for piece in pieces if piece.subject.stage is Stage.INSTRUCTIONS]
         documents = [piece for piece in pieces if piece.subject.stage is not Stage.INSTRUCTIONS]
         for prompt, batch in zip_longest(prompts, _batches(documents)):
-            body: JsonObject = {}
-            if prompt is not None:
-                body["userPrompt"] = prompt.text
-            if batch:
-                body["documents"] = [piece.text for piece in batch]
+            body: JsonObject = {
+                "userPrompt": "" if prompt is None else prompt.text,
+                "documents": [piece.text for piece in batch or ()],
+            }
             yield Question(body=body, pieces=(*([prompt] if prompt else ()), *(batch or ())))
 
     def read(self, question: Question, answer: JsonObject) -> Sequence[Reading]:
         """An analysis for what was sent, in its order."""
         analyses: list[JsonObject] = []
-        if "userPrompt" in question.body:
+        if question.body["userPrompt"]:
             analyses.extend(objects([answer.get("userPromptAnalysis")]))
-        if "documents" in question.body:
+        if question.body["documents"]:
             analyses.extend(objects(answer.get("documentsAnalysis")))
         if len(analyses) != len(question.pieces):
             raise NotAnAnswer("garbled")

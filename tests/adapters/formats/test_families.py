@@ -27,6 +27,9 @@ from adapters.formats._families import FAMILIES, family_for
         ("struq-alpaca-7b", "struq"),
         ("Meta-Llama-3-8B-Instruct-5DefensiveTokens", "defensive-token"),
         ("SmolLM2-135M-Instruct", "smollm"),
+        ("claude-sonnet-4-5-20250929", "claude"),
+        ("us.anthropic.claude-opus-4-1-20250805-v1:0", "claude"),
+        ("anthropic/claude-3.5-haiku", "claude"),
         ("HuggingFaceH4/zephyr-7b-beta", "finetune"),
         ("Hermes-2-Pro-Mistral-7B", "finetune"),
         ("openchat-3.6-8b", "finetune"),
@@ -37,7 +40,7 @@ def test_a_telling_name_gives_its_family(model: str, family: str) -> None:
     assert family_for(model) == family
 
 
-@pytest.mark.parametrize("model", ["DeepSeek-R1-Distill-Qwen-7B", "claude-x", "himalaya-7b", "my-phi", ""])
+@pytest.mark.parametrize("model", ["DeepSeek-R1-Distill-Qwen-7B", "Qwen3-claude-distill", "himalaya-7b", "my-phi", ""])
 def test_a_name_that_speaks_for_none_or_for_two_gets_every_token(model: str) -> None:
     assert family_for(model) == "all"
 
@@ -87,6 +90,10 @@ def test_plain_text_role_markers_are_no_tokens() -> None:
         ("deepseek", {"<｜User｜>", "<｜tool▁outputs▁begin｜>"}),  # noqa: RUF001
         ("phi", {"<|user|>", "<|end|>", "<|im_sep|>"}),
         ("llama2", {"<<SYS>>", "[INST]", "</s>"}),
+        (
+            "claude",
+            {"<EOT>", "<META_START>", "<function_calls>", "</function_results>", "<" + "antml:", "</" + "antml:"},
+        ),
     ],
 )
 def test_a_family_lists_what_opens_and_closes_its_turns(family: str, tokens: set[str]) -> None:

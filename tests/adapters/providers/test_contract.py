@@ -1,13 +1,17 @@
-"""What every provider of the OpenAI wire must do, played back from exchanges in the documented shapes."""
+"""What every provider must make of its vendor's answers: each exchange in ``recordings/`` is played back."""
 
+import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
-from typing import Protocol
+from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
 
 import orjson
 import pytest
 
-from adapters.providers import embedded, openai_compatible
+from adapters.registry import PROVIDERS, provider_named
+from gateway.domain import errors
 from gateway.domain.errors import (
     UpstreamError,
     UpstreamFailed,
@@ -17,21 +21,17 @@ from gateway.domain.errors import (
     UpstreamTimeout,
     UpstreamUnreachable,
 )
-from gateway.domain.exchange import (
-    Choice,
-    Finish,
-    Reply,
-    Started,
-    StreamEvent,
-    TextDelta,
-    ToolCallDelta,
-    ToolCallStarted,
-    Usage,
-    UsageReport,
-)
-from gateway.domain.jsonvalue import JsonObject, JsonValue
+from gateway.domain.exchange import StreamEvent, UsageReport
+from gateway.domain.isolation import Isolation
+from gateway.domain.jsonvalue import JsonValue
 from gateway.domain.ports import Call, Provider, UpstreamClient
-from gateway.domain.target import Endpoint, Timeouts
+from gateway.domain.request import Options
+from gateway.domain.target import Endpoint, Layout, Secret, Target, Timeouts
+
+RECORDINGS = Path(__file__).with_name("recordings")
+REQUIRED = {"whole", "tool-call", "stream", "tool-call-stream", "refused", "wrong-key", "unknown-model", "no-room"} | {
+    "failed"
+}
 
 
 class Sent(Protocol):
@@ -50,184 +50,259 @@ class Playback(UpstreamClient, Protocol):
 
 
 PlayBack = Callable[..., Playback]
-MakeCall = Callable[..., Call]
-Create = Callable[[UpstreamClient], Provider]
-
-ANSWER: JsonObject = {
-    "id": "chatcmpl-1",
-    "object": "chat.completion",
-    "created": 5,
-    "model": "m",
-    "choices": [{"index": 0, "message": {"role": "assistant", "content": "Hi"}, "finish_reason": "stop"}],
-    "usage": {"prompt_tokens": 9, "completion_tokens": 1, "total_tokens": 10},
-}
-REPLY = Reply(
-    id="chatcmpl-1",
-    model="m",
-    created=5,
-    choices=(Choice(index=0, text="Hi", finish_reason="stop"),),
-    usage=Usage(input_tokens=9, output_tokens=1, details={"total_tokens": 10}),
-)
 
 
-def event(*choices: JsonObject, **fields: JsonValue) -> bytes:
-    return b"data: " + orjson.dumps({"id": "c", "created": 5, "model": "m", "choices": choices, **fields}) + b"\n\n"
+@dataclass(frozen=True, kw_only=True)
+class Recording:
+    """One exchange, as its file tells it."""
+
+    provider: str
+    name: str
+    told: dict[str, Any]
+    call: Call
+    stream: bytes | None
+
+    @property
+    def body(self) -> bytes:
+        return orjson.dumps(self.told["answered"]["body"]) if self.stream is None else self.stream
 
 
-DONE = b"data: [DONE]\n\n"
-STREAM = b"".join([
-    b": keep-alive\r\n\r\n",
-    event({"index": 0, "delta": {"role": "assistant", "content": ""}}),
-    event({"index": 0, "delta": {"content": "Zürich 🏔"}}),
-    event({
-        "index": 0,
-        "delta": {"tool_calls": [{"index": 0, "id": "a", "function": {"name": "f", "arguments": '{"é'}}]},
-    }),
-    event({"index": 0, "delta": {"tool_calls": [{"index": 0, "function": {"arguments": '":1}'}}]}}),
-    event({"index": 0, "delta": {}, "finish_reason": "tool_calls"}),
-    event(usage={"prompt_tokens": 9, "completion_tokens": 4}),
-    DONE,
-])  # fmt: skip
-# Where the last choice has come to its end.
-ENDED = (
-    STREAM.index(b'"finish_reason":"tool_calls"')
-    + STREAM[STREAM.index(b'"finish_reason":"tool_calls"') :].index(b"\n\n")
-    + 2
-)
-EVENTS: list[StreamEvent] = [
-    Started(id="c", model="m", created=5),
-    TextDelta(choice=0, text="Zürich 🏔"),
-    ToolCallStarted(choice=0, index=0, id="a", name="f"),
-    ToolCallDelta(choice=0, index=0, arguments='{"é'),
-    ToolCallDelta(choice=0, index=0, arguments='":1}'),
-    Finish(choice=0, reason="tool_calls"),
-    UsageReport(usage=Usage(input_tokens=9, output_tokens=4)),
-]
+def _call(told: dict[str, Any], target: dict[str, Any]) -> Call:
+    given: dict[str, Any] = {"id": "primary", "format": "plain", "family": "all", **target, **told.get("target", {})}
+    key = given.pop("api_key")
+    asked = dict(told["call"])
+    body, endpoint = asked.pop("body"), Endpoint(asked.pop("endpoint", "chat/completions"))
+    return Call(
+        id="req-1",
+        target=Target(provider="recorded", api_key=None if key is None else Secret(key), **given),
+        layout=Layout(format="plain", endpoint=endpoint, body=body, isolation=Isolation.NONE),
+        options=Options(**asked),
+    )
 
 
-@pytest.fixture(params=[openai_compatible.create, embedded.create], ids=["openai_compatible", "embedded"])
-def create(request: pytest.FixtureRequest) -> Create:
-    chosen: Create = request.param
-    return chosen
+def _recording(path: Path) -> Recording:
+    told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    target: dict[str, Any] = json.loads(path.with_name("target.json").read_text(encoding="utf-8"))
+    stream = path.with_suffix(".sse")
+    return Recording(
+        provider=path.parent.name,
+        name=path.stem,
+        told=told,
+        call=_call(told, target),
+        stream=stream.read_bytes() if stream.exists() else None,
+    )
+
+
+ALL = [_recording(path) for path in sorted(RECORDINGS.glob("*/*.json")) if path.stem != "target"]
+STREAMS = [recording for recording in ALL if recording.stream is not None]
+WHOLE = [recording for recording in ALL if recording.name == "whole"]
+STREAMED = [recording for recording in STREAMS if recording.name == "stream"]
+
+
+def each(recordings: list[Recording]) -> pytest.MarkDecorator:
+    ids = [f"{recording.provider}-{recording.name}" for recording in recordings]
+    return pytest.mark.parametrize("recording", recordings, ids=ids)
+
+
+def said(value: object) -> Any:
+    """A value of the domain as JSON, less what has its default; classes that stand for events or errors by name."""
+    if isinstance(value, tuple):
+        items: tuple[object, ...] = value  # pyright: ignore[reportUnknownVariableType]
+        return [said(item) for item in items]
+    if not is_dataclass(value) or isinstance(value, type):
+        return value
+    known = {field.name: getattr(value, field.name) for field in fields(value) if not _is_default(value, field.name)}
+    return {name: said(held) for name, held in known.items()}
+
+
+def _is_default(value: object, name: str) -> bool:
+    (field,) = [field for field in fields(value) if field.name == name]  # type: ignore[reportArgumentType]
+    default = field.default_factory() if field.default_factory is not MISSING else field.default
+    return getattr(value, name) == default
+
+
+def event_said(event: StreamEvent) -> dict[str, Any]:
+    return {"is": type(event).__name__, **said(event)}
 
 
 async def collect(events: AsyncIterator[StreamEvent]) -> list[StreamEvent]:
-    return [one async for one in events]
+    return [event async for event in events]
 
 
-async def test_a_call_carries_the_targets_head_and_nothing_else(
-    create: Create, play_back: PlayBack, make_call: MakeCall
+def provider(recording: Recording, client: UpstreamClient) -> Provider:
+    return provider_named(recording.provider, client)
+
+
+def streaming(recording: Recording) -> Call:
+    return replace(recording.call, options=replace(recording.call.options, stream=True))
+
+
+def play(recording: Recording, play_back: PlayBack, *parts: bytes) -> Playback:
+    answered = recording.told["answered"]
+    return play_back(*(parts or (recording.body,)), status=answered["status"], headers=answered["headers"])
+
+
+def test_every_provider_of_the_registry_is_recorded() -> None:
+    recorded = {name: {one.name for one in ALL if one.provider == name} for name in PROVIDERS}
+    assert {name: REQUIRED - found for name, found in recorded.items()} == {name: set[str]() for name in PROVIDERS}
+    assert {path.name for path in RECORDINGS.iterdir() if path.is_dir()} == set(PROVIDERS)
+
+
+def test_a_recording_says_what_becomes_of_it_in_one_way() -> None:
+    for recording in ALL:
+        ends = {"reply", "events", "error"} & recording.told.keys()
+        assert len(ends) == 1, recording.name
+        assert recording.call.options.stream is (recording.stream is not None), recording.name
+        assert recording.told.keys() <= {"about", "target", "call", "sent", "answered", *ends}, recording.name
+
+
+@each([recording for recording in ALL if "sent" in recording.told])
+async def test_a_request_is_the_recorded_one_and_carries_nothing_else(
+    recording: Recording, play_back: PlayBack
 ) -> None:
-    client = play_back(ANSWER)
-    call = make_call(headers={"X-Team": "a", "User-Agent": "ours"})
-    assert await create(client).send(call) == REPLY
-    sent = client.sent[0]
-    assert (sent.method, sent.url, sent.target) == ("POST", "http://model.test/v1/chat/completions", "primary")
-    assert sent.socket == "/run/model.sock"
-    assert sent.timeouts == call.target.timeouts
+    client = play(recording, play_back)
+    call = recording.call
+    maker = provider(recording, client)
+    await (collect(maker.stream(call)) if call.options.stream else maker.send(call))  # type: ignore[reportGeneralTypeIssues]
+    (sent,) = client.sent
+    wanted = recording.told["sent"]
+    assert (sent.method, sent.url, sent.target) == ("POST", wanted["url"], "primary")
+    assert (sent.socket, sent.timeouts) == (call.target.socket, call.target.timeouts)
     assert sent.headers == {
         "content-type": "application/json",
-        "accept": "application/json",
+        "accept": "text/event-stream" if call.options.stream else "application/json",
         "accept-encoding": "identity",
-        "authorization": "Bearer sk-upstream",
-        "user-agent": "ours",
-        "x-team": "a",
+        "user-agent": "splitgate",
         "x-request-id": "req-1",
+        **wanted["headers"],
     }
-    assert sent.body == orjson.loads(create(client).serialise(call))
+    assert sent.body == wanted["body"] == orjson.loads(maker.serialise(call))
     assert client.closed == 1
 
 
-async def test_a_target_without_a_key_sends_no_authorization(
-    create: Create, play_back: PlayBack, make_call: MakeCall
+@each([recording for recording in ALL if "reply" in recording.told])
+async def test_a_whole_answer_becomes_the_recorded_reply(recording: Recording, play_back: PlayBack) -> None:
+    reply = await provider(recording, play(recording, play_back)).send(recording.call)
+    assert said(reply) == recording.told["reply"]
+
+
+@each(STREAMS)
+async def test_a_stream_becomes_the_recorded_events_whatever_its_cuts(
+    recording: Recording, play_back: PlayBack
 ) -> None:
-    client = play_back(ANSWER)
-    await create(client).send(make_call(api_key=None))
-    assert "authorization" not in client.sent[0].headers
+    body = recording.body
+    for cut in range(len(body)):
+        client = play(recording, play_back, body[:cut], body[cut:])
+        events = await collect(provider(recording, client).stream(recording.call))
+        assert [event_said(event) for event in events] == recording.told["events"], cut
+    single = [body[at : at + 1] for at in range(len(body))]
+    client = play(recording, play_back, *single)
+    events = await collect(provider(recording, client).stream(recording.call))
+    assert [event_said(event) for event in events] == recording.told["events"]
+    assert client.closed == 1
 
 
-async def test_completions_go_to_their_own_route(create: Create, play_back: PlayBack, make_call: MakeCall) -> None:
-    client = play_back({"choices": [{"text": "a", "finish_reason": "stop"}]})
-    reply = await create(client).send(make_call(endpoint=Endpoint.COMPLETIONS, body={"prompt": "p"}))
-    assert reply.choices[0].text == "a"
-    assert client.sent[0].url == "http://model.test/v1/completions"
-
-
-@pytest.mark.parametrize(
-    "body",
-    [b"", b"<html>", b"[]", b'"x"', b'{"choices": []}', b'{"choices": [{}]}', b'{"a": NaN}', b"\xff\xfe", b"{"],
-)
-async def test_an_answer_of_another_shape_is_garbled(
-    create: Create, play_back: PlayBack, make_call: MakeCall, body: bytes
+@each(STREAMS)
+async def test_a_stream_that_breaks_off_anywhere_is_an_error_or_lacks_but_its_count(
+    recording: Recording, play_back: PlayBack
 ) -> None:
-    with pytest.raises(UpstreamGarbled, match="not the protocol's") as caught:
-        await create(play_back(body)).send(make_call())
-    assert caught.value.target == "primary"
+    body, wanted = recording.body, recording.told["events"]
+    counted = [event for event in wanted if event["is"] != UsageReport.__name__]
+    survived = 0
+    for end in range(len(body)):
+        client = play(recording, play_back, body[:end])
+        seen: list[StreamEvent] = []
+        try:
+            async for event in provider(recording, client).stream(recording.call):
+                seen.append(event)  # noqa: PERF401 -- what came before an error counts
+        except UpstreamGarbled:
+            assert all(event_said(event) in wanted for event in seen)
+        else:
+            survived += 1
+            assert [event_said(event) for event in seen] in (wanted, counted), end
+        assert client.closed == 1
+    # What may be missing is behind the last ending: never the greater part.
+    assert survived < len(body) / 2
 
 
-async def test_only_the_choices_that_were_asked_for_are_taken(
-    create: Create, play_back: PlayBack, make_call: MakeCall
-) -> None:
-    many: list[JsonValue] = [{"message": {"content": "a"}, "finish_reason": "stop"}] * 3
-    assert len((await create(play_back({"choices": many})).send(make_call(values={"n": 3}))).choices) == 3
-    pieces = [event({"index": at, "delta": {"content": "a"}, "finish_reason": "stop"}) for at in range(3)]
-    for values in ({}, {"n": 2}):
-        with pytest.raises(UpstreamGarbled, match="asked for"):
-            await create(play_back({"choices": many})).send(make_call(values=values))
-        with pytest.raises(UpstreamGarbled, match="asked for"):
-            await collect(create(play_back(*pieces, DONE)).stream(make_call(stream=True, values=values)))
-
-
-async def test_an_error_with_status_200_is_a_failure(create: Create, play_back: PlayBack, make_call: MakeCall) -> None:
-    with pytest.raises(UpstreamFailed) as caught:
-        await create(play_back({"error": {"message": "private"}})).send(make_call())
-    assert "private" not in str(caught.value)
-
-
+@each([recording for recording in ALL if "error" in recording.told])
 @pytest.mark.parametrize("stream", [False, True])
-@pytest.mark.parametrize(
-    ("status", "kind"),
-    [
-        (400, UpstreamRejected),
-        (401, UpstreamFailed),
-        (404, UpstreamFailed),
-        (429, UpstreamOverloaded),
-        (500, UpstreamFailed),
-        (307, UpstreamFailed),
-        (503, UpstreamOverloaded),
-    ],
-)
-async def test_refusals_have_the_same_class_streamed_or_not(
-    create: Create,
-    play_back: PlayBack,
-    make_call: MakeCall,
-    status: int,
-    kind: type[UpstreamError],
-    *,
-    stream: bool,
+async def test_a_refusal_becomes_the_recorded_error_streamed_or_not(
+    recording: Recording, play_back: PlayBack, *, stream: bool
 ) -> None:
-    provider = create(play_back({"error": {"message": "private"}}, status=status))
-    call = make_call(stream=stream)
-    with pytest.raises(kind) as caught:
-        _ = await (collect(provider.stream(call)) if stream else provider.send(call))
-    assert "private" not in str(caught.value)
+    maker = provider(recording, play(recording, play_back))
+    wanted = dict(recording.told["error"])
+    part = wanted.pop("says", "")
+    with pytest.raises(getattr(errors, wanted.pop("is"))) as caught:
+        _ = await (collect(maker.stream(streaming(recording))) if stream else maker.send(recording.call))
+    assert {name: getattr(caught.value, name) for name in wanted} == wanted
+    assert part in str(caught.value)
+    assert "PRIVATE" not in str(caught.value)
     assert caught.value.target == "primary"
 
 
-async def test_a_refusal_whose_body_breaks_off_is_still_told_by_its_status(
-    create: Create, play_back: PlayBack, make_call: MakeCall
+STATUSES: list[tuple[int, type[UpstreamError]]] = [
+    (400, UpstreamRejected),
+    (401, UpstreamFailed),
+    (403, UpstreamFailed),
+    (404, UpstreamFailed),
+    (429, UpstreamOverloaded),
+    (500, UpstreamFailed),
+    (307, UpstreamFailed),
+    (503, UpstreamOverloaded),
+]
+
+
+@each(WHOLE)
+@pytest.mark.parametrize(("status", "kind"), STATUSES)
+@pytest.mark.parametrize("body", [b"", b"<html>PRIVATE", b'{"error": "PRIVATE"}', b"\xff", b'[{"PRIVATE": 1'])
+async def test_a_refusal_is_told_by_its_status_whatever_its_body(
+    recording: Recording, play_back: PlayBack, status: int, kind: type[UpstreamError], body: bytes
 ) -> None:
-    client = play_back(b"{", status=400, breaks=UpstreamGarbled("cut", target="primary"))
-    with pytest.raises(UpstreamRejected):
-        await create(client).send(make_call())
+    call = recording.call
+    for breaks in (None, UpstreamGarbled("cut", target="primary")):
+        maker = provider(recording, play_back(body, status=status, breaks=breaks))
+        for attempt in (maker.send(call), collect(maker.stream(streaming(recording)))):
+            with pytest.raises(kind) as caught:
+                await attempt
+            assert "PRIVATE" not in str(caught.value)
 
 
-async def test_an_encoded_answer_is_garbled(create: Create, play_back: PlayBack, make_call: MakeCall) -> None:
+@each(WHOLE)
+@pytest.mark.parametrize("body", [b"", b"<html>PRIVATE", b"[]", b'"PRIVATE"', b"{}", b'{"a": NaN}', b"\xff\xfe", b"{"])
+async def test_an_answer_of_another_shape_is_garbled(recording: Recording, play_back: PlayBack, body: bytes) -> None:
+    with pytest.raises(UpstreamGarbled, match="not the protocol's") as caught:
+        await provider(recording, play(recording, play_back, body)).send(recording.call)
+    assert "PRIVATE" not in str(caught.value)
+
+
+@each(STREAMED)
+@pytest.mark.parametrize(
+    "part", [b"data: not json, PRIVATE\n\n", b"data: \xff\n\n", b"data: []\n\n", b"data: " + b"x" * (1 << 20) + b"\n\n"]
+)
+async def test_garbage_in_a_stream_is_an_error_at_once(recording: Recording, play_back: PlayBack, part: bytes) -> None:
+    gap = recording.body.index(b"\n\n") + 2
+    for before in (0, gap):
+        parts = (recording.body[:before], part, recording.body[before:])
+        with pytest.raises(UpstreamGarbled) as caught:
+            await collect(provider(recording, play(recording, play_back, *parts)).stream(recording.call))
+        assert "PRIVATE" not in str(caught.value)
+
+
+@each(STREAMED)
+async def test_an_answer_that_is_no_event_stream_is_garbled(recording: Recording, play_back: PlayBack) -> None:
+    client = play_back(recording.body, headers={"content-type": "application/json"})
+    with pytest.raises(UpstreamGarbled, match="server-sent events"):
+        await collect(provider(recording, client).stream(recording.call))
+
+
+@each(WHOLE)
+async def test_an_encoded_answer_is_garbled(recording: Recording, play_back: PlayBack) -> None:
     with pytest.raises(UpstreamGarbled, match="compressed"):
-        await create(play_back(ANSWER, headers={"content-encoding": "gzip"})).send(make_call())
-    assert await create(play_back(ANSWER, headers={"content-encoding": "identity"})).send(make_call()) == REPLY
+        await provider(recording, play_back(recording.body, headers={"content-encoding": "gzip"})).send(recording.call)
 
 
+@each(WHOLE)
 @pytest.mark.parametrize(
     "error",
     [
@@ -236,122 +311,33 @@ async def test_an_encoded_answer_is_garbled(create: Create, play_back: PlayBack,
         UpstreamGarbled("g", target="primary"),
     ],
 )
-async def test_transport_errors_pass_unchanged(
-    create: Create, play_back: PlayBack, make_call: MakeCall, error: UpstreamError
-) -> None:
-    with pytest.raises(type(error)) as sent:
-        await create(play_back(breaks=error)).send(make_call())
-    with pytest.raises(type(error)) as streamed:
-        await collect(create(play_back(breaks=error)).stream(make_call(stream=True)))
-    assert sent.value is error
-    assert streamed.value is error
+async def test_transport_errors_pass_unchanged(recording: Recording, play_back: PlayBack, error: UpstreamError) -> None:
+    for streamed in (False, True):
+        maker = provider(recording, play_back(breaks=error))
+        with pytest.raises(type(error)) as caught:
+            _ = await (collect(maker.stream(streaming(recording))) if streamed else maker.send(recording.call))
+        assert caught.value is error
 
 
-async def test_a_stream_is_read_whatever_its_cuts(create: Create, play_back: PlayBack, make_call: MakeCall) -> None:
-    call = make_call(stream=True)
-    for cut in range(len(STREAM)):
-        assert await collect(create(play_back(STREAM[:cut], STREAM[cut:])).stream(call)) == EVENTS
-    single = [STREAM[at : at + 1] for at in range(len(STREAM))]
-    client = play_back(*single)
-    assert await collect(create(client).stream(call)) == EVENTS
-    assert client.sent[0].headers["accept"] == "text/event-stream"
-    assert client.closed == 1
-
-
-async def test_a_stream_cut_short_anywhere_never_ends_well(
-    create: Create, play_back: PlayBack, make_call: MakeCall
-) -> None:
-    call = make_call(stream=True)
-    # Without its very last byte the event that ends the choice is complete but for a blank line: it is no event yet.
-    for end in range(ENDED):
-        client = play_back(STREAM[:end])
-        with pytest.raises(UpstreamGarbled, match="broke off"):
-            await collect(create(client).stream(call))
-        assert client.closed == 1
-
-
-async def test_a_stream_is_whole_once_its_choices_are(create: Create, play_back: PlayBack, make_call: MakeCall) -> None:
-    for end in range(ENDED, len(STREAM)):
-        events = await collect(create(play_back(STREAM[:end])).stream(make_call(stream=True)))
-        assert events in (EVENTS, EVENTS[:-1])
-
-
-async def test_without_done_every_choice_that_was_asked_for_must_have_ended(
-    create: Create, play_back: PlayBack, make_call: MakeCall
-) -> None:
-    one, other = (event({"index": at, "delta": {"content": "a"}, "finish_reason": "stop"}) for at in (0, 1))
-    call = make_call(stream=True, values={"n": 2})
-    with pytest.raises(UpstreamGarbled, match="broke off"):
-        await collect(create(play_back(one)).stream(call))
-    assert len(await collect(create(play_back(one, other)).stream(call))) == 5
-
-
-async def test_done_without_an_ending_is_no_ending(create: Create, play_back: PlayBack, make_call: MakeCall) -> None:
-    stream = event({"index": 0, "delta": {"content": "a"}}) + DONE
-    events = create(play_back(stream)).stream(make_call(stream=True))
-    assert [await anext(events), await anext(events)] == [EVENTS[0], TextDelta(choice=0, text="a")]
-    with pytest.raises(UpstreamGarbled, match="broke off"):
-        await anext(events)
-
-
-@pytest.mark.parametrize(
-    ("part", "kind"),
-    [
-        (b'data: {"error": {"message": "private"}}\n\n', UpstreamFailed),
-        (b'event: error\ndata: {"message": "private"}\n\n', UpstreamFailed),
-        (b"data: not json, private\n\n", UpstreamGarbled),
-        (b'data: {"choices": 1}\n\n', UpstreamGarbled),
-        (b"data: \xff\n\n", UpstreamGarbled),
-        (b"data: " + b"x" * (1 << 20) + b"\n\n", UpstreamGarbled),
-    ],
-)
-async def test_trouble_in_the_stream_is_an_error_at_once(
-    create: Create, play_back: PlayBack, make_call: MakeCall, part: bytes, kind: type[UpstreamError]
-) -> None:
-    for before in (b"", event({"index": 0, "delta": {"content": "a"}})):
-        with pytest.raises(kind) as caught:
-            await collect(create(play_back(before, part, DONE)).stream(make_call(stream=True)))
-        assert "private" not in str(caught.value)
-
-
-async def test_an_answer_that_is_no_event_stream_is_garbled(
-    create: Create, play_back: PlayBack, make_call: MakeCall
-) -> None:
-    client = play_back(ANSWER, headers={"content-type": "application/json"})
-    with pytest.raises(UpstreamGarbled, match="server-sent events"):
-        await collect(create(client).stream(make_call(stream=True)))
-
-
-async def test_what_comes_after_done_is_not_read(create: Create, play_back: PlayBack, make_call: MakeCall) -> None:
-    for tail in ((), (b"more",)):
-        client = play_back(STREAM + b"data: {}\n\n", *tail)
-        assert await collect(create(client).stream(make_call(stream=True))) == EVENTS
-
-
-async def test_trouble_after_done_does_not_spoil_the_answer(
-    create: Create, play_back: PlayBack, make_call: MakeCall
-) -> None:
-    client = play_back(STREAM, breaks=UpstreamGarbled("cut", target="primary"))
-    assert await collect(create(client).stream(make_call(stream=True))) == EVENTS
-
-
-async def test_a_reader_that_stops_closes_the_exchange(
-    create: Create, play_back: PlayBack, make_call: MakeCall
-) -> None:
-    client = play_back(STREAM)
-    events = create(client).stream(make_call(stream=True))
+@each(STREAMED)
+async def test_a_reader_that_stops_closes_the_exchange(recording: Recording, play_back: PlayBack) -> None:
+    client = play(recording, play_back)
+    events = provider(recording, client).stream(recording.call)
     assert isinstance(events, AsyncGenerator)
     async with aclosing(events):
-        assert await anext(events) == EVENTS[0]
+        assert event_said(await anext(events)) == recording.told["events"][0]
         assert client.closed == 0
     assert client.closed == 1
 
 
-async def test_the_embedded_provider_needs_a_socket(play_back: PlayBack, make_call: MakeCall) -> None:
-    client = play_back(ANSWER)
-    with pytest.raises(UpstreamUnreachable, match="no socket"):
-        await embedded.create(client).send(make_call(socket=None))
-    with pytest.raises(UpstreamUnreachable, match="no socket"):
-        await collect(embedded.create(client).stream(make_call(socket=None, stream=True)))
-    assert client.sent == []
-    assert await openai_compatible.create(client).send(make_call(socket=None)) == REPLY
+@each(WHOLE)
+async def test_headers_of_the_configuration_win_and_no_key_sends_no_credential(
+    recording: Recording, play_back: PlayBack
+) -> None:
+    client = play(recording, play_back)
+    call = recording.call
+    target = replace(call.target, api_key=None, headers={"X-Team": "a", "User-Agent": "ours"})
+    await provider(recording, client).send(replace(call, target=target, trace="00-aa-bb-01"))
+    assert (client.sent[0].headers["x-team"], client.sent[0].headers["user-agent"]) == ("a", "ours")
+    assert client.sent[0].headers["traceparent"] == "00-aa-bb-01"
+    assert "planted-key" not in str(client.sent[0].headers)

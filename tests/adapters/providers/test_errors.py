@@ -21,7 +21,7 @@ def rejected(body: "JsonValue | bytes", status: int = 400) -> UpstreamRejected:
     return error
 
 
-@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("status", [429, 503, 529])
 def test_no_room_is_overloaded_with_its_own_delay(status: int) -> None:
     error = refusal(status, headers={"retry-after": "7"})
     assert isinstance(error, UpstreamOverloaded)
@@ -130,3 +130,51 @@ def test_another_type_is_no_reason() -> None:
 def test_vllms_sentence_for_a_full_context_is_recognised_at_the_top_level_too() -> None:
     message = "This model's maximum context length is 4096 tokens. However, you requested 5000 tokens."
     assert rejected({"object": "error", "message": message, "code": 400}).reason == "context_length_exceeded"
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"retry-after-ms": "1250", "retry-after": "2"}, 1.25),
+        ({"x-ms-retry-after-ms": "90", "retry-after": "2"}, 0.09),
+        ({"retry-after-ms": "soon", "retry-after": "2"}, 2.0),
+        ({"retry-after-ms": "-1"}, None),
+    ],
+)
+def test_a_delay_in_milliseconds_is_the_finer_one(headers: dict[str, str], seconds: float | None) -> None:
+    error = refusal(429, headers=headers)
+    assert isinstance(error, UpstreamOverloaded)
+    assert error.retry_after == seconds
+
+
+SEEN: JsonValue = {"jailbreak": {"filtered": True}, "hate": {"filtered": False}, "indirect_attack": {"filtered": True}}
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        {"code": "content_filter", "innererror": {"code": "x", "content_filter_result": SEEN}},
+        {"code": "content_filter", "inner_error": {"content_filter_results": SEEN}},
+        {"code": "ResponsibleAIPolicyViolation", "innererror": {"content_filter_result": SEEN}},
+        {"code": None, "innererror": {"code": "ResponsibleAIPolicyViolation", "content_filter_result": SEEN}},
+    ],
+)
+def test_azures_filters_are_named_where_they_refuse(error: JsonValue) -> None:
+    found = rejected({"error": error})
+    assert found.reason == "content_filter"
+    assert "400: content_filter (jailbreak, indirect_attack)" in str(found)
+
+
+@pytest.mark.parametrize(
+    "inner", [None, "secret", [], {}, {"content_filter_result": ["secret"]}, {"content_filter_result": {"secret": 1}}]
+)
+def test_a_filter_that_does_not_say_what_it_saw_is_one_all_the_same(inner: JsonValue) -> None:
+    found = rejected({"error": {"code": "content_filter", "innererror": inner}})
+    assert found.reason == "content_filter"
+    assert "400: content_filter)" in str(found)
+    assert "secret" not in str(found)
+
+
+def test_other_refusals_name_no_filters() -> None:
+    found = rejected({"error": {"code": "context_length_exceeded", "innererror": {"content_filter_result": SEEN}}})
+    assert "jailbreak" not in str(found)

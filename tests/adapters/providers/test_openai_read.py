@@ -318,3 +318,19 @@ def test_usage_without_output_counts_none() -> None:
 )
 def test_errors_with_status_200_are_recognised(answer: JsonObject, *, expected: bool) -> None:
     assert reports_error(answer) is expected
+
+
+@pytest.mark.parametrize("message", [{}, {"message": None}, {"message": {"role": "assistant"}}])
+def test_a_choice_that_a_filter_took_back_may_be_empty(message: JsonObject) -> None:
+    answer: JsonObject = {"choices": [{"finish_reason": "content_filter", **message}]}
+    assert read_reply(answer, Endpoint.CHAT).choices == (Choice(index=0, text=None, finish_reason="content_filter"),)
+    with pytest.raises(Misshapen):
+        read_reply({"choices": [{"finish_reason": "stop", "message": None}]}, Endpoint.CHAT)
+
+
+def test_a_text_that_a_filter_took_back_may_be_missing() -> None:
+    answer: JsonObject = {"choices": [{"finish_reason": "content_filter", "index": 0}]}
+    read = read_reply(answer, Endpoint.COMPLETIONS)
+    assert read.choices == (Choice(index=0, text=None, finish_reason="content_filter"),)
+    with pytest.raises(Misshapen):
+        read_reply({"choices": [{"finish_reason": "stop", "index": 0}]}, Endpoint.COMPLETIONS)

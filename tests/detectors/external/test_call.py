@@ -1,9 +1,8 @@
 """What every external classifier shares: budget, pieces, strict reading, and the words for what went wrong."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from typing import Protocol
 
 import orjson
 import pytest
@@ -15,102 +14,19 @@ from gateway.detectors.external.webhook import Webhook
 from gateway.domain.detection import Detection, Stage, Subject
 from gateway.domain.errors import UpstreamGarbled, UpstreamTimeout, UpstreamUnreachable
 from gateway.domain.jsonvalue import JsonObject, JsonValue
-from gateway.domain.target import Secret, Timeouts
+from gateway.domain.ports import UpstreamClient
 from policies.engine.model import ExternalSettings
 
-FINE = b'{"flagged": false, "score": 0}'
 
-
-@dataclass
-class _Answer:
+class Service(UpstreamClient, Protocol):
+    reply: Callable[[JsonObject], bytes]
     status: int
-    body: bytes
-    headers: Mapping[str, str] = field(default_factory=dict[str, str])
-
-    async def chunks(self) -> AsyncIterator[bytes]:
-        yield self.body
-
-    async def read(self, limit: int) -> bytes:
-        if len(self.body) > limit:
-            raise UpstreamGarbled("too long", target="shield")
-        return self.body
-
-
-@dataclass
-class Service:
-    """A scripted ``UpstreamClient``: ``reply`` takes a call's body and gives the answer's, or raises."""
-
-    reply: Callable[[JsonObject], bytes] = lambda _: FINE
-    status: int = 200
-    delay_s: float = 0.0
-    urls: list[str] = field(default_factory=list[str])
-    headers: list[Mapping[str, str]] = field(default_factory=list[Mapping[str, str]])
-    bodies: list[JsonObject] = field(default_factory=list[JsonObject])
-    at_once: int = 0
-    most_at_once: int = 0
-
-    @asynccontextmanager
-    async def request(
-        self,
-        method: str,
-        url: str,
-        *,
-        target: str,
-        headers: Mapping[str, str],
-        body: bytes,
-        timeouts: Timeouts,
-        socket: str | None = None,
-    ) -> AsyncGenerator[_Answer, None]:
-        assert (method, target, socket) == ("POST", "shield", None)
-        assert timeouts.total <= 1.0
-        self.urls.append(url)
-        self.headers.append(headers)
-        said: JsonObject = orjson.loads(body)
-        self.bodies.append(said)
-        self.at_once += 1
-        self.most_at_once = max(self.most_at_once, self.at_once)
-        try:
-            await asyncio.sleep(self.delay_s)
-            yield _Answer(self.status, self.reply(said))
-        finally:
-            self.at_once -= 1
-
-    async def close(self) -> None:
-        """Nothing is open."""
-
-
-@pytest.fixture
-def service() -> Service:
-    return Service()
-
-
-Ask = Callable[..., "asyncio.Future[Sequence[Detection]]"]
-
-
-@pytest.fixture
-def classifier(service: Service) -> Callable[..., External]:
-    def classifier(
-        wire: Wire | None = None, *, url: str = "https://shield.test", max_chars: int = 20_000, timeout_ms: int = 1000
-    ) -> External:
-        settings = ExternalSettings(
-            name="shield",
-            kind="webhook",
-            url=url,
-            key=Secret("planted-key"),
-            timeout_ms=timeout_ms,
-            max_chars=max_chars,
-        )
-        return External(settings, wire or Webhook(), lambda: service)
-
-    return classifier
-
-
-@pytest.fixture
-def subject() -> Callable[..., Subject]:
-    def subject(text: str, stage: Stage = Stage.DATA) -> Subject:
-        return Subject(stage=stage, where="mail", text=text, facts={"segment.origin": "email", "lists": ("a", "b")})
-
-    return subject
+    delay_s: float
+    urls: list[str]
+    headers: list[Mapping[str, str]]
+    bodies: list[JsonObject]
+    at_once: int
+    most_at_once: int
 
 
 Classifier = Callable[..., External]
@@ -301,68 +217,6 @@ async def test_blank_texts_and_no_texts_ask_nothing(
     assert service.bodies == []
 
 
-def _azure(body: JsonObject) -> bytes:
-    """Prompt Shields as documented: an analysis of what was sent, flagging what says so."""
-    documents = body.get("documents", [])
-    assert isinstance(documents, list)
-    prompt = body.get("userPrompt")
-    said = None if prompt is None else {"attackDetected": "attack" in str(prompt)}
-    analyses = [{"attackDetected": "attack" in str(text)} for text in documents]
-    return orjson.dumps({"userPromptAnalysis": said, "documentsAnalysis": analyses})
-
-
-async def test_azure_takes_instructions_as_its_prompt_and_data_as_documents_in_one_call(
-    classifier: Classifier, service: Service, subject: Subjects
-) -> None:
-    service.reply = _azure
-    asked = [subject("one"), subject("summarise", Stage.INSTRUCTIONS), subject("an attack"), subject("x", Stage.TOOLS)]
-    answers = await classifier(PromptShields()).ask(asked)
-    assert service.urls == ["https://shield.test/contentsafety/text:shieldPrompt?api-version=2024-09-01"]
-    assert service.bodies == [{"userPrompt": "summarise", "documents": ["one", "an attack", "x"]}]
-    assert [answer.facts.get("det.shield.score") for answer in answers] == [None, None, 1.0, None]
-
-
-async def test_azure_is_asked_about_instructions_alone_without_documents(
-    classifier: Classifier, service: Service, subject: Subjects
-) -> None:
-    service.reply = _azure
-    answers = await classifier(PromptShields()).ask([subject(text, Stage.INSTRUCTIONS) for text in ("attack", "x")])
-    assert service.bodies == [{"userPrompt": "attack"}, {"userPrompt": "x"}]
-    assert [answer.facts.get("det.shield.found") for answer in answers] == [True, None]
-
-
-async def test_azure_takes_five_documents_and_ten_thousand_characters_a_call(
-    classifier: Classifier, service: Service, subject: Subjects
-) -> None:
-    service.reply = _azure
-    await classifier(PromptShields()).ask([subject("x")] * 6 + [subject("a" * 15_000)])
-    sizes: list[list[int]] = []
-    for body in service.bodies:
-        documents = body["documents"]
-        assert isinstance(documents, list)
-        sizes.append([len(str(text)) for text in documents])
-    assert sizes == [[1] * 5, [1], [10_000], [5_200]]
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        {},
-        {"documentsAnalysis": []},
-        {"documentsAnalysis": [{"attackDetected": False}] * 2},
-        {"documentsAnalysis": [{"attackDetected": "false"}]},
-        {"documentsAnalysis": [None]},
-        {"documentsAnalysis": {"attackDetected": False}},
-        {"userPromptAnalysis": {"attackDetected": False}},
-    ],
-)
-async def test_azures_answer_must_be_about_what_was_sent(
-    classifier: Classifier, service: Service, subject: Subjects, answer: JsonValue
-) -> None:
-    service.reply = lambda _: orjson.dumps(answer)
-    assert await classifier(PromptShields()).ask([subject("hello")]) == [Detection(failed="garbled")]
-
-
 async def test_lakera_names_the_detectors_that_saw_something(
     classifier: Classifier, service: Service, subject: Subjects
 ) -> None:
@@ -423,3 +277,8 @@ async def test_lakeras_answer_is_read_strictly(
 ) -> None:
     service.reply = lambda _: orjson.dumps(answer)
     assert await classifier(LakeraGuard()).ask([subject("hello")]) == [Detection(failed="garbled")]
+
+
+def test_the_facts_are_known_without_settings() -> None:
+    names = [fact.name for fact in facts("shield")]
+    assert names == ["det.shield.found", "det.shield.flagged", "det.shield.score", "det.shield.kinds"]

@@ -1,0 +1,129 @@
+"""How is a model reached that speaks Anthropic's Messages API?
+
+The only file of this protocol that does I/O. Nothing of the client's request head travels on: the headers here are the
+target's and the gateway's own.
+"""
+
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AbstractAsyncContextManager
+from typing import Final
+
+from adapters.providers._anthropic_body import TAKES, body_of, serialise_body
+from adapters.providers._anthropic_errors import read_refusal
+from adapters.providers._anthropic_read import read_reply, reports_error
+from adapters.providers._anthropic_stream import MessageReader
+from adapters.providers._exchange import MAX_REPLY, Wire, drain, failed, parse
+from adapters.providers._openai import as_bearer, make_headers
+from adapters.providers._shape import Misshapen, as_object
+from adapters.providers._sse import Event, SseDecoder
+from gateway.domain.exchange import Reply, StreamEvent
+from gateway.domain.ports import Call, Provider, UpstreamClient, UpstreamResponse
+from gateway.domain.request import Options
+from gateway.domain.target import Endpoint, Layout, Target
+
+__all__ = ["ENDPOINTS", "SETTINGS", "TAKES", "create", "refuse_unsayable"]
+
+ENDPOINTS: Final = frozenset({Endpoint.MESSAGES})
+# Keys of the configuration that mean something here.
+SETTINGS: Final = frozenset({"auth", "api_version"})
+# The version whose shapes the files beside this one know; a target may name another.
+_VERSION: Final = "2023-06-01"
+_WIRE: Final = Wire(spoken_by="a server of Anthropic's Messages API", refusal=read_refusal)
+
+
+def create(client: UpstreamClient) -> Provider:
+    """A provider that sends over ``client``; the target's base URL and key say where to."""
+    return AnthropicProvider(client)
+
+
+def refuse_unsayable(target: Target, layout: Layout, options: Options) -> None:
+    """Refuse a request that cannot be said, before anything is sent: another target may still take it.
+
+    Raises:
+        RequestError: names the field.
+    """
+    body_of(target, layout, options)
+
+
+class AnthropicProvider:
+    """``Provider`` for the Messages API; the target says where."""
+
+    def __init__(self, client: UpstreamClient) -> None:
+        self._client = client
+
+    def serialise(self, call: Call) -> bytes:
+        """The exact upstream body."""
+        return serialise_body(call)
+
+    async def send(self, call: Call) -> Reply:
+        """Make the call and read the whole answer."""
+        target = call.target
+        async with self._open(call, "application/json") as response:
+            await _WIRE.expect_success(response, target.id)
+            raw = await response.read(MAX_REPLY)
+        try:
+            answer = as_object(parse(raw), "it")
+            if reports_error(answer):
+                raise failed(target.id)
+            return read_reply(answer, stops=_stops(call))
+        except Misshapen as exc:
+            raise _WIRE.garbled(target.id, exc) from exc
+
+    async def stream(self, call: Call) -> AsyncGenerator[StreamEvent]:
+        """Make the call and yield events as they arrive."""
+        target = call.target
+        decoder = SseDecoder(target=target.id)
+        reader = MessageReader(target=target.id, stops=_stops(call))
+        async with self._open(call, "text/event-stream") as response:
+            await _WIRE.expect_success(response, target.id)
+            _WIRE.expect_events(response, target.id)
+            chunks = response.chunks()
+            async for chunk in chunks:
+                for event in decoder.feed(chunk):
+                    for one in _read_event(event, reader, target.id):
+                        yield one
+                    if reader.done:
+                        await drain(chunks)
+                        return
+        raise reader.broken_off()
+
+    def _open(self, call: Call, accept: str) -> AbstractAsyncContextManager[UpstreamResponse]:
+        target = call.target
+        return self._client.request(
+            "POST",
+            f"{target.base_url}/{call.layout.endpoint}",
+            target=target.id,
+            headers=_headers(target, accept, call),
+            body=serialise_body(call),
+            timeouts=target.timeouts,
+            socket=target.socket,
+        )
+
+
+def _headers(target: Target, accept: str, call: Call) -> dict[str, str]:
+    own = {"anthropic-version": target.api_version or _VERSION}
+    return {**own, **make_headers(target, accept, call.id, call.trace, credential=_credential)}
+
+
+def _credential(target: Target) -> Mapping[str, str]:
+    if target.api_key is None or target.auth == "bearer":
+        return as_bearer(target)
+    return {"x-api-key": target.api_key.reveal()}
+
+
+def _stops(call: Call) -> tuple[str, ...]:
+    """The request's stop sequences."""
+    stop = call.options.values.get("stop")
+    if isinstance(stop, str):
+        return (stop,)
+    return tuple([word for word in stop if isinstance(word, str)]) if isinstance(stop, list | tuple) else ()
+
+
+def _read_event(event: Event, reader: MessageReader, target: str) -> list[StreamEvent]:
+    try:
+        told = parse(event.data)
+        if event.name == b"error":
+            raise reader.failed(as_object(told, "it"))
+        return reader.feed(told)
+    except Misshapen as exc:
+        raise _WIRE.garbled(target, exc) from exc

@@ -1,0 +1,67 @@
+"""How do the seals of an answer's reasoning travel through one opaque text?
+
+A reasoning item of OpenAI's has a single ``encrypted_content``, which clients send back as they got it. A single seal
+over all of the reasoning is that text. Any others are written one after another, with what each of them covers.
+"""
+
+from base64 import b64decode, b64encode
+from binascii import Error
+from typing import Final
+
+import orjson
+
+from gateway.dialects._checks import string, wrong
+from gateway.domain.jsonvalue import JsonValue
+from gateway.domain.prompt import Seal
+
+_MARK: Final = "splitgate-seals:"
+
+
+def packed(text: str, seals: tuple[Seal, ...]) -> str | None:
+    """The seals over ``text`` as one text; None where there is none."""
+    if not seals:
+        return None
+    first = seals[0]
+    if seals == (_single(text, first.token),) and first.token and not first.token.startswith(_MARK):
+        return first.token
+    return _MARK + b64encode(orjson.dumps([[seal.length, seal.token, seal.hidden] for seal in seals])).decode()
+
+
+def unpacked(value: JsonValue, text: str, path: str) -> tuple[Seal, ...]:
+    """The seals over ``text`` that a client sends back.
+
+    Raises:
+        InvalidField: they are not as ``packed`` wrote them, or cover more than there is.
+    """
+    if value is None or value == "":
+        return ()
+    token = string(value, path)
+    if not token.startswith(_MARK):
+        return (_single(text, token),)
+    seals = _read(token.removeprefix(_MARK))
+    if seals is None or sum([seal.length for seal in seals]) > len(text):
+        raise wrong(path, "be as the gateway gave it, beside the very reasoning that it came with")
+    return seals
+
+
+def _single(text: str, token: str) -> Seal:
+    return Seal(length=len(text), token=token, hidden=not text)
+
+
+def _read(written: str) -> tuple[Seal, ...] | None:
+    try:
+        listed: JsonValue = orjson.loads(b64decode(written, validate=True))
+    except (Error, ValueError):
+        return None
+    seals = [_seal(entry) for entry in listed] if isinstance(listed, list) else []
+    known = [seal for seal in seals if seal is not None]
+    return tuple(known) if known and len(known) == len(seals) else None
+
+
+def _seal(entry: JsonValue) -> Seal | None:
+    if not isinstance(entry, list) or len(entry) != 3:
+        return None
+    length, token, hidden = entry
+    if type(length) is not int or length < 0 or not isinstance(token, str) or not isinstance(hidden, bool):
+        return None
+    return Seal(length=length, token=token, hidden=hidden)
