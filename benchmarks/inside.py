@@ -14,6 +14,7 @@ from benchmarks.canned import CannedClient
 from benchmarks.payloads import request_body, whole_answer
 from benchmarks.processes import CannotMeasure
 from benchmarks.scenarios import Contender, Scenario, Site
+from gateway.access.ring import Ring
 from gateway.activation.assemble import assemble
 from gateway.activation.engine import engine
 from gateway.activation.sources import Sources
@@ -82,7 +83,7 @@ def inside(site: Site, contender: Contender, scenario: Scenario, answers: Canned
         approvals=_NoApprovals(),
         draw_canary=canary.draw,
     )
-    doorkeeper = Doorkeeper(settings.keys, settings.server.allowed_hosts)
+    doorkeeper = Doorkeeper(Ring(settings.keys) if settings.asks else None, settings.server.allowed_hosts)
     lobby = Lobby(
         services=services,
         evidence=Evidence(recording=None),

@@ -79,7 +79,7 @@ class Way:
     def of(cls, gateway: Inside, scope: Mapping[str, Any]) -> "Way":
         """The way of the gateway's own request."""
         request = gateway.dialect.read(parse_body(gateway.body))
-        caller = gateway.doorkeeper.caller(deciding_headers(dict(scope)))
+        caller = at_once(gateway.doorkeeper.caller(deciding_headers(dict(scope))))
         policies = admit(request, caller, gateway.in_force.ruleset, None)
         model = gateway.services.models[request.model]
         return cls(gateway=gateway, request=request, caller=caller, model=model, policies=policies)
@@ -159,7 +159,7 @@ def stages(site: Site, contender: Contender, scenario: Scenario, scope: Mapping[
 
     def at_the_door() -> None:
         headers = deciding_headers(dict(scope))
-        gateway.doorkeeper.caller(headers)
+        at_once(gateway.doorkeeper.caller(headers))
         check_json(headers)
 
     timed: Mapping[str, Callable[[], object]] = {

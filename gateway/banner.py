@@ -27,8 +27,8 @@ def banner(settings: Settings, host: str, port: int, standings: Standings, metri
 
 def _lines(settings: Settings, host: str, port: int, standings: Standings, metrics_port: int | None) -> Iterator[str]:
     yield f"Splitgate {version('splitgate')} is listening on {_url(host, port)}"
-    if settings.keys:
-        yield f"  keys     {len(settings.keys)} configured"
+    if settings.asks:
+        yield from _callers(settings)
     else:
         yield "  keys     NONE CONFIGURED: anyone on this machine may call, nobody else (splitgate keys new)"
     if metrics_port is not None:
@@ -39,6 +39,16 @@ def _lines(settings: Settings, host: str, port: int, standings: Standings, metri
     yield from (f"  WARNING  {warning}" for warning in settings.warnings)
     yield "  try"
     yield f"    {try_line(settings, _url(_EVERYWHERE.get(host, host), port), standings)}"
+
+
+def _callers(settings: Settings) -> Iterator[str]:
+    names = {key.caller.key for key in settings.keys}
+    if names:
+        yield f"  keys     {len(names)} configured"
+    if settings.keys_file is not None:
+        yield f"  keys     those in {settings.keys_file}"
+    for issuer in settings.oidc:
+        yield f"  tokens   of {issuer.issuer}"
 
 
 def _url(host: str, port: int) -> str:
@@ -62,6 +72,6 @@ def try_line(settings: Settings, url: str, standings: Standings) -> str:
     name, isolation = found
     body = {"model": name, **EXAMPLE, "min_isolation": isolation.label}
     words = ["curl", "-s", f"{url}/v1/split", "-H", "content-type: application/json"]
-    if settings.keys:
+    if settings.asks:
         words += ["-H", "authorization: Bearer YOUR_KEY"]
     return shlex.join([*words, "-d", json.dumps(body)])

@@ -35,6 +35,7 @@ from gateway.activation.state_folder import StateFolder
 from gateway.audit.events import Events, policies_of
 from gateway.audit.line import Value
 from gateway.audit.trail import Evidence as EvidenceOf
+from gateway.callers import Callers, callers
 from gateway.configuration.crowd import Crowd
 from gateway.detectors import canary
 from gateway.detectors.build import closed_facts
@@ -123,6 +124,7 @@ async def running_worker(
             observed(settings, os.environ) as seen,
             recorded(settings, seen.audit) as records,
             _activation(settings, client, records.events) as activation,
+            callers(settings, records.events) as who,
             swept(store.sweep),
         ):
             _begin_with_policies(records, activation)
@@ -134,6 +136,7 @@ async def running_worker(
                     services,
                     activation,
                     store,
+                    doorkeeper=who.doorkeeper,
                     evidence=EvidenceOf(
                         recording=records.recording,
                         observers=seen.observers,
@@ -143,11 +146,15 @@ async def running_worker(
                     ),
                     events=records.events,
                     ready=lambda: (
-                        activation.ready and records.writable and probes.settled and (health is None or health.answers)
+                        activation.ready
+                        and who.ready()
+                        and records.writable
+                        and probes.settled
+                        and (health is None or health.answers)
                     ),
                 ),
                 standings=lambda: {name: standing(model, services) for name, model in models.items()},
-                reload=activation.reload,
+                reload=lambda: _reload(activation, who),
                 scrape=seen.scrape,
             )
     finally:
@@ -155,6 +162,12 @@ async def running_worker(
             await health.close()
         await probes.close()
         await client.close()
+
+
+async def _reload(activation: Activation, who: Callers) -> None:
+    """Keys first: whatever is wrong with policies, a key that was taken back opens no more."""
+    await who.reload()
+    await activation.reload()
 
 
 def _begin_with_policies(records: Recorded, activation: Activation) -> None:
@@ -253,11 +266,11 @@ def _app(
     activation: Activation,
     store: SqliteApprovals,
     *,
+    doorkeeper: Doorkeeper,
     evidence: EvidenceOf,
     events: Events,
     ready: Callable[[], bool],
 ) -> App:
-    doorkeeper = Doorkeeper(settings.keys, settings.server.allowed_hosts)
     lobby = Lobby(
         services=services,
         evidence=evidence,

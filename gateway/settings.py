@@ -51,14 +51,14 @@ def with_bind(settings: Settings, host: str | None, port: int | None) -> Setting
     """The same settings, listening elsewhere.
 
     Raises:
-        ConfigError: the host is reachable from other machines, and no keys are configured.
+        ConfigError: the host is reachable from other machines, and callers are not asked who they are.
     """
     server = replace(
         settings.server,
         host=settings.server.host if host is None else host,
         port=settings.server.port if port is None else port,
     )
-    wrong = wrong_with_bind(server.host, has_keys=bool(settings.keys))
+    wrong = wrong_with_bind(server.host, asks=settings.asks)
     if wrong is not None:
         refuse([Problem(file=settings.file, message=wrong)])
     return replace(settings, server=server)

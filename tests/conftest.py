@@ -284,8 +284,15 @@ def keep_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunGatewa
     """Start a gateway that several tests share: it stops with the session."""
     with contextlib.ExitStack() as stack:
 
-        def start(config: str, names: frozenset[str] = frozenset(), **environ: str) -> Gateway:
-            return stack.enter_context(running(tmp_path_factory.mktemp("kept"), config, environ, names=names))
+        def start(
+            config: str,
+            names: frozenset[str] = frozenset(),
+            workers: int = 1,
+            folder: Path | None = None,
+            **environ: str,
+        ) -> Gateway:
+            place = folder or tmp_path_factory.mktemp("kept")
+            return stack.enter_context(running(place, config, environ, workers, names=names))
 
         yield start
 

@@ -90,6 +90,18 @@ def test_with_keys_the_line_says_where_one_goes(settings_of: Callable[[str], Set
     assert tried(text)[0] == "http://127.0.0.1:8400/v1/split"
 
 
+def test_a_start_says_where_keys_and_tokens_come_from(settings_of: Callable[[str], Settings]) -> None:
+    settings = settings_of(
+        "keys_file: keys.jsonl\nauth: {oidc: [{name: corp, issuer: 'https://login.example', audience: [a]}]}\n"
+        "models: {m: {targets: [{provider: embedded}]}}"
+    )
+    text = banner(settings, "127.0.0.1", 8400, {"m": WRAPPED})
+    assert f"keys     those in {settings.keys_file}" in text
+    assert "tokens   of https://login.example" in text
+    assert "NONE CONFIGURED" not in text
+    assert "authorization: Bearer YOUR_KEY" in text
+
+
 def test_an_ipv6_address_stands_in_brackets(default_settings: Settings) -> None:
     assert "http://[::1]:8400" in banner(default_settings, "::1", 8400, {})
 

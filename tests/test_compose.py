@@ -1,6 +1,8 @@
 """How a worker's parts fit together: what is credited, when it is ready."""
 
 import asyncio
+import hashlib
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,7 +14,7 @@ from aiohttp import web
 from adapters.registry import counter_named, embedder_named
 from adapters.transport.httpx_client import HttpxClient
 from gateway.compose import Layouts, offered, running_app, running_worker
-from gateway.domain.errors import NotSayable
+from gateway.domain.errors import NotSayable, PoliciesRejected
 from gateway.domain.isolation import Isolation
 from gateway.domain.prompt import Data, Prompt, Speaker, Turn
 from gateway.domain.request import Options
@@ -187,3 +189,39 @@ def test_both_providers_count_and_embed(provider: str) -> None:
     client = HttpxClient()
     assert counter_named(provider, client) is not None
     assert embedder_named(provider, client) is not None
+
+
+async def test_a_worker_whose_key_file_is_broken_is_not_ready_until_it_is_mended(
+    settings_of: SettingsOf, upstream: Upstream, tmp_path: Path
+) -> None:
+    keys = tmp_path / "keys.jsonl"
+    keys.write_text("broken")
+    target = f"{{{openai(upstream)}, model: m}}"
+    text = f"state_dir: {tmp_path / 'state'}\nkeys_file: keys.jsonl\nmodels: {{m: {{targets: [{target}]}}}}"
+    async with running_app(settings_of(text), None) as app:
+        assert await readiness(app) == 503
+        keys.write_text("")
+        await eventually_ready(app)
+
+
+async def test_keys_are_read_again_even_where_policies_cannot_be(
+    settings_of: SettingsOf, upstream: Upstream, tmp_path: Path
+) -> None:
+    keys, policy = tmp_path / "keys.jsonl", tmp_path / "policy.yaml"
+    entry = json.dumps({"name": "app", "sha256": hashlib.sha256(b"planted").hexdigest()})
+    keys.write_text(entry)
+    target = f"{{{openai(upstream)}, model: m}}"
+    text = (
+        f"state_dir: {tmp_path / 'state'}\nkeys_file: keys.jsonl\nmodels: {{m: {{targets: [{target}]}}}}\n"
+        f"policies: {{paths: [{policy}], watch: false}}"
+    )
+    policy.write_text("no policy")
+    async with running_worker(settings_of(text), None) as worker:
+        transport = httpx.ASGITransport(app=worker.app)  # pyright: ignore[reportArgumentType]
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http:
+            headers = {"x-api-key": "planted"}
+            assert (await http.get("/v1/models", headers=headers)).status_code == 200
+            keys.write_text("")
+            with pytest.raises(PoliciesRejected):
+                await worker.reload()
+            assert (await http.get("/v1/models", headers=headers)).status_code == 401

@@ -17,7 +17,7 @@ from gateway.audit.mask import TOOL, masked_name, masked_origin
 from gateway.domain.evidence import Timeline
 from gateway.domain.exchange import Handling, Usage
 from gateway.domain.finding import Finding
-from gateway.domain.identity import ANONYMOUS, Caller
+from gateway.domain.identity import Caller
 from gateway.domain.jsonvalue import JsonObject
 from gateway.domain.prompt import Data, History, Instruction, Media, Prompt, Segment, Speaker, Tool
 from gateway.domain.verdict import Decision, Weight
@@ -43,8 +43,8 @@ _NS: Final = 1000
 
 def actor_of(caller: Caller) -> dict[str, Value]:
     """Who asked, and how they showed it."""
-    method = "none" if caller is ANONYMOUS else "api_key"
-    return {"key": caller.key, "tenant": caller.tenant, "method": method}
+    told: dict[str, Value] = {"key": caller.key, "tenant": caller.tenant, "method": caller.method}
+    return told if caller.secret is None else {**told, "secret": caller.secret}
 
 
 def judged(judgement: Judgement) -> dict[str, Value]:

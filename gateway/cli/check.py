@@ -5,9 +5,10 @@ from pathlib import Path
 
 import typer
 
+from gateway.cli.callers import all_keys
 from gateway.cli.told import say
 from gateway.configuration.json_schema import FILE
-from gateway.settings import load
+from gateway.settings import Settings, load
 
 
 def show_schema() -> None:
@@ -19,18 +20,23 @@ def check(path: Path | None, *, secrets: bool) -> None:
     """Print a summary, and warnings on stderr; without ``secrets`` no reference to a credential is followed.
 
     Raises:
-        ConfigError: what is wrong with it.
+        ConfigError: what is wrong with it, or with the key file that it names.
     """
     settings = load(path, os.environ, offline=not secrets)
     for warning in settings.warnings:
         say(f"warning: {warning}")
     targets = sum(len(model.targets) for model in settings.models.values())
     server = settings.server
-    callers = f"{_count(len(settings.keys), 'key')}" if settings.keys else "no keys: loopback only"
+    callers = _callers(settings) if settings.asks else "no keys: loopback only"
     models = _count(len(settings.models), "model")
     listens = f"listens on {server.host} port {server.port}"
     unread = "" if secrets else "; credentials were not looked for"
     typer.echo(f"{settings.file}: OK — {models}, {_count(targets, 'target')}, {callers}, {listens}{unread}")
+
+
+def _callers(settings: Settings) -> str:
+    keys = _count(len({key.caller.key for key in all_keys(settings)}), "key")
+    return f"{keys}, tokens of {_count(len(settings.oidc), 'issuer')}" if settings.oidc else keys
 
 
 def _count(number: int, noun: str) -> str:

@@ -16,6 +16,7 @@ from adapters.registry import embedder_named, provider_named
 from gateway.activation.assemble import assemble
 from gateway.activation.engine import engine
 from gateway.activation.sources import Sources
+from gateway.cli.callers import caller_named
 from gateway.cli.explain_view import Explanation, Outcome, show
 from gateway.cli.requests import read_bytes, read_request
 from gateway.cli.told import NO, WRONG, CommandFailed
@@ -23,7 +24,7 @@ from gateway.compose import Layouts, offered
 from gateway.detectors import canary
 from gateway.dialects.registry import EMBEDS
 from gateway.domain.address import PUBLIC_ONLY, Addresses
-from gateway.domain.identity import ANONYMOUS, Caller
+from gateway.domain.identity import Caller
 from gateway.domain.model import Model
 from gateway.domain.ports import Call, UpstreamClient, UpstreamResponse
 from gateway.domain.request import ClientRequest, Options
@@ -54,7 +55,7 @@ def explain(
     """
     settings = load(config, os.environ, offline=True)
     request = read_request(read_bytes(path), dialect=dialect, model=model)
-    explanation = explained(request, settings, _caller(settings, key))
+    explanation = explained(request, settings, caller_named(settings, key))
     if raw:
         _write_raw(explanation)
     else:
@@ -69,7 +70,7 @@ def explained(request: ClientRequest, settings: Settings, caller: Caller) -> Exp
         ConfigError: the policies cannot be used.
         RequestError: it would be refused before any target is considered.
     """
-    model = find_model(request.model, settings.models)
+    model = find_model(request.model, settings.models, caller)
     in_force = assemble(Sources(settings.policies).read(), engine(os.environ, _no_services)).in_force
     policies = admit(request, caller, in_force.ruleset, None)
     prompt = lift(request, model, caller)
@@ -144,16 +145,6 @@ class _NoNetwork:
 
     async def close(self) -> None:
         """Nothing is open."""
-
-
-def _caller(settings: Settings, name: str | None) -> Caller:
-    if name is None:
-        return ANONYMOUS
-    for key in settings.keys:
-        if key.caller.key == name:
-            return key.caller
-    known = ", ".join(key.caller.key for key in settings.keys) or "none"
-    raise CommandFailed(f"no key has this name; there are: {known}", code=WRONG)
 
 
 def _write_raw(explanation: Explanation) -> None:

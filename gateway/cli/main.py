@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from gateway.cli.audit.app import audit_app
+from gateway.cli.keys.app import keys_app
 from gateway.cli.options import ConfigOption, DialectChoice, DialectOption
 from gateway.cli.policy.app import policy_app
 
@@ -28,7 +29,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-keys_app = typer.Typer(help="API keys for clients of the gateway.", no_args_is_help=True)
 app.add_typer(keys_app, name="keys")
 app.add_typer(policy_app, name="policy")
 app.add_typer(audit_app, name="audit")
@@ -102,26 +102,6 @@ def models(config: ConfigOption = None) -> None:
 
     with told():
         run_models(config_path(config))
-
-
-@keys_app.callback()
-def keys() -> None:
-    """API keys for clients of the gateway."""
-
-
-@keys_app.command("new")
-def keys_new(
-    name: Annotated[str | None, typer.Option(help="What the key is called in logs; app-ID if not given.")] = None,
-    tenant: Annotated[str, typer.Option(help="On whose behalf its holder calls.")] = "default",
-    *,
-    admin: Annotated[bool, typer.Option("--admin", help="It may read the kept requests of all tenants.")] = False,
-) -> None:
-    """Make a key: prints it once, with the entry for the configuration file."""
-    from gateway.cli.keys import new  # noqa: PLC0415
-    from gateway.cli.told import told  # noqa: PLC0415
-
-    with told():
-        new(name, tenant, admin=admin)
 
 
 @app.command()

@@ -83,10 +83,8 @@ def _ask(url: str, key: str | None, surroundings: Surroundings) -> list[JsonObje
             message = "the gateway asks for a key that it knows; put one into SPLITGATE_KEY, or name it with --api-key"
             raise CommandFailed(message, code=NO)
         case 403 | 404:
-            message = (
-                "the gateway shows no requests; in its file, server.record_recent must be set, and the key's entry "
-            )
-            raise CommandFailed(message + "must say `admin: true`", code=NO)
+            message = "the gateway shows no requests; in its file, server.record_recent must be set, and the key "
+            raise CommandFailed(message + "must have the role `admin`", code=NO)
         case status:
             raise CommandFailed(f"the gateway answered with status {status}; see its log", code=UNREACHABLE)
 

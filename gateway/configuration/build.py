@@ -10,12 +10,13 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
+from gateway.configuration.callers import Known, build_keys
 from gateway.configuration.crowd import build_crowd
 from gateway.configuration.observing import build_audit, build_telemetry
+from gateway.configuration.oidc import build_oidc
 from gateway.configuration.packs import shipped
 from gateway.configuration.schema import (
     Document,
-    KeySection,
     ModelSection,
     PoliciesSection,
     ServerSection,
@@ -26,18 +27,14 @@ from gateway.configuration.state import state_dir
 from gateway.configuration.targets import build_target
 from gateway.configuration.values import EmbeddedSettings, PolicySettings, Server, Settings
 from gateway.domain.address import is_loopback
-from gateway.domain.identity import Caller, Key
 from gateway.domain.isolation import Isolation, isolation_from_label
 from gateway.domain.model import Model, Template
-from gateway.domain.prompt import Trust
 from gateway.domain.target import Target
 from gateway.pipeline.unmix import parse_template
 from gateway.yamlfile.problems import Loc
 from gateway.yamlfile.report import Report
 
 _HOST_NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,253}|[0-9A-Fa-f]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*")
-_SHA256: Final = re.compile(r"[0-9a-f]{64}")
-_SHA256_OF_NOTHING: Final = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 
 def build(document: Document, report: Report, surroundings: Surroundings) -> Settings:
@@ -46,8 +43,11 @@ def build(document: Document, report: Report, surroundings: Surroundings) -> Set
     Raises:
         ConfigError: some of it cannot be used; all of that is told.
     """
-    server = _server(document.server, report, has_keys=bool(document.keys))
-    keys = _keys(document.keys, report)
+    asks = bool(document.keys or document.keys_file or document.auth.oidc)
+    server = _server(document.server, report, asks=asks)
+    oidc = build_oidc(document.auth.oidc, report, surroundings, document.models)
+    known = Known(models=document.models, issuers=[one.name for one in oidc])
+    keys = build_keys(document.keys, report, known)
     models = {name: _model(name, section, report, surroundings) for name, section in document.models.items()}
     _expect_unique_ids(document, report)
     policies = _policies(document.policies, report, surroundings)
@@ -59,6 +59,8 @@ def build(document: Document, report: Report, surroundings: Surroundings) -> Set
         file=report.source.file,
         server=server,
         keys=keys,
+        keys_file=_keys_file(document.keys_file, report, surroundings),
+        oidc=oidc,
         models=models,
         transport=document.server.transport,
         embedded=EmbeddedSettings(start=document.server.embedded.start),
@@ -70,8 +72,8 @@ def build(document: Document, report: Report, surroundings: Surroundings) -> Set
     )
 
 
-def _server(section: ServerSection, report: Report, *, has_keys: bool) -> Server:
-    wrong = wrong_with_bind(section.host, has_keys=has_keys)
+def _server(section: ServerSection, report: Report, *, asks: bool) -> Server:
+    wrong = wrong_with_bind(section.host, asks=asks)
     if wrong is not None:
         report.add(("server", "host"), wrong)
     for index, name in enumerate(section.allowed_hosts):
@@ -91,38 +93,23 @@ def _server(section: ServerSection, report: Report, *, has_keys: bool) -> Server
     )
 
 
-def wrong_with_bind(host: str, *, has_keys: bool) -> str | None:
-    """Why the gateway may not listen on ``host``, if it may not."""
-    if has_keys or is_loopback(host):
+def wrong_with_bind(host: str, *, asks: bool) -> str | None:
+    """Why the gateway may not listen on ``host``, if it may not; ``asks`` says whether it asks who calls."""
+    if asks or is_loopback(host):
         return None
     return (
-        f"without `keys` the gateway listens on loopback only, and {host} is reachable from elsewhere; add an entry to "
-        "`keys` (`splitgate keys new` prints one), or use 127.0.0.1"
+        f"without `keys`, `keys_file` or `auth` the gateway listens on loopback only, and {host} is reachable from "
+        "elsewhere; add an entry to `keys` (`splitgate keys new` prints one), or use 127.0.0.1"
     )
 
 
-def _keys(sections: tuple[KeySection, ...], report: Report) -> tuple[Key, ...]:
-    names: set[str] = set()
-    digests: set[str] = set()
-    keys: list[Key] = []
-    for index, section in enumerate(sections):
-        loc: Loc = ("keys", index)
-        digest = section.sha256.lower()
-        report.expect_unique(names, section.name, (*loc, "name"), f"the key name `{section.name}`")
-        report.expect_unique(digests, digest, (*loc, "sha256"), "the same key's digest")
-        if not _SHA256.fullmatch(digest) or digest == _SHA256_OF_NOTHING:
-            message = "`sha256` must be the SHA-256 of a key, 64 hexadecimal digits; `splitgate keys new` prints it"
-            report.add((*loc, "sha256"), message)
-        caller = Caller(
-            key=section.name,
-            tenant=section.tenant,
-            max_trust=Trust[section.max_trust.upper()],
-            require_data=section.require_data,
-            admin=section.admin,
-            approver=section.approver,
-        )
-        keys.append(Key(sha256=digest, caller=caller))
-    return tuple(keys)
+def _keys_file(given: str | None, report: Report, surroundings: Surroundings) -> Path | None:
+    if given is None:
+        return None
+    path = (surroundings.folder / given).absolute()
+    if not _is_there(path):
+        report.warn(("keys_file",), "there is no such file; `splitgate keys new --write` makes it, with the first key")
+    return path
 
 
 def _policies(section: PoliciesSection, report: Report, surroundings: Surroundings) -> PolicySettings:

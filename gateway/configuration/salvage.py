@@ -24,6 +24,10 @@ def _stand_in(at: Loc) -> "JsonValue | Gone":
             return (_key(0),)
         case ("keys", int(index)):
             return _key(index)
+        case ("keys_file",):
+            return "stand-in"
+        case ("auth", *inside):
+            return _in_auth(tuple(inside))
         case ("models",):
             return {"stand-in": {"targets": (_TARGET,)}}
         case ("models", _, "targets"):
@@ -39,6 +43,24 @@ def _stand_in(at: Loc) -> "JsonValue | Gone":
 def _key(index: int) -> JsonObject:
     name = f"stand-in-{index}"
     return {"name": name, "sha256": sha256(name.encode()).hexdigest()}
+
+
+def _in_auth(inside: Loc) -> "JsonValue | Gone":
+    """Somebody is asked who they are, whatever is wrong with how."""
+    match inside:
+        case ():
+            return {"oidc": (_issuer(0),)}
+        case ("oidc",):
+            return (_issuer(0),)
+        case ("oidc", int(index)):
+            return _issuer(index)
+        case _:
+            return Gone.GONE
+
+
+def _issuer(index: int) -> JsonObject:
+    name = f"stand-in-{index}"
+    return {"name": name, "issuer": f"https://{name}.example", "audience": ("stand-in",)}
 
 
 _SALVAGE: Final = Salvage(document=Document, stand_in=_stand_in, go_together={"format": ("format_options",)})

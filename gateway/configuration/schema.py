@@ -6,19 +6,18 @@ more than one field, or the world outside the file, are in ``build.py``.
 
 from typing import Annotated, Final, Literal, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
 
+from gateway.configuration.schema_callers import (
+    PATTERNS,
+    AuthSection,
+    ClaimsSection,
+    DigestSection,
+    KeySection,
+    OidcSection,
+)
+from gateway.configuration.section import Level, Name, Seconds, Section
 from gateway.yamlfile.validate import Shape
-
-Name: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]{1,64}$")]
-Seconds: TypeAlias = Annotated[float, Field(gt=0, le=86_400)]
-Level: TypeAlias = Literal["native", "channel", "wrapped", "none"]
-
-
-class Section(BaseModel):
-    """Unknown keys are errors, and nothing is converted: ``port: "8400"`` is text, not a number."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class EmbeddedSection(Section):
@@ -34,7 +33,9 @@ class ServerSection(Section):
     """Where the gateway listens and what it takes in."""
 
     host: str = Field(
-        default="127.0.0.1", min_length=1, description="Address to listen on. Without `keys`: loopback only."
+        default="127.0.0.1",
+        min_length=1,
+        description="Address to listen on. Without `keys`, `keys_file` and `auth`: loopback only.",
     )
     port: int = Field(default=8400, ge=0, le=65_535, description="Port to listen on; 0 takes a free one.")
     max_body_bytes: int = Field(
@@ -119,30 +120,6 @@ class ServerSection(Section):
         default=(),
         description="Further host names that the `Host` header may hold while no keys are configured; loopback names "
         "always may.",
-    )
-
-
-class KeySection(Section):
-    """A client's API key. `splitgate keys new` prints one and its entry."""
-
-    name: Name = Field(description="What the key is called in logs. The key itself is nowhere in the file.")
-    sha256: str = Field(description="SHA-256 of the whole key: 64 hexadecimal digits.")
-    tenant: Name = Field(default="default", description="On whose behalf the key's holder calls.")
-    max_trust: Literal["operator", "user"] = Field(
-        default="operator",
-        description="The most that this caller's words count for: with `user`, its system messages do too.",
-    )
-    require_data: bool = Field(
-        default=False, description="Refuse requests with this key that carry no data apart from instructions."
-    )
-    admin: bool = Field(
-        default=False,
-        description="Let this key read the kept request bodies of all tenants (`server.record_recent`), reload "
-        "policies and break the glass.",
-    )
-    approver: bool = Field(
-        default=False,
-        description="Let this key decide what `require_approval` rules of its tenant hold; never its own requests.",
     )
 
 
@@ -460,8 +437,18 @@ class Document(Section):
 
     server: ServerSection = Field(default_factory=ServerSection, description="See `server` below.")
     keys: tuple[KeySection, ...] = Field(
-        default=(), description="API keys of clients. None: only this machine may connect, and anyone on it may."
+        default=(),
+        description="API keys of clients. Without these, `keys_file` and `auth`: only this machine may connect, and "
+        "anyone on it may.",
     )
+    keys_file: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=4096,
+        description="File of further keys, which `splitgate keys new --write`, `rotate` and `revoke` edit and a "
+        "running gateway follows. A relative path counts from the configuration file's folder.",
+    )
+    auth: AuthSection = Field(default_factory=AuthSection, description="See `auth` below.")
     models: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:/-]{1,128}$")], ModelSection] = Field(
         min_length=1, description="The models, by the name that clients ask for."
     )
@@ -484,6 +471,10 @@ SECTIONS: Final[tuple[tuple[tuple[str, ...], type[Section]], ...]] = (
     (("server",), ServerSection),
     (("server", "embedded"), EmbeddedSection),
     (("keys", "*"), KeySection),
+    (("keys", "*", "digests", "*"), DigestSection),
+    (("auth",), AuthSection),
+    (("auth", "oidc", "*"), OidcSection),
+    (("auth", "oidc", "*", "claims"), ClaimsSection),
     (("policies",), PoliciesSection),
     (("audit",), AuditSection),
     (("audit", "ship", "*"), SinkSection),
@@ -497,4 +488,4 @@ SECTIONS: Final[tuple[tuple[tuple[str, ...], type[Section]], ...]] = (
     (("models", "*", "targets", "*", "timeouts"), TimeoutsSection),
 )
 
-SHAPE: Final = Shape(document=Document, sections=SECTIONS)
+SHAPE: Final = Shape(document=Document, sections=SECTIONS, patterns=PATTERNS)

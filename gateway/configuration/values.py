@@ -10,8 +10,9 @@ from typing import Literal
 
 from gateway.audit.note import VerifierKey
 from gateway.configuration.crowd import Crowd
-from gateway.domain.identity import Key
+from gateway.domain.identity import Key, Role
 from gateway.domain.model import Model
+from gateway.domain.prompt import Trust
 from gateway.domain.target import Secret
 
 
@@ -30,6 +31,47 @@ class Server:
     record_recent_bytes: int
     allowed_hosts: tuple[str, ...]
     crowd: Crowd = field(default_factory=Crowd)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimNames:
+    """Which claims say what; None where something fixed stands in."""
+
+    key: str | None
+    tenant: str | None
+    roles: str | None
+    models: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OidcSettings:
+    """An issuer of tokens, how its tokens are checked, and what callers its claims make.
+
+    ``jwks_url`` None: where discovery says. ``require`` has for each claim what it may say. ``models`` and ``routes``
+    are what may be asked for at most, None for all.
+    """
+
+    name: str
+    issuer: str
+    audience: tuple[str, ...]
+    algorithms: tuple[str, ...]
+    types: frozenset[str]
+    jwks_url: str | None
+    ca_file: Path | None
+    timeout_s: float
+    refresh_s: float
+    keep_s: float
+    leeway_s: int
+    require: Mapping[str, tuple[str | bool, ...]]
+    claims: ClaimNames
+    tenant: str
+    tenants: Mapping[str, str]
+    roles: frozenset[Role]
+    role_values: Mapping[str, Role]
+    models: frozenset[str] | None
+    routes: frozenset[str] | None
+    max_trust: Trust
+    require_data: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,12 +176,14 @@ class TelemetrySettings:
 class Settings:
     """The whole configuration. ``file`` names where it came from, ``warnings`` are sentences for whoever starts us.
 
-    ``state_dir`` is absolute and may not exist yet.
+    ``state_dir`` and ``keys_file`` are absolute and may not exist yet; ``keys`` are those of the file itself.
     """
 
     file: str
     server: Server
     keys: tuple[Key, ...]
+    keys_file: Path | None
+    oidc: tuple[OidcSettings, ...]
     models: Mapping[str, Model]
     transport: Literal["aiohttp", "httpx"]
     embedded: EmbeddedSettings
@@ -148,3 +192,8 @@ class Settings:
     telemetry: TelemetrySettings
     state_dir: Path
     warnings: tuple[str, ...] = ()
+
+    @property
+    def asks(self) -> bool:
+        """Whether callers have to show who they are."""
+        return bool(self.keys or self.keys_file or self.oidc)

@@ -79,3 +79,5 @@ COUNTS: Final[Mapping[str, CountingDialect]] = {
 EMBEDS: Final[Mapping[str, EmbeddingDialect]] = {
     "/v1/embeddings": openai_embeddings,
 }
+# What a caller may be let use, by name: whoever may ask in a dialect may count in it as well.
+ROUTES: Final = frozenset({*DIALECTS, *(dialect.NAME for dialect in (*COUNTS.values(), *EMBEDS.values()))})

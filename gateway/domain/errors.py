@@ -10,6 +10,9 @@
     │   ├── BodyTooLarge
     │   ├── UnsupportedEncoding     content type or content encoding
     │   ├── Unauthenticated
+    │   │   ├── CredentialExpired   a key or token that was good
+    │   │   ├── CredentialRevoked   a key that somebody took back
+    │   │   └── InvalidToken        a token (JWT) that does not show who is calling
     │   ├── Forbidden               a good key that may not do this
     │   ├── ForeignOrigin           Host or Origin is not ours, and no keys are configured
     │   ├── UnknownModel
@@ -30,6 +33,7 @@
     │   ├── UpstreamOverloaded      429, 503 or 529, with retry-after where given
     │   ├── UpstreamFailed          5xx, or our credentials were refused
     │   └── UpstreamGarbled         an answer that is not its protocol, or one that broke off
+    ├── SignInUnavailable           a token cannot be checked: its issuer's keys are not to be had
     ├── PoliciesNotLoaded           no policies are in force yet: nothing may pass
     ├── PoliciesRejected            the policy files cannot be put in force; those in force stay
     ├── StateUnusable               the folder for state cannot be used
@@ -111,6 +115,24 @@ class Unauthenticated(RequestError):
     """No key, or a wrong one."""
 
     code = "invalid_api_key"
+
+
+class CredentialExpired(Unauthenticated):
+    """A key or a token whose time is over."""
+
+    code = "credential_expired"
+
+
+class CredentialRevoked(Unauthenticated):
+    """A key that was taken back."""
+
+    code = "credential_revoked"
+
+
+class InvalidToken(Unauthenticated):
+    """A token (JWT) that does not show who is calling."""
+
+    code = "invalid_token"
 
 
 class Forbidden(RequestError):
@@ -269,6 +291,12 @@ class UpstreamGarbled(UpstreamError):
     """The answer is not the protocol's, or broke off before its end."""
 
     code = "upstream_garbled"
+
+
+class SignInUnavailable(GatewayError):
+    """A token cannot be checked at present, since the signing keys of its issuer are not to be had."""
+
+    code = "sign_in_unavailable"
 
 
 class PoliciesNotLoaded(GatewayError):

@@ -1,33 +1,72 @@
-"""Who is calling, and how far may their words be trusted?"""
+"""Who is calling, what may they ask for, and how far may their words be trusted?"""
 
 from dataclasses import dataclass
+from enum import StrEnum
+from math import inf
+from typing import Literal, TypeAlias
 
 from gateway.domain.prompt import Trust
+
+# How somebody showed who they are.
+Method: TypeAlias = Literal["none", "api_key", "oidc"]
+
+
+class Role(StrEnum):
+    """What a caller may do; no role holds another one.
+
+    An ``app`` calls models. An ``approver`` decides what policies hold back of its tenant's requests. An ``auditor``
+    sees what is in force, an ``admin`` also changes it, and sees what the gateway keeps of everybody's requests.
+    """
+
+    APP = "app"
+    APPROVER = "approver"
+    AUDITOR = "auditor"
+    ADMIN = "admin"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """An authenticated caller. ``key`` is the key's name, never the key.
+    """An authenticated caller.
 
-    An ``admin`` may read what the gateway keeps of everybody's requests, reload policies and break the glass. An
-    ``approver`` may decide what policies hold back of its tenant's requests.
+    ``key`` is the key's name, or the name that a token was given: never the key or token. ``secret`` is the public id
+    of the key that was shown, where it has one. ``models`` and ``routes`` are what may be asked for, None for all.
     """
 
     key: str
     tenant: str
     max_trust: Trust = Trust.OPERATOR
     require_data: bool = False
-    admin: bool = False
-    approver: bool = False
+    roles: frozenset[Role] = frozenset({Role.APP})
+    models: frozenset[str] | None = None
+    routes: frozenset[str] | None = None
+    method: Method = "api_key"
+    secret: str | None = None
+
+    def may_ask(self, model: str) -> bool:
+        """Whether a model of this name is there for this caller."""
+        return self.models is None or model in self.models
+
+    def may_use(self, route: str) -> bool:
+        """Whether this caller may come by ``route``, a dialect's name."""
+        return self.routes is None or route in self.routes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Key:
-    """An API key: ``sha256`` is the digest of the whole key as UTF-8, in lower-case hexadecimal digits."""
+    """An API key: ``sha256`` is the digest of the whole key as UTF-8, in lower-case hexadecimal digits.
+
+    Several keys may stand for one caller, while one takes another's place. It opens from ``not_before`` on, and from
+    ``expires`` on no more: seconds since the epoch.
+    """
 
     sha256: str
     caller: Caller
+    not_before: float = -inf
+    expires: float = inf
+    revoked: bool = False
 
 
 # Whoever calls while no keys are configured: the people of this machine, who could read its memory anyway.
-ANONYMOUS = Caller(key="anonymous", tenant="local", admin=True)
+ANONYMOUS = Caller(
+    key="anonymous", tenant="local", roles=frozenset({Role.APP, Role.AUDITOR, Role.ADMIN}), method="none"
+)

@@ -139,7 +139,7 @@ async def _prepare(
 ) -> "_Ready":
     """Take a request as far as it goes before anything is sent; raises ``handle``'s errors but the upstream's."""
     # 1 admit: the model must exist; one revision of the policies stands for the whole request
-    model = find_model(request.model, services.models)
+    model = find_model(request.model, services.models, caller)
     in_force = services.in_force()
     bypass = services.bypass()
     policies = admit(request, caller, in_force.ruleset, bypass)
@@ -211,15 +211,16 @@ class _Ready:
         await self.trail.intend(call, self.handling(call), self.applied.prompt, self.applied.options)
 
 
-def find_model(name: str, models: Mapping[str, Model]) -> Model:
-    """Look a model up.
+def find_model(name: str, models: Mapping[str, Model], caller: Caller) -> Model:
+    """Look a model up. One that the caller may not ask for is answered as one that does not exist.
 
     Raises:
-        UnknownModel: the message names those that are configured.
+        UnknownModel: the message names those that the caller may ask for.
     """
     model = models.get(name)
-    if model is None:
-        raise UnknownModel(f"no such model; configured are {', '.join(sorted(models))}", param="model")
+    if model is None or not caller.may_ask(name):
+        known = ", ".join(sorted(filter(caller.may_ask, models))) or "none"
+        raise UnknownModel(f"no such model; there are for you: {known}", param="model")
     return model
 
 

@@ -67,11 +67,17 @@ _BRANCHES: Final = (RequestError, UpstreamError, ConfigError)
 
 def _kinds() -> Iterator[type[GatewayError]]:
     """Errors in the order of their tree. A broken configuration stops a start: no client meets it."""
-    yield from RequestError.__subclasses__()
+    yield from _below(RequestError)
     yield RequestError
-    yield from UpstreamError.__subclasses__()
+    yield from _below(UpstreamError)
     yield from (kind for kind in GatewayError.__subclasses__() if kind not in _BRANCHES)
     yield GatewayError
+
+
+def _below(kind: type[GatewayError]) -> Iterator[type[GatewayError]]:
+    for one in kind.__subclasses__():
+        yield one
+        yield from _below(one)
 
 
 def _status(kind: type[GatewayError]) -> int:

@@ -36,6 +36,8 @@ def set_up_logs(kind: Kind) -> None:
     root.setLevel(logging.INFO)
     # It tells of every file that changed anywhere in a watched folder, this log's own among them.
     logging.getLogger("watchfiles").setLevel(logging.WARNING)
+    # It tells of every call that it makes.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
     sys.excepthook = _ended
     threading.excepthook = _thread_ended
 

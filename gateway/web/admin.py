@@ -1,7 +1,7 @@
 """How do administrators see and change what policies are in force?
 
-For admin keys alone. Breaking the glass takes a configured key: while there are none, anybody on the machine counts as
-an admin, and that is not enough to set policies aside.
+Auditors see, admins also change. Breaking the glass takes a configured key: while there are none, anybody on the
+machine counts as an admin, and that is not enough to set policies aside.
 """
 
 import os
@@ -17,9 +17,9 @@ from starlette.routing import Route
 from gateway.dialects.body import parse_body
 from gateway.domain.activation import GlassState, PolicyState
 from gateway.domain.errors import Forbidden, InvalidField, UnknownField
-from gateway.domain.identity import ANONYMOUS, Caller
+from gateway.domain.identity import ANONYMOUS, Caller, Role
 from gateway.domain.jsonvalue import JsonObject
-from gateway.web.auth import Doorkeeper
+from gateway.web.auth import Doorkeeper, expect_role
 from gateway.web.edge import check_json, deciding_headers, read_body
 
 _MAX_BODY_BYTES: Final = 8192
@@ -56,16 +56,21 @@ class Desk:
     glass: Glass
     fan_out: Callable[[], bool]
 
-    def admin(self, request: Request) -> Caller:
-        """Who asks.
+    async def admin(self, request: Request) -> Caller:
+        """Who asks for a change.
 
         Raises:
             Forbidden: not an admin.
         """
-        caller = self.doorkeeper.caller(deciding_headers(request.scope))
-        if not caller.admin:
-            raise Forbidden("this key may not; use one with `admin: true` in the configuration")
-        return caller
+        return expect_role(await self.doorkeeper.caller(deciding_headers(request.scope)), Role.ADMIN)
+
+    async def onlooker(self, request: Request) -> Caller:
+        """Who asks to see.
+
+        Raises:
+            Forbidden: neither an auditor nor an admin.
+        """
+        return expect_role(await self.doorkeeper.caller(deciding_headers(request.scope)), Role.AUDITOR, Role.ADMIN)
 
 
 _Handler: TypeAlias = Callable[[Request], Awaitable[Response]]
@@ -88,7 +93,7 @@ def admin_routes(desk: Desk) -> Sequence[Route]:
 
 def _shows_policies(desk: Desk) -> _Handler:
     async def show(request: Request) -> Response:
-        desk.admin(request)
+        await desk.onlooker(request)
         return JSONResponse(_policies(desk.policies.state(), desk.glass.state()))
 
     return show
@@ -96,7 +101,7 @@ def _shows_policies(desk: Desk) -> _Handler:
 
 def _reloads(desk: Desk) -> _Handler:
     async def reload(request: Request) -> Response:
-        desk.admin(request)
+        await desk.admin(request)
         try:
             state = await desk.policies.reload()
         finally:
@@ -109,7 +114,7 @@ def _reloads(desk: Desk) -> _Handler:
 
 def _shows_glass(desk: Desk) -> _Handler:
     async def show(request: Request) -> Response:
-        desk.admin(request)
+        await desk.onlooker(request)
         return JSONResponse(_glass(desk.glass.state()))
 
     return show
@@ -117,7 +122,7 @@ def _shows_glass(desk: Desk) -> _Handler:
 
 def _grants(desk: Desk) -> _Handler:
     async def grant(request: Request) -> Response:
-        caller = _known(desk.admin(request))
+        caller = _known(await desk.admin(request))
         headers = deciding_headers(request.scope)
         check_json(headers)
         body = parse_body(await read_body(headers, request.receive, _MAX_BODY_BYTES))
@@ -129,7 +134,7 @@ def _grants(desk: Desk) -> _Handler:
 
 def _ends(desk: Desk) -> _Handler:
     async def end(request: Request) -> Response:
-        caller = desk.admin(request)
+        caller = await desk.admin(request)
         return JSONResponse(_glass(await desk.glass.end(caller.key)))
 
     return end
@@ -137,7 +142,7 @@ def _ends(desk: Desk) -> _Handler:
 
 def _known(caller: Caller) -> Caller:
     if caller is ANONYMOUS:
-        raise Forbidden("breaking the glass takes an admin key; add one with `admin: true` to `keys`")
+        raise Forbidden("breaking the glass takes a key with the role `admin`; add one to `keys`")
     return caller
 
 

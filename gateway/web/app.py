@@ -15,7 +15,9 @@ from starlette.routing import Route
 
 from gateway.dialects import anthropic_messages, openai_chat, split
 from gateway.dialects.registry import COUNTS, EMBEDS, PATHS, Dialect
-from gateway.domain.errors import Forbidden, GatewayError, MethodNotAllowed, UnknownRoute
+from gateway.domain.errors import GatewayError, MethodNotAllowed, UnknownRoute
+from gateway.domain.identity import Role
+from gateway.web.auth import expect_role
 from gateway.web.counting import Counting
 from gateway.web.door import Door, Lobby, error_type
 from gateway.web.edge import Receive, Scope, Send, deciding_headers
@@ -62,9 +64,7 @@ def _rest(lobby: Lobby, reach: Reach, ready: Callable[[], bool], admin: Sequence
         return JSONResponse({"status": "ready"}) if ready() else JSONResponse({"status": "starting"}, 503)
 
     async def recent(request: Request) -> Response:
-        caller = lobby.doorkeeper.caller(deciding_headers(request.scope))
-        if not caller.admin:
-            raise Forbidden("kept requests are shown to keys with `admin: true` only; use one of those")
+        expect_role(await lobby.doorkeeper.caller(deciding_headers(request.scope)), Role.ADMIN)
         if not lobby.recent.maxlen:
             raise UnknownRoute("no requests are kept; set server.record_recent to keep the last ones in memory")
         kept = [{"tenant": r.tenant, "dialect": r.dialect, "body": r.body} for r in lobby.recent]

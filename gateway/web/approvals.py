@@ -19,6 +19,7 @@ from starlette.routing import Route
 
 from gateway.audit.events import Events
 from gateway.audit.line import Value
+from gateway.audit.record import actor_of
 from gateway.dialects.body import parse_body
 from gateway.domain.approval import Approval, ApprovalStatus, HeldReply, refusal, too_late
 from gateway.domain.errors import (
@@ -29,9 +30,9 @@ from gateway.domain.errors import (
     UnknownField,
 )
 from gateway.domain.exchange import Handling, Reply
-from gateway.domain.identity import ANONYMOUS, Caller
+from gateway.domain.identity import Caller, Role
 from gateway.domain.jsonvalue import JsonObject
-from gateway.web.auth import Doorkeeper
+from gateway.web.auth import Doorkeeper, expect_role
 from gateway.web.door import said
 from gateway.web.edge import check_json, deciding_headers, read_body
 
@@ -81,8 +82,8 @@ class ApprovalDesk:
     dialects: Mapping[str, Writer]
     events: Events
 
-    def caller(self, request: Request) -> Caller:
-        return self.doorkeeper.caller(deciding_headers(request.scope))
+    async def caller(self, request: Request) -> Caller:
+        return await self.doorkeeper.caller(deciding_headers(request.scope))
 
 
 _Handler: TypeAlias = Callable[[Request], Awaitable[Response]]
@@ -104,7 +105,7 @@ def approval_routes(desk: ApprovalDesk) -> Sequence[Route]:
 
 def _decides(desk: ApprovalDesk) -> _Handler:
     async def decide(request: Request) -> Response:
-        caller = _approver(desk.caller(request))
+        caller = _approver(await desk.caller(request))
         headers = deciding_headers(request.scope)
         check_json(headers)
         wish = _wish(parse_body(await read_body(headers, request.receive, _MAX_BODY_BYTES)))
@@ -130,12 +131,13 @@ async def _decided(desk: ApprovalDesk, asked: Approval, caller: Caller, status: 
 
 def _gives(desk: ApprovalDesk) -> _Handler:
     async def give(request: Request) -> Response:
-        caller = desk.caller(request)
+        caller = await desk.caller(request)
         if _asks_for_terms(request):
             _approver(caller)
             asked = await desk.store.look(_id(request), caller.tenant)
             _check_other(asked, caller)
             return JSONResponse(_terms(asked), headers=_NO_STORE)
+        expect_role(caller, Role.APP)
         return await _reply(desk, await _own(desk, _id(request), caller), caller)
 
     return give
@@ -182,8 +184,8 @@ async def _not_taken(desk: ApprovalDesk, held: Approval, caller: Caller, revisio
 
 
 def _approver(caller: Caller) -> Caller:
-    if caller is ANONYMOUS or not caller.approver:
-        raise NotAnApprover("this key may not decide; use one with `approver: true` in `keys` of the configuration")
+    if Role.APPROVER not in caller.roles:
+        raise NotAnApprover("this takes the role `approver`; use a key or token that has it in the configuration")
     return caller
 
 
@@ -276,7 +278,7 @@ async def _audit(desk: ApprovalDesk, event: str, of: Approval, caller: Caller) -
     _log.warning("%s", json.dumps(line, ensure_ascii=True, sort_keys=True))
     told: dict[str, Value] = {
         "approval": of.id,
-        "actor": {"key": caller.key, "tenant": caller.tenant, "method": "api_key"},
+        "actor": actor_of(caller),
         "asked_by": of.key,
         "decision": of.status.value,
         "rules": of.rules,

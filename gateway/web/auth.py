@@ -1,46 +1,107 @@
-"""Who is calling?
+"""Who is calling, and may they come this way?
 
-Keys are 256 random bits; only their SHA-256 is kept. The digest's first bytes choose a slot and the whole digest is
-then compared in constant time: what timing tells of the slot is of no use to somebody who cannot invert SHA-256.
+A key is looked up by its SHA-256, in constant time where it counts (see ``access/ring.py``); what has the three parts
+of a token (JWT) is one where tokens are taken, and never a key.
 """
 
 import hashlib
-import hmac
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable
+from typing import Protocol
 
-from gateway.domain.errors import Unauthenticated
-from gateway.domain.identity import ANONYMOUS, Caller, Key
+from gateway.access.token import looks_like_token
+from gateway.domain.errors import CredentialExpired, CredentialRevoked, Forbidden, Unauthenticated
+from gateway.domain.identity import ANONYMOUS, Caller, Key, Role
+from gateway.domain.instant import written
 from gateway.web.edge import Headers, check_origin
 
-_SLOT = 8
+
+class Keys(Protocol):
+    """The keys in force."""
+
+    def find(self, digest: bytes) -> Key | None:
+        """The key with this SHA-256, whether it opens at present or not."""
+        ...
+
+
+class Tokens(Protocol):
+    """What tokens are taken."""
+
+    async def caller(self, token: bytes) -> Caller:
+        """Raises ``Unauthenticated`` or ``SignInUnavailable``."""
+        ...
 
 
 class Doorkeeper:
-    """Authenticates a request by its headers."""
+    """Authenticates a request by its headers. Without ``keys`` nobody is asked, and only this machine may call."""
 
-    def __init__(self, keys: Iterable[Key], allowed_hosts: Iterable[str] = ()) -> None:
-        slots: dict[bytes, list[tuple[bytes, Caller]]] = {}
-        for key in keys:
-            digest = bytes.fromhex(key.sha256)
-            slots.setdefault(digest[:_SLOT], []).append((digest, key.caller))
-        self._slots: Mapping[bytes, list[tuple[bytes, Caller]]] = slots
+    def __init__(
+        self,
+        keys: Keys | None,
+        allowed_hosts: Iterable[str] = (),
+        *,
+        tokens: Tokens | None = None,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._keys = keys
+        self._tokens = tokens
         self._allowed_hosts = frozenset(allowed_hosts)
+        self._now = now
 
-    def caller(self, headers: Headers) -> Caller:
+    async def caller(self, headers: Headers) -> Caller:
         """The caller behind these headers.
 
         Raises:
-            Unauthenticated: keys are configured, and none of them was given.
-            ForeignOrigin: no keys are configured, and the call comes from somewhere else.
+            Unauthenticated: callers are asked who they are, and these headers do not show it.
+            SignInUnavailable: whether they do cannot be told at present.
+            ForeignOrigin: nobody is asked, and the call comes from somewhere else.
         """
-        if not self._slots:
+        if self._keys is None:
             check_origin(headers, self._allowed_hosts)
             return ANONYMOUS
-        digest = hashlib.sha256(_presented(headers)).digest()
-        for known, caller in self._slots.get(digest[:_SLOT], ()):
-            if hmac.compare_digest(known, digest):
-                return caller
-        raise Unauthenticated("unknown API key; check the key, or add its entry to `keys` in the configuration")
+        presented = _presented(headers)
+        if self._tokens is not None and looks_like_token(presented):
+            return await self._tokens.caller(presented)
+        key = self._keys.find(hashlib.sha256(presented).digest())
+        if key is None:
+            raise Unauthenticated("unknown API key; check the key, or add its entry to `keys` in the configuration")
+        now = self._now()
+        if key.revoked or not key.not_before <= now < key.expires:
+            raise _closed(key, now)
+        return key.caller
+
+
+def expect_role(caller: Caller, *roles: Role) -> Caller:
+    """The caller, if it has any of ``roles``.
+
+    Raises:
+        Forbidden: it has none of them.
+    """
+    if caller.roles.isdisjoint(roles):
+        words = " or ".join(f"`{role}`" for role in roles)
+        raise Forbidden(f"this takes the role {words}; use a key or token that has it in the configuration")
+    return caller
+
+
+def expect_app(caller: Caller, route: str) -> None:
+    """Make sure that the caller may call models, by ``route``.
+
+    Raises:
+        Forbidden: it may not.
+    """
+    expect_role(caller, Role.APP)
+    if not caller.may_use(route):
+        ways = ", ".join(sorted(caller.routes or ())) or "none"
+        raise Forbidden(f"this key or token may not use this route; it may use: {ways}")
+
+
+def _closed(key: Key, now: float) -> Unauthenticated:
+    """Why a key that is known does not open. Whoever has it may know."""
+    if key.revoked:
+        return CredentialRevoked("this API key was revoked; ask for a new one")
+    if now >= key.expires:
+        return CredentialExpired(f"this API key expired on {written(key.expires)}; ask for a new one")
+    return Unauthenticated(f"this API key opens from {written(key.not_before)} on; use the one before until then")
 
 
 def _presented(headers: Headers) -> bytes:

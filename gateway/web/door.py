@@ -26,7 +26,7 @@ from gateway.pipeline.handle import Services
 from gateway.pipeline.run import Run, runner_for
 from gateway.telemetry.logs import place_of
 from gateway.telemetry.request_id import request_of
-from gateway.web.auth import Doorkeeper
+from gateway.web.auth import Doorkeeper, expect_app
 from gateway.web.edge import (
     RUNNING,
     Disconnected,
@@ -153,7 +153,7 @@ class Door:
         if scope["method"] != "POST":
             raise MethodNotAllowed("use POST")
         headers = deciding_headers(scope)
-        caller = self._lobby.doorkeeper.caller(headers)
+        caller = await self._lobby.doorkeeper.caller(headers)
         await self._lobby.gate.enter()
         try:
             await self._admitted(caller, headers, receive, trail, response)
@@ -164,6 +164,7 @@ class Door:
         self, caller: Caller, headers: Headers, receive: Receive, trail: RequestTrail, response: Response
     ) -> None:
         trail.known(caller)
+        expect_app(caller, self._serving.name)
         trail.expect()
         check_json(headers, compressed=self._lobby.compressed_bodies)
         raw = await read_body(headers, receive, self._lobby.max_body_bytes)

@@ -1,4 +1,4 @@
-"""Which models are there, as OpenAI lists them, and as Anthropic does?
+"""Which models are there for a caller, as OpenAI lists them, and as Anthropic does?
 
 Whoever sends the header ``anthropic-version`` speaks Anthropic's API. Both forms say in ``splitgate`` what the gateway
 knows of a model beyond its name.
@@ -13,10 +13,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from gateway.domain.errors import InvalidField, UnknownField
+from gateway.domain.identity import Role
 from gateway.domain.isolation import Isolation
 from gateway.domain.model import Model
 from gateway.pipeline.handle import find_model
-from gateway.web.auth import Doorkeeper
+from gateway.web.auth import Doorkeeper, expect_role
 from gateway.web.edge import deciding_headers
 
 # The most isolation that a model can reach at present.
@@ -42,14 +43,15 @@ def model_routes(models: Mapping[str, Model], doorkeeper: Doorkeeper, reach: Rea
     """``/v1/models`` and ``/v1/models/{id}``."""
 
     async def several(request: Request) -> Response:
-        doorkeeper.caller(deciding_headers(request.scope))
+        caller = expect_role(await doorkeeper.caller(deciding_headers(request.scope)), Role.APP)
+        shown = [model for name, model in models.items() if caller.may_ask(name)]
         if speaks_anthropic(request):
-            return JSONResponse(_page(list(models.values()), request.query_params, reach))
-        return JSONResponse({"object": "list", "data": [_openai(model, reach) for model in models.values()]})
+            return JSONResponse(_page(shown, request.query_params, reach))
+        return JSONResponse({"object": "list", "data": [_openai(model, reach) for model in shown]})
 
     async def one(request: Request) -> Response:
-        doorkeeper.caller(deciding_headers(request.scope))
-        model = find_model(str(request.path_params["id"]), models)
+        caller = expect_role(await doorkeeper.caller(deciding_headers(request.scope)), Role.APP)
+        model = find_model(str(request.path_params["id"]), models, caller)
         return JSONResponse(_anthropic(model, reach) if speaks_anthropic(request) else _openai(model, reach))
 
     return (("/v1/models", several), ("/v1/models/{id:path}", one))

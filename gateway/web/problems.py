@@ -22,6 +22,7 @@ from gateway.domain.errors import (
     PoliciesNotLoaded,
     PoliciesRejected,
     RequestError,
+    SignInUnavailable,
     StateUnusable,
     Unauthenticated,
     UnknownApproval,
@@ -44,6 +45,7 @@ STATUS: Mapping[type[GatewayError], int] = {
     UnknownModel: 404,
     UnknownRoute: 404,
     MethodNotAllowed: 405,
+    SignInUnavailable: 503,
     PoliciesNotLoaded: 503,
     PoliciesRejected: 409,
     StateUnusable: 503,
@@ -77,7 +79,7 @@ def headers_of(error: GatewayError) -> tuple[tuple[bytes, bytes], ...]:
             return ((b"retry-after", str(max(0, round(seconds))).encode()),)
         case GatewayFull(retry_after_s=seconds):
             return ((b"retry-after", str(seconds).encode()),)
-        case AuditUnavailable(sent=False):
+        case AuditUnavailable(sent=False) | SignInUnavailable():
             return ((b"retry-after", b"1"),)
         case AuditUnavailable() | UpstreamTimeout() | UpstreamGarbled() | ApprovalsUnavailable() | GatewayStopping():
             # The upstream may have done the work: stock SDKs would otherwise pay for it again.

@@ -317,7 +317,10 @@ def test_what_only_a_vendor_can_read_is_counted_and_committed_to() -> None:
 
 def test_who_asked_says_how_they_showed_it() -> None:
     assert record.actor_of(ANONYMOUS) == {"key": "anonymous", "tenant": "local", "method": "none"}
-    assert record.actor_of(Caller(key="app", tenant="t"))["method"] == "api_key"
+    assert record.actor_of(Caller(key="app", tenant="t")) == {"key": "app", "tenant": "t", "method": "api_key"}
+    rotated = Caller(key="app", tenant="t", secret="sg-1a2b3c4d")
+    assert record.actor_of(rotated)["secret"] == "sg-1a2b3c4d"
+    assert record.actor_of(Caller(key="corp:x", tenant="t", method="oidc"))["method"] == "oidc"
 
 
 def test_times_are_whole_microseconds_and_tell_the_upstream_apart() -> None:

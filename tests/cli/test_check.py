@@ -37,6 +37,22 @@ def test_keys_are_counted(splitgate: Splitgate, tmp_path: Path) -> None:
     assert ", 1 key, " in splitgate("check").stdout
 
 
+def test_a_key_file_and_issuers_count_too(splitgate: Splitgate, tmp_path: Path) -> None:
+    auth = "auth: {oidc: [{name: corp, issuer: 'https://login.example', audience: [a]}]}"
+    text = f"keys_file: keys.jsonl\n{auth}\nmodels: {{m: {{targets: [{{provider: embedded}}]}}}}"
+    (tmp_path / "splitgate.yaml").write_text(text, encoding="utf-8")
+    missing = splitgate("check")
+    assert ", 0 keys, tokens of 1 issuer, " in missing.stdout
+    assert "there is no such file" in missing.stderr
+    key_file = tmp_path / "keys.jsonl"
+    key_file.write_text(f'{{"name": "a", "sha256": "{"ab" * 32}"}}\n')
+    assert ", 1 key, tokens of 1 issuer, " in splitgate("check").stdout
+    key_file.write_text("#\n{}\n")
+    broken = splitgate("check")
+    assert (broken.exit_code, broken.stdout) == (2, "")
+    assert "keys.jsonl:2:1: the key `name` is missing here" in broken.stderr
+
+
 def test_every_problem_is_shown_with_its_line_and_a_caret(splitgate: Splitgate, tmp_path: Path) -> None:
     text = "server: {prot: 1}\nmodels: {m: {targets: [{provider: openai_compatible, api_key: sk-hunter2}]}}\n"
     (tmp_path / "bad.yaml").write_text(text, encoding="utf-8")

@@ -171,7 +171,7 @@ def test_a_recorded_body_that_is_refused_is_told(splitgate: Splitgate, gateway: 
     [
         ((401, b""), (1, "--api-key")),
         ((404, b""), (1, "record_recent")),
-        ((404, b""), (1, "admin: true")),
+        ((404, b""), (1, "role `admin`")),
         ((500, b""), (3, "status 500")),
         ((200, b"<html>"), (3, "no Splitgate gateway")),
         ((200, b"{}"), (3, "no Splitgate gateway")),

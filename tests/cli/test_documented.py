@@ -7,6 +7,7 @@ from typer.testing import Result
 
 TEXT = (Path(__file__).parents[2] / "docs" / "command-line.md").read_text(encoding="utf-8")
 
+KEYS = [f"keys {verb}" for verb in ("new", "list", "rotate", "revoke")]
 POLICY = [f"policy {verb}" for verb in ("lint", "test", "coverage", "explain", "diff", "fp", "replay")]
 AUDIT = [
     f"audit {verb}"
@@ -14,7 +15,7 @@ AUDIT = [
 ]
 
 
-@pytest.mark.parametrize("command", ["serve", "check", "models", "keys new", "explain", "doctor", *POLICY, *AUDIT])
+@pytest.mark.parametrize("command", ["serve", "check", "models", *KEYS, "explain", "doctor", *POLICY, *AUDIT])
 def test_every_command_and_option_is_documented(splitgate: Callable[..., Result], command: str) -> None:
     assert f"## `splitgate {command}" in TEXT
     options = set(re.findall(r"(?<=[ │])--[a-z-]+", splitgate(*command.split(), "--help").stdout)) - {"--help"}

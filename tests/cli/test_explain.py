@@ -190,9 +190,14 @@ def test_a_key_can_be_named(splitgate: Splitgate, native: str, tmp_path: Path) -
     shown = splitgate("explain", native, "--as", "app").stdout
     assert "caller  app · trusted as far as user" in shown
     assert "1 INSTRUCTION  user" in shown
+    (tmp_path / "keys.jsonl").write_text(f'{{"name": "bound", "sha256": "{"cd" * 32}", "models": ["other"]}}')
+    (tmp_path / "splitgate.yaml").write_text(f"keys_file: keys.jsonl\n{text}", encoding="utf-8")
+    bound = splitgate("explain", native, "--as", "bound")
+    assert bound.exit_code == 1
+    assert "no such model; there are for you: none" in bound.stderr
     refused = splitgate("explain", native, "--as", "nope")
     assert refused.exit_code == 2
-    assert "there are: app" in refused.stderr
+    assert "there are: app, bound" in refused.stderr
 
 
 def test_long_texts_are_cut_unless_asked_for(splitgate: Splitgate, request_file: RequestFile) -> None:

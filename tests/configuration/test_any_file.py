@@ -31,7 +31,7 @@ def test_any_text_is_read_or_refused_with_a_place(text: str) -> None:
     assert all(problem.line and problem.message for problem in problems)
 
 
-@given(st.dictionaries(st.sampled_from(["server", "keys", "models"]), documents, max_size=3))
+@given(st.dictionaries(st.sampled_from(["server", "keys", "keys_file", "auth", "models"]), documents, max_size=3))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100)
 def test_any_document_is_used_or_refused_with_a_place(tmp_path: Path, document: object) -> None:
     path = tmp_path / "splitgate.yaml"

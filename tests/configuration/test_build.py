@@ -2,7 +2,7 @@ from collections.abc import Callable
 
 import pytest
 
-from gateway.domain.identity import Caller
+from gateway.domain.identity import Caller, Role
 from gateway.domain.isolation import Isolation
 from gateway.domain.model import Hole
 from gateway.domain.prompt import Trust
@@ -17,13 +17,19 @@ A, B = "ab" * 32, "cd" * 32
 
 
 def test_keys_become_callers(settings_of: SettingsOf) -> None:
-    second = f"{{name: b, sha256: {B}, tenant: t, max_trust: user, require_data: true, admin: true, approver: true}}"
+    second = f"{{name: b, sha256: {B}, tenant: t, max_trust: user, require_data: true, roles: [admin, approver]}}"
     text = f'keys: [{{name: a, sha256: "{A.upper()}"}}, {second}]\n'
     assert settings_of(text + MODELS).keys == (
         Key(sha256=A, caller=Caller(key="a", tenant="default")),
         Key(
             sha256=B,
-            caller=Caller(key="b", tenant="t", max_trust=Trust.USER, require_data=True, admin=True, approver=True),
+            caller=Caller(
+                key="b",
+                tenant="t",
+                max_trust=Trust.USER,
+                require_data=True,
+                roles=frozenset({Role.ADMIN, Role.APPROVER}),
+            ),
         ),
     )
 

@@ -41,7 +41,9 @@ def test_every_key_stands_in_it_with_its_meaning(path: tuple[str, ...], section:
 def test_unknown_keys_are_mistakes_everywhere_but_in_free_mappings() -> None:
     target = SCHEMA["$defs"]["TargetSection"]["properties"]
     traces = SCHEMA["$defs"]["TracesSection"]["properties"]
+    oidc = SCHEMA["$defs"]["OidcSection"]["properties"]
     free = [target["credentials"], target["format_options"], target["headers"], traces["headers"]]
+    free += [oidc["require"], oidc["tenants"], oidc["role_values"]]
     for found in objects(SCHEMA):
         if found not in free:
             assert found["additionalProperties"] is False

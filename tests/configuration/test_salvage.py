@@ -37,7 +37,7 @@ models:
 """
     assert told(problems_of(text)) == [
         (1, "there is no key `hots` here"),
-        (3, "the key `sha256` is missing here"),
+        (3, "give either `sha256` or `digests`"),
         (4, "`sha256` must be the SHA-256 of a key, 64 hexadecimal digits"),
         (7, "there is no key `zzz` here"),
         (8, "`models.one.templates[0]` must be a mapping of keys to values"),

@@ -6,6 +6,10 @@ from gateway.yamlfile.problems import Problem
 
 Problems = Callable[..., tuple[Problem, ...]]
 
+KEYS = (
+    "there is no key `zzz` here; the keys here are server, keys, keys_file, auth, models, policies, audit, telemetry, "
+    "state_dir"
+)
 MODELS = "models: {m: {targets: [{provider: embedded}]}}\n"
 
 
@@ -18,7 +22,7 @@ MODELS = "models: {m: {targets: [{provider: embedded}]}}\n"
             "zzz: 1\n" + MODELS,
             1,
             1,
-            "there is no key `zzz` here; the keys here are server, keys, models, policies, audit, telemetry, state_dir",
+            KEYS,
         ),
         (
             "server: {embedded: {strat: x}}\n" + MODELS,
@@ -35,7 +39,7 @@ MODELS = "models: {m: {targets: [{provider: embedded}]}}\n"
         ("server: {transport: curl}\n" + MODELS, 1, 21, "`server.transport` must be 'aiohttp' or 'httpx'"),
         ("server: []\n" + MODELS, 1, 9, "`server` must be a mapping of keys to values"),
         ("keys: {}\n" + MODELS, 1, 7, "`keys` must be a list"),
-        ("keys: [{name: a}]\n" + MODELS, 1, 8, "the key `sha256` is missing here; add it"),
+        ("keys: [{sha256: a}]\n" + MODELS, 1, 8, "the key `name` is missing here; add it"),
         ("models: {}", 1, 9, "`models` must not be empty"),
         ("models: []", 1, 9, "`models` must be a mapping of keys to values"),
         ("models: {m: {targets: []}}", 1, 23, "`models.m.targets` must not be empty"),

@@ -81,8 +81,9 @@ def office(
     policy = folder / "held.yaml"
     policy.write_text(POLICY)
     keys = "".join(
-        f"  - {{name: {name}, tenant: {tenant}, approver: {str(approver).lower()}, "
-        f"admin: {str(name == 'operator').lower()}, sha256: {hashlib.sha256(name.encode()).hexdigest()}}}\n"
+        f"  - {{name: {name}, tenant: {tenant}, "
+        f"roles: [app{', approver' if approver else ''}{', admin' if name == 'operator' else ''}], "
+        f"sha256: {hashlib.sha256(name.encode()).hexdigest()}}}\n"
         for name, (tenant, approver) in KEYS.items()
     )
     target = f'{{provider: openai_compatible, base_url: "{_upstream_server.url}", model: m, format: tool-envelope}}'

@@ -35,6 +35,7 @@ ROUTES = pytest.mark.parametrize("route", [CHAT, SPLIT])
 SECRET = "AKIA" + "QX7ZK2M4N6P3R5T7"
 PROMPT, ANSWER, SUBJECT = "a planted prompt", "a planted answer", "jane.planted@example.com"
 KEYS = {"planted-app-key": "app", "planted-boss-key": "boss", "planted-root-key": "root"}
+ROLES = {"app": "app", "boss": "approver", "root": "admin"}
 
 POLICY = """
 apiVersion: splitgate/v1
@@ -164,8 +165,8 @@ def configured(folder: Path, targets: dict[str, list[str]], audit: str = "") -> 
     policy = folder / "guarded.yaml"
     policy.write_text(POLICY)
     keys = "".join(
-        f"  - {{name: {name}, tenant: shop, admin: {str(name == 'root').lower()}, "
-        f"approver: {str(name == 'boss').lower()}, sha256: {hashlib.sha256(key.encode()).hexdigest()}}}\n"
+        f"  - {{name: {name}, tenant: shop, roles: [{ROLES[name]}], "
+        f"sha256: {hashlib.sha256(key.encode()).hexdigest()}}}\n"
         for key, name in KEYS.items()
     )
     models = "".join(

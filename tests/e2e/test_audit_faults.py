@@ -141,7 +141,7 @@ def serving(run: Callable[..., Gateway], upstream: Staged, state: Path, folder: 
     digest = hashlib.sha256(KEY.encode()).hexdigest()
     target = f'{{provider: openai_compatible, base_url: "{upstream.url}", model: m, format: tool-envelope}}'
     gateway = run(
-        f"state_dir: {state}\nkeys: [{{name: root, admin: true, sha256: {digest}}}]\n"
+        f"state_dir: {state}\nkeys: [{{name: root, roles: [app, admin], sha256: {digest}}}]\n"
         f"models: {{m: {{targets: [{target}]}}}}\naudit: {{dir: {folder}}}\n"
     )
     with httpx.Client(base_url=gateway.url, timeout=30, trust_env=False) as http:

@@ -83,8 +83,8 @@ class Site:
 def configuration(folder: Path, url: str) -> str:
     (folder / "guarded.yaml").write_text(POLICY)
     keys = "".join(
-        f"  - {{name: {name}, admin: {admin}, approver: true, sha256: {hashlib.sha256(name.encode()).hexdigest()}}}\n"
-        for name, admin in (("app", "false"), ("root", "true"))
+        f"  - {{name: {name}, roles: [{roles}], sha256: {hashlib.sha256(name.encode()).hexdigest()}}}\n"
+        for name, roles in (("app", "app, approver"), ("root", "app, approver, admin"))
     )
     target = f'{{provider: openai_compatible, base_url: "{url}", model: m, format: spotlight}}'
     return (

@@ -89,9 +89,13 @@ def start(run_gateway: Callable[..., Gateway], first: Staged, tmp_path: Path) ->
 
 
 def body_of(path: str, *, stream: bool) -> bytes:
-    asked: Json = {"instructions": "Summarise."}
-    if path != "/v1/split":
-        asked = {"messages": [{"role": "user", "content": "Summarise."}]}
+    messages: Json = {"messages": [{"role": "user", "content": "Summarise."}]}
+    asked = {
+        "/v1/split": {"instructions": "Summarise."},
+        "/v1/chat/completions": messages,
+        "/v1/responses": {"input": "Summarise."},
+        "/v1/messages": {"max_tokens": 100, **messages},
+    }[path]
     return json.dumps({"model": "one", "data": "d", "stream": stream, **asked}).encode()
 
 

@@ -35,7 +35,7 @@ keys:
   - {{name: application, sha256: {application}}}
   - {{name: agent, sha256: {agent}, max_trust: user}}
   - {{name: strict, sha256: {strict}, require_data: true, tenant: other}}
-  - {{name: admin, sha256: {admin}, tenant: security, admin: true}}
+  - {{name: admin, sha256: {admin}, tenant: security, roles: [admin]}}
 models:
   open: {{targets: [{{{target}}}]}}
   public: {{user_channel: data, targets: [{{{target}}}]}}
@@ -212,7 +212,7 @@ def test_doctor_asks_a_running_gateway_which_shows_requests_to_admins_alone(appl
     assert "open" in splitgate(*asked, "--api-key", "env:KEY", KEY="key-of-admin").stdout
     refusal = splitgate(*asked, SPLITGATE_KEY="key-of-application")
     assert refusal.returncode == 1
-    assert "admin: true" in refusal.stderr
+    assert "role `admin`" in refusal.stderr
 
 
 def splitgate(*arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":

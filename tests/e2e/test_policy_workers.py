@@ -92,9 +92,8 @@ def running(_upstream_server: Upstream, tmp_path_factory: pytest.TempPathFactory
     file = folder / "edited.yaml"
     file.write_text(policy("mail"))
     keys = "".join(
-        f"  - {{name: {name}, admin: {admin}, approver: {admin}, "
-        f"sha256: {hashlib.sha256(name.encode()).hexdigest()}}}\n"
-        for name, admin in (("app", "false"), ("root", "true"))
+        f"  - {{name: {name}, roles: [{roles}], sha256: {hashlib.sha256(name.encode()).hexdigest()}}}\n"
+        for name, roles in (("app", "app"), ("root", "admin, approver"))
     )
     target = f'{{provider: openai_compatible, base_url: "{_upstream_server.url}", model: m, format: tool-envelope}}'
     (folder / "splitgate.yaml").write_text(

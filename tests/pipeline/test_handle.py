@@ -6,7 +6,7 @@ import pytest
 
 from gateway.domain.errors import BlockedByPolicy, InvalidField, IsolationUnreachable, UnknownModel, UpstreamGarbled
 from gateway.domain.exchange import Choice, Finish, Reply, Started, StreamEvent, TextDelta, ToolCallStarted
-from gateway.domain.identity import ANONYMOUS
+from gateway.domain.identity import ANONYMOUS, Caller
 from gateway.domain.isolation import Isolation
 from gateway.domain.model import Model
 from gateway.domain.ports import Approvals, Call
@@ -168,8 +168,24 @@ async def test_an_unknown_model_is_refused_with_the_known_ones(
 ) -> None:
     with pytest.raises(UnknownModel) as caught:
         await handle(request(model="x"), ANONYMOUS, "r-1", services, trail=trail)
-    assert caught.value.message.endswith("configured are m")
+    assert caught.value.message.endswith("there are for you: m")
     assert provider.calls == []
+
+
+async def test_a_model_that_the_caller_may_not_ask_for_is_refused_like_one_that_is_not_there(
+    services: Services, provider: Provider, trail: Trail
+) -> None:
+    services = replace(services, models={**services.models, "n": replace(services.models["m"], name="n")})
+    bound = Caller(key="k", tenant="t", models=frozenset({"n"}))
+    told: list[str] = []
+    for name in ("m", "x"):
+        with pytest.raises(UnknownModel) as caught:
+            await handle(request(model=name), bound, "r-1", services, trail=trail)
+        told.append(caught.value.message)
+    assert told == ["no such model; there are for you: n"] * 2
+    assert provider.calls == []
+    await handle(request(model="n"), bound, "r-1", services, trail=trail)
+    assert len(provider.calls) == 1
 
 
 @pytest.mark.parametrize("stream", [False, True])

@@ -9,9 +9,11 @@ from typing import Any, Never
 import httpx
 import pytest
 
+from gateway.access.ring import Ring
 from gateway.audit.trail import Evidence
+from gateway.dialects.registry import COUNTS, EMBEDS, PATHS
 from gateway.domain.errors import PoliciesNotLoaded, UpstreamUnreachable
-from gateway.domain.identity import Caller, Key
+from gateway.domain.identity import Caller, Key, Role
 from gateway.domain.isolation import Isolation
 from gateway.domain.model import Model
 from gateway.domain.prompt import Prompt
@@ -77,7 +79,7 @@ def client(switch: Switch) -> Callable[..., httpx.AsyncClient]:
         lobby = Lobby(
             services=services,
             evidence=Evidence(recording=None),
-            doorkeeper=Doorkeeper(keys),
+            doorkeeper=Doorkeeper(Ring(keys) if keys else None),
             max_body_bytes=1000,
             recent=switch.recent,
         )
@@ -89,7 +91,7 @@ def client(switch: Switch) -> Callable[..., httpx.AsyncClient]:
 
 
 Client = Callable[..., httpx.AsyncClient]
-ADMIN, OTHER = Caller(key="admin", tenant="a", admin=True), Caller(key="other", tenant="a")
+ADMIN, OTHER = Caller(key="admin", tenant="a", roles=frozenset({Role.APP, Role.ADMIN})), Caller(key="other", tenant="a")
 
 
 async def test_it_lives_whether_it_is_ready_or_not(client: Client, switch: Switch) -> None:
@@ -185,6 +187,62 @@ async def test_models_are_told_to_callers_alone(client: Client) -> None:
     async with client(OTHER) as http:
         for path in ("/v1/models", "/v1/models/m", "/admin/recent"):
             assert (await http.get(path)).status_code == 401
+
+
+async def test_a_model_that_a_caller_may_not_ask_for_is_not_there_for_it(client: Client) -> None:
+    bound = Caller(key="bound", tenant="a", models=frozenset({"a/b"}))
+    barred = Caller(key="barred", tenant="a", models=frozenset())
+    async with client(bound, barred, OTHER) as http:
+
+        async def ask(caller: Caller, path: str) -> httpx.Response:
+            return await http.get(path, headers=bearer(caller))
+
+        for caller, names in ((OTHER, ["m", "a/b"]), (bound, ["a/b"]), (barred, [])):
+            listed = (await ask(caller, "/v1/models")).json()["data"]
+            assert [model["id"] for model in listed] == names
+        assert (await ask(bound, "/v1/models/a/b")).status_code == 200
+        hidden, missing = await ask(bound, "/v1/models/m"), await ask(bound, "/v1/models/none")
+        assert (hidden.status_code, hidden.content) == (404, missing.content)
+        assert "for you: a/b" in hidden.json()["error"]["message"]
+        assert "for you: none" in (await ask(barred, "/v1/models/m")).json()["error"]["message"]
+
+
+@pytest.mark.parametrize("role", [Role.APPROVER, Role.AUDITOR, Role.ADMIN])
+async def test_models_are_for_those_who_may_call_them(client: Client, role: Role) -> None:
+    caller = Caller(key="k", tenant="a", roles=frozenset({role}))
+    async with client(caller) as http:
+        for path in ("/v1/models", "/v1/models/m"):
+            refused = await http.get(path, headers=bearer(caller))
+            assert (refused.status_code, refused.json()["error"]["code"]) == (403, "forbidden")
+
+
+@pytest.mark.parametrize("path", [*PATHS, *COUNTS, *EMBEDS])
+@pytest.mark.parametrize("role", [Role.APPROVER, Role.AUDITOR, Role.ADMIN])
+async def test_no_route_to_a_model_is_open_to_whoever_is_no_application(client: Client, path: str, role: Role) -> None:
+    caller, app = Caller(key="k", tenant="a", roles=frozenset({role})), Caller(key="app", tenant="a")
+    async with client(caller, app) as http:
+        assert (await http.post(path, headers=bearer(caller), json={})).status_code == 403
+        # Let in, and refused for what it sends.
+        assert (await http.post(path, headers=bearer(app), json={})).status_code == 400
+
+
+async def test_who_may_use_a_dialect_may_count_in_it_and_not_embed(client: Client) -> None:
+    caller = Caller(key="k", tenant="a", routes=frozenset({"anthropic_messages"}))
+    async with client(caller) as http:
+        statuses = [
+            (await http.post(path, headers=bearer(caller), json={})).status_code
+            for path in ("/v1/messages", "/v1/messages/count_tokens", "/v1/embeddings")
+        ]
+    assert statuses == [400, 400, 403]
+
+
+async def test_a_route_is_closed_to_whoever_may_not_use_it(client: Client) -> None:
+    caller = Caller(key="k", tenant="a", routes=frozenset({"split"}))
+    async with client(caller) as http:
+        refused = await http.post("/v1/chat/completions", headers=bearer(caller), json={})
+        assert (refused.status_code, refused.json()["error"]["code"]) == (403, "forbidden")
+        # Let in, and refused for what it sends.
+        assert (await http.post("/v1/split", headers=bearer(caller), json={})).status_code == 400
 
 
 def record(tenant: str) -> Recorded:

@@ -16,6 +16,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gateway.access.ring import Ring
 from gateway.audit.events import Events
 from gateway.audit.journal import Phase
 from gateway.audit.line import Value
@@ -24,19 +25,20 @@ from gateway.domain.approval import Approval, ApprovalStatus, HeldReply
 from gateway.domain.errors import AuditUnavailable, GatewayError, PoliciesNotLoaded
 from gateway.domain.exchange import AppliedRevision, Choice, Handling, Reply, Usage
 from gateway.domain.finding import Finding
-from gateway.domain.identity import ANONYMOUS, Caller, Key
+from gateway.domain.identity import ANONYMOUS, Caller, Key, Role
 from gateway.domain.prompt import ToolCall
 from gateway.stores.approvals import SqliteApprovals
 from gateway.web.approvals import ApprovalDesk, Writer, approval_routes
 from gateway.web.auth import Doorkeeper
 from gateway.web.problems import status_of
 
+DECIDES = frozenset({Role.APP, Role.APPROVER})
 ASKER = Caller(key="asker", tenant="t")
-BOSS = Caller(key="boss", tenant="t", approver=True)
-CHIEF = Caller(key="chief", tenant="t", approver=True)
-PEER = Caller(key="peer", tenant="t", admin=True)
-STRANGER = Caller(key="stranger", tenant="u", approver=True)
-NAMESAKE = Caller(key="asker", tenant="u", approver=True)
+BOSS = Caller(key="boss", tenant="t", roles=DECIDES)
+CHIEF = Caller(key="chief", tenant="t", roles=frozenset({Role.APPROVER}))
+PEER = Caller(key="peer", tenant="t", roles=frozenset({Role.APP, Role.ADMIN, Role.AUDITOR}))
+STRANGER = Caller(key="stranger", tenant="u", roles=DECIDES)
+NAMESAKE = Caller(key="asker", tenant="u", roles=DECIDES)
 CALLERS = (ASKER, BOSS, CHIEF, PEER, STRANGER)
 ID = "a1-b2_c3"
 PATH = f"/v1/approvals/{ID}"
@@ -124,7 +126,7 @@ def client(house: House) -> Client:
     def make(callers: Sequence[Caller] = CALLERS, dialects: Sequence[str] = tuple(DIALECTS)) -> httpx.AsyncClient:
         keys = [Key(sha256=hashlib.sha256(secret(one).encode()).hexdigest(), caller=one) for one in callers]
         desk = ApprovalDesk(
-            doorkeeper=Doorkeeper(keys),
+            doorkeeper=Doorkeeper(Ring(keys) if keys else None),
             store=house.store,
             revision=house.in_force,
             dialects={name: DIALECTS[name] for name in dialects},
@@ -368,6 +370,23 @@ async def test_the_answer_goes_to_the_key_that_asked_and_to_no_other(
         assert (await http.get(PATH, headers=by(ASKER))).status_code == 200
 
 
+async def test_whoever_may_call_no_model_any_more_gets_no_answer_of_one(client: Client, house: House) -> None:
+    await house.store.hold(HELD)
+    async with client([replace(ASKER, roles=frozenset({Role.APPROVER, Role.ADMIN})), BOSS]) as http:
+        await http.post(PATH, headers=by(BOSS), json=YES)
+        assert problem(await http.get(PATH, headers=by(ASKER))) == (403, "forbidden")
+    async with client() as http:
+        assert (await http.get(PATH, headers=by(ASKER))).status_code == 200
+
+
+async def test_who_decided_by_a_token_is_recorded_so(client: Client, house: House) -> None:
+    await house.store.hold(HELD)
+    async with client([replace(BOSS, method="oidc")]) as http:
+        assert (await http.post(PATH, headers=by(BOSS), json=YES)).status_code == 200
+    ((_, fields),) = house.events.told
+    assert fields["actor"] == {"key": "boss", "tenant": "t", "method": "oidc"}
+
+
 async def test_without_a_key_nothing_is_told(client: Client, house: House) -> None:
     await house.store.hold(HELD)
     async with client() as http:
@@ -382,7 +401,7 @@ async def test_while_no_keys_are_configured_nobody_approves(client: Client, hous
     async with client(()) as http:
         refused = await http.post(PATH, json=YES)
         assert problem(refused) == (403, "not_an_approver")
-        assert "approver: true" in refused.json()["detail"]
+        assert "role `approver`" in refused.json()["detail"]
         assert problem(await http.get(PATH, params={"view": "terms"})) == (403, "not_an_approver")
         foreign = await http.get(PATH, headers={"origin": "https://evil.example"})
         assert problem(foreign) == (403, "foreign_origin")

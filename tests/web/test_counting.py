@@ -9,6 +9,7 @@ from typing import Never
 import httpx
 import pytest
 
+from gateway.access.ring import Ring
 from gateway.activation.assemble import assemble
 from gateway.activation.engine import engine
 from gateway.activation.sources import PolicyFile
@@ -147,7 +148,9 @@ class House:
             services=services,
             evidence=Evidence(recording=None, observers=(self.observer,), models=("m",)),
             doorkeeper=Doorkeeper(
-                [Key(sha256=hashlib.sha256(one.key.encode()).hexdigest(), caller=one) for one in keys]
+                Ring([Key(sha256=hashlib.sha256(one.key.encode()).hexdigest(), caller=one) for one in keys])
+                if keys
+                else None
             ),
             max_body_bytes=1000,
             recent=self.recent,

@@ -1,6 +1,8 @@
 """The list of models in both of its forms, over ASGI."""
 
-from collections.abc import AsyncIterator
+import hashlib
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
@@ -13,7 +15,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from gateway.access.ring import Ring
 from gateway.domain.errors import RequestError
+from gateway.domain.identity import Caller, Key, Role
 from gateway.domain.isolation import Isolation
 from gateway.domain.model import Model
 from gateway.web.auth import Doorkeeper
@@ -28,18 +32,24 @@ async def refused(_: Request, error: Exception) -> Response:
     return JSONResponse({"code": error.code, "param": error.param}, 400)
 
 
-@pytest.fixture
-async def http() -> AsyncIterator[httpx.AsyncClient]:
+@asynccontextmanager
+async def serving(doorkeeper: Doorkeeper) -> AsyncGenerator[httpx.AsyncClient]:
     models = {
         name: Model(name=name, targets=(), created=1_700_000_000 + number, min_isolation=Isolation.WRAPPED)
         for number, name in enumerate(NAMES)
     }
-    routes = model_routes(models, Doorkeeper(()), lambda _: Isolation.CHANNEL)
+    routes = model_routes(models, doorkeeper, lambda _: Isolation.CHANNEL)
     app = Starlette(
         routes=[Route(path, handler) for path, handler in routes], exception_handlers={RequestError: refused}
     )
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        yield client
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[httpx.AsyncClient]:
+    async with serving(Doorkeeper(None)) as client:
         yield client
 
 
@@ -119,3 +129,29 @@ async def test_both_forms_ask_who_is_calling(http: httpx.AsyncClient) -> None:
         for path in ("/v1/models", "/v1/models/a"):
             told = await http.get(path, headers={**headers, "origin": "https://evil.example"})
             assert told.json()["code"] == "foreign_origin"
+
+
+@pytest.mark.parametrize("headers", [{}, ANTHROPIC])
+async def test_what_a_caller_may_not_ask_for_is_in_neither_form_nor_any_page(headers: dict[str, str]) -> None:
+    bound = Caller(key="k", tenant="t", models=frozenset({"b", "e"}))
+    ring = Ring([Key(sha256=hashlib.sha256(b"planted").hexdigest(), caller=bound)])
+    headers = {**headers, "x-api-key": "planted"}
+    async with serving(Doorkeeper(ring)) as http:
+        listed = (await http.get("/v1/models", headers=headers)).json()
+        assert [model["id"] for model in listed["data"]] == ["b", "e"]
+        assert (await http.get("/v1/models/b", headers=headers)).json()["id"] == "b"
+        hidden, missing = [await http.get(f"/v1/models/{name}", headers=headers) for name in ("a", "none")]
+        assert (hidden.status_code, hidden.content) == (400, missing.content)
+        if "anthropic-version" in headers:
+            assert (listed["has_more"], listed["first_id"], listed["last_id"]) == (False, "b", "e")
+            for hint in ("a", "none"):
+                page = await http.get("/v1/models", params={"after_id": hint}, headers=headers)
+                assert page.json() == {"code": "invalid_field", "param": "after_id"}
+
+
+async def test_the_list_is_for_those_who_call_models() -> None:
+    auditor = Caller(key="k", tenant="t", roles=frozenset({Role.AUDITOR}))
+    ring = Ring([Key(sha256=hashlib.sha256(b"planted").hexdigest(), caller=auditor)])
+    async with serving(Doorkeeper(ring)) as http:
+        for path in ("/v1/models", "/v1/models/a"):
+            assert (await http.get(path, headers={"x-api-key": "planted"})).json()["code"] == "forbidden"

@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 from gateway.cli.told import WRONG, CommandFailed
+from gateway.domain.instant import instant, written
 
 _AGO: Final = re.compile(r"([0-9]{1,9})([smhdw])")
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
@@ -40,6 +41,28 @@ def moment(text: str | None, option: str, now: Callable[[], int]) -> int | None:
             f"{option} must be a moment such as 2026-08-01T12:00:00Z (with its zone), 2026-08-01, 2h or 7d", code=WRONG
         )
     return (meant - _EPOCH) // _MICROSECOND
+
+
+def later(text: str, option: str, now: float) -> float:
+    """The moment that ``option`` names: ``2h`` or ``90d`` from ``now`` on, or one to come. In seconds since the epoch.
+
+    Raises:
+        CommandFailed: the text is no moment, or one that has gone by.
+    """
+    ahead = _AGO.fullmatch(text)
+    try:
+        meant = now + int(ahead[1]) * _UNITS[ahead[2]] if ahead is not None else instant(text)
+        # What cannot be written cannot be kept.
+        written(meant)
+    except (ValueError, OverflowError, OSError):
+        meant = -1.0
+    if meant <= now:
+        raise CommandFailed(
+            f"{option} must be a time from now, such as 2h or 90d, or a moment such as "
+            "2030-01-31T12:00:00Z that is still to come",
+            code=WRONG,
+        )
+    return meant
 
 
 def shown(time: int) -> str:

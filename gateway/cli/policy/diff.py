@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Final
 
 from gateway.activation.rehearse import scanning
+from gateway.cli.callers import caller_named
 from gateway.cli.policy.changes import as_json, counts, line, moved
 from gateway.cli.policy.corpus import Item, Reading, read_corpora
 from gateway.cli.policy.files import policy_files
-from gateway.cli.policy.judge import Judge, as_written, caller_named
+from gateway.cli.policy.judge import Judge, as_written
 from gateway.cli.policy.loaded import load, tell_unasked
 from gateway.cli.policy.progress import followed
 from gateway.cli.policy.report import counted, write_json

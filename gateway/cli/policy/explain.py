@@ -12,10 +12,11 @@ from pathlib import Path
 from gateway.activation.assemble import Instances
 from gateway.activation.rehearse import scanning
 from gateway.activation.sources import PolicyFile
+from gateway.cli.callers import caller_named
 from gateway.cli.policy.corpus import Entry, Reading, read_entry
 from gateway.cli.policy.explain_view import as_json, show
 from gateway.cli.policy.files import policy_files
-from gateway.cli.policy.judge import Choose, Judge, as_written, caller_named
+from gateway.cli.policy.judge import Choose, Judge, as_written
 from gateway.cli.policy.loaded import load, tell_unasked, unasked
 from gateway.cli.policy.report import write_json
 from gateway.cli.requests import read_bytes

@@ -10,9 +10,8 @@ from typing import Protocol
 
 from gateway.cli.policy.corpus import Entry
 from gateway.cli.policy.sample import Sample, asker_of, subject_of
-from gateway.cli.told import WRONG, CommandFailed
 from gateway.domain.detection import Scanned, Subject
-from gateway.domain.identity import ANONYMOUS, Caller
+from gateway.domain.identity import Caller
 from gateway.domain.model import Model
 from gateway.domain.ports import Scanner
 from gateway.domain.prompt import Prompt
@@ -23,7 +22,6 @@ from gateway.pipeline.lift import lift
 from gateway.pipeline.scan import common_facts, look
 from gateway.pipeline.subjects import subjects_of
 from gateway.pipeline.taint import is_tainted
-from gateway.settings import Settings
 from policies.engine.applicable import Applicable, applicable_of, apply_policy
 from policies.engine.cases import rehearsed
 from policies.engine.evaluate import evaluate
@@ -105,21 +103,6 @@ def as_enforced(policies: Iterable[Policy], instances: Mapping[str, Mapping[str,
         return every
 
     return choose
-
-
-def caller_named(settings: Settings, name: str | None) -> Caller:
-    """The holder of the key ``name``; nobody in particular for None.
-
-    Raises:
-        CommandFailed: there is no such key.
-    """
-    if name is None:
-        return ANONYMOUS
-    for key in settings.keys:
-        if key.caller.key == name:
-            return key.caller
-    known = ", ".join(key.caller.key for key in settings.keys) or "none"
-    raise CommandFailed(f"no key has this name; there are: {known}", code=WRONG)
 
 
 _NOTHING = Policy(name="", owner="", file="", digest="", mode="off", severities={}, thresholds={})

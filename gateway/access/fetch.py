@@ -1,0 +1,95 @@
+"""How is something fetched from an issuer of tokens?
+
+Plainly: no redirects, no proxies or trust of the environment's, no compression, so many bytes and no more, within a
+time. No message holds what came.
+"""
+
+import asyncio
+import ssl
+from pathlib import Path
+from typing import Final
+
+import httpx
+
+from gateway.access.signing_keys import NoKeySet, SigningKeys
+from gateway.configuration.oidc import wrong_with_address
+from gateway.configuration.values import OidcSettings
+from gateway.domain.strict_json import parse_object
+
+MAX_BYTES: Final = 1 << 20
+_WELL_KNOWN: Final = "/.well-known/openid-configuration"
+
+
+class NotFetched(Exception):
+    """Nothing usable came; the message says why."""
+
+
+class Fetching:
+    """Fetches one issuer's signing keys."""
+
+    def __init__(self, settings: OidcSettings) -> None:
+        self._settings = settings
+        self._client = httpx.AsyncClient(
+            trust_env=False,
+            follow_redirects=False,
+            timeout=settings.timeout_s,
+            verify=_trusting(settings.ca_file),
+            headers={"accept": "application/json", "accept-encoding": "identity"},
+        )
+
+    async def keys(self) -> SigningKeys:
+        """The keys as they are now.
+
+        Raises:
+            NotFetched: they cannot be had.
+        """
+        try:
+            async with asyncio.timeout(self._settings.timeout_s):
+                raw = await self._get(self._settings.jwks_url or await self._discovered())
+        except TimeoutError:
+            raise NotFetched("no answer came in time") from None
+        try:
+            keys = SigningKeys(raw)
+        except NoKeySet as error:
+            raise NotFetched(f"what came is no set of keys: {error}") from None
+        if not len(keys):
+            raise NotFetched("none of the keys that came can be used to check signatures")
+        return keys
+
+    async def close(self) -> None:
+        """Close what is open."""
+        await self._client.aclose()
+
+    async def _discovered(self) -> str:
+        """Where the issuer's own description says that its keys are (OpenID Connect Discovery 1.0)."""
+        issuer = self._settings.issuer
+        try:
+            told = parse_object((await self._get(f"{issuer.rstrip('/')}{_WELL_KNOWN}")).decode())
+        except ValueError:
+            raise NotFetched("its description is no JSON object") from None
+        if told.get("issuer") != issuer:
+            raise NotFetched("its description is that of another issuer; write `issuer` exactly as it stands there")
+        url = told.get("jwks_uri")
+        if not isinstance(url, str) or wrong_with_address(url, query=True) is not None:
+            raise NotFetched("its description names no address of its keys that may be used")
+        return url
+
+    async def _get(self, url: str) -> bytes:
+        try:
+            async with self._client.stream("GET", url) as answer:
+                if answer.status_code != 200:
+                    raise NotFetched(f"the answer has status {answer.status_code}")
+                if answer.headers.get("content-encoding", "identity") != "identity":
+                    raise NotFetched("the answer is compressed, which was not asked for")
+                raw = bytearray()
+                async for piece in answer.aiter_raw():
+                    raw += piece
+                    if len(raw) > MAX_BYTES:
+                        raise NotFetched(f"the answer is over {MAX_BYTES} bytes")
+                return bytes(raw)
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+            raise NotFetched(f"the call failed ({type(error).__name__})") from error
+
+
+def _trusting(ca_file: Path | None) -> ssl.SSLContext | bool:
+    return True if ca_file is None else ssl.create_default_context(cafile=ca_file)

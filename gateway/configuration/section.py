@@ -1,0 +1,15 @@
+"""What is common to all sections of the configuration file?"""
+
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Name: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]{1,64}$")]
+Seconds: TypeAlias = Annotated[float, Field(gt=0, le=86_400)]
+Level: TypeAlias = Literal["native", "channel", "wrapped", "none"]
+
+
+class Section(BaseModel):
+    """Unknown keys are errors, and nothing is converted: ``port: "8400"`` is text, not a number."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
