@@ -140,6 +140,8 @@ class Exchange:
         self._handler.send_response(200)
         self._handler.send_header("content-type", content_type)
         self._handler.send_header("transfer-encoding", "chunked")
+        # Said, so that the gateway does not send its next call on a connection that is about to end.
+        self._handler.send_header("connection", "close")
         self._handler.end_headers()
 
     def write(self, raw: bytes) -> None:
