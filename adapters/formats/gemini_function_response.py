@@ -114,7 +114,8 @@ def _answered(said: Said, results: Sequence[Returned], transcript: Transcript, s
     by_call = {result.call_id: result for result in results}
     if len(by_call) < len(results) or by_call.keys() != {call.id for call in said.calls}:
         raise refuse(_NAME, "a tool result without its call, or a call without its one result", param="messages")
-    calls = [replace(call, arguments=_as_object(call, sieve)) for call in said.calls]
+    # Clean before they are compared: two that differ in a reserved token alone are equal without it.
+    calls = [replace(call, arguments=sieve.arguments(_as_object(call, sieve))) for call in said.calls]
     if len({(call.name, _canonical(call.arguments)) for call in calls}) < len(calls):
         raise refuse(_NAME, "two equal tool calls in one turn", param="messages")
     transcript.say(replace(said, calls=tuple(calls)))

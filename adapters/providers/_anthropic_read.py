@@ -89,7 +89,7 @@ def _read_choice(answer: JsonObject, stops: Collection[str]) -> Choice:
                 texts.append(text_at(block, "text"))
             case "thinking":
                 thoughts.append(text_at(block, "thinking"))
-                seal = seal_of(thoughts[-1], optional_text(block, "signature"))
+                seal = seal_of(len(thoughts[-1]), optional_text(block, "signature"))
                 # What an unsealed thought stands before can be covered by no seal: they count from the beginning.
                 sealed = sealed and seal is not None
                 seals += [seal] if seal is not None and sealed else []
@@ -117,9 +117,9 @@ def unreadable() -> Misshapen:
     return Misshapen("content holds a block that is nothing the gateway can read")
 
 
-def seal_of(thought: str, signature: str | None) -> Seal | None:
-    """What the vendor asks for to take a thought back; None where it gave no signature."""
-    return Seal(length=len(thought), token=signature) if signature else None
+def seal_of(length: int, signature: str | None) -> Seal | None:
+    """What the vendor asks for to take a thought of this length back; None where it gave no signature."""
+    return Seal(length=length, token=signature) if signature else None
 
 
 def hidden_seal(block: JsonObject) -> Seal:
