@@ -2,7 +2,7 @@
 
 A reasoning item of OpenAI's has a single ``encrypted_content``, which clients send back as they got it. A single seal
 over all of the reasoning is that text. Any others are written one after another, with what each of them covers. No rule
-looks into a seal, so that no words may travel in one: what holds a blank or a letter beyond ASCII is none.
+looks into a seal, so that no words may travel in one: it is base64, of either alphabet, as all vendors write theirs.
 """
 
 import re
@@ -17,7 +17,7 @@ from gateway.domain.jsonvalue import JsonValue
 from gateway.domain.prompt import Seal
 from gateway.domain.request import MOST_SEGMENTS
 
-TOKEN: Final = re.compile(r"[!-~]+")
+TOKEN: Final = re.compile(r"[A-Za-z0-9+/=_-]+")
 _MARK: Final = "splitgate-seals:"
 
 
@@ -26,7 +26,7 @@ def packed(text: str, seals: tuple[Seal, ...]) -> str | None:
     if not seals or not all(_is_opaque(seal.token) for seal in seals):
         return None
     first = seals[0]
-    if seals == (_single(text, first.token),) and first.token and not first.token.startswith(_MARK):
+    if seals == (_single(text, first.token),) and first.token:
         return first.token
     return _MARK + b64encode(orjson.dumps([[seal.length, seal.token, seal.hidden] for seal in seals])).decode()
 
