@@ -12,7 +12,7 @@ from typing import Final
 
 import orjson
 
-from adapters.providers._openai_read import MOST_CALLS, read_call_id
+from adapters.providers._calls import MOST_CALLS, read_call_id
 from adapters.providers._shape import (
     Misshapen,
     Object,

@@ -8,10 +8,9 @@ Sources: OpenAI's API reference, "The chat completion object" and "The completio
 """
 
 import re
-from hashlib import sha256
-from secrets import token_hex
 from typing import Final
 
+from adapters.providers._calls import MOST_CALLS, read_call_id
 from adapters.providers._shape import (
     Misshapen,
     Object,
@@ -47,13 +46,9 @@ _FINISH_WORDS: Final = {
 }
 _HARMLESS = ("system_fingerprint", "service_tier")
 _FINISH_WORD: Final = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
-# What a client may send back as a call's id.
-_CALL_ID: Final = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 _COUNTS: Final = frozenset({"prompt_tokens", "completion_tokens", "total_tokens"})
 # Content that no part of the gateway can look into.
 _UNREADABLE = ("audio", "function_call")
-# So many tool calls may stand in one choice: each is judged on its own.
-MOST_CALLS: Final = 1024
 
 
 def reports_error(answer: JsonObject) -> bool:
@@ -126,16 +121,6 @@ def read_finish(word: str) -> str:
     if not _FINISH_WORD.fullmatch(word):
         raise Misshapen("finish_reason is not a word")
     return word
-
-
-def read_call_id(given: str | None) -> str:
-    """A call's id as the client will see it, and send it back with the result.
-
-    An id that no client could send back becomes another one, always the same; a missing one is made up.
-    """
-    if not given:
-        return f"call_{token_hex(12)}"
-    return given if _CALL_ID.fullmatch(given) else f"call_{sha256(given.encode()).hexdigest()[:24]}"
 
 
 def refuse_unreadable(message: JsonObject) -> None:

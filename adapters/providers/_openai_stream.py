@@ -11,10 +11,9 @@ Sources: OpenAI's API reference, "The chat completion chunk object"; Microsoft's
 
 from dataclasses import dataclass, field
 
+from adapters.providers._calls import MOST_CALLS, read_call_id
 from adapters.providers._openai_read import (
-    MOST_CALLS,
     chat_logprobs,
-    read_call_id,
     read_extra,
     read_finish,
     read_index,

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.providers._openai_read import MOST_CALLS, read_call_id
+from adapters.providers._calls import MOST_CALLS, read_call_id
 from adapters.providers._openai_stream import ChunkReader
 from adapters.providers._shape import Misshapen
 from gateway.domain.errors import UpstreamFailed, UpstreamGarbled
