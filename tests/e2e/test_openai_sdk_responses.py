@@ -223,7 +223,8 @@ def test_an_image_and_a_file_are_data_that_stands_in_the_users_role(
         ],
     )
     if stream:
-        assert [one.delta for one in raw.parse() if one.type == "response.output_text.delta"] == ["A dot."]
+        events: Any = raw.parse()
+        assert [one.delta for one in events if one.type == "response.output_text.delta"] == ["A dot."]
     assert raw.headers["x-splitgate-isolation"] == "none"
     (message,) = upstream.bodies[0]["messages"]
     assert message["content"] == [
