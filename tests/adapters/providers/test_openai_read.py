@@ -154,6 +154,15 @@ def test_annotations_and_moderation_are_kept() -> None:
     assert read_extra({"moderation": {"input": {}}, "service_tier": 1, "other": "x"}) == {"moderation": {"input": {}}}
 
 
+@pytest.mark.parametrize("field", ["stop_reason", "matched_stop"])
+@pytest.mark.parametrize(("told", "kept"), [("END", "END"), ("other", None), (128009, None), (None, None)])
+def test_the_stop_sequence_that_was_asked_for_is_told(field: str, told: JsonValue, kept: str | None) -> None:
+    chat = {"message": {"content": "a"}, "finish_reason": "stop", field: told}
+    for choice, endpoint in ((chat, Endpoint.CHAT), ({**chat, "text": "a"}, Endpoint.COMPLETIONS)):
+        assert read_reply({"choices": [choice]}, endpoint, stops=("END",)).choices[0].stopped_by == kept
+        assert read_reply({"choices": [choice]}, endpoint).choices[0].stopped_by is None
+
+
 def test_a_calls_id_is_one_that_can_be_sent_back() -> None:
     (call,) = (
         chat_with({"tool_calls": [{"id": "<x>", "function": {"name": "f", "arguments": ""}}]}).choices[0].tool_calls
