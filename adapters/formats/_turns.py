@@ -242,6 +242,17 @@ def _results_first(blocks: Sequence[Block]) -> list[Block]:
     return ordered + waiting
 
 
+def results_at(blocks: Sequence[Block], start: int) -> list[Returned]:
+    """The results that stand at ``start``, with nothing between."""
+    results: list[Returned] = []
+    for position in range(start, len(blocks)):
+        block = blocks[position]
+        if not isinstance(block, Returned):
+            break
+        results.append(block)
+    return results
+
+
 def piece(segment: Instruction | Data | History) -> Piece:
     """A segment's text as part of a joined text."""
     return Piece(text=segment.text, where=segment.id)

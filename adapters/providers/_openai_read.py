@@ -4,8 +4,8 @@ Strict about everything that is read: a value of the wrong type makes the answer
 content slips past a check. Fields that are not named here are left behind and reach nobody. A word or an id that is
 new to the gateway is no reason to lose an answer that was paid for.
 Sources: OpenAI's API reference, "The chat completion object" and "The completion object"; ``reasoning_content``,
-``reasoning`` and ``stop_reason`` as vLLM writes them, ``matched_stop`` as SGLang does; Microsoft's "Content filtering" for
-choices of which nothing is left.
+``reasoning`` and ``stop_reason`` as vLLM writes them, ``matched_stop`` as SGLang does; Microsoft's "Content filtering"
+for choices of which nothing is left.
 """
 
 import re
