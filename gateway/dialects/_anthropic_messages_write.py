@@ -10,6 +10,7 @@ from typing import Final
 
 import orjson
 
+from gateway.dialects import _called
 from gateway.dialects._instead import waiting
 from gateway.domain.errors import GatewayError, blocking_rules, upstream_reason
 from gateway.domain.exchange import ApprovalPending, Choice, Handling, Reply, Usage
@@ -24,6 +25,14 @@ _STOP_REASONS: Final[Mapping[str, str]] = {
     "length": "max_tokens",
     "tool_calls": "tool_use",
     "content_filter": "refusal",
+}
+# This dialect's names of options, for chat's.
+_CALLED: Final[Mapping[str, str]] = {
+    "parallel_tool_calls": "tool_choice.disable_parallel_tool_use",
+    "reasoning_effort": "output_config.effort",
+    "response_format": "output_config.format",
+    "stop": "stop_sequences",
+    "user": "metadata.user_id",
 }
 _OWN_COUNTS: Final = ("cache_creation", "server_tool_use")
 _TIERS: Final[Mapping[str, str]] = {"default": "standard", "priority": "priority", "batch": "batch"}
@@ -68,9 +77,8 @@ def error_of(error: GatewayError, status: int) -> dict[str, JsonValue]:
     """The same before it is written."""
     # Applications branch on the provider's own code, such as ``context_length_exceeded``.
     code = upstream_reason(error) or error.code
-    told: dict[str, JsonValue] = {
-        "type": _error_type(status), "message": error.message, "code": code, "param": error.param,
-    }  # fmt: skip
+    message, param = _called.told(error, _CALLED)
+    told: dict[str, JsonValue] = {"type": _error_type(status), "message": message, "code": code, "param": param}
     if rules := blocking_rules(error):
         told["rules"] = list(rules)
     return {"type": "error", "error": told}
