@@ -28,7 +28,7 @@ from adapters.formats._chat import Transcript, chat_layout, tool_result
 from adapters.formats._envelope import DECLARATION, Reader, clean_envelope
 from adapters.formats._settings import refuse_unknown, require_bool
 from adapters.formats._sieve import HISTORY, Sieve, as_json
-from adapters.formats._turns import Block, Given, Returned, Said, Shown, Told, read, refuse
+from adapters.formats._turns import Block, Given, Returned, Said, Shown, Told, read, refuse, results_at
 from gateway.domain.isolation import Isolation
 from gateway.domain.jsonvalue import JsonObject, JsonValue
 from gateway.domain.prompt import RESERVED_TOOL, Prompt, ToolCall
@@ -61,10 +61,10 @@ def lay_out(prompt: Prompt, options: FormatOptions) -> Layout:
             case Given():
                 reader.read(transcript, block.data)
             case Shown():
-                transcript.show(block.media, block.turn)
+                transcript.show(block.media, block.turn, block.name)
                 isolation = Isolation.NONE
             case Said():
-                results = _results(blocks, position)
+                results = results_at(blocks, position)
                 position += len(results)
                 _answered(block, results, transcript, sieve)
             case Returned():
@@ -97,16 +97,6 @@ def _is_a_call(block: Block) -> bool:
 
 def _is_a_users(block: Block) -> bool:
     return isinstance(block, Shown) or (isinstance(block, Told) and block.role == "user")
-
-
-def _results(blocks: Sequence[Block], start: int) -> list[Returned]:
-    results: list[Returned] = []
-    for position in range(start, len(blocks)):
-        block = blocks[position]
-        if not isinstance(block, Returned):
-            break
-        results.append(block)
-    return results
 
 
 def _answered(said: Said, results: Sequence[Returned], transcript: Transcript, sieve: Sieve) -> None:

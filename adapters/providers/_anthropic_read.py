@@ -12,7 +12,7 @@ from typing import Final
 
 import orjson
 
-from adapters.providers._openai_read import MOST_CALLS, read_call_id
+from adapters.providers._calls import MOST_CALLS, read_call_id
 from adapters.providers._shape import (
     Misshapen,
     Object,
@@ -26,6 +26,7 @@ from adapters.providers._shape import (
     refuse_miscounts,
     text_at,
 )
+from adapters.providers._stops import asked_for
 from gateway.domain.exchange import Choice, Reply, Usage
 from gateway.domain.jsonvalue import JsonObject, JsonValue
 from gateway.domain.prompt import Seal, ToolCall
@@ -151,8 +152,7 @@ def stopped_by(answer: JsonObject, stops: Collection[str]) -> str | None:
     """The stop sequence that ended the answer, if the request asked for it."""
     if answer.get("stop_reason") != "stop_sequence":
         return None
-    word = optional_text(answer, "stop_sequence")
-    return word if word in stops else None
+    return asked_for(optional_text(answer, "stop_sequence"), stops)
 
 
 def read_usage(usage: JsonObject) -> Usage:

@@ -22,7 +22,7 @@ from adapters.providers._anthropic_read import (
     stopped_by,
     unreadable,
 )
-from adapters.providers._openai_read import MOST_CALLS, read_call_id
+from adapters.providers._calls import MOST_CALLS, read_call_id
 from adapters.providers._shape import (
     Misshapen,
     Object,

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from adapters.providers._anthropic_read import MOST_BLOCKS, read_reply
 from adapters.providers._anthropic_stream import MessageReader
-from adapters.providers._openai_read import MOST_CALLS
+from adapters.providers._calls import MOST_CALLS
 from adapters.providers._shape import Misshapen
 from gateway.domain.errors import UpstreamError, UpstreamFailed, UpstreamOverloaded
 from gateway.domain.exchange import (
