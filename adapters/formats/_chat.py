@@ -61,9 +61,9 @@ class Transcript:
         self._continue(role, turn, None)
         self._groups += groups
 
-    def show(self, media: Iterable[Media], turn: int | None) -> None:
-        """Put media in a user message."""
-        self._continue("user", turn, None)
+    def show(self, media: Iterable[Media], turn: int | None, name: str | None = None) -> None:
+        """Put media in a user message, under the user's name."""
+        self._continue("user", turn, name)
         self._groups += media
 
     def say(self, said: Said) -> None:
@@ -119,10 +119,13 @@ class Transcript:
 
     def _continue(self, role: Role, turn: int | None, name: str | None) -> None:
         placed = self._turn is None or turn is None or turn == self._turn
-        if self._role != role or not placed:
+        renamed = name is not None and self._name not in {None, name}
+        if self._role != role or not placed or renamed:
             self._flush()
             self._role = role
             self._name = name
+        # What stands first in a message may have had no name to say.
+        self._name = self._name or name
         self._turn = turn
 
     def _flush(self) -> None:

@@ -7,6 +7,7 @@
   client named no roles.
 - Instructions and data of one turn keep their order; data with nothing between is one block.
 - The results of tool calls directly follow the turn that made the calls.
+- A participant's name is that of a message, which data alone makes none.
 """
 
 from collections.abc import Sequence
@@ -64,11 +65,15 @@ class Given:
 
 @value
 class Shown:
-    """Media, which chat models take only in a user message; ``call_id`` is that of the tool which returned it."""
+    """Media, which chat models take only in a user message; ``call_id`` is that of the tool which returned it.
+
+    ``name`` is that of the user who showed it.
+    """
 
     media: tuple[Media, ...]
     turn: int | None
     call_id: str | None = None
+    name: str | None = None
 
 
 @value
@@ -109,12 +114,17 @@ Block: TypeAlias = Told | Given | Shown | Said | Returned
 
 
 def read(prompt: Prompt, *, keep_turns: bool = True) -> list[Block]:
-    """The prompt's blocks, in order; without ``keep_turns`` none remembers its turn, so that neighbours may join."""
+    """The prompt's blocks, in order; without ``keep_turns`` none remembers its turn, so that neighbours may join.
+
+    Raises:
+        NotSayable: a participant's name stands on data alone.
+    """
     promote = (bool(prompt.data) or prompt.roleless) and not _has_user_instruction(prompt)
     blocks: list[Block] = []
     called = False
     for index, turn in enumerate(prompt.turns):
         speaker = turn.speaker
+        _refuse_name_of_data(turn)
         if speaker is Speaker.ASSISTANT:
             history = tuple([s for s in turn.segments if isinstance(s, History)])
             said = Said(
@@ -133,6 +143,18 @@ def read(prompt: Prompt, *, keep_turns: bool = True) -> list[Block]:
         _add_runs(blocks, turn, index if keep_turns else None, promote=promote)
     blocks = _in_runs(blocks)
     return _results_first(blocks) if called else blocks
+
+
+def _refuse_name_of_data(turn: Turn) -> None:
+    """Refuse a name that no format would say: data travels in places of its own."""
+    if turn.name is None or not turn.segments or turn.speaker in {Speaker.ASSISTANT, Speaker.TOOL}:
+        return
+    if all(isinstance(segment, Data) for segment in turn.segments):
+        raise NotSayable(
+            "a participant's name cannot be said of a message that is data alone: leave name out, and say with origin "
+            "where the data is from",
+            param="messages",
+        )
 
 
 def _returned(turn: Turn) -> Returned:
@@ -172,7 +194,8 @@ def _add_runs(blocks: list[Block], turn: Turn, index: int | None, *, promote: bo
             if turn.speaker is not Speaker.TOOL:
                 given.append(segment)
         elif isinstance(segment, Media):
-            blocks.append(Shown(media=(segment,), turn=own, call_id=turn.call_id))
+            name = None if turn.speaker is Speaker.TOOL else turn.name
+            blocks.append(Shown(media=(segment,), turn=own, call_id=turn.call_id, name=name))
     if told:
         blocks.append(_told(told, turn, index, promote=promote))
     if given:
@@ -217,6 +240,17 @@ def _results_first(blocks: Sequence[Block]) -> list[Block]:
         else:
             ordered.append(block)
     return ordered + waiting
+
+
+def results_at(blocks: Sequence[Block], start: int) -> list[Returned]:
+    """The results that stand at ``start``, with nothing between."""
+    results: list[Returned] = []
+    for position in range(start, len(blocks)):
+        block = blocks[position]
+        if not isinstance(block, Returned):
+            break
+        results.append(block)
+    return results
 
 
 def piece(segment: Instruction | Data | History) -> Piece:

@@ -39,7 +39,7 @@ def place_all(
             case Given():
                 transcript.put([wrap(data) for data in block.data], turn=block.turn)
             case Shown():
-                transcript.show(block.media, block.turn)
+                transcript.show(block.media, block.turn, block.name)
             case Said():
                 transcript.say(block)
             case Returned():

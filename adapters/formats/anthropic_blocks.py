@@ -100,6 +100,7 @@ class _Laying:
                 case Given():
                     self._run += block.data
                 case Shown():
+                    _refuse_name(block.name)
                     # What a tool returned stands in its result.
                     self._run += () if block.call_id is not None else block.media
                 case Said():

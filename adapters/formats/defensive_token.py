@@ -54,8 +54,10 @@ def lay_out(prompt: Prompt, options: FormatOptions) -> Layout:
 def _place(block: Block, transcript: Transcript, *, apart: bool) -> tuple[Data, ...]:
     """Put an instruction or an earlier turn into its message; give data back, for the message at the end."""
     match block:
+        case Told() if apart and block.name is not None:
+            raise refuse(_NAME, "a participant's name beside data", param="messages")
         case Told():
-            transcript.tell(replace(block, role="system", turn=None, name=None) if apart else block)
+            transcript.tell(replace(block, role="system", turn=None) if apart else block)
         case Given():
             return block.data
         case Shown():

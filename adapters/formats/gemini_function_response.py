@@ -28,7 +28,7 @@ from adapters.formats._chat import Transcript, chat_layout, tool_result
 from adapters.formats._envelope import DECLARATION, Reader, clean_envelope
 from adapters.formats._settings import refuse_unknown, require_bool
 from adapters.formats._sieve import HISTORY, Sieve, as_json
-from adapters.formats._turns import Block, Given, Returned, Said, Shown, Told, read, refuse
+from adapters.formats._turns import Block, Given, Returned, Said, Shown, Told, read, refuse, results_at
 from gateway.domain.isolation import Isolation
 from gateway.domain.jsonvalue import JsonObject, JsonValue
 from gateway.domain.prompt import RESERVED_TOOL, Prompt, ToolCall
@@ -61,10 +61,10 @@ def lay_out(prompt: Prompt, options: FormatOptions) -> Layout:
             case Given():
                 reader.read(transcript, block.data)
             case Shown():
-                transcript.show(block.media, block.turn)
+                transcript.show(block.media, block.turn, block.name)
                 isolation = Isolation.NONE
             case Said():
-                results = _results(blocks, position)
+                results = results_at(blocks, position)
                 position += len(results)
                 _answered(block, results, transcript, sieve)
             case Returned():
@@ -99,22 +99,13 @@ def _is_a_users(block: Block) -> bool:
     return isinstance(block, Shown) or (isinstance(block, Told) and block.role == "user")
 
 
-def _results(blocks: Sequence[Block], start: int) -> list[Returned]:
-    results: list[Returned] = []
-    for position in range(start, len(blocks)):
-        block = blocks[position]
-        if not isinstance(block, Returned):
-            break
-        results.append(block)
-    return results
-
-
 def _answered(said: Said, results: Sequence[Returned], transcript: Transcript, sieve: Sieve) -> None:
     """Add the assistant's turn, and the results of its calls in their order."""
     by_call = {result.call_id: result for result in results}
     if len(by_call) < len(results) or by_call.keys() != {call.id for call in said.calls}:
         raise refuse(_NAME, "a tool result without its call, or a call without its one result", param="messages")
-    calls = [replace(call, arguments=_as_object(call, sieve)) for call in said.calls]
+    # Clean before they are compared: two that differ in a reserved token alone are equal without it.
+    calls = [replace(call, arguments=sieve.arguments(_as_object(call, sieve))) for call in said.calls]
     if len({(call.name, _canonical(call.arguments)) for call in calls}) < len(calls):
         raise refuse(_NAME, "two equal tool calls in one turn", param="messages")
     transcript.say(replace(said, calls=tuple(calls)))

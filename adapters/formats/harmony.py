@@ -18,7 +18,7 @@ from adapters.formats._envelope import Reader, envelope
 from adapters.formats._parts import groups_of
 from adapters.formats._settings import refuse_unknown
 from adapters.formats._sieve import Sieve
-from adapters.formats._turns import Block, Given, Returned, Said, Shown, Told, read, refuse
+from adapters.formats._turns import Block, Given, Returned, Said, Shown, Told, read, refuse, results_at
 from gateway.domain.isolation import Isolation
 from gateway.domain.jsonvalue import JsonObject
 from gateway.domain.prompt import Prompt
@@ -53,7 +53,7 @@ def lay_out(prompt: Prompt, options: FormatOptions) -> Layout:
             case Shown():
                 raise refuse(_NAME, "images, audio or files", param="messages")
             case Said():
-                results = _results(blocks, position)
+                results = results_at(blocks, position)
                 position += len(results)
                 _one_by_one(block, results, transcript, sieve)
             case Returned():
@@ -67,16 +67,6 @@ def _gather_operator(blocks: Sequence[Block], transcript: Transcript) -> None:
     told = [block for block in blocks if isinstance(block, Told) and block.role == "system"]
     if told:
         transcript.put([group for block in told for group in groups_of(block)], role="system")
-
-
-def _results(blocks: Sequence[Block], start: int) -> list[Returned]:
-    results: list[Returned] = []
-    for position in range(start, len(blocks)):
-        block = blocks[position]
-        if not isinstance(block, Returned):
-            break
-        results.append(block)
-    return results
 
 
 def _one_by_one(said: Said, results: Sequence[Returned], transcript: Transcript, sieve: Sieve) -> None:

@@ -29,7 +29,7 @@ def lay_out(prompt: Prompt, options: FormatOptions) -> Layout:
             case Given():
                 transcript.put([(piece(data),) for data in block.data], turn=block.turn)
             case Shown():
-                transcript.show(block.media, block.turn)
+                transcript.show(block.media, block.turn, block.name)
             case Said():
                 transcript.say(block)
             case Returned():

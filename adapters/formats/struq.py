@@ -49,7 +49,7 @@ def lay_out(prompt: Prompt, options: FormatOptions) -> Layout:
     """Lay the prompt out as one text for a completions API.
 
     Raises:
-        NotSayable: the prompt holds no instruction, or an assistant's turn, a tool's result, tools or media.
+        NotSayable: the prompt holds no instruction, or an assistant's turn, a tool's result, tools, media or names.
     """
     if prompt.tools:
         raise refuse(_NAME, "tools", param="tools")
@@ -79,7 +79,8 @@ def _data(prompt: Prompt) -> Iterator[Data]:
     for block in read(prompt):
         match block:
             case Told():
-                pass
+                if block.name is not None:
+                    raise refuse(_NAME, "a participant's name", param="messages")
             case Given():
                 yield from block.data
             case Shown():

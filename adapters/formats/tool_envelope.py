@@ -40,7 +40,7 @@ def lay_out(prompt: Prompt, options: FormatOptions) -> Layout:
             case Given():
                 reader.read(transcript, block.data)
             case Shown():
-                transcript.show(block.media, block.turn)
+                transcript.show(block.media, block.turn, block.name)
                 isolation = Isolation.NONE
             case Said():
                 transcript.say(block)

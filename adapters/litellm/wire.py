@@ -4,8 +4,9 @@ litellm rewrites a request for each vendor. For some it moves a tool's result or
 for many it leaves out what the vendor has no word for, and mostly it says nothing of that. So what is about to be sent
 is held against what was asked: every text must stand in it, a tool's results where the vendor has its tools' results,
 system messages where it has those, and every option must be there in some form. What is missing is refused by its path
-before anything is sent. Sources for the names of places: the vendors' references (Bedrock's Converse, Gemini's
-generateContent, Cohere's v2 chat, Anthropic's Messages, OpenAI's chat completions).
+before anything is sent. So is a conversation that litellm has end with the assistant's words. Sources for the names of
+places: the vendors' references (Bedrock's Converse, Gemini's generateContent, Cohere's v2 chat, Anthropic's Messages,
+OpenAI's chat completions).
 """
 
 from collections.abc import Iterator, Mapping
@@ -51,6 +52,8 @@ _BY_ROLE: Final[Mapping[str, Place]] = {
     "tool": Place.TOOL,
 }
 _BY_TYPE: Final[Mapping[str, Place]] = {"tool_result": Place.TOOL}
+# Where vendors put a conversation's turns.
+_TURNS: Final = ("messages", "contents")
 # What stands in these stays there, whatever its keys: they are an application's or a model's own.
 _SEALED: Final = frozenset({Place.TOOL, Place.TOOLS, Place.ARGUMENTS, Place.DOCUMENTS})
 # Where a tool's result may stand as an object.
@@ -147,6 +150,24 @@ def check_chat(asked: JsonObject, body: JsonValue) -> None:
     name = unsaid(options, sent.else_said)
     if name is not None:
         raise _lost(name)
+    _check_end(asked.get("messages"), body)
+
+
+def _check_end(asked: JsonValue, body: JsonValue) -> None:
+    """Refuse what ends with the assistant's words and did not so before: the model would go on with them."""
+    if _ends_as_assistant(body) and not _ends_as_assistant({"messages": asked}):
+        last = len(_objects(asked)) - 1
+        raise Refused(
+            "not_sayable",
+            f"messages[{last}] cannot stand at the end for this vendor, where the assistant's words would come "
+            "to stand: end with a user message that says something, or with a tool's result.",
+            param=f"messages[{last}]",
+        )
+
+
+def _ends_as_assistant(body: JsonValue) -> bool:
+    turns = [_objects(body.get(name)) for name in _TURNS] if isinstance(body, Mapping) else []
+    return any(_place_of(told[-1], Place.ELSEWHERE) is Place.ASSISTANT for told in turns if told)
 
 
 def inputs_in(asked: JsonObject, body: JsonValue) -> frozenset[int]:

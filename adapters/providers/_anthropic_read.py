@@ -12,7 +12,7 @@ from typing import Final
 
 import orjson
 
-from adapters.providers._openai_read import MOST_CALLS, read_call_id
+from adapters.providers._calls import MOST_CALLS, read_call_id
 from adapters.providers._shape import (
     Misshapen,
     Object,
@@ -26,6 +26,7 @@ from adapters.providers._shape import (
     refuse_miscounts,
     text_at,
 )
+from adapters.providers._stops import asked_for
 from gateway.domain.exchange import Choice, Reply, Usage
 from gateway.domain.jsonvalue import JsonObject, JsonValue
 from gateway.domain.prompt import Seal, ToolCall
@@ -89,7 +90,7 @@ def _read_choice(answer: JsonObject, stops: Collection[str]) -> Choice:
                 texts.append(text_at(block, "text"))
             case "thinking":
                 thoughts.append(text_at(block, "thinking"))
-                seal = seal_of(thoughts[-1], optional_text(block, "signature"))
+                seal = seal_of(len(thoughts[-1]), optional_text(block, "signature"))
                 # What an unsealed thought stands before can be covered by no seal: they count from the beginning.
                 sealed = sealed and seal is not None
                 seals += [seal] if seal is not None and sealed else []
@@ -117,9 +118,9 @@ def unreadable() -> Misshapen:
     return Misshapen("content holds a block that is nothing the gateway can read")
 
 
-def seal_of(thought: str, signature: str | None) -> Seal | None:
-    """What the vendor asks for to take a thought back; None where it gave no signature."""
-    return Seal(length=len(thought), token=signature) if signature else None
+def seal_of(length: int, signature: str | None) -> Seal | None:
+    """What the vendor asks for to take a thought of this length back; None where it gave no signature."""
+    return Seal(length=length, token=signature) if signature else None
 
 
 def hidden_seal(block: JsonObject) -> Seal:
@@ -151,8 +152,7 @@ def stopped_by(answer: JsonObject, stops: Collection[str]) -> str | None:
     """The stop sequence that ended the answer, if the request asked for it."""
     if answer.get("stop_reason") != "stop_sequence":
         return None
-    word = optional_text(answer, "stop_sequence")
-    return word if word in stops else None
+    return asked_for(optional_text(answer, "stop_sequence"), stops)
 
 
 def read_usage(usage: JsonObject) -> Usage:

@@ -22,7 +22,7 @@ from adapters.providers._anthropic_read import (
     stopped_by,
     unreadable,
 )
-from adapters.providers._openai_read import MOST_CALLS, read_call_id
+from adapters.providers._calls import MOST_CALLS, read_call_id
 from adapters.providers._shape import (
     Misshapen,
     Object,
@@ -53,11 +53,14 @@ _Kind: TypeAlias = Literal["text", "thinking", "redacted_thinking", "tool_use"]
 
 @dataclass(slots=True)
 class _Block:
-    """The block that is being written. ``call`` is its number among the calls, ``given`` an input told at once."""
+    """The block that is being written. ``call`` is its number among the calls, ``given`` an input told at once.
+
+    ``thought`` counts the characters of a thought: to keep all of them here would copy them for each piece that comes.
+    """
 
     index: int
     kind: _Kind
-    thought: str = ""
+    thought: int = 0
     signature: str | None = None
     call: int = 0
     given: JsonObject | None = None
@@ -198,7 +201,7 @@ class MessageReader:
                 raise unreadable()
 
     def _think(self, block: _Block, text: str) -> list[StreamEvent]:
-        block.thought += text
+        block.thought += len(text)
         return [ReasoningDelta(choice=0, text=text)] if text else []
 
     def _argue(self, block: _Block, text: str) -> list[StreamEvent]:

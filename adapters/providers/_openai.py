@@ -16,6 +16,7 @@ from adapters.providers._openai_read import read_reply, reports_error
 from adapters.providers._openai_stream import ChunkReader
 from adapters.providers._shape import Misshapen, Object, as_object
 from adapters.providers._sse import Event, SseDecoder
+from adapters.providers._stops import stops_of
 from gateway.domain.errors import UpstreamGarbled, UpstreamUnreachable
 from gateway.domain.exchange import Reply, StreamEvent
 from gateway.domain.ports import Call, UpstreamClient, UpstreamResponse
@@ -73,7 +74,8 @@ class OpenAiProvider:
         async with self.open(call, "application/json") as response:
             raw = await fetch(response, target.id)
         try:
-            return read_reply(read_object(raw, target.id), call.layout.endpoint, asked=_asked(call))
+            answer = read_object(raw, target.id)
+            return read_reply(answer, call.layout.endpoint, asked=_asked(call), stops=stops_of(call))
         except Misshapen as exc:
             raise _WIRE.garbled(target.id, exc) from exc
 
@@ -83,7 +85,9 @@ class OpenAiProvider:
         decoder = SseDecoder(target=target.id)
         asked = _asked(call)
         late = self._manner.late_endings
-        reader = ChunkReader(target=target.id, endpoint=call.layout.endpoint, asked=asked, late_endings=late)
+        reader = ChunkReader(
+            target=target.id, endpoint=call.layout.endpoint, asked=asked, stops=stops_of(call), late_endings=late
+        )
         async with self.open(call, "text/event-stream") as response:
             await _WIRE.expect_success(response, target.id)
             _WIRE.expect_events(response, target.id)

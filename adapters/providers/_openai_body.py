@@ -8,7 +8,8 @@ from adapters.providers._body import allowed_extra, as_json
 from gateway.domain.errors import NotSayable
 from gateway.domain.jsonvalue import JsonObject, JsonValue
 from gateway.domain.ports import Call
-from gateway.domain.target import Endpoint
+from gateway.domain.request import Options
+from gateway.domain.target import Endpoint, Layout, Target
 
 # The text completions API knows these under the same names (OpenAI reference, "Create completion").
 _COMPLETIONS_OPTIONS = frozenset({
@@ -16,6 +17,16 @@ _COMPLETIONS_OPTIONS = frozenset({
 })  # fmt: skip
 _LENGTHS = frozenset({"max_completion_tokens", "max_tokens"})
 _OWN = frozenset({"model", "messages", "prompt", "stream", "stream_options"})
+
+
+def refuse_unsayable(_: Target, layout: Layout, options: Options) -> None:
+    """Refuse a request that the endpoint cannot carry, before anything is sent: another target may still take it.
+
+    Raises:
+        NotSayable: names the field.
+    """
+    if layout.endpoint is Endpoint.COMPLETIONS:
+        _completions_options(options.values)
 
 
 def serialise_body(call: Call) -> bytes:

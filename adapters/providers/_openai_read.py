@@ -3,15 +3,16 @@
 Strict about everything that is read: a value of the wrong type makes the answer unusable, for half-read answers are how
 content slips past a check. Fields that are not named here are left behind and reach nobody. A word or an id that is
 new to the gateway is no reason to lose an answer that was paid for.
-Sources: OpenAI's API reference, "The chat completion object" and "The completion object"; ``reasoning_content`` and
-``reasoning`` as vLLM writes them; Microsoft's "Content filtering" for choices of which nothing is left.
+Sources: OpenAI's API reference, "The chat completion object" and "The completion object"; ``reasoning_content``,
+``reasoning`` and ``stop_reason`` as vLLM writes them, ``matched_stop`` as SGLang does; Microsoft's "Content filtering"
+for choices of which nothing is left.
 """
 
 import re
-from hashlib import sha256
-from secrets import token_hex
+from collections.abc import Collection
 from typing import Final
 
+from adapters.providers._calls import MOST_CALLS, read_call_id
 from adapters.providers._shape import (
     Misshapen,
     Object,
@@ -27,6 +28,7 @@ from adapters.providers._shape import (
     refuse_miscounts,
     text_at,
 )
+from adapters.providers._stops import asked_for
 from gateway.domain.exchange import Choice, Reply, Usage
 from gateway.domain.jsonvalue import JsonObject, JsonValue
 from gateway.domain.prompt import ToolCall
@@ -45,15 +47,13 @@ _FINISH_WORDS: Final = {
     "tool_calls": "tool_calls",
     "content_filter": "content_filter",
 }
+# Where vLLM and SGLang say which stop sequence it was; numbers there are tokens of the model's.
+_STOPPED: Final = ("stop_reason", "matched_stop")
 _HARMLESS = ("system_fingerprint", "service_tier")
 _FINISH_WORD: Final = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
-# What a client may send back as a call's id.
-_CALL_ID: Final = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 _COUNTS: Final = frozenset({"prompt_tokens", "completion_tokens", "total_tokens"})
 # Content that no part of the gateway can look into.
 _UNREADABLE = ("audio", "function_call")
-# So many tool calls may stand in one choice: each is judged on its own.
-MOST_CALLS: Final = 1024
 
 
 def reports_error(answer: JsonObject) -> bool:
@@ -61,8 +61,8 @@ def reports_error(answer: JsonObject) -> bool:
     return answer.get("error") is not None or answer.get("object") == "error"
 
 
-def read_reply(answer: JsonObject, endpoint: Endpoint, *, asked: int = 1) -> Reply:
-    """Read a parsed answer to a request that asked for so many choices.
+def read_reply(answer: JsonObject, endpoint: Endpoint, *, asked: int = 1, stops: Collection[str] = ()) -> Reply:
+    """Read a parsed answer to a request that asked for so many choices, and had these stop sequences.
 
     Raises:
         Misshapen: it is not the endpoint's protocol, or there are choices that nobody asked for.
@@ -80,7 +80,7 @@ def read_reply(answer: JsonObject, endpoint: Endpoint, *, asked: int = 1) -> Rep
         created=number_or_zero(answer, "created"),
         choices=tuple(
             [
-                read(one := as_object(choice, "choices[]"), read_index(one, at, asked))
+                read(one := as_object(choice, "choices[]"), read_index(one, at, asked), stops)
                 for at, choice in enumerate(choices)
             ]
         ),
@@ -95,6 +95,11 @@ def read_index(choice: JsonObject, default: int, asked: int) -> int:
     if index < asked:
         return index
     raise Misshapen("choices[].index is of a choice that nobody asked for")
+
+
+def read_stop(choice: JsonObject, stops: Collection[str]) -> str | None:
+    """The stop sequence that ended a choice, where the server says which and it was asked for."""
+    return next((word for name in _STOPPED if (word := asked_for(choice.get(name), stops)) is not None), None)
 
 
 def read_extra(answer: JsonObject) -> JsonObject:
@@ -126,16 +131,6 @@ def read_finish(word: str) -> str:
     if not _FINISH_WORD.fullmatch(word):
         raise Misshapen("finish_reason is not a word")
     return word
-
-
-def read_call_id(given: str | None) -> str:
-    """A call's id as the client will see it, and send it back with the result.
-
-    An id that no client could send back becomes another one, always the same; a missing one is made up.
-    """
-    if not given:
-        return f"call_{token_hex(12)}"
-    return given if _CALL_ID.fullmatch(given) else f"call_{sha256(given.encode()).hexdigest()[:24]}"
 
 
 def refuse_unreadable(message: JsonObject) -> None:
@@ -178,7 +173,7 @@ def _logprob(token: JsonValue, value: JsonValue) -> Object:
     return {"token": token, "logprob": value, "bytes": list(token.encode())}
 
 
-def _read_chat_choice(choice: Object, index: int) -> Choice:
+def _read_chat_choice(choice: Object, index: int, stops: Collection[str]) -> Choice:
     finish_reason = read_finish(text_at(choice, "finish_reason"))
     # Of a choice that a filter took back some servers leave nothing.
     filtered = finish_reason == "content_filter"
@@ -193,6 +188,7 @@ def _read_chat_choice(choice: Object, index: int) -> Choice:
         tool_calls=_read_calls(message),
         logprobs=optional_object(choice, "logprobs"),
         extra={} if message.get("annotations") is None else {"annotations": _annotations(message)},
+        stopped_by=read_stop(choice, stops),
     )
 
 
@@ -200,13 +196,14 @@ def _annotations(message: Object) -> JsonValue:
     return [as_object(entry, "annotations[]") for entry in list_at(message, "annotations")]
 
 
-def _read_text_choice(choice: Object, index: int) -> Choice:
+def _read_text_choice(choice: Object, index: int, stops: Collection[str]) -> Choice:
     finish_reason = read_finish(text_at(choice, "finish_reason"))
     return Choice(
         index=index,
         text=optional_text(choice, "text") if finish_reason == "content_filter" else text_at(choice, "text"),
         finish_reason=finish_reason,
         logprobs=chat_logprobs(optional_object(choice, "logprobs")),
+        stopped_by=read_stop(choice, stops),
     )
 
 

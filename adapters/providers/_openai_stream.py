@@ -9,16 +9,17 @@ says nothing but perhaps an ending, which may overrule the one that the model ha
 Sources: OpenAI's API reference, "The chat completion chunk object"; Microsoft's "Content streaming".
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
+from adapters.providers._calls import MOST_CALLS, read_call_id
 from adapters.providers._openai_read import (
-    MOST_CALLS,
     chat_logprobs,
-    read_call_id,
     read_extra,
     read_finish,
     read_index,
     read_reasoning,
+    read_stop,
     read_usage,
     refuse_unreadable,
     reports_error,
@@ -62,7 +63,7 @@ _FILTERED = "content_filter"
 class _ChoiceState:
     finished: bool = False
     # How it ended, where that is told at the very end only.
-    ending: str | None = None
+    ending: Finish | None = None
     # The upstream's index of each call, to ours and the call's id.
     calls: dict[int, tuple[int, str]] = field(default_factory=dict[int, tuple[int, str]])
 
@@ -70,13 +71,23 @@ class _ChoiceState:
 class ChunkReader:
     """Feed it each event's parsed JSON, then call ``finish`` when ``[DONE]`` or the body's end has come.
 
-    ``asked`` is how many choices the request asked for: one that nobody asked for is refused. With ``late_endings`` a
+    ``asked`` is how many choices the request asked for: one that nobody asked for is refused. ``stops`` are its stop
+    sequences. With ``late_endings`` a
     choice's ending is told by ``finish`` alone, since a filter may still overrule it.
     """
 
-    def __init__(self, *, target: str, endpoint: Endpoint, asked: int = 1, late_endings: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        target: str,
+        endpoint: Endpoint,
+        asked: int = 1,
+        stops: Collection[str] = (),
+        late_endings: bool = False,
+    ) -> None:
         self._target = target
         self._asked = asked
+        self._stops = stops
         self._late = late_endings
         self._chat = endpoint is Endpoint.CHAT
         self._started = False
@@ -118,8 +129,7 @@ class ChunkReader:
         """
         if len(self._choices) < choices or not all(state.finished for state in self._choices.values()):
             raise self.broken_off()
-        ended = [(index, state.ending) for index, state in self._choices.items()]
-        last: list[StreamEvent] = [Finish(choice=index, reason=reason) for index, reason in ended if reason is not None]
+        last: list[StreamEvent] = [state.ending for state in self._choices.values() if state.ending is not None]
         if self._usage is not None or self._moderation is not None:
             extra: JsonObject = {} if self._moderation is None else {"moderation": self._moderation}
             last.append(UsageReport(usage=self._usage, extra=extra))
@@ -155,16 +165,17 @@ class ChunkReader:
             raise Misshapen("a choice goes on after its finish_reason")
         # Some servers write an empty word where OpenAI writes null.
         if word := optional_text(choice, "finish_reason"):
-            self._end(index, state, read_finish(word), events)
+            stopped_by = read_stop(choice, self._stops)
+            self._end(state, Finish(choice=index, reason=read_finish(word), stopped_by=stopped_by), events)
 
-    def _end(self, index: int, state: _ChoiceState, reason: str, events: list[StreamEvent]) -> None:
+    def _end(self, state: _ChoiceState, finish: Finish, events: list[StreamEvent]) -> None:
         first = not state.finished
         state.finished = True
         if self._late:
-            if first or reason == _FILTERED:
-                state.ending = reason
+            if first or finish.reason == _FILTERED:
+                state.ending = finish
         elif first:
-            events.append(Finish(choice=index, reason=reason))
+            events.append(finish)
 
     def _feed_delta(self, choice: Object, index: int, state: _ChoiceState, events: list[StreamEvent]) -> None:
         delta = object_at(choice, "delta")

@@ -16,6 +16,7 @@ from adapters.providers._exchange import MAX_REPLY, Wire, drain, failed, parse
 from adapters.providers._openai import as_bearer, make_headers
 from adapters.providers._shape import Misshapen, as_object, count_at
 from adapters.providers._sse import Event, SseDecoder
+from adapters.providers._stops import stops_of
 from gateway.domain.exchange import Reply, StreamEvent
 from gateway.domain.ports import Call, Counter, Provider, UpstreamClient, UpstreamResponse
 from gateway.domain.request import Options
@@ -70,7 +71,7 @@ class AnthropicProvider:
             answer = as_object(parse(raw), "it")
             if reports_error(answer):
                 raise failed(target.id)
-            return read_reply(answer, stops=_stops(call))
+            return read_reply(answer, stops=stops_of(call))
         except Misshapen as exc:
             raise _WIRE.garbled(target.id, exc) from exc
 
@@ -78,7 +79,7 @@ class AnthropicProvider:
         """Make the call and yield events as they arrive."""
         target = call.target
         decoder = SseDecoder(target=target.id)
-        reader = MessageReader(target=target.id, stops=_stops(call))
+        reader = MessageReader(target=target.id, stops=stops_of(call))
         async with self._open(call, "text/event-stream") as response:
             await _WIRE.expect_success(response, target.id)
             _WIRE.expect_events(response, target.id)
@@ -145,14 +146,6 @@ def _credential(target: Target) -> Mapping[str, str]:
     if target.api_key is None or target.auth == "bearer":
         return as_bearer(target)
     return {"x-api-key": target.api_key.reveal()}
-
-
-def _stops(call: Call) -> tuple[str, ...]:
-    """The request's stop sequences."""
-    stop = call.options.values.get("stop")
-    if isinstance(stop, str):
-        return (stop,)
-    return tuple([word for word in stop if isinstance(word, str)]) if isinstance(stop, list | tuple) else ()
 
 
 def _read_event(event: Event, reader: MessageReader, target: str) -> list[StreamEvent]:

@@ -15,9 +15,12 @@ from typing import Final
 from urllib.parse import quote, urlsplit
 
 from adapters.providers._openai import Manner, OpenAiProvider, as_bearer, below_base_url
+from adapters.providers._openai_body import refuse_unsayable
 from adapters.providers._openai_embeddings import OpenAiEmbedder
 from gateway.domain.ports import Embedder, Provider, UpstreamClient
 from gateway.domain.target import Endpoint, Target
+
+__all__ = ["SETTINGS", "check_target", "create", "create_embedder", "refuse_unsayable", "url_for"]
 
 SETTINGS: Final = frozenset({"api_version", "auth"})
 

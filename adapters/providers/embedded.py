@@ -5,9 +5,12 @@ head.
 """
 
 from adapters.providers._openai import OpenAiProvider
+from adapters.providers._openai_body import refuse_unsayable
 from adapters.providers._openai_count import OpenAiCounter
 from adapters.providers._openai_embeddings import OpenAiEmbedder
 from gateway.domain.ports import Counter, Embedder, Provider, UpstreamClient
+
+__all__ = ["create", "create_counter", "create_embedder", "refuse_unsayable"]
 
 
 def create(client: UpstreamClient) -> Provider:

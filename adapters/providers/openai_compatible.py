@@ -1,9 +1,12 @@
 """How is a model reached that speaks OpenAI's protocol: vLLM, llama.cpp, SGLang, OpenAI itself?"""
 
 from adapters.providers._openai import OpenAiProvider
+from adapters.providers._openai_body import refuse_unsayable
 from adapters.providers._openai_count import OpenAiCounter
 from adapters.providers._openai_embeddings import OpenAiEmbedder
 from gateway.domain.ports import Counter, Embedder, Provider, UpstreamClient
+
+__all__ = ["create", "create_counter", "create_embedder", "refuse_unsayable"]
 
 
 def create(client: UpstreamClient) -> Provider:

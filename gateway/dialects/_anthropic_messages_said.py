@@ -4,7 +4,6 @@ Text and calls as an SDK gives them back of an answer. Thinking is put together 
 its signature seals; where a signature is missing nothing counts as sealed, since a vendor takes back all or nothing.
 """
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -14,6 +13,7 @@ import orjson
 from gateway.dialects._anthropic_messages_blocks import blocks, is_listed, misplaced, uncited
 from gateway.dialects._anthropic_messages_fields import cache_life
 from gateway.dialects._checks import members, name, record, string, tool_name, wrong
+from gateway.dialects._seals import TOKEN
 from gateway.domain.errors import ContentByReference
 from gateway.domain.jsonvalue import JsonObject, JsonValue
 from gateway.domain.prompt import CacheLife, Seal, ToolCall
@@ -21,7 +21,6 @@ from gateway.domain.request import Message, Part, Role, TextPart
 
 _TEXT: Final = frozenset({"type", "text", "cache_control", "citations"})
 _CALL: Final = frozenset({"type", "id", "name", "input", "cache_control", "caller", "toolset_name"})
-_TOKEN: Final = re.compile(r"[!-~]+")
 
 
 @dataclass(slots=True)
@@ -93,7 +92,7 @@ def _redacted(said: _Said, found: JsonObject, path: str) -> None:
 
 def _token(value: JsonValue, path: str) -> str:
     """A vendor's own token: never words."""
-    if isinstance(value, str) and _TOKEN.fullmatch(value):
+    if isinstance(value, str) and TOKEN.fullmatch(value):
         return value
     raise wrong(path, "be what an earlier answer had there, unchanged")
 

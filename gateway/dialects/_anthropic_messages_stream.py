@@ -18,6 +18,7 @@ from gateway.dialects._anthropic_messages_write import (
     redacted_block,
     text_block,
     thinking_block,
+    tier_of,
     tool_block,
     usage_of,
 )
@@ -76,9 +77,8 @@ class StreamWriter:
             return b""
         self._begun = True
         head = message_head(event.id if isinstance(event, Started) else "", self._handling)
-        message: JsonObject = {
-            **head, "content": [], "stop_reason": None, "stop_sequence": None, "usage": usage_of(None),
-        }  # fmt: skip
+        usage = {**usage_of(None), **(tier_of(event.extra) if isinstance(event, Started) else {})}
+        message: JsonObject = {**head, "content": [], "stop_reason": None, "stop_sequence": None, "usage": usage}
         return _event("message_start", {"message": message})
 
     def _told(self, event: ReplyEvent) -> bytes:

@@ -10,6 +10,7 @@ from typing import Final
 
 import orjson
 
+from gateway.dialects import _called
 from gateway.dialects._instead import waiting
 from gateway.domain.errors import GatewayError, blocking_rules, upstream_reason
 from gateway.domain.exchange import ApprovalPending, Choice, Handling, Reply, Usage
@@ -25,6 +26,16 @@ _STOP_REASONS: Final[Mapping[str, str]] = {
     "tool_calls": "tool_use",
     "content_filter": "refusal",
 }
+# This dialect's names of options, for chat's.
+_CALLED: Final[Mapping[str, str]] = {
+    "parallel_tool_calls": "tool_choice.disable_parallel_tool_use",
+    "reasoning_effort": "output_config.effort",
+    "response_format": "output_config.format",
+    "stop": "stop_sequences",
+    "user": "metadata.user_id",
+}
+_OWN_COUNTS: Final = ("cache_creation", "server_tool_use")
+_TIERS: Final[Mapping[str, str]] = {"default": "standard", "priority": "priority", "batch": "batch"}
 _ERROR_TYPES: Final[Mapping[int, str]] = {
     401: "authentication_error",
     403: "permission_error",
@@ -42,7 +53,7 @@ def write(reply: Reply, handling: Handling) -> bytes:
         **message_head(reply.id, handling),
         "content": _content(choice),
         **ending(choice.finish_reason, choice.stopped_by, called=bool(choice.tool_calls), refused=bool(choice.refusal)),
-        "usage": usage_of(reply.usage),
+        "usage": {**usage_of(reply.usage), **tier_of(reply.extra)},
     })  # fmt: skip
 
 
@@ -66,9 +77,8 @@ def error_of(error: GatewayError, status: int) -> dict[str, JsonValue]:
     """The same before it is written."""
     # Applications branch on the provider's own code, such as ``context_length_exceeded``.
     code = upstream_reason(error) or error.code
-    told: dict[str, JsonValue] = {
-        "type": _error_type(status), "message": error.message, "code": code, "param": error.param,
-    }  # fmt: skip
+    message, param = _called.told(error, _CALLED)
+    told: dict[str, JsonValue] = {"type": _error_type(status), "message": message, "code": code, "param": param}
     if rules := blocking_rules(error):
         told["rules"] = list(rules)
     return {"type": "error", "error": told}
@@ -115,7 +125,17 @@ def usage_of(usage: Usage | None) -> JsonObject:
         "output_tokens": usage.output_tokens,
     }
     thought = _detail(usage, "completion_tokens_details", "reasoning_tokens")
-    return told if thought is None else {**told, "output_tokens_details": {"thinking_tokens": thought}}
+    if thought is not None:
+        told["output_tokens_details"] = {"thinking_tokens": thought}
+    # What only a vendor of this dialect counts comes under its own names.
+    return {**told, **{name: held for name in _OWN_COUNTS if isinstance(held := usage.details.get(name), Mapping)}}
+
+
+def tier_of(extra: JsonObject) -> JsonObject:
+    """At which speed and price the answer was made, where the upstream says it in a word that the dialect has."""
+    tier = extra.get("service_tier")
+    told = _TIERS.get(tier) if isinstance(tier, str) else None
+    return {} if told is None else {"service_tier": told}
 
 
 def _detail(usage: Usage, group: str, name: str) -> int | None:

@@ -1,9 +1,23 @@
 """How is an error told in OpenAI's dialects?"""
 
+from collections.abc import Mapping
+from typing import Final
+
 import orjson
 
+from gateway.dialects import _called
 from gateway.domain.errors import GatewayError, upstream_reason
 from gateway.domain.jsonvalue import JsonObject
+
+_AS_IN_CHAT: Final[Mapping[str, str]] = {}
+# The names of the responses API for chat's options.
+_CALLED: Final[Mapping[str, str]] = {
+    "logprobs": "include",
+    "max_completion_tokens": "max_output_tokens",
+    "reasoning_effort": "reasoning.effort",
+    "response_format": "text.format",
+    "verbosity": "text.verbosity",
+}
 
 
 def error_body(error: GatewayError, status: int) -> bytes:
@@ -11,9 +25,15 @@ def error_body(error: GatewayError, status: int) -> bytes:
     return orjson.dumps({"error": error_object(error, status)})
 
 
-def error_object(error: GatewayError, status: int) -> JsonObject:
-    """OpenAI's error object."""
-    return {"message": error.message, "type": _type(status), "param": error.param, "code": code_of(error)}
+def responses_error_body(error: GatewayError, status: int) -> bytes:
+    """The same in the names of the responses API."""
+    return orjson.dumps({"error": error_object(error, status, _CALLED)})
+
+
+def error_object(error: GatewayError, status: int, names: Mapping[str, str] = _AS_IN_CHAT) -> JsonObject:
+    """OpenAI's error object, with the dialect's ``names`` of options."""
+    message, param = _called.told(error, names)
+    return {"message": message, "type": _type(status), "param": param, "code": code_of(error)}
 
 
 def code_of(error: GatewayError) -> str:

@@ -5,7 +5,7 @@
 parts are put together here and nothing else is done.
 """
 
-from gateway.dialects._openai_errors import error_body
+from gateway.dialects._openai_errors import responses_error_body as error_body
 from gateway.dialects._openai_responses_read import NAME, read
 from gateway.dialects._openai_responses_stream import StreamWriter
 from gateway.dialects._openai_responses_write import write, write_held

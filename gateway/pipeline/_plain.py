@@ -36,8 +36,8 @@ class Plain:
         # Asked for every token.
         self._marked = bool(unmark)
         self._numbers: dict[int, Numbers] = {}
-        # Arguments that wait for their choice's end, by the client's number.
-        self._held: dict[int, dict[int, str]] = {}
+        # Arguments that wait for their choice's end, by the client's number: in pieces, as a text that grows is copied.
+        self._held: dict[int, dict[int, list[str]]] = {}
 
     def feed(self, event: ChoiceEvent) -> tuple[StreamEvent, ...]:
         """The events that may go on now that this one has come."""
@@ -70,14 +70,13 @@ class Plain:
             return ()
         if not self._marked:
             return (replace(event, index=number),)
-        held = self._held.setdefault(event.choice, {})
-        held[number] = held.get(number, "") + event.arguments
+        self._held.setdefault(event.choice, {}).setdefault(number, []).append(event.arguments)
         return ()
 
     def _released(self, choice: int) -> tuple[StreamEvent, ...]:
         return tuple(
-            ToolCallDelta(choice=choice, index=number, arguments=self._unmark.json(arguments))
-            for number, arguments in self._held.pop(choice, {}).items()
+            ToolCallDelta(choice=choice, index=number, arguments=self._unmark.json("".join(pieces)))
+            for number, pieces in self._held.pop(choice, {}).items()
         )
 
     def _choice(self, choice: Choice) -> Choice:

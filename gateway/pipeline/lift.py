@@ -130,8 +130,15 @@ class _Lifting:
             part.text for part in message.parts if not isinstance(part, MediaPart)
         ]
         if speaker is Speaker.SYSTEM and set(map(type, segments)) != {Instruction}:
+            # The name is the operator's: what it says of the instructions it does not say of the data again.
+            told = any(isinstance(segment, Instruction) for segment in segments)
             return [
-                Turn(speaker=Speaker.INPUT if apart else speaker, segments=tuple(run), name=message.name, listed=listed)
+                Turn(
+                    speaker=Speaker.INPUT if apart else speaker,
+                    segments=tuple(run),
+                    name=None if apart and told else message.name,
+                    listed=listed,
+                )
                 for apart, run in groupby(segments, key=lambda segment: not isinstance(segment, Instruction))
             ]
         return [

@@ -156,6 +156,12 @@ def test_a_vendors_own_id_is_kept() -> None:
     assert payloads(written([started, STOP]))[0]["message"]["id"] == "msg_01"
 
 
+def test_a_service_tier_stands_in_the_first_event() -> None:
+    started = Started(id="u", model="m", created=1, extra={"service_tier": "default"})
+    first = payloads(written([started, STOP]))[0]
+    assert first["message"]["usage"] == {"input_tokens": 0, "output_tokens": 0, "service_tier": "standard"}
+
+
 @pytest.mark.parametrize("events", [[STOP], [Judged(decision="allow", findings=()), STOP], [text("a"), STOP]])
 def test_a_stream_without_a_start_is_told_all_the_same(events: list[ReplyEvent]) -> None:
     told = payloads(written(events))

@@ -50,6 +50,7 @@ def test_a_reply_is_a_message(reply: Reply, handling: Handling) -> None:
             "cache_read_input_tokens": 0,
             "output_tokens": 5,
             "output_tokens_details": {"thinking_tokens": 1},
+            "service_tier": "standard",
         },
     }
 
@@ -156,12 +157,34 @@ def test_cached_tokens_are_counted_apart(
     details: JsonObject, counts: tuple[int, int, int], reply: Reply, handling: Handling
 ) -> None:
     usage = Usage(input_tokens=9, output_tokens=1, details=details)
-    assert told(replace(reply, usage=usage), handling)["usage"] == {
+    assert told(replace(reply, usage=usage, extra={}), handling)["usage"] == {
         "input_tokens": counts[0],
         "cache_creation_input_tokens": counts[1],
         "cache_read_input_tokens": counts[2],
         "output_tokens": 1,
     }
+
+
+def test_what_the_vendor_alone_counts_is_told_under_its_names(reply: Reply, handling: Handling) -> None:
+    own: JsonObject = {
+        "cache_creation": {"ephemeral_5m_input_tokens": 2, "ephemeral_1h_input_tokens": 0},
+        "server_tool_use": {"web_search_requests": 0, "web_fetch_requests": 0},
+    }
+    counted = told(replace(reply, usage=Usage(input_tokens=9, output_tokens=1, details=own)), handling)["usage"]
+    assert {name: counted[name] for name in own} == own
+    other = Usage(input_tokens=9, output_tokens=1, details={"cache_creation": 2, "total_tokens": 10})
+    assert not {"cache_creation", "total_tokens"} & told(replace(reply, usage=other), handling)["usage"].keys()
+
+
+@pytest.mark.parametrize(
+    ("upstream", "told_as"),
+    [("default", "standard"), ("priority", "priority"), ("batch", "batch"), ("flex", None), (1, None)],
+)
+def test_a_service_tier_is_told_where_the_dialect_has_a_word_for_it(
+    upstream: JsonValue, told_as: str | None, reply: Reply, handling: Handling
+) -> None:
+    usage = told(replace(reply, extra={"service_tier": upstream}), handling)["usage"]
+    assert usage.get("service_tier") == told_as
 
 
 def test_where_nobody_counted_there_is_nought(handling: Handling) -> None:

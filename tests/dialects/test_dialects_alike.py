@@ -5,8 +5,9 @@ dialect, add its function there. What only some dialects have words for has no p
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any, TypeAlias
 
 import pytest
@@ -20,7 +21,7 @@ from gateway.domain.identity import ANONYMOUS
 from gateway.domain.jsonvalue import JsonObject, JsonValue
 from gateway.domain.model import Model
 from gateway.domain.prompt import Prompt
-from gateway.domain.request import ClientRequest
+from gateway.domain.request import ClientRequest, Options
 from gateway.domain.target import FormatOptions
 from gateway.pipeline.lift import lift
 
@@ -310,11 +311,91 @@ def messages_options(options: Json) -> Json:
     return told
 
 
+# OpenAI's responses.
+def responses(talk: Talk) -> Json:
+    items: list[Json] = []
+    for turn in talk.turns:
+        match turn:
+            case Told():
+                parts = [input_text(text) for text in turn.texts]
+                items.append({"role": "system", "content": one_or_all(parts, turn.texts)})
+            case Asked() | Given():
+                parts = [part for piece in turn.pieces for part in item_parts(piece)]
+                texts = [piece.text for piece in turn.pieces if isinstance(piece, Text)]
+                role = "user" if isinstance(turn, Asked) else "input"
+                items.append({"role": role, "content": one_or_all(parts, texts)})
+            case Answered():
+                items += answer_items(turn)
+    body: Json = {"model": "m", "input": items, **responses_options(talk.options)}
+    if talk.tools:
+        body["tools"] = [
+            {"type": "function", "name": name, "description": "Finds.", "parameters": SCHEMA} for name in talk.tools
+        ]
+    return body if talk.data is None else {**body, "data": talk.data}
+
+
+def input_text(text: str) -> Json:
+    return {"type": "input_text", "text": text}
+
+
+def item_parts(piece: Piece) -> list[Json]:
+    match piece:
+        case Text():
+            return [input_text(piece.text)]
+        case Data() | Page():
+            return chat_parts(piece)
+        case Image():
+            return [{"type": "input_image", "image_url": f"data:image/png;base64,{piece.content}"}]
+        case Pdf():
+            return [{"type": "input_file", "file_data": f"data:application/pdf;base64,{piece.content}"}]
+
+
+def answer_items(turn: Answered) -> list[Json]:
+    items: list[Json] = []
+    if turn.reasoning is not None:
+        items.append({"type": "reasoning", "summary": [{"type": "summary_text", "text": turn.reasoning}]})
+    if turn.texts:
+        parts: list[Json] = [{"type": "output_text", "text": text, "annotations": []} for text in turn.texts]
+        items.append({"type": "message", "role": "assistant", "content": parts})
+    calls = [call["function"] for message in chat_answer(turn)[:1] for call in message.get("tool_calls", ())]
+    items += [
+        {"type": "function_call", "call_id": call.id, **function}
+        for call, function in zip(turn.calls, calls, strict=True)
+    ]
+    items += [
+        {
+            "type": "function_call_output",
+            "call_id": call.id,
+            "output": one_or_all([input_text(text) for text in texts], texts),
+        }
+        for call, texts in zip(turn.calls, turn.results, strict=False)
+    ]
+    return items
+
+
+def responses_options(options: Json) -> Json:
+    told: Json = {"max_output_tokens": options["length"]}
+    if "user" in options:
+        told["user"] = options["user"]
+    if "effort" in options:
+        told["reasoning"] = {"effort": options["effort"]}
+    if "schema" in options:
+        form = {"type": "json_schema", "name": "output", "schema": options["schema"], "strict": True}
+        told["text"] = {"format": form}
+    if "tool" in options:
+        words = {"any": "required", "none": "none", "auto": "auto"}
+        told["tool_choice"] = words.get(options["tool"], {"type": "function", "name": options["tool"]})
+    if options.get("one_by_one"):
+        told["parallel_tool_calls"] = False
+    return told
+
+
 # Each way to write a conversation, and the name of its dialect.
 WRITTEN: Mapping[str, tuple[str, Callable[[Talk], Json]]] = {
     "chat": ("openai_chat", chat),
     "messages": ("anthropic_messages", messages),
     "messages in blocks": ("anthropic_messages", messages_in_blocks),
+    "responses": ("openai_responses", responses),
 }
 
 
@@ -339,12 +420,19 @@ def sent(prompt: Prompt, name: str) -> JsonObject | str:
         return error.message
 
 
-def assert_alike(talk: Talk) -> None:
-    first, *others = [read(talk, way) for way in WRITTEN]
+def asked(request: ClientRequest) -> Options:
+    """How the answer is to be: chat has two names for its length, and the dialects differ in which they mean."""
+    names = {"max_completion_tokens": "max_tokens"}
+    values = {names.get(name, name): held for name, held in request.options.values.items()}
+    return replace(request.options, values=values)
+
+
+def assert_alike(talk: Talk, ways: Iterable[str] = WRITTEN) -> None:
+    first, *others = [read(talk, way) for way in ways]
     prompt = lift(first, MODEL, ANONYMOUS)
     for other in others:
         assert lift(other, MODEL, ANONYMOUS) == prompt
-        assert (other.options, other.subject) == (first.options, first.subject)
+        assert (asked(other), other.subject) == (asked(first), first.subject)
     bodies = [[sent(lift(one, MODEL, ANONYMOUS), name) for name in FORMATS] for one in (first, *others)]
     assert all(body == bodies[0] for body in bodies)
 
@@ -394,9 +482,7 @@ TALKS: Mapping[str, Talk] = {
     "what is asked of the answer": Talk(
         turns=(USER,),
         tools=("look_up",),
-        options={
-            "stops": ["END"], "user": "u-1", "effort": "low", "schema": SCHEMA, "tool": "look_up", "one_by_one": True,
-        },
+        options={"user": "u-1", "effort": "low", "schema": SCHEMA, "tool": "look_up", "one_by_one": True},
     ),
     "any tool": Talk(turns=(USER,), tools=("look_up",), options={"tool": "any"}),
     "no tool": Talk(turns=(USER,), tools=("look_up",), options={"tool": "none"}),
@@ -412,6 +498,12 @@ def with_length(talk: Talk) -> Talk:
 @pytest.mark.parametrize("name", TALKS)
 def test_a_conversation_is_the_same_in_every_dialect(name: str) -> None:
     assert_alike(with_length(TALKS[name]))
+
+
+def test_where_to_stop_is_the_same_in_every_dialect_that_can_say_it() -> None:
+    talk = with_length(Talk(turns=(USER,), options={"stops": ["END"]}))
+    assert_alike(talk, [way for way in WRITTEN if way != "responses"])
+    assert read(talk, "messages").options.values["stop"] == ["END"]
 
 
 def test_every_format_says_most_of_it() -> None:
@@ -455,9 +547,17 @@ def answers(draw: st.DrawFn) -> Answered:
     )
 
 
+def apart(turns: Sequence[object]) -> bool:
+    """Whether each answer is one of its own as items: calls right behind what was said are of the same answer."""
+    return not any(
+        isinstance(one, Answered) and isinstance(other, Answered) and not one.calls and not other.texts
+        for one, other in pairwise(turns)
+    )
+
+
 @st.composite
 def talks(draw: st.DrawFn) -> Talk:
-    turns = draw(st.lists(st.one_of(TOLD, ASKED, GIVEN, answers()), max_size=5))
+    turns = draw(st.lists(st.one_of(TOLD, ASKED, GIVEN, answers()), max_size=5).filter(apart))
     data = draw(st.none() | st.lists(st.fixed_dictionaries({"text": WORDS}), min_size=1, max_size=2))
     return Talk(turns=(*turns, draw(ASKED)), tools=("look_up", "read"), options={"length": 100}, data=data)
 

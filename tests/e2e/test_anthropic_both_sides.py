@@ -98,7 +98,8 @@ def test_thinking_goes_out_under_its_signature_and_back_as_it_came(sdk: Sdk, ups
     recorded(upstream, "whole")
     content = [block.model_dump(exclude_none=True) for block in message.content]
     turns = [*asked["messages"], {"role": "assistant", "content": content}, {"role": "user", "content": results}]
-    sdk.messages.create(**{**asked, "messages": turns})
+    usage = sdk.messages.create(**{**asked, "messages": turns}).usage
+    assert (usage.service_tier, usage.cache_creation.ephemeral_1h_input_tokens) == ("standard", 0)
     sent = upstream.bodies[-1]
     said, returned = sent["messages"][1]["content"], sent["messages"][2]["content"]
     assert said[0] == {"type": "thinking", "thinking": thought.thinking, "signature": "c2lnLTE="}

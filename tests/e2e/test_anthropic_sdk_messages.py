@@ -283,6 +283,25 @@ def test_the_reason_of_an_ending_is_told(sdk: Sdk, upstream: Upstream, told: str
     assert sdk.messages.create(**ASKED).stop_reason == read
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_the_stop_sequence_is_told_where_the_models_server_tells_it(
+    sdk: Sdk, upstream: Upstream, chunk: Chunk, stream: bool
+) -> None:
+    asked: Json = {**ASKED, "stop_sequences": ["END"]}
+    for word, told in (("END", ("stop_sequence", "END")), ("other", ("end_turn", None))):
+        if stream:
+            last = chunk({}, "stop")
+            last["choices"][0]["stop_reason"] = word
+            upstream.stream(chunk({"role": "assistant", "content": "One."}), last)
+            with sdk.messages.stream(**asked) as opened:
+                message = opened.get_final_message()
+        else:
+            choice = {"index": 0, "message": {"content": "One."}, "finish_reason": "stop", "stop_reason": word}
+            upstream.answer({"id": "x", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice]})
+            message = sdk.messages.create(**asked)
+        assert (message.stop_reason, message.stop_sequence) == told
+
+
 def test_models_are_listed_page_by_page_and_told_of(sdk: Sdk, upstream: Upstream) -> None:
     names = ["local", "envelope", "spotlight", "plain"]
     assert [model.id for model in sdk.models.list()] == names

@@ -256,8 +256,16 @@ PICTURE: list[ChatCompletionMessageParam] = [
 ]
 
 
-def test_an_image_is_data_that_stands_in_the_users_role(sdk: OpenAI, upstream: Upstream) -> None:
-    raw = sdk.chat.completions.with_raw_response.create(model="plain", messages=PICTURE)
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_image_is_data_that_stands_in_the_users_role(
+    sdk: OpenAI, upstream: Upstream, chunk: Chunk, stream: bool
+) -> None:
+    if stream:
+        upstream.stream(chunk({"role": "assistant", "content": "A dot."}), chunk({}, "stop"))
+    raw = sdk.chat.completions.with_raw_response.create(model="plain", messages=PICTURE, stream=stream)
+    if stream:
+        chunks: Any = raw.parse()
+        assert "".join(one.choices[0].delta.content or "" for one in chunks) == "A dot."
     assert raw.headers["x-splitgate-isolation"] == "none"
     (message,) = upstream.bodies[0]["messages"]
     assert {"type": "image_url", "image_url": {"url": IMAGE, "detail": "low"}} in message["content"]

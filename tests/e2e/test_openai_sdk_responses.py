@@ -202,9 +202,15 @@ IMAGE = "data:image/png;base64,iVBORw0KGgo="
 FILE = "data:application/pdf;base64,JVBERi0="
 
 
-def test_an_image_and_a_file_are_data_that_stands_in_the_users_role(sdk: OpenAI, upstream: Upstream) -> None:
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_image_and_a_file_are_data_that_stands_in_the_users_role(
+    sdk: OpenAI, upstream: Upstream, chunk: Chunk, stream: bool
+) -> None:
+    if stream:
+        upstream.stream(chunk({"role": "assistant", "content": "A dot."}), chunk({}, "stop"))
     raw = sdk.responses.with_raw_response.create(
         model="plain",
+        stream=stream,
         input=[
             {
                 "role": "user",
@@ -216,6 +222,9 @@ def test_an_image_and_a_file_are_data_that_stands_in_the_users_role(sdk: OpenAI,
             }
         ],
     )
+    if stream:
+        events: Any = raw.parse()
+        assert [one.delta for one in events if one.type == "response.output_text.delta"] == ["A dot."]
     assert raw.headers["x-splitgate-isolation"] == "none"
     (message,) = upstream.bodies[0]["messages"]
     assert message["content"] == [

@@ -1,3 +1,5 @@
+import tracemalloc
+
 import pytest
 
 from gateway.domain.exchange import (
@@ -134,6 +136,22 @@ def test_a_mark_written_as_an_escape_is_taken_out_of_arguments_however_they_are_
         Finish(choice=0, reason="tool_calls"),
     )
     assert events[1] == ToolCallDelta(choice=0, index=0, arguments='{"a":"b c"}')
+
+
+def test_arguments_that_wait_are_not_copied_for_each_piece_that_comes() -> None:
+    guard = Guard(MARK)
+    guard.feed(ToolCallStarted(choice=0, index=0, id="d", name="send"), NOW)
+    piece = ToolCallDelta(choice=0, index=0, arguments="x" * 1_000)
+    tracemalloc.start()
+    try:
+        for _ in range(200):
+            assert guard.feed(piece, NOW) == ()
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 100_000
+    (told, _) = guard.feed(Finish(choice=0, reason="tool_calls"), NOW)
+    assert told == ToolCallDelta(choice=0, index=0, arguments="x" * 200_000)
 
 
 def test_without_a_datamark_arguments_pass_as_they_come() -> None:

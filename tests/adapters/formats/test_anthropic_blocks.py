@@ -336,6 +336,13 @@ def test_names_that_the_api_does_not_know_are_refused(
             anthropic_blocks.lay_out(Prompt(turns=(turn,)), options())
 
 
+def test_the_name_of_who_shows_an_image_is_refused(prompt_of: MakePrompt, image: Media, options: MakeOptions) -> None:
+    shown = prompt_of(("user", image))
+    anthropic_blocks.lay_out(shown, options())
+    with pytest.raises(NotSayable, match="participant's name"):
+        anthropic_blocks.lay_out(Prompt(turns=(replace(shown.turns[0], name="ann"),)), options())
+
+
 def test_a_tool_turns_name_is_its_calls(prompt_of: MakePrompt, options: MakeOptions, call: MakeCall) -> None:
     prompt = prompt_of(("user", "Go."), ("assistant", call("a")), ("tool:a", {"r": "x"}))
     named = replace(prompt, turns=(*prompt.turns[:2], replace(prompt.turns[2], name="search")))

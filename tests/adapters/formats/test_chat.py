@@ -1,18 +1,21 @@
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeAlias, cast
 
 import pytest
 
+from adapters.formats import plain
 from adapters.formats._chat import Transcript, offered, tool_result
 from adapters.formats._parts import media_part
 from adapters.formats._sieve import Sieve
 from adapters.formats._turns import Said, read
 from gateway.domain.errors import NotSayable
-from gateway.domain.jsonvalue import JsonValue
+from gateway.domain.jsonvalue import JsonObject, JsonValue
 from gateway.domain.prompt import History, Media, MediaKind, Prompt, Speaker, Tool, Turn
 from gateway.domain.target import FormatOptions, Removal
 
 MakePrompt = Callable[..., Prompt]
 MakeOptions = Callable[..., FormatOptions]
+Parts: TypeAlias = Sequence[JsonValue]
 
 
 def _media(kind: MediaKind, mime: str, attributes: Mapping[str, JsonValue]) -> Media:
@@ -101,6 +104,27 @@ def test_names_of_turns_are_kept(prompt_of: MakePrompt, options: MakeOptions) ->
     assert transcript.finish() == [
         {"role": "user", "content": "Hi", "name": "ann"},
         {"role": "tool", "tool_call_id": "c1", "content": "{}", "name": "search"},
+    ]
+
+
+def test_the_name_of_who_shows_something_is_kept_whatever_stands_first(
+    prompt_of: MakePrompt, image: Media, options: MakeOptions
+) -> None:
+    text = prompt_of(("user", "Hi")).turns[0].segments
+    for segments in ((image,), (image, *text), (*text, image)):
+        turn = Turn(speaker=Speaker.USER, segments=segments, name="ann", listed=True)
+        (message,) = cast("Sequence[JsonObject]", plain.lay_out(Prompt(turns=(turn,)), options()).body["messages"])
+        assert message["name"] == "ann"
+
+
+def test_two_names_never_share_a_message(image: Media, options: MakeOptions) -> None:
+    transcript = Transcript(Sieve(options()))
+    transcript.show((image,), None, "ann")
+    transcript.show((image,), None, "bob")
+    transcript.show((image,), None)
+    assert [(message["name"], len(cast("Parts", message["content"]))) for message in transcript.finish()] == [
+        ("ann", 1),
+        ("bob", 2),
     ]
 
 

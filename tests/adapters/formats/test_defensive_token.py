@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -69,6 +70,10 @@ def test_what_the_format_has_no_words_for_is_refused(
         ),
         (prompt_of(("user", "Go."), ("assistant", call("a"))), "tool calls, or an assistant's turn beside data"),
         (prompt_of(("user", "Go."), ("tool:a", {"r": "x"})), "tool results"),
+        (
+            Prompt(turns=(replace(prompt_of(("user", "Go.", {"d": "x"})).turns[0], name="ann"),)),
+            "a participant's name beside data",
+        ),
     ]:
         with pytest.raises(NotSayable, match=f"format defensive-token cannot say {what}: "):
             defensive_token.lay_out(prompt, options(FAMILY))

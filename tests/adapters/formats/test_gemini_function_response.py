@@ -134,6 +134,8 @@ def test_equal_calls_in_one_turn_cannot_be_said(prompt_of: MakePrompt, laid: Lai
 
     with pytest.raises(NotSayable, match="two equal tool calls in one turn"):
         laid(conversation('{"q": 1, "r": 2}', '{"r":2,"q":1}'))
+    with pytest.raises(NotSayable, match="two equal tool calls in one turn"):
+        laid(conversation('{"q":"x"}', '{"q":"<|im_end|>x"}'))
     assert len(laid(conversation('{"q": 1}', '{"q": 2}'))) == 4
 
 

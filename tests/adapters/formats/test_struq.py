@@ -1,5 +1,6 @@
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -83,6 +84,7 @@ def test_what_the_format_has_no_words_for_is_refused(
         (prompt_of(("user", "Go.", image)), "images, audio or files"),
         (prompt_of(("user", "Go."), ("assistant", "Yes."), ("user", "On.")), "an assistant's turn"),
         (prompt_of(("user", "Go."), ("tool:a", {"r": "x"})), "tool results"),
+        (Prompt(turns=(replace(prompt_of(("user", "Go.")).turns[0], name="ann"),)), "a participant's name"),
     ]:
         with pytest.raises(NotSayable, match=f"format struq cannot say {what}: .*another format"):
             struq.lay_out(prompt, options("struq"))

@@ -1,6 +1,10 @@
 from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
 
 from adapters.formats._turns import Given, Returned, Said, Shown, Told, in_a_row, piece, read, refuse
+from gateway.domain.errors import NotSayable
 from gateway.domain.prompt import Data, History, Instruction, Media, Prompt, Speaker, ToolCall, Trust, Turn
 
 MakePrompt = Callable[..., Prompt]
@@ -52,6 +56,17 @@ def test_media_and_data_in_an_assistants_turn_follow_it(image: Media) -> None:
     data = Data(id="d", origin="web", text="x")
     turn = Turn(speaker=Speaker.ASSISTANT, segments=(history, image, data))
     assert [type(block) for block in read(Prompt(turns=(turn,)))] == [Said, Shown, Given]
+
+
+def test_a_name_is_refused_where_data_alone_would_bear_it(prompt_of: MakePrompt, image: Media) -> None:
+    for turn in prompt_of(("user", {"d": "x"}), ("input", {"d": "x"}), ("system", {"d": "x"})).turns:
+        with pytest.raises(NotSayable, match="participant's name") as caught:
+            read(Prompt(turns=(replace(turn, name="ann"),)))
+        assert caught.value.param == "messages"
+        read(Prompt(turns=(turn,)))
+    for turn in prompt_of(("user", "A.", {"d": "x"}), ("user", {"d": "x"}, image)).turns:
+        blocks = read(Prompt(turns=(replace(turn, name="ann"),)))
+        assert [block.name for block in blocks if isinstance(block, Told | Shown)] == ["ann"]
 
 
 def test_results_come_directly_behind_their_calls(

@@ -190,6 +190,25 @@ def test_a_result_may_stand_as_the_object_that_its_text_says(response: Json, par
     assert lost({"contents": [{"role": "user", "response": response}]}, asked) == "messages[0].content"
 
 
+SAID_LAST = [{"role": "user", "content": "user text"}, {"role": "assistant", "content": "said text"}]
+
+
+@pytest.mark.parametrize("last", [{"role": "user", "content": " "}, {"role": "system", "content": "operator text"}])
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"messages": [{"role": "user", "content": "user text"}, {"role": "assistant", "content": "said text"}]},
+        {"contents": [{"role": "user", "parts": ["user text"]}, {"role": "model", "parts": [{"text": "said text"}]}]},
+    ],
+)
+def test_the_assistants_words_may_not_come_to_stand_at_the_end(sent: Json, last: Json) -> None:
+    system = {"system": "operator text"}
+    assert lost(sent | system, {"messages": [*SAID_LAST, last]}) == "messages[2]"
+    assert lost(sent | system, {"messages": SAID_LAST}) is None
+    kept = {name: [*turns, {"role": "user", "content": " "}] for name, turns in sent.items()}
+    assert lost(kept | system, {"messages": [*SAID_LAST, last]}) is None
+
+
 def test_documents_must_be_among_the_documents() -> None:
     asked: Json = {"messages": [], "documents": [{"id": "d-1", "data": {"origin": "mail", "text": "data text"}}]}
     assert lost({"documents": asked["documents"]}, asked) is None

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.providers._anthropic_read import MOST_BLOCKS, read_reply, read_usage, reports_error
-from adapters.providers._openai_read import MOST_CALLS, read_call_id
+from adapters.providers._calls import MOST_CALLS, read_call_id
 from adapters.providers._shape import Misshapen
 from gateway.domain.exchange import Choice, Reply, Usage
 from gateway.domain.jsonvalue import JsonObject, JsonValue

@@ -1,4 +1,5 @@
 import contextlib
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import strategies as st
 
 from adapters.providers._anthropic_read import MOST_BLOCKS, read_reply
 from adapters.providers._anthropic_stream import MessageReader
-from adapters.providers._openai_read import MOST_CALLS
+from adapters.providers._calls import MOST_CALLS
 from adapters.providers._shape import Misshapen
 from gateway.domain.errors import UpstreamError, UpstreamFailed, UpstreamOverloaded
 from gateway.domain.exchange import (
@@ -108,6 +109,22 @@ def test_a_thought_is_sealed_when_its_block_ends() -> None:
         ReasoningSealed(choice=0, seal=Seal(length=0, token="h", hidden=True)),
         ReasoningSealed(choice=0, seal=Seal(length=0, token="t")),
     ]
+
+
+def test_of_a_thought_that_grows_nothing_is_kept() -> None:
+    reader = MessageReader(target="t")
+    read(START, begin({"type": "thinking", "thinking": ""}), reader=reader)
+    piece = "m" * 1_000
+    tracemalloc.start()
+    try:
+        for _ in range(200):
+            read(delta("thinking_delta", thinking=piece), reader=reader)
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 100_000
+    sealed = read(delta("signature_delta", signature="sig"), close(), reader=reader)
+    assert sealed == [ReasoningSealed(choice=0, seal=Seal(length=200_000, token="sig"))]
 
 
 def test_behind_an_unsealed_thought_no_seal_counts() -> None:

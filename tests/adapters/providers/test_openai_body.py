@@ -6,9 +6,11 @@ import orjson
 import pytest
 
 from adapters.providers._openai_body import serialise_body
+from adapters.registry import provider_entry
 from gateway.domain.errors import InvalidField, NotSayable
 from gateway.domain.jsonvalue import JsonObject, JsonValue
 from gateway.domain.ports import Call
+from gateway.domain.request import Options
 from gateway.domain.target import Endpoint
 
 MakeCall = Callable[..., Call]
@@ -113,6 +115,18 @@ def test_what_completions_cannot_say_is_named(make_call: MakeCall, name: str) ->
     with pytest.raises(NotSayable, match=name) as caught:
         serialise_body(call)
     assert caught.value.param == name
+
+
+def test_what_completions_cannot_say_is_refused_before_anything_is_sent(make_call: MakeCall) -> None:
+    chat, text = (make_call(endpoint=one, values={"seed": 1}) for one in (Endpoint.CHAT, Endpoint.COMPLETIONS))
+    unsayable = Options(values={"tool_choice": "auto"})
+    for name in ("openai_compatible", "azure", "embedded"):
+        refuse = provider_entry(name).refuse_unsayable
+        refuse(chat.target, chat.layout, unsayable)
+        refuse(text.target, text.layout, text.options)
+        with pytest.raises(NotSayable) as caught:
+            refuse(text.target, text.layout, unsayable)
+        assert caught.value.param == "tool_choice"
 
 
 def test_mappings_of_any_kind_are_written(make_call: MakeCall) -> None:

@@ -1,14 +1,12 @@
-import re
 from copy import deepcopy
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from adapters.providers._calls import MOST_CALLS, read_call_id
 from adapters.providers._openai_read import (
-    MOST_CALLS,
     chat_logprobs,
-    read_call_id,
     read_extra,
     read_finish,
     read_reply,
@@ -156,14 +154,16 @@ def test_annotations_and_moderation_are_kept() -> None:
     assert read_extra({"moderation": {"input": {}}, "service_tier": 1, "other": "x"}) == {"moderation": {"input": {}}}
 
 
-def test_an_id_that_cannot_be_sent_back_becomes_one_that_can() -> None:
-    assert read_call_id("functions.f:0") == "functions.f:0"
-    long = read_call_id("x" * 65)
-    assert re.fullmatch(r"call_[0-9a-f]{24}", long)
-    assert long == read_call_id("x" * 65) != read_call_id("a b")
-    made_up = {read_call_id(given) for given in ("", None, "", None)}
-    assert len(made_up) == 4
-    assert all(re.fullmatch(r"call_[0-9a-f]{24}", one) for one in made_up)
+@pytest.mark.parametrize("field", ["stop_reason", "matched_stop"])
+@pytest.mark.parametrize(("told", "kept"), [("END", "END"), ("other", None), (128009, None), (None, None)])
+def test_the_stop_sequence_that_was_asked_for_is_told(field: str, told: JsonValue, kept: str | None) -> None:
+    chat = {"message": {"content": "a"}, "finish_reason": "stop", field: told}
+    for choice, endpoint in ((chat, Endpoint.CHAT), ({**chat, "text": "a"}, Endpoint.COMPLETIONS)):
+        assert read_reply({"choices": [choice]}, endpoint, stops=("END",)).choices[0].stopped_by == kept
+        assert read_reply({"choices": [choice]}, endpoint).choices[0].stopped_by is None
+
+
+def test_a_calls_id_is_one_that_can_be_sent_back() -> None:
     (call,) = (
         chat_with({"tool_calls": [{"id": "<x>", "function": {"name": "f", "arguments": ""}}]}).choices[0].tool_calls
     )

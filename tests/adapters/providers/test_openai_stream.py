@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.providers._openai_read import MOST_CALLS, read_call_id
+from adapters.providers._calls import MOST_CALLS, read_call_id
 from adapters.providers._openai_stream import ChunkReader
 from adapters.providers._shape import Misshapen
 from gateway.domain.errors import UpstreamFailed, UpstreamGarbled
@@ -341,3 +341,13 @@ def test_whatever_comes_only_the_stated_errors_are_raised(chunks: list[JsonValue
         reader.finish()
     except (Misshapen, UpstreamFailed, UpstreamGarbled):
         pass
+
+
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize(("told", "kept"), [("END", "END"), ("other", None), (7, None)])
+def test_the_stop_sequence_that_was_asked_for_is_told(late: bool, told: JsonValue, kept: str | None) -> None:
+    reader = ChunkReader(target="t", endpoint=Endpoint.CHAT, stops=("END",), late_endings=late)
+    choice = {"index": 0, "delta": {"content": "a"}, "finish_reason": "stop", "stop_reason": told}
+    assert [*reader.feed({"choices": [choice]}), *reader.finish()][-1] == Finish(
+        choice=0, reason="stop", stopped_by=kept
+    )
