@@ -15,7 +15,7 @@ from gateway.domain.errors import UpstreamError, UpstreamFailed, UpstreamGarbled
 from gateway.domain.jsonvalue import JsonValue
 from gateway.domain.ports import UpstreamResponse
 
-MAX_REPLY: Final = 64 * 1024 * 1024
+_MAX_REPLY: Final = 64 * 1024 * 1024
 _MAX_REFUSAL: Final = 64 * 1024
 # How long to wait, after the last event, for the end of the body that lets the connection be used again.
 _GRACE_SECONDS: Final = 0.05
@@ -47,6 +47,11 @@ class Wire:
             # The status is enough to tell what happened.
             body = b""
         raise self.refusal(response.status, response.headers, body, target=target)
+
+    async def fetch(self, response: UpstreamResponse, target: str) -> bytes:
+        """The whole body of a successful answer; raises ``UpstreamError`` for any other."""
+        await self.expect_success(response, target)
+        return await response.read(_MAX_REPLY)
 
     def expect_events(self, response: UpstreamResponse, target: str) -> None:
         """Raise unless server-sent events follow."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from adapters.providers._errors import read_refusal
-from adapters.providers._exchange import MAX_REPLY, Wire, drain, failed, parse
+from adapters.providers._exchange import Wire, drain, failed, parse
 from adapters.providers._openai_body import serialise_body
 from adapters.providers._openai_read import read_reply, reports_error
 from adapters.providers._openai_stream import ChunkReader
@@ -139,8 +139,7 @@ def require_socket(target: Target, whose: str) -> None:
 
 async def fetch(response: UpstreamResponse, target: str) -> bytes:
     """The whole body of a successful answer; raises ``UpstreamError`` for any other."""
-    await _WIRE.expect_success(response, target)
-    return await response.read(MAX_REPLY)
+    return await _WIRE.fetch(response, target)
 
 
 def read_object(raw: bytes, target: str) -> Object:

@@ -12,7 +12,7 @@ from adapters.providers._anthropic_body import TAKES, body_of, serialise_body, s
 from adapters.providers._anthropic_errors import read_refusal
 from adapters.providers._anthropic_read import read_reply, reports_error
 from adapters.providers._anthropic_stream import MessageReader
-from adapters.providers._exchange import MAX_REPLY, Wire, drain, failed, parse
+from adapters.providers._exchange import Wire, drain, failed, parse
 from adapters.providers._openai import as_bearer, make_headers
 from adapters.providers._shape import Misshapen, as_object, count_at
 from adapters.providers._sse import Event, SseDecoder
@@ -64,9 +64,8 @@ class AnthropicProvider:
     async def send(self, call: Call) -> Reply:
         """Make the call and read the whole answer."""
         target = call.target
-        async with self._open(call, "application/json") as response:
-            await _WIRE.expect_success(response, target.id)
-            raw = await response.read(MAX_REPLY)
+        async with _post(self._client, call, serialise_body(call)) as response:
+            raw = await _WIRE.fetch(response, target.id)
         try:
             answer = as_object(parse(raw), "it")
             if reports_error(answer):
@@ -80,7 +79,7 @@ class AnthropicProvider:
         target = call.target
         decoder = SseDecoder(target=target.id)
         reader = MessageReader(target=target.id, stops=stops_of(call))
-        async with self._open(call, "text/event-stream") as response:
+        async with _post(self._client, call, serialise_body(call), accept="text/event-stream") as response:
             await _WIRE.expect_success(response, target.id)
             _WIRE.expect_events(response, target.id)
             chunks = response.chunks()
@@ -92,19 +91,6 @@ class AnthropicProvider:
                         await drain(chunks)
                         return
         raise reader.broken_off()
-
-    def _open(self, call: Call, accept: str) -> AbstractAsyncContextManager[UpstreamResponse]:
-        target = call.target
-        return self._client.request(
-            "POST",
-            f"{target.base_url}/{call.layout.endpoint}",
-            target=target.id,
-            headers=_headers(target, accept, call),
-            body=serialise_body(call),
-            timeouts=target.timeouts,
-            socket=target.socket,
-            addresses=target.addresses,
-        )
 
 
 class AnthropicCounter:
@@ -119,22 +105,29 @@ class AnthropicCounter:
     async def count(self, call: Call) -> int:
         """The number of tokens of the prompt, as it would be sent."""
         target = call.target
-        async with self._client.request(
-            "POST",
-            f"{target.base_url}/{call.layout.endpoint}/count_tokens",
-            target=target.id,
-            headers=_headers(target, "application/json", call),
-            body=serialise_count(call),
-            timeouts=target.timeouts,
-            socket=target.socket,
-            addresses=target.addresses,
-        ) as response:
-            await _WIRE.expect_success(response, target.id)
-            raw = await response.read(MAX_REPLY)
+        async with _post(self._client, call, serialise_count(call), below="/count_tokens") as response:
+            raw = await _WIRE.fetch(response, target.id)
         try:
             return count_at(as_object(parse(raw), "it"), "input_tokens")
         except Misshapen as exc:
             raise _WIRE.garbled(target.id, exc) from exc
+
+
+def _post(
+    client: UpstreamClient, call: Call, body: bytes, *, below: str = "", accept: str = "application/json"
+) -> AbstractAsyncContextManager[UpstreamResponse]:
+    """Make a call of the layout's route, or of one ``below`` it."""
+    target = call.target
+    return client.request(
+        "POST",
+        f"{target.base_url}/{call.layout.endpoint}{below}",
+        target=target.id,
+        headers=_headers(target, accept, call),
+        body=body,
+        timeouts=target.timeouts,
+        socket=target.socket,
+        addresses=target.addresses,
+    )
 
 
 def _headers(target: Target, accept: str, call: Call) -> dict[str, str]:
