@@ -36,16 +36,22 @@ def as_bearer(target: Target) -> Mapping[str, str]:
     return {} if target.api_key is None else {"authorization": f"Bearer {target.api_key.reveal()}"}
 
 
+def _own_name(target: Target) -> str:
+    return target.model
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manner:
     """What one vendor does its own way within the protocol.
 
-    ``url`` is where a route lies, ``credential`` makes the headers that carry the key. With ``late_endings`` a stream's
-    word on how a choice ended may still change until ``[DONE]``, without which the stream was cut short.
+    ``url`` is where a route lies, ``credential`` makes the headers that carry the key, ``model`` is what the server
+    calls the target's model. With ``late_endings`` a stream's word on how a choice ended may still change until
+    ``[DONE]``, without which the stream was cut short.
     """
 
     url: Callable[[Target, Endpoint], str] = below_base_url
     credential: Callable[[Target], Mapping[str, str]] = as_bearer
+    model: Callable[[Target], str] = _own_name
     late_endings: bool = False
 
 
@@ -66,7 +72,7 @@ class OpenAiProvider:
 
     def serialise(self, call: Call) -> bytes:
         """The exact upstream body."""
-        return serialise_body(call)
+        return serialise_body(call, self._manner.model(call.target))
 
     async def send(self, call: Call) -> Reply:
         """Make the call and read the whole answer."""
@@ -117,7 +123,7 @@ class OpenAiProvider:
             self._manner.url(target, call.layout.endpoint),
             target=target.id,
             headers=make_headers(target, accept, call.id, call.trace, credential=self._manner.credential),
-            body=serialise_body(call),
+            body=self.serialise(call),
             timeouts=target.timeouts,
             socket=target.socket,
             addresses=target.addresses,

@@ -29,8 +29,8 @@ def refuse_unsayable(_: Target, layout: Layout, options: Options) -> None:
         _completions_options(options.values)
 
 
-def serialise_body(call: Call) -> bytes:
-    """The upstream body of ``call``.
+def serialise_body(call: Call, model: str | None = None) -> bytes:
+    """The upstream body of ``call``; ``model`` goes before the target's own name for it.
 
     Raises:
         NotSayable: a field that the target or the endpoint cannot carry.
@@ -40,7 +40,7 @@ def serialise_body(call: Call) -> bytes:
     text = call.layout.endpoint is Endpoint.COMPLETIONS
     values = _completions_options(options.values) if text else options.values
     body: dict[str, JsonValue] = {
-        "model": call.target.model,
+        "model": model or call.target.model,
         **allowed_extra(call.target, options.extra, _OWN),
         **values,
         **call.layout.body,

@@ -4,16 +4,14 @@ That process speaks OpenAI's protocol on the target's Unix socket and knows targ
 target's, and neither the vendor's model nor a credential. The rule: what it takes is what ``FORMATS`` lay out.
 """
 
-from collections.abc import AsyncGenerator, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
 from typing import Final
 
-from adapters.providers._openai import OpenAiProvider
+from adapters.providers._openai import Manner, OpenAiProvider
 from adapters.providers._openai_embeddings import OpenAiEmbedder
 from gateway.domain.errors import NotSayable
-from gateway.domain.exchange import Embeddings, Reply, StreamEvent
 from gateway.domain.jsonvalue import JsonObject
-from gateway.domain.ports import Call, UpstreamClient
+from gateway.domain.ports import UpstreamClient
 from gateway.domain.request import Options
 from gateway.domain.target import Endpoint, Layout, Target
 
@@ -37,39 +35,18 @@ def refuse_unsayable(target: Target, _: Layout, options: Options) -> None:
             raise NotSayable(f"{name} cannot be said to target {target.id}; leave it out", param=name)
 
 
-class TranslatedProvider:
-    """``Provider`` over the litellm process."""
-
-    def __init__(self, client: UpstreamClient) -> None:
-        self._inner = OpenAiProvider(client, by_socket="the litellm process")
-
-    def serialise(self, call: Call) -> bytes:
-        """The exact body for the process."""
-        return self._inner.serialise(_by_id(call))
-
-    async def send(self, call: Call) -> Reply:
-        """Make the call and read the whole answer."""
-        return await self._inner.send(_by_id(call))
-
-    def stream(self, call: Call) -> AsyncGenerator[StreamEvent]:
-        """Make the call and yield events as they arrive."""
-        return self._inner.stream(_by_id(call))
+def create(client: UpstreamClient) -> OpenAiProvider:
+    """A provider that sends over ``client`` to the target's Unix socket."""
+    return OpenAiProvider(client, manner=_MANNER, by_socket="the litellm process")
 
 
-class TranslatedEmbedder:
-    """``Embedder`` over the litellm process."""
-
-    def __init__(self, client: UpstreamClient) -> None:
-        self._inner = OpenAiEmbedder(OpenAiProvider(client, by_socket="the litellm process"))
-
-    def serialise(self, call: Call) -> bytes:
-        """The exact body for the process."""
-        return self._inner.serialise(_by_id(call))
-
-    async def embed(self, call: Call) -> Embeddings:
-        """Make the call and read the vectors."""
-        return await self._inner.embed(_by_id(call))
+def create_embedder(client: UpstreamClient) -> OpenAiEmbedder:
+    """The same for vectors."""
+    return OpenAiEmbedder(create(client))
 
 
-def _by_id(call: Call) -> Call:
-    return replace(call, target=replace(call.target, model=call.target.id))
+def _id_of(target: Target) -> str:
+    return target.id
+
+
+_MANNER: Final = Manner(model=_id_of)

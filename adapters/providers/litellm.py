@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from adapters.providers import _translated
-from adapters.providers._translated import DEFAULTS, ENDPOINTS, TranslatedEmbedder, TranslatedProvider, refuse_unsayable
-from gateway.domain.ports import Embedder, Provider, UpstreamClient
+from adapters.providers._translated import DEFAULTS, ENDPOINTS, create, create_embedder, refuse_unsayable
 from gateway.domain.target import Target
 
 __all__ = [
@@ -26,16 +25,6 @@ _OF_A_VENDOR: Final[Mapping[str, tuple[str, ...]]] = {
     "gemini-function-response": ("gemini/", "vertex_ai/gemini"),
 }
 FORMATS: Final = _translated.FORMATS | _OF_A_VENDOR.keys()
-
-
-def create(client: UpstreamClient) -> Provider:
-    """A provider that sends over ``client`` to the target's Unix socket."""
-    return TranslatedProvider(client)
-
-
-def create_embedder(client: UpstreamClient) -> Embedder:
-    """The same for vectors."""
-    return TranslatedEmbedder(client)
 
 
 def check_target(target: Target) -> None:
