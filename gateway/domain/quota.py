@@ -1,0 +1,106 @@
+"""How much may be used in a while, and by whom?
+
+The nouns of limits and budgets. All amounts are whole numbers: requests, tokens, requests in progress, and of money
+millionths of the configured currency's unit, so that sums are exact wherever they are kept.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal, Protocol, TypeAlias
+
+from gateway.domain.value import value
+
+
+class Measure(StrEnum):
+    """What is counted."""
+
+    REQUESTS = "requests"
+    TOKENS = "tokens"
+    MONEY = "money"
+    CONCURRENT = "concurrent"
+
+
+@value
+class Sliding:
+    """The last ``seconds``, at any moment.
+
+    Counted in two fixed windows: all of the present one, and of the one before as much as still lies within reach,
+    taken as spread evenly over it.
+    """
+
+    seconds: int
+
+
+@value
+class Calendar:
+    """The present day or month in UTC: what was used in it is forgotten at its end, and not before."""
+
+    unit: Literal["day", "month"]
+
+
+@value
+class InProgress:
+    """Now: what is used is given back at the request's end."""
+
+
+Window: TypeAlias = Sliding | Calendar | InProgress
+
+
+@value
+class Bucket:
+    """One count that is kept: of ``measure``, for one limit and one of those whom it is kept apart for.
+
+    ``limit`` is the most that may stand in it, over all processes and machines. ``rule`` is the limit's name in the
+    configuration, ``subject`` whom it is counted for (``key:support-bot``), both of ``[A-Za-z0-9_.:/-]``.
+    """
+
+    rule: str
+    subject: str
+    measure: Measure
+    window: Window
+    limit: int
+
+
+@value
+class Portion:
+    """So much of what a bucket holds."""
+
+    bucket: Bucket
+    amount: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """What one request has taken: ``at`` (seconds since the epoch) says of which windows. ``holder`` is its id.
+
+    ``left`` is what each bucket holds after it, as far as known, for the caller to be told.
+    """
+
+    holder: str
+    at: float
+    portions: tuple[Portion, ...]
+    left: tuple[Portion, ...] = ()
+
+
+@value
+class Denied:
+    """What a request could not have: there is not so much in ``bucket``; in ``retry_after_s`` there may be."""
+
+    bucket: Bucket
+    retry_after_s: float
+
+
+class Counters(Protocol):
+    """Keeps the counts of all buckets. Neither method raises: whoever cannot count decides by its settings."""
+
+    async def take(self, holder: str, wanted: tuple[Portion, ...]) -> Taken | Denied:
+        """Take all that is wanted, or nothing."""
+        ...
+
+    async def settle(self, taken: Taken, used: tuple[Portion, ...]) -> None:
+        """End what was taken: put ``used`` in its place for the buckets named there, and free places in progress.
+
+        What was used may be more than what was taken, and more than there is: the next one is denied then. Buckets that
+        ``used`` does not name keep what was taken.
+        """
+        ...
