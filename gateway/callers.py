@@ -3,10 +3,12 @@
 Whoever serves requests gets a doorkeeper to ask, and knows nothing of key files, issuers and what is fetched from them.
 """
 
+import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+from adapters.transport.httpx_client import checked_transport
 from gateway.access.fetch import Fetching
 from gateway.access.in_force import KeysInForce
 from gateway.access.issuer_keys import IssuerKeys
@@ -49,7 +51,8 @@ async def callers(settings: Settings, events: Events) -> AsyncGenerator[Callers,
 
 
 def _issuer(settings: OidcSettings, ours: AsyncExitStack) -> Issuer:
-    fetching = Fetching(settings)
+    tls = None if settings.ca_file is None else ssl.create_default_context(cafile=settings.ca_file)
+    fetching = Fetching(settings, checked_transport(settings.addresses, tls=tls))
     ours.push_async_callback(fetching.close)
     keys = IssuerKeys(settings.name, fetching.keys, refresh_s=settings.refresh_s, keep_s=settings.keep_s)
     ours.push_async_callback(keys.close)

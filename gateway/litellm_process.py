@@ -59,13 +59,18 @@ def litellm_process(settings: Settings, environ: Mapping[str, str]) -> OnDemand 
 
 
 def written(targets: Iterable[Target]) -> bytes:
-    """What the process reads: each target's id, names, address, credentials, and the fields it takes beside chat's."""
+    """What the process reads: each target's id, names, address, credentials, and the fields it takes beside chat's.
+
+    ``private`` and ``networks`` say where the address may lead.
+    """
     return orjson.dumps([
         {
             "id": target.id,
             "model": told.model,
             "embeddings": told.embeddings,
             "address": told.address,
+            "private": target.addresses.private,
+            "networks": target.addresses.networks,
             "credentials": {name: secret.reveal() for name, secret in told.credentials.items()},
             "fields": sorted(target.extra_params | _FIELDS.get(target.format, frozenset())),
         }

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from adapters.reach import guard
 from gateway.audit.places import Places
 from gateway.audit.ship.anchor import Anchor
 from gateway.audit.ship.anchor_directory import DirectoryAnchor
@@ -28,6 +29,7 @@ from gateway.audit.ship.sink import Sink
 from gateway.audit.ship.source import Source
 from gateway.audit.ship.webhook import WebhookSink
 from gateway.configuration.values import AnchorSettings, AuditSettings, SinkSettings
+from gateway.domain.address import Addresses
 from gateway.domain.errors import ConfigError
 from gateway.settings import load
 from gateway.shipper_figures import ShipperFigures, figures_of
@@ -47,6 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     set_up_logs(settings.telemetry.logs)
     # Policies are reloaded by this signal; there are none here.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    # Sinks and anchors are of the operator's own network mostly; nothing is at home where clouds hand out credentials.
+    guard(lambda: Addresses(private=True))
     asyncio.run(_ship(settings.audit, figures_of(os.environ), Pace()))
     return 0
 

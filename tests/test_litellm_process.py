@@ -38,10 +38,11 @@ def test_it_is_told_what_its_targets_need_and_nothing_of_others(settings: Settin
     assert json.loads(process.told or b"") == [
         {
             "id": "one", "model": "gemini/g", "embeddings": "gemini/g", "address": None,
-            "credentials": {"api_key": "planted-key"}, "fields": ["top_k"],
+            "private": False, "networks": [], "credentials": {"api_key": "planted-key"}, "fields": ["top_k"],
         },
         {
             "id": "two", "model": "cohere_chat/c", "embeddings": "cohere_chat/c", "address": "http://127.0.0.1:9",
+            "private": False, "networks": ["127.0.0.1/32"],
             "credentials": {}, "fields": ["documents"],
         },
     ]  # fmt: skip

@@ -17,10 +17,12 @@ from typing import Final
 from adapters._output import silence
 from adapters._queue import Queue
 from adapters._serving import serve
+from adapters.litellm.gate import reach
 from adapters.litellm.server import Front
 from adapters.litellm.targets import Target, Untold, read
 from adapters.litellm.vendors import Vendors
 from adapters.litellm.watchdog import patience_of, watch
+from adapters.reach import guard
 
 _AT_ONCE: Final = 128
 _WAITING: Final = 256
@@ -40,6 +42,7 @@ def main() -> int:
         sys.stderr.write(f"splitgate: {untold}\n")
         return _UNUSABLE
     say = silence()
+    guard(reach)
     code = asyncio.new_event_loop().run_until_complete(_run(listener, targets, parent, arguments.patience, say))
     # Not by returning: that would wait for threads in which litellm may be at work.
     os._exit(code)

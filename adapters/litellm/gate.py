@@ -19,6 +19,7 @@ import orjson
 from httpx import USE_CLIENT_DEFAULT
 
 from adapters._refusal import Refused
+from gateway.domain.address import PUBLIC_ONLY, Addresses
 from gateway.domain.jsonvalue import JsonValue
 
 if TYPE_CHECKING:
@@ -45,10 +46,11 @@ class Stopped(httpx.RequestError):
 class Passage:
     """One call on its way. ``check`` raises ``Refused`` for a body that is not what was asked.
 
-    ``several`` lets a call send more than one request; each is checked.
+    ``several`` lets a call send more than one request; each is checked. ``addresses`` says where it may connect to.
     """
 
     check: Callable[[JsonValue], None]
+    addresses: Addresses = PUBLIC_ONLY
     several: bool = False
     refused: Refused | None = None
     sent: int = 0
@@ -99,6 +101,12 @@ def passing(passage: Passage) -> Generator[None]:
         yield
     finally:
         _under_way.reset(token)
+
+
+def reach() -> Addresses:
+    """Where the call may connect to that this task works for; what belongs to no call reaches public addresses."""
+    passage = _under_way.get()
+    return PUBLIC_ONLY if passage is None else passage.addresses
 
 
 def install() -> None:

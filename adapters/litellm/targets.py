@@ -11,9 +11,10 @@ from typing import Final
 
 import orjson
 
+from gateway.domain.address import PUBLIC_ONLY, Addresses
 from gateway.domain.jsonvalue import JsonObject, JsonValue
 
-_KEYS: Final = {"id", "model", "embeddings", "address", "credentials", "fields"}
+_KEYS: Final = {"id", "model", "embeddings", "address", "private", "networks", "credentials", "fields"}
 
 
 class Untold(Exception):
@@ -24,14 +25,15 @@ class Untold(Exception):
 class Target:
     """One model. ``model`` and ``embeddings`` are litellm's names for it, ``address`` None means the vendor's own.
 
-    ``credentials`` are arguments of litellm's calls. ``fields`` are those of a request that are passed on though
-    OpenAI's chat completions do not know them.
+    ``addresses`` says where it may be. ``credentials`` are arguments of litellm's calls. ``fields`` are those of a
+    request that are passed on though OpenAI's chat completions do not know them.
     """
 
     id: str
     model: str
     embeddings: str
     address: str | None = None
+    addresses: Addresses = PUBLIC_ONLY
     credentials: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     fields: frozenset[str] = frozenset()
 
@@ -64,11 +66,15 @@ def _target(told: JsonObject) -> Target:
         raise _untold()
     if not isinstance(credentials, dict) or not isinstance(fields, list):
         raise _untold()
+    private, networks = told["private"], told["networks"]
+    if not isinstance(private, bool) or not isinstance(networks, list):
+        raise _untold()
     return Target(
         id=_text(told["id"]),
         model=_text(told["model"]),
         embeddings=_text(told["embeddings"]),
         address=address,
+        addresses=Addresses(private=private, networks=tuple([_text(one) for one in networks])),
         credentials={name: _text(value) for name, value in credentials.items()},
         fields=frozenset(_text(one) for one in fields),
     )

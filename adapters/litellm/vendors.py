@@ -90,7 +90,7 @@ class Vendors:
         Raises:
             Failed: there is none.
         """
-        passage = Passage(check=partial(check_chat, asked.body))
+        passage = Passage(check=partial(check_chat, asked.body), addresses=self._targets[asked.target].addresses)
         with _failing(passage, asked):
             with passing(passage):
                 answer = _dumped(await self._call(**self._arguments(asked, stream=False)))
@@ -110,7 +110,7 @@ class Vendors:
             for one in in_pieces(await self.complete(asked)):
                 yield one
             return
-        passage = Passage(check=partial(check_chat, asked.body))
+        passage = Passage(check=partial(check_chat, asked.body), addresses=self._targets[asked.target].addresses)
         with _failing(passage, asked):
             with passing(passage):
                 chunks = _iterator(await self._call(**self._arguments(asked, stream=True)))
@@ -137,7 +137,7 @@ class Vendors:
         target = self._targets[asked.target]
         found: set[int] = set()
         # Some vendors take one text a request.
-        passage = Passage(check=partial(_find_inputs, asked.body, found), several=True)
+        passage = Passage(check=partial(_find_inputs, asked.body, found), several=True, addresses=target.addresses)
         with _failing(passage, asked):
             with passing(passage):
                 answer = await self._embed(model=target.embeddings, **asked.body, **_common(target))

@@ -12,7 +12,7 @@ from typing import Final
 import httpcore
 import httpx
 
-from adapters.transport._resolve import Lookup, Refused, resolve
+from adapters.transport._resolve import Lookup, OutOfReach, resolve
 from gateway.domain.address import Addresses
 
 _KEEPALIVE_S: Final = 4.0
@@ -54,7 +54,7 @@ class _CheckedNetwork(httpcore.AsyncNetworkBackend):
         try:
             async with asyncio.timeout_at(ends):
                 return list(await resolve(host, port, self._allowed, self._lookup))
-        except Refused:
+        except OutOfReach:
             raise
         except TimeoutError as error:
             raise httpcore.ConnectTimeout from error

@@ -10,17 +10,10 @@ from ipaddress import ip_address
 from socket import AI_ADDRCONFIG, SOCK_STREAM
 from typing import TypeAlias
 
-from gateway.domain.address import Addresses, literal
+from gateway.domain.address import Addresses, OutOfReach, literal
 
 # Gives the addresses of a host and port, as text.
 Lookup: TypeAlias = Callable[[str, int], Awaitable[Sequence[str]]]
-
-
-class Refused(OSError):
-    """Where the URL leads the entry does not allow. The message holds no address: one may be somebody's secret."""
-
-    def __init__(self) -> None:
-        super().__init__("the address is none that the entry allows")
 
 
 async def look_up(host: str, port: int) -> Sequence[str]:
@@ -37,17 +30,17 @@ async def resolve(host: str, port: int, allowed: Addresses, lookup: Lookup) -> S
     """The addresses of ``host`` that are allowed, at least one; others that it has are left out.
 
     Raises:
-        Refused: there is none.
+        OutOfReach: there is none.
         OSError: the name is unknown, or nobody answers.
     """
     try:
         known = literal(host)
     except ValueError:
-        raise Refused from None
+        raise OutOfReach from None
     found = await lookup(host, port) if known is None else [str(known)]
     kept = [one for one in found if allowed.permits(ip_address(one))]
     if not kept:
-        raise Refused
+        raise OutOfReach
     return kept
 
 
@@ -55,7 +48,7 @@ def check(host: str, allowed: Addresses) -> None:
     """Look at an address once more, right before a connection is made.
 
     Raises:
-        Refused: it is not allowed.
+        OutOfReach: it is not allowed.
     """
     if not allowed.permits(ip_address(host)):
-        raise Refused
+        raise OutOfReach

@@ -35,7 +35,7 @@ from adapters.transport._failures import (
     unreachable,
     unusable_address,
 )
-from adapters.transport._resolve import Lookup, Refused, check, look_up, resolve
+from adapters.transport._resolve import Lookup, OutOfReach, check, look_up, resolve
 from gateway.domain.address import PUBLIC_ONLY, Addresses
 from gateway.domain.errors import UpstreamError
 from gateway.domain.target import Timeouts
@@ -191,7 +191,7 @@ class _Exchange:
                 return timed_out(self._target, "first_byte", self._timeouts)
             case TimeoutError():
                 return timed_out(self._target, "total", self._timeouts)
-            case aiohttp.ClientConnectorError(os_error=Refused()):
+            case aiohttp.ClientConnectorError(os_error=OutOfReach()):
                 return not_allowed(self._target)
             case aiohttp.ClientConnectorError():
                 return unreachable(self._target)

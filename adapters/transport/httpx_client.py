@@ -23,7 +23,7 @@ from adapters.transport._failures import (
     unusable_address,
 )
 from adapters.transport._httpx_pool import CheckedTransport
-from adapters.transport._resolve import Lookup, Refused, look_up
+from adapters.transport._resolve import Lookup, OutOfReach, look_up
 from gateway.domain.address import PUBLIC_ONLY, Addresses
 from gateway.domain.errors import UpstreamError
 from gateway.domain.target import Timeouts
@@ -131,7 +131,7 @@ class _Exchange:
                 return timed_out(self._target, "first_byte", self._timeouts)
             case TimeoutError():
                 return timed_out(self._target, "total", self._timeouts)
-            case Refused():
+            case OutOfReach():
                 return not_allowed(self._target)
             case httpx.ConnectError():
                 return unreachable(self._target)
@@ -144,6 +144,16 @@ class _Exchange:
 def _cause(exc: Exception) -> Exception | None:
     # The text of these quotes the URL or the header at fault, which may be a credential.
     return None if isinstance(exc, httpx.UnsupportedProtocol | httpx.LocalProtocolError) else exc
+
+
+def checked_transport(
+    addresses: Addresses, *, tls: ssl.SSLContext | None = None, lookup: Lookup = look_up
+) -> httpx.AsyncBaseTransport:
+    """A transport for an ``httpx.AsyncClient`` that fetches now and then: it connects to what ``addresses`` permits.
+
+    What it raises beyond that, an ``OSError``, is no ``httpx.HTTPError``.
+    """
+    return CheckedTransport(addresses, lookup, pool_limit=4, tls=tls)
 
 
 MakeTransport: TypeAlias = Callable[[str | None, Addresses], httpx.AsyncBaseTransport]

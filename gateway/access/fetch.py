@@ -5,8 +5,6 @@ time. No message holds what came.
 """
 
 import asyncio
-import ssl
-from pathlib import Path
 from typing import Final
 
 import httpx
@@ -14,6 +12,7 @@ import httpx
 from gateway.access.signing_keys import NoKeySet, SigningKeys
 from gateway.configuration.oidc import wrong_with_address
 from gateway.configuration.values import OidcSettings
+from gateway.domain.address import OutOfReach
 from gateway.domain.strict_json import parse_object
 
 MAX_BYTES: Final = 1 << 20
@@ -25,15 +24,15 @@ class NotFetched(Exception):
 
 
 class Fetching:
-    """Fetches one issuer's signing keys."""
+    """Fetches one issuer's signing keys; ``transport`` is trusted to connect to what the settings allow alone."""
 
-    def __init__(self, settings: OidcSettings) -> None:
+    def __init__(self, settings: OidcSettings, transport: httpx.AsyncBaseTransport) -> None:
         self._settings = settings
         self._client = httpx.AsyncClient(
+            transport=transport,
             trust_env=False,
             follow_redirects=False,
             timeout=settings.timeout_s,
-            verify=_trusting(settings.ca_file),
             headers={"accept": "application/json", "accept-encoding": "identity"},
         )
 
@@ -87,9 +86,9 @@ class Fetching:
                     if len(raw) > MAX_BYTES:
                         raise NotFetched(f"the answer is over {MAX_BYTES} bytes")
                 return bytes(raw)
+        except OutOfReach:
+            raise NotFetched(
+                "its address leads to a private network; if that is meant, set `allow_private` or `allow_addresses`"
+            ) from None
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             raise NotFetched(f"the call failed ({type(error).__name__})") from error
-
-
-def _trusting(ca_file: Path | None) -> ssl.SSLContext | bool:
-    return True if ca_file is None else ssl.create_default_context(cafile=ca_file)

@@ -11,9 +11,10 @@ from gateway.configuration.callers import expect_models, models_of, routes_of
 from gateway.configuration.schema_callers import OidcSection
 from gateway.configuration.secrets import Surroundings
 from gateway.configuration.values import ClaimNames, OidcSettings
-from gateway.domain.address import is_loopback
+from gateway.domain.address import PUBLIC_ONLY, Addresses, is_loopback
 from gateway.domain.identity import Role
 from gateway.domain.prompt import Trust
+from gateway.yamlfile.addresses import addresses_of
 from gateway.yamlfile.problems import Loc
 from gateway.yamlfile.report import Report
 
@@ -67,6 +68,7 @@ def _issuer(
         types=_types(section, loc, report),
         jwks_url=section.jwks_url,
         ca_file=_ca_file(section, loc, report, surroundings),
+        addresses=_addresses(section, loc, report),
         timeout_s=section.timeout_s,
         refresh_s=section.refresh_s,
         keep_s=section.keep_s,
@@ -101,6 +103,16 @@ def _check_addresses(section: OidcSection, loc: Loc, report: Report) -> None:
             report.add((*loc, "jwks_url"), f"`jwks_url` {wrong}")
     if section.keep_s < section.refresh_s:
         report.add((*loc, "keep_s"), "signing keys must count for longer than they are fetched anew; raise `keep_s`")
+
+
+def _addresses(section: OidcSection, loc: Loc, report: Report) -> Addresses:
+    """Where fetching may lead. An address that discovery tells of later gets no more than the issuer's own."""
+    key, url = ("issuer", section.issuer) if section.jwks_url is None else ("jwks_url", section.jwks_url)
+    if wrong_with_address(url, query=True) is not None:
+        return PUBLIC_ONLY
+    return addresses_of(
+        *(key, urlsplit(url).hostname, loc, report), private=section.allow_private, networks=section.allow_addresses
+    )
 
 
 def _check_mappings(section: OidcSection, loc: Loc, report: Report) -> None:

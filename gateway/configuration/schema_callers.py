@@ -126,6 +126,16 @@ class OidcSection(Section):
     ca_file: str | None = Field(
         default=None, min_length=1, max_length=4096, description="Certificates (PEM) to trust for that address alone."
     )
+    allow_private: bool = Field(
+        default=False,
+        description="Let the names of its addresses lead to this machine or to a private network. Not needed where an "
+        "address holds the number itself or `localhost`.",
+    )
+    allow_addresses: tuple[Annotated[str, Field(min_length=2, max_length=64)], ...] = Field(
+        default=(),
+        description="Networks or addresses that they may lead to besides public ones, such as `10.20.0.0/16`: less "
+        "than `allow_private` allows.",
+    )
     timeout_s: Annotated[float, Field(gt=0, le=60)] = Field(default=5.0, description="How long fetching may take.")
     refresh_s: Annotated[float, Field(ge=10, le=86_400)] = Field(
         default=600.0, description="How often the signing keys are fetched, beside whenever a token names another one."

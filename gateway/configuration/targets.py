@@ -70,7 +70,7 @@ def build_target(
         _refuse_for_embedded(section, loc, report)
     else:
         _require_address(section, loc, report)
-    addresses = _addresses(section, loc, report)
+    addresses = _addresses(section, loc, report, told)
     _refuse_foreign(section, loc, report)
     _check_headers(section, loc, report)
     _check_extra_params(section, loc, report)
@@ -176,16 +176,12 @@ def _require_address(section: TargetSection, loc: Loc, report: Report) -> None:
     check_address(section.base_url, (*loc, "base_url"), report, by_socket=section.socket is not None)
 
 
-def _addresses(section: TargetSection, loc: Loc, report: Report) -> Addresses:
-    """Where connections may lead; a URL that is wrong has been told of.
-
-    What speaks over a socket to a process of ours leads nowhere itself.
-    """
-    if section.provider == "embedded" or section.provider in translated.PROVIDERS:
+def _addresses(section: TargetSection, loc: Loc, report: Report, told: Translated | None) -> Addresses:
+    """Where connections may lead, ours or the litellm process's; a URL that is wrong has been told of."""
+    url = section.base_url if told is None else translated.address_of(told)
+    if section.provider == "embedded" or url is None or wrong_with_url(url) is not None:
         return PUBLIC_ONLY
-    if section.base_url is None or wrong_with_url(section.base_url) is not None:
-        return PUBLIC_ONLY
-    host = urlsplit(section.base_url).hostname if section.socket is None else None
+    host = urlsplit(url).hostname if section.socket is None else None
     return addresses_of(
         *("base_url", host, loc, report), private=section.allow_private, networks=section.allow_addresses
     )

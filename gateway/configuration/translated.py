@@ -25,7 +25,8 @@ _PLAIN: Final = frozenset({_ENDPOINT, "aws_region_name", "vertex_location", "ver
 _AWS: Final = frozenset({name for name in _SECRETS | _PLAIN if name.startswith("aws_")})
 # Credentials that are no word but a whole JSON text.
 _TEXTS: Final = frozenset({"vertex_credentials"})
-_REFUSED: Final = ("socket", "allow_private", "allow_addresses", "headers", "trained", "render_probe")
+_REFUSED: Final = ("socket", "headers", "trained", "render_probe")
+_WHERE: Final = ("allow_private", "allow_addresses")
 _MODEL: Final = re.compile(r"[A-Za-z0-9_.:/@+-]{1,256}")
 _VENDOR: Final = re.compile(r"[a-z0-9_]{2,40}/.+")
 _VALUE: Final = re.compile(r"[A-Za-z0-9_.:-]{1,256}")
@@ -51,8 +52,7 @@ def build_translated(
             report.add(
                 (*loc, name), f"`{name}` means nothing to the provider {section.provider}; remove it", at_key=True
             )
-    if section.base_url is not None:
-        check_address(section.base_url, (*loc, "base_url"), report)
+    _check_where(section, loc, report)
     _check_model(section, loc, report)
     given = _credentials(section, loc, report, surroundings)
     if bedrock:
@@ -70,6 +70,21 @@ def build_translated(
         address=section.base_url and section.base_url.rstrip("/"),
         credentials=given,
     )
+
+
+def _check_where(section: TargetSection, loc: Loc, report: Report) -> None:
+    if section.base_url is not None:
+        check_address(section.base_url, (*loc, "base_url"), report)
+    elif _ENDPOINT not in section.credentials:
+        for name in [name for name in _WHERE if name in section.model_fields_set]:
+            message = f"`{name}` means nothing without `base_url`: vendors' own addresses are public; remove it"
+            report.add((*loc, name), message, at_key=True)
+
+
+def address_of(told: Translated) -> str | None:
+    """The address at which the vendor is called, if it is not the usual one."""
+    endpoint = told.credentials.get(_ENDPOINT)
+    return told.address if endpoint is None else endpoint.reveal()
 
 
 def _check_model(section: TargetSection, loc: Loc, report: Report) -> None:

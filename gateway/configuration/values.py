@@ -10,6 +10,7 @@ from typing import Literal
 
 from gateway.audit.note import VerifierKey
 from gateway.configuration.crowd import Crowd
+from gateway.domain.address import Addresses
 from gateway.domain.identity import Key, Role
 from gateway.domain.model import Model
 from gateway.domain.prompt import Trust
@@ -47,8 +48,8 @@ class ClaimNames:
 class OidcSettings:
     """An issuer of tokens, how its tokens are checked, and what callers its claims make.
 
-    ``jwks_url`` None: where discovery says. ``require`` has for each claim what it may say. ``models`` and ``routes``
-    are what may be asked for at most, None for all.
+    ``jwks_url`` None: where discovery says. ``addresses`` are those that connections may lead to. ``require`` has for
+    each claim what it may say. ``models`` and ``routes`` are what may be asked for at most, None for all.
     """
 
     name: str
@@ -58,6 +59,7 @@ class OidcSettings:
     types: frozenset[str]
     jwks_url: str | None
     ca_file: Path | None
+    addresses: Addresses
     timeout_s: float
     refresh_s: float
     keep_s: float

@@ -106,6 +106,13 @@ class Addresses:
         )
 
 
+class OutOfReach(OSError):
+    """Where a connection would lead its entry does not allow. The message holds no address: one may be a secret."""
+
+    def __init__(self) -> None:
+        super().__init__("the address is none that the entry allows")
+
+
 PUBLIC_ONLY: Final = Addresses()
 THIS_MACHINE: Final = ("127.0.0.0/8", "::1/128")
 

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
+from adapters.transport.httpx_client import checked_transport
 from gateway.access.fetch import MAX_BYTES, Fetching, NotFetched
 from gateway.configuration.values import OidcSettings
 
@@ -83,9 +84,15 @@ def site() -> Iterator[Site]:
     thread.join()
 
 
+async def here(_host: str, _port: int) -> list[str]:
+    """Whatever the name: this machine."""
+    return ["127.0.0.1"]
+
+
 @asynccontextmanager
 async def fetching(settings: OidcSettings) -> AsyncGenerator[Fetching]:
-    made = Fetching(settings)
+    tls = None if settings.ca_file is None else ssl.create_default_context(cafile=settings.ca_file)
+    made = Fetching(settings, checked_transport(settings.addresses, tls=tls, lookup=here))
     try:
         yield made
     finally:
@@ -171,6 +178,26 @@ async def test_an_issuer_that_is_slow_or_not_there_is_given_up(site: Site, issue
     said = await why(oidc_of(jwks_url=f"{site.url}/keys", timeout_s=0.1))
     assert said in ("no answer came in time", "the call failed (ReadTimeout)")
     assert "ConnectError" in await why(oidc_of(jwks_url="http://127.0.0.1:9/keys"))
+
+
+async def test_a_name_that_leads_to_a_private_network_is_not_followed_unless_its_entry_allows_it(
+    site: Site, oidc_of: OidcOf
+) -> None:
+    # Only this machine's own names may be fetched from without encryption.
+    port = site.url.rpartition(":")[2]
+    url = f"https://keys.example:{port}/keys"
+    assert "leads to a private network" in await why(oidc_of(jwks_url=url))
+    # With it the connection is made, and fails over there, where nobody speaks TLS.
+    for more in ({"allow_private": True}, {"allow_addresses": ["127.0.0.1"]}):
+        assert "ConnectError" in await why(oidc_of(jwks_url=url, **more))
+    assert site.asked == []
+
+
+async def test_an_address_that_a_description_tells_of_gets_no_more_than_the_issuers_own(
+    site: Site, oidc_of: OidcOf
+) -> None:
+    site.put(WELL_KNOWN, {"issuer": site.url, "jwks_uri": "https://10.2.3.4/keys"})
+    assert "leads to a private network" in await why(oidc_of(issuer=site.url))
 
 
 async def test_the_environment_has_no_say_in_it(

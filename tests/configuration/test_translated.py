@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
+from gateway.domain.address import PUBLIC_ONLY, Addresses
 from gateway.domain.target import Target
 from gateway.settings import Settings, load
 
 SettingsOf = Callable[..., Settings]
 Problems = Callable[..., Any]
-ENVIRON = {"KEY": "planted-key", "ID": "planted-id", "SECRET": "planted-secret"}
+ENVIRON = {"VPC": "https://10.2.0.7", "KEY": "planted-key", "ID": "planted-id", "SECRET": "planted-secret"}
 ACCOUNT = "aws_region_name: eu-central-1, aws_access_key_id: env:ID, aws_secret_access_key: env:SECRET"
 
 
@@ -55,6 +56,32 @@ def test_a_target_behind_litellm_tells_its_process_alone_where_and_on_whose_acco
     # What the gateway's workers send to the process has none of it.
     assert (found.api_key, found.base_url, found.headers) == (None, "http://litellm.invalid/v1", {})
     assert (found.model, found.extra_params) == ("gemini/gemini-2.5-pro", {"top_k"})
+
+
+@pytest.mark.parametrize(
+    ("text", "allowed"),
+    [
+        (litellm(), PUBLIC_ONLY),
+        (litellm(base_url='"https://h.example"'), PUBLIC_ONLY),
+        (litellm(base_url='"https://h.example"', allow_private="true"), Addresses(private=True)),
+        (litellm(base_url='"https://10.2.0.7"'), Addresses(networks=("10.2.0.7/32",))),
+        (
+            bedrock(credentials=f"{{{ACCOUNT}, aws_bedrock_runtime_endpoint: env:VPC}}"),
+            Addresses(networks=("10.2.0.7/32",)),
+        ),
+        (
+            bedrock(
+                credentials=f'{{{ACCOUNT}, aws_bedrock_runtime_endpoint: "https://b.example"}}',
+                allow_addresses="[10.2.0.0/16]",
+            ),
+            Addresses(networks=("10.2.0.0/16",)),
+        ),
+    ],
+)
+def test_where_its_process_may_connect_to_is_known(
+    target: Callable[[str], Target], text: str, allowed: Addresses
+) -> None:
+    assert target(text).addresses == allowed
 
 
 def test_bedrock_is_always_asked_by_its_converse_api(target: Callable[[str], Target]) -> None:
@@ -106,8 +133,10 @@ def test_no_credential_is_in_a_representation(target: Callable[[str], Target]) -
         (bedrock(model="invoke/amazon.nova-pro-v1:0"), "without `invoke/`"),
         (litellm(base_url="not-an-address"), "`base_url` must be an http or https address"),
         (litellm(socket="/run/x.sock"), "`socket` means nothing to the provider litellm"),
-        (litellm(allow_private="true"), "`allow_private` means nothing to the provider litellm"),
-        (bedrock(allow_addresses="[10.0.0.0/8]"), "`allow_addresses` means nothing to the provider bedrock"),
+        (litellm(allow_private="true"), "`allow_private` means nothing without `base_url`"),
+        (bedrock(allow_addresses="[10.0.0.0/8]"), "`allow_addresses` means nothing without `base_url`"),
+        (litellm(base_url='"https://h.example"', allow_addresses="[10.2.0.1/16]"), "must be a network, such as"),
+        (litellm(base_url='"http://169.254.169.254"'), "hands out the credentials of its machines"),
         (litellm(headers="{x-a: b}"), "`headers` means nothing to the provider litellm"),
         (bedrock(trained="true"), "`trained` means nothing to the provider bedrock"),
         (bedrock(api_version="v1"), "`api_version` means nothing to the provider `bedrock`"),

@@ -136,7 +136,8 @@ def test_it_ends_when_its_parent_has_ended(tmp_path: Path) -> None:
 import json, os, socket, subprocess, sys
 listener = socket.socket(socket.AF_UNIX); listener.bind(sys.argv[1]); listener.listen()
 near, far = os.pipe()
-target = dict(id="a", model="a/b", embeddings="a/b", address=None, credentials={}, fields=[])
+target = dict(id="a", model="a/b", embeddings="a/b", address=None, private=False, networks=[],
+              credentials={}, fields=[])
 os.write(far, json.dumps([target]).encode()); os.close(far)
 command = [sys.executable, "-m", "adapters.litellm", "--fd", str(listener.fileno()), "--config-fd", str(near)]
 nowhere = subprocess.DEVNULL

@@ -5,9 +5,11 @@ from typing import Any
 import pytest
 
 from adapters.litellm.targets import Target, Untold, read
+from gateway.domain.address import PUBLIC_ONLY, Addresses
 
 TOLD: dict[str, Any] = {
-    "id": "a", "model": "v/m", "embeddings": "v/e", "address": None, "credentials": {"api_key": "planted"},
+    "id": "a", "model": "v/m", "embeddings": "v/e", "address": None, "private": False, "networks": [],
+    "credentials": {"api_key": "planted"},
     "fields": ["top_k"],
 }  # fmt: skip
 
@@ -20,12 +22,15 @@ def reading(told: bytes) -> int:
 
 
 def test_targets_are_read_once_and_the_descriptor_is_closed() -> None:
-    fd = reading(json.dumps([TOLD, {**TOLD, "id": "b", "address": "http://x"}]).encode())
+    elsewhere = {"id": "b", "address": "http://x", "private": True, "networks": ["10.2.0.0/16"]}
+    fd = reading(json.dumps([TOLD, {**TOLD, **elsewhere}]).encode())
     targets = read(fd)
     assert targets["a"] == Target(
         id="a", model="v/m", embeddings="v/e", credentials={"api_key": "planted"}, fields=frozenset({"top_k"})
     )
     assert targets["b"].address == "http://x"
+    assert targets["b"].addresses == Addresses(private=True, networks=("10.2.0.0/16",))
+    assert targets["a"].addresses == PUBLIC_ONLY
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.fstat(fd)
 
@@ -36,7 +41,7 @@ def test_no_credential_is_in_a_targets_representation() -> None:
 
 WRONG: list[dict[str, Any]] = [
     {"more": 1}, {"id": ""}, {"model": 1}, {"address": 1}, {"credentials": []}, {"credentials": {"a": 1}},
-    {"fields": {}}, {"fields": [1]},
+    {"fields": {}}, {"fields": [1]}, {"private": 1}, {"networks": "10.0.0.0/8"}, {"networks": [1]},
 ]  # fmt: skip
 
 
