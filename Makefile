@@ -6,6 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Set in some containers. A gateway's start would then compile all of its code, twice, and the tests start many.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
 help:  ## show this list
