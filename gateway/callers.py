@@ -51,7 +51,13 @@ async def callers(settings: Settings, events: Events) -> AsyncGenerator[Callers,
 def _issuer(settings: OidcSettings, ours: AsyncExitStack) -> Issuer:
     fetching = Fetching(settings)
     ours.push_async_callback(fetching.close)
-    keys = IssuerKeys(settings.name, fetching.keys, refresh_s=settings.refresh_s, keep_s=settings.keep_s)
+    keys = IssuerKeys(
+        settings.name,
+        fetching.keys,
+        refresh_s=settings.refresh_s,
+        keep_s=settings.keep_s,
+        cooldown_s=settings.cooldown_s,
+    )
     ours.push_async_callback(keys.close)
     keys.start()
     return Issuer(settings=settings, keys=keys)

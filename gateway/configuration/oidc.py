@@ -69,6 +69,7 @@ def _issuer(
         ca_file=_ca_file(section, loc, report, surroundings),
         timeout_s=section.timeout_s,
         refresh_s=section.refresh_s,
+        cooldown_s=section.cooldown_s,
         keep_s=section.keep_s,
         leeway_s=section.leeway_s,
         require={name: wanted if isinstance(wanted, tuple) else (wanted,) for name, wanted in section.require.items()},

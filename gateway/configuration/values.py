@@ -60,6 +60,7 @@ class OidcSettings:
     ca_file: Path | None
     timeout_s: float
     refresh_s: float
+    cooldown_s: float
     keep_s: float
     leeway_s: int
     require: Mapping[str, tuple[str | bool, ...]]
