@@ -54,7 +54,13 @@ def _issuer(settings: OidcSettings, ours: AsyncExitStack) -> Issuer:
     tls = None if settings.ca_file is None else ssl.create_default_context(cafile=settings.ca_file)
     fetching = Fetching(settings, checked_transport(settings.addresses, tls=tls))
     ours.push_async_callback(fetching.close)
-    keys = IssuerKeys(settings.name, fetching.keys, refresh_s=settings.refresh_s, keep_s=settings.keep_s)
+    keys = IssuerKeys(
+        settings.name,
+        fetching.keys,
+        refresh_s=settings.refresh_s,
+        keep_s=settings.keep_s,
+        cooldown_s=settings.cooldown_s,
+    )
     ours.push_async_callback(keys.close)
     keys.start()
     return Issuer(settings=settings, keys=keys)

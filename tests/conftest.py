@@ -21,13 +21,15 @@ from typing import Any, TypeAlias
 import pytest
 from hypothesis import HealthCheck, settings
 
-settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# Tests that need more examples ask for a multiple. `make test-full` takes the thorough profile.
+settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=40)
+settings.register_profile("thorough", settings.get_profile("default"), max_examples=200)
 settings.load_profile("default")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Load the plugins beside this file: by path, since tests are no package."""
-    for name in ("mutations", "vendors"):
+    for name in ("mutations", "vendors", "workers"):
         spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
         assert spec is not None
         assert spec.loader is not None

@@ -71,6 +71,7 @@ def _issuer(
         addresses=_addresses(section, loc, report),
         timeout_s=section.timeout_s,
         refresh_s=section.refresh_s,
+        cooldown_s=section.cooldown_s,
         keep_s=section.keep_s,
         leeway_s=section.leeway_s,
         require={name: wanted if isinstance(wanted, tuple) else (wanted,) for name, wanted in section.require.items()},

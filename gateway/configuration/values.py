@@ -62,6 +62,7 @@ class OidcSettings:
     addresses: Addresses
     timeout_s: float
     refresh_s: float
+    cooldown_s: float
     keep_s: float
     leeway_s: int
     require: Mapping[str, tuple[str | bool, ...]]

@@ -25,6 +25,7 @@ def test_an_issuer_is_read_whole(settings_of: SettingsOf) -> None:
     (one,) = settings_of(text_of({"require": {"hd": "a", "v": True, "g": ["x", "y"]}})).oidc
     assert (one.algorithms, one.types) == (("RS256", "ES256"), {"jwt", "at+jwt"})
     assert (one.leeway_s, one.refresh_s, one.keep_s, one.timeout_s) == (30, 600.0, 86_400.0, 5.0)
+    assert one.cooldown_s == 5.0
     assert one.require == {"hd": ("a",), "v": (True,), "g": ("x", "y")}
     assert (one.roles, one.tenant, one.models, one.routes) == ({Role.APP}, "default", None, None)
 

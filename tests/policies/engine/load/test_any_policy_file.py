@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TypeAlias
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.domain.jsonvalue import JsonValue
@@ -84,7 +84,6 @@ def twice(value: JsonValue, loc: Loc) -> JsonValue:
 
 
 @given(data=st.data(), fresh=values)
-@settings(max_examples=50)
 def test_a_policy_with_another_value_somewhere(
     policy_from: Read, sound: str, data: st.DataObject, fresh: JsonValue
 ) -> None:
@@ -94,7 +93,6 @@ def test_a_policy_with_another_value_somewhere(
 
 
 @given(data=st.data())
-@settings(max_examples=50)
 def test_a_policy_with_a_value_from_elsewhere_in_it(policy_from: Read, sound: str, data: st.DataObject) -> None:
     value = read_source("p.yaml", sound.encode()).value
     somewhere = st.sampled_from(list(places(value)))
@@ -103,7 +101,6 @@ def test_a_policy_with_a_value_from_elsewhere_in_it(policy_from: Read, sound: st
 
 
 @given(data=st.data())
-@settings(max_examples=50)
 def test_a_policy_without_a_value_or_with_one_twice(policy_from: Read, sound: str, data: st.DataObject) -> None:
     value = read_source("p.yaml", sound.encode()).value
     loc = data.draw(st.sampled_from([loc for loc in places(value) if loc]))
@@ -120,7 +117,6 @@ def test_a_policy_without_each_value_or_with_each_twice(policy_from: Read, sound
 
 
 @given(data=st.data(), junk=st.text(alphabet=st.sampled_from("ab:- \n\t[]{}&*!|>'\"#%,?@`0x.<~\\é\x00"), max_size=6))
-@settings(max_examples=100)
 def test_a_policy_whose_text_was_damaged(policy_from: Read, sound: str, data: st.DataObject, junk: str) -> None:
     start = data.draw(st.integers(0, len(sound)))
     end = start + data.draw(st.integers(0, 40))
