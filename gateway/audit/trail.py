@@ -17,6 +17,7 @@ from gateway.audit import facts, record
 from gateway.audit._chain import Untellable
 from gateway.audit._custody import Custody, size_of
 from gateway.audit._told import Told
+from gateway.audit._written import written
 from gateway.audit.journal import Journal, Record
 from gateway.audit.line import Value
 from gateway.audit.mask import hides_names
@@ -38,9 +39,6 @@ from gateway.pipeline.seen import Seen
 from gateway.pipeline.trail import Judgement
 
 _Segments: TypeAlias = list[dict[str, Value]]
-
-# The part of the journal's deadline that keys of data subjects may take before it begins.
-_KEYS_SHARE: Final = 0.2
 
 UNAUDITED: Final = "unaudited"
 CLIENT_GONE: Final = "client_gone"
@@ -163,7 +161,7 @@ class RequestTrail:
             told |= record.attempt(handling, call.target.model, self._attempts + 1)
             told |= record.options(sent.tools, {**options.values, **options.extra}, custody.commit)
             told |= record.sealed(sent, custody.commit)
-            self._intent = await recording.journal.write("intent", told, blob)
+            self._intent = await written(recording.journal, "intent", told, blob, since=began)
             self.timeline.journal += time.perf_counter_ns() - began
         self._attempts += 1
 
@@ -234,6 +232,7 @@ class RequestTrail:
             with contextlib.suppress(AuditUnavailable):
                 self._note_outcome(recording, status, error)
             return
+        began = time.perf_counter_ns()
         await self._keys(recording, None)
         if self._judgement is not None and self._intent is None and error is not None:
             await self._record_refusal(recording, self._judgement)
@@ -241,7 +240,7 @@ class RequestTrail:
             told = self._outcome(status, error)
             blob = self._output_blob(recording)
             self._ordered = True
-            await recording.journal.write("outcome", told, blob)
+            await written(recording.journal, "outcome", told, blob, since=began)
         except Untellable as untellable:
             # The caller will be told this error: that much can be recorded.
             await recording.journal.write("outcome", self._least(untellable.code))
@@ -300,7 +299,7 @@ class RequestTrail:
             tenant = "" if self._caller is None else self._caller.tenant
             subject = None if self._request is None else self._request.subject
             custody = self._custody = Custody(recording.keys, tenant, subject)
-        await custody.fetch(prompt, recording.journal.deadline_s * _KEYS_SHARE)
+        await custody.fetch(prompt, recording.journal.deadline_s)
         return custody
 
     def _outcome(self, status: int, error: str | None) -> Record:

@@ -1,4 +1,7 @@
+import asyncio
 import json
+import threading
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -9,11 +12,12 @@ import pytest
 from gateway.activation.assemble import assemble
 from gateway.activation.engine import engine
 from gateway.activation.sources import PolicyFile
+from gateway.audit._writer import Command
 from gateway.audit.content import Reference, blob_at, opened
 from gateway.audit.journal import Journal, Plan
 from gateway.audit.note import SigningKey
 from gateway.audit.places import Places
-from gateway.audit.subjects import MasterKey, SubjectKeys
+from gateway.audit.subjects import Keys, MasterKey, SubjectKeys
 from gateway.audit.trail import Evidence, Recording, RequestTrail
 from gateway.domain.detection import Detection, Scanned, Stage, Subject
 from gateway.domain.errors import AuditUnavailable
@@ -31,6 +35,8 @@ from gateway.domain.verdict import Action, Allow, Block, Edit, Findings, Hit, We
 from gateway.pipeline.trail import Judgement
 from policies.engine.ruleset import Asker
 
+# The deadline of a journal for which nobody waits for long.
+HASTY_S = 1.0
 CALLER = Caller(key="app", tenant="t")
 PARENT = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 POLICY = b"apiVersion: splitgate/v1\nkind: Policy\nmetadata: {name: p}\nspec: {mode: enforce}\n"
@@ -127,9 +133,10 @@ class House:
 
 @pytest.fixture
 async def house(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[House]:
-    """With the parameter ``content``, texts are kept."""
+    """With the parameter ``content``, texts are kept; with ``hasty``, nobody waits for long."""
+    deadline_s = HASTY_S if getattr(request, "param", None) == "hasty" else 5
     key = SigningKey.draw("test.example/audit")
-    plan = Plan(folder=tmp_path / "audit", name=key.name, keys=[key], process="test", build="1", deadline_s=5)
+    plan = Plan(folder=tmp_path / "audit", name=key.name, keys=[key], process="test", build="1", deadline_s=deadline_s)
     keys = SubjectKeys(tmp_path / "subjects.sqlite3", MasterKey(b"k" * 32))
     seen = Counting()
     async with Journal(plan) as journal:
@@ -459,3 +466,55 @@ async def test_a_call_that_has_a_segments_name_is_not_taken_for_it(house: House)
     trail.judged(judgement(came))
     await trail.intend(call(), handling(), came, Options())
     assert ["blob" in one for one in house.records()[0]["segments"]] == [True, True, False]
+
+
+class Slow(SubjectKeys):
+    """Keys that take a while."""
+
+    def __init__(self, path: Path, takes_s: float) -> None:
+        super().__init__(path, MasterKey(b"k" * 32))
+        self.takes_s = takes_s
+
+    async def fetch(self, tenant: str, subject: str | None) -> Keys:
+        await asyncio.sleep(self.takes_s)
+        return await super().fetch(tenant, subject)
+
+
+async def intend(house: House, keys: SubjectKeys) -> None:
+    evidence = Evidence(recording=Recording(journal=house.journal, keys=keys), models=("m",))
+    trail = replace(house, evidence=evidence).begin()
+    trail.judged(judgement(prompt()))
+    try:
+        await trail.intend(call(), handling(), prompt(), Options())
+    finally:
+        keys.close()
+
+
+@pytest.mark.parametrize("house", ["hasty"], indirect=True)
+async def test_keys_of_subjects_may_take_most_of_the_deadline(house: House, tmp_path: Path) -> None:
+    await intend(house, Slow(tmp_path / "slow.sqlite3", takes_s=HASTY_S * 0.4))
+    assert [one["phase"] for one in house.records()] == ["intent"]
+
+
+@pytest.mark.parametrize("house", ["hasty"], indirect=True)
+async def test_keys_of_subjects_that_take_longer_are_a_refusal(house: House, tmp_path: Path) -> None:
+    with pytest.raises(AuditUnavailable, match="keys of data subjects were not there in time"):
+        await intend(house, Slow(tmp_path / "slow.sqlite3", takes_s=HASTY_S * 60))
+    assert house.records() == []
+
+
+@pytest.mark.parametrize("house", ["hasty"], indirect=True)
+async def test_a_record_has_of_the_deadline_what_its_keys_have_left(house: House, tmp_path: Path) -> None:
+    go_on, began = threading.Event(), time.monotonic()
+
+    def hold() -> None:
+        go_on.wait(60)
+
+    house.journal._put(Command(hold, lambda _: None))  # pyright: ignore[reportPrivateUsage]
+    try:
+        with pytest.raises(AuditUnavailable, match="not durable in time"):
+            await intend(house, Slow(tmp_path / "slow.sqlite3", takes_s=HASTY_S * 0.8))
+    finally:
+        go_on.set()
+    # Together they may take one deadline, one after the other it would be nearly two.
+    assert time.monotonic() - began < HASTY_S * 1.6
