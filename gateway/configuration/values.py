@@ -12,6 +12,7 @@ from gateway.audit.note import VerifierKey
 from gateway.configuration.crowd import Crowd
 from gateway.domain.address import Addresses
 from gateway.domain.identity import Key, Role
+from gateway.domain.limits import Limits
 from gateway.domain.model import Model
 from gateway.domain.prompt import Trust
 from gateway.domain.target import Secret
@@ -194,6 +195,7 @@ class Settings:
     audit: AuditSettings
     telemetry: TelemetrySettings
     state_dir: Path
+    limits: Limits = field(default_factory=Limits)
     warnings: tuple[str, ...] = ()
 
     @property

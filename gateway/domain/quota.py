@@ -38,7 +38,7 @@ class Calendar:
     unit: Literal["day", "month"]
 
 
-@value
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InProgress:
     """Now: what is used is given back at the request's end."""
 
@@ -101,6 +101,7 @@ class Counters(Protocol):
         """End what was taken: put ``used`` in its place for the buckets named there, and free places in progress.
 
         What was used may be more than what was taken, and more than there is: the next one is denied then. Buckets that
-        ``used`` does not name keep what was taken.
+        ``used`` does not name keep what was taken. More than was taken counts in the present window, so that what takes
+        long counts at all; less is given back to the window of ``taken.at``, if that still counts.
         """
         ...
