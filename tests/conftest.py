@@ -281,9 +281,9 @@ def run_gateway(tmp_path: Path) -> Iterator[RunGateway]:
         yield start
 
 
-@pytest.fixture(scope="session")
-def keep_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunGateway]:
-    """Start a gateway that several tests share: it stops with the session."""
+@contextlib.contextmanager
+def keeping(factory: pytest.TempPathFactory) -> Generator[RunGateway, None, None]:
+    """Start gateways that stop with the context."""
     with contextlib.ExitStack() as stack:
 
         def start(
@@ -293,9 +293,23 @@ def keep_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunGatewa
             folder: Path | None = None,
             **environ: str,
         ) -> Gateway:
-            place = folder or tmp_path_factory.mktemp("kept")
+            place = folder or factory.mktemp("kept")
             return stack.enter_context(running(place, config, environ, workers, names=names))
 
+        yield start
+
+
+@pytest.fixture(scope="module")
+def keep_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunGateway]:
+    """Start a gateway that several tests of a file share: it stops with the file, since idling costs as well."""
+    with keeping(tmp_path_factory) as start:
+        yield start
+
+
+@pytest.fixture(scope="session")
+def session_gateways(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunGateway]:
+    """The same for several files: it stops with the session."""
+    with keeping(tmp_path_factory) as start:
         yield start
 
 

@@ -254,10 +254,10 @@ _PATIENCE_S = 60.0
 
 
 @pytest.fixture(scope="session")
-def vendor_gateway(vendor_url: str, _upstream_server: Any, keep_gateway: Callable[..., Any]) -> Any:
+def vendor_gateway(vendor_url: str, _upstream_server: Any, session_gateways: Callable[..., Any]) -> Any:
     """A gateway in front of a vendor and of an ordinary upstream; for its models see the text above."""
     gemini = _GEMINI.format(url=vendor_url)
-    return keep_gateway(_CONFIG.format(url=vendor_url, other=_upstream_server.url, gemini=gemini), **_SECRETS)
+    return session_gateways(_CONFIG.format(url=vendor_url, other=_upstream_server.url, gemini=gemini), **_SECRETS)
 
 
 @pytest.fixture

@@ -306,7 +306,7 @@ models:
 
 @pytest.fixture(scope="session", params=["aiohttp", "httpx"])
 def staged_gateway(
-    staged_pair: tuple[Staged, Staged], keep_gateway: Callable[..., Gateway], request: pytest.FixtureRequest
+    staged_pair: tuple[Staged, Staged], session_gateways: Callable[..., Gateway], request: pytest.FixtureRequest
 ) -> Iterator[Gateway]:
     """A gateway in front of ``first`` and ``second``, by each transport; for its models see the text above."""
     with socket.socket() as dead:
@@ -317,7 +317,7 @@ def staged_gateway(
             "dead": f"http://127.0.0.1:{dead.getsockname()[1]}/v1",
         }
         entries = {name: f'provider: openai_compatible, base_url: "{url}", model: m' for name, url in urls.items()}
-        yield keep_gateway(f"server: {{transport: {request.param}}}\n" + _STAGED_MODELS.format(**entries))
+        yield session_gateways(f"server: {{transport: {request.param}}}\n" + _STAGED_MODELS.format(**entries))
 
 
 @pytest.fixture(scope="session")
@@ -334,8 +334,10 @@ def api_key() -> str:
 
 
 @pytest.fixture(scope="session")
-def keyed_gateway(staged_pair: tuple[Staged, Staged], keep_gateway: Callable[..., Gateway], api_key: str) -> Gateway:
+def keyed_gateway(
+    staged_pair: tuple[Staged, Staged], session_gateways: Callable[..., Gateway], api_key: str
+) -> Gateway:
     """A gateway that asks for ``api_key``, with the model ``one`` in front of ``first``."""
     digest = hashlib.sha256(api_key.encode()).hexdigest()
     target = f'provider: openai_compatible, base_url: "{staged_pair[0].url}", model: m, format: tool-envelope'
-    return keep_gateway(f"keys: [{{name: app, sha256: {digest}}}]\nmodels: {{one: {{targets: [{{{target}}}]}}}}\n")
+    return session_gateways(f"keys: [{{name: app, sha256: {digest}}}]\nmodels: {{one: {{targets: [{{{target}}}]}}}}\n")
