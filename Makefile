@@ -88,6 +88,10 @@ docs: setup  ## write the pages and JSON Schemas that are made by the code
 	$(BIN)/python -m gateway.configuration.json_schema
 	$(BIN)/python -m policies.engine.json_schema
 
+.PHONY: soak
+soak: setup  ## 20 minutes at half load with faults (SOAK_MINUTES=, SOAK_WORKERS=, SOAK_REPORT=)
+	@exec $(BIN)/python benchmarks/soak.py$(if $(SOAK_MINUTES), --minutes "$(SOAK_MINUTES)")$(if $(SOAK_WORKERS), --workers "$(SOAK_WORKERS)")$(if $(SOAK_REPORT), --report "$(SOAK_REPORT)")
+
 .PHONY: bench
 bench: setup model  ## the gateway beside a bare pass-through, same run
 	$(BIN)/python benchmarks/bench.py

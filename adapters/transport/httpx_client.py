@@ -22,7 +22,7 @@ from adapters.transport._failures import (
     unreachable,
     unusable_address,
 )
-from adapters.transport._httpx_pool import CheckedTransport
+from adapters.transport._httpx_pool import KEEPALIVE_S, CheckedTransport, SweptTransport
 from adapters.transport._resolve import Lookup, OutOfReach, look_up
 from gateway.domain.address import PUBLIC_ONLY, Addresses
 from gateway.domain.errors import UpstreamError
@@ -172,11 +172,13 @@ class HttpxClient:
         make_transport: MakeTransport | None = None,
         *,
         pool_limit: int = 256,
+        keepalive: float = KEEPALIVE_S,
         tls: ssl.SSLContext | None = None,
         lookup: Lookup = look_up,
     ) -> None:
         self._make_transport = make_transport or self._own_transport
         self._pool_limit = pool_limit
+        self._keepalive = keepalive
         self._tls = tls
         self._lookup = lookup
         self._transports: dict[tuple[str, str | None, Addresses], httpx.AsyncBaseTransport] = {}
@@ -215,8 +217,14 @@ class HttpxClient:
 
     def _own_transport(self, socket: str | None, addresses: Addresses) -> httpx.AsyncBaseTransport:
         if socket is None:
-            return CheckedTransport(addresses, self._lookup, pool_limit=self._pool_limit, tls=self._tls)
+            return CheckedTransport(
+                addresses, self._lookup, pool_limit=self._pool_limit, keepalive=self._keepalive, tls=self._tls
+            )
         limits = httpx.Limits(
-            max_connections=self._pool_limit, max_keepalive_connections=self._pool_limit, keepalive_expiry=4.0
+            max_connections=self._pool_limit,
+            max_keepalive_connections=self._pool_limit,
+            keepalive_expiry=self._keepalive,
         )
-        return httpx.AsyncHTTPTransport(trust_env=False, limits=limits, uds=socket)
+        made = SweptTransport(trust_env=False, limits=limits, uds=socket)
+        made.every_s = self._keepalive
+        return made
