@@ -17,6 +17,7 @@ from gateway.domain.errors import (
     GatewayError,
     GatewayFull,
     GatewayStopping,
+    LimitsUnavailable,
     MethodNotAllowed,
     NotAnApprover,
     PoliciesNotLoaded,
@@ -57,6 +58,7 @@ STATUS: Mapping[type[GatewayError], int] = {
     AuditUnavailable: 503,
     GatewayFull: 503,
     GatewayStopping: 503,
+    LimitsUnavailable: 503,
     UpstreamTimeout: 504,
     UpstreamOverloaded: 429,
     UpstreamRejected: 400,
@@ -79,7 +81,7 @@ def headers_of(error: GatewayError) -> tuple[tuple[bytes, bytes], ...]:
             return ((b"retry-after", str(max(0, round(seconds))).encode()),)
         case GatewayFull(retry_after_s=seconds):
             return ((b"retry-after", str(seconds).encode()),)
-        case AuditUnavailable(sent=False) | SignInUnavailable():
+        case AuditUnavailable(sent=False) | SignInUnavailable() | LimitsUnavailable():
             return ((b"retry-after", b"1"),)
         case AuditUnavailable() | UpstreamTimeout() | UpstreamGarbled() | ApprovalsUnavailable() | GatewayStopping():
             # The upstream may have done the work: stock SDKs would otherwise pay for it again.
