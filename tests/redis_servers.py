@@ -26,6 +26,12 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 PATIENCE_S = 15.0
 
 
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
 class RedisProcess:
     """A server with nothing in it and ``options`` as in its configuration file; ``end`` kills it."""
 
@@ -34,9 +40,7 @@ class RedisProcess:
         self._folder = folder
         self._options = options
         self._process: subprocess.Popen[bytes] | None = None
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port: int = free.getsockname()[1]
+        self.port = _free_port()
 
     def start(self) -> None:
         options = {"port": str(self.port), "bind": "127.0.0.1", "dir": str(self._folder), "save": "", **self._options}
@@ -291,6 +295,31 @@ def redis(session_redis: RedisProcess) -> RedisProcess:
     """The session's server, with nothing in it. A test leaves it as it was: no signals, no settings."""
     session_redis.say("FLUSHALL")
     return session_redis
+
+
+@pytest.fixture(scope="session")
+def session_cluster(redis_binary: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisProcess]:
+    options = {"cluster-enabled": "yes", "cluster-config-file": "nodes.conf", "cluster-port": str(_free_port())}
+    server = RedisProcess(redis_binary, tmp_path_factory.mktemp("redis"), options)
+    try:
+        server.start()
+        assert "+OK" in server.say("CLUSTER", "ADDSLOTSRANGE", "0", "16383")
+        end = time.monotonic() + PATIENCE_S
+        while "cluster_state:ok" not in server.say("CLUSTER", "INFO"):
+            assert time.monotonic() < end, server.say("CLUSTER", "INFO")
+            time.sleep(0.02)
+        yield server
+    finally:
+        server.end()
+
+
+@pytest.fixture
+def redis_cluster(session_cluster: RedisProcess) -> Iterator[RedisProcess]:
+    """A cluster of one node with all slots: what a test sets of announced addresses and users is gone after it."""
+    yield session_cluster
+    session_cluster.say("CONFIG", "SET", "cluster-announce-port", "0")
+    session_cluster.say("CONFIG", "SET", "cluster-announce-ip", "")
+    session_cluster.say("ACL", "DELUSER", "gate")
 
 
 @pytest.fixture

@@ -40,6 +40,8 @@ _CODES: Final[Mapping[str, str]] = {
     "WRONGPASS": _REFUSED,
     "NOAUTH": _REFUSED,
     "NOPERM": _REFUSED,
+    # How a script is told so.
+    "ACL": _REFUSED,
 }
 _CODE: Final = re.compile(r"[A-Z]{2,20}\b")
 
