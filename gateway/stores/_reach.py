@@ -20,9 +20,9 @@ class Reach:
     ``since`` is the moment of the last change, ``changes`` how many there were.
     """
 
-    def __init__(self, now: float, *, needed: int = NEEDED, most_needed: int = MOST_NEEDED) -> None:
-        self._base = needed
-        self._most = most_needed
+    def __init__(self, now: float, *, first_s: float = FIRST_S, most_s: float = MOST_S) -> None:
+        self._first_s = first_s
+        self._most_s = most_s
         self._needed = 1
         self._answers = 0
         self._failures = 0
@@ -38,7 +38,7 @@ class Reach:
             return False
         # What was there for a moment alone has to show more than what was there for long.
         soon = self.changes > 1 and now - self.since < CALM_S
-        self._needed = min(self._most, self._needed * 2) if soon else self._base
+        self._needed = min(MOST_NEEDED, self._needed * 2) if soon else NEEDED
         self._failures = 0
         self._change(now, reached=False)
         return True
@@ -56,7 +56,7 @@ class Reach:
 
     def wait_s(self, chance: float) -> float:
         """How long to wait before the next trial; ``chance`` in [0, 1) sets many processes apart."""
-        grown = min(MOST_S, FIRST_S * 2.0 ** min(self._failures, 10))
+        grown = min(self._most_s, self._first_s * 2.0 ** min(self._failures, 10))
         return grown * (0.5 + chance / 2)
 
     def _change(self, now: float, *, reached: bool) -> None:

@@ -92,6 +92,7 @@ class SharedCounters:
         patience_s: float,
         on_failure: Literal["local", "close"],
         told: Told = Told(),
+        reach: Callable[[float], Reach] = Reach,
         clock: Callable[[], float] = time.time,
         now: Callable[[], float] = time.monotonic,
         lease_s: float = LEASE_S,
@@ -103,7 +104,7 @@ class SharedCounters:
         self._now = now
         self._beat_s = lease_s / 3
         self._heard = LastHeard()
-        self._reach = Reach(now())
+        self._reach = reach(now())
         self._settled = asyncio.Event()
         self._lost = asyncio.Event()
         self._redis = RedisCounters(
