@@ -11,7 +11,7 @@ import socket
 import ssl
 import subprocess
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,18 +54,28 @@ class RedisProcess:
 
     def say(self, *words: str) -> str:
         """What it answers to a command, as it comes over the wire."""
-        command = f"*{len(words)}\r\n" + "".join(f"${len(word.encode())}\r\n{word}\r\n" for word in words)
+        return self._say([words])
+
+    def _say(self, commands: Sequence[tuple[str, ...]]) -> str:
+        said = "".join(
+            f"*{len(words)}\r\n" + "".join(f"${len(word.encode())}\r\n{word}\r\n" for word in words)
+            for words in (*commands, ("QUIT",))
+        )
         with socket.create_connection(("127.0.0.1", self.port), PATIENCE_S) as client:
-            client.sendall(command.encode() + b"QUIT\r\n")
+            client.sendall(said.encode())
             return b"".join(iter(lambda: client.recv(65_536), b"")).decode()
+
+    def say_as(self, password: str, *words: str) -> str:
+        """The same by whoever has the password."""
+        return self._say([("AUTH", password), words])
 
     def pause(self) -> None:
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
 
     def go_on(self) -> None:
-        assert self._process is not None
-        self._process.send_signal(signal.SIGCONT)
+        if self._process is not None:
+            self._process.send_signal(signal.SIGCONT)
 
     def end(self) -> None:
         if self._process is not None:
