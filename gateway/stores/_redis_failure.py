@@ -46,6 +46,11 @@ _CODES: Final[Mapping[str, str]] = {
 _CODE: Final = re.compile(r"[A-Z]{2,20}\b")
 
 
+def mends_itself(reason: str) -> bool:
+    """Whether what is told so usually passes without anybody's help."""
+    return reason not in (_REFUSED, _TLS, _NO_CLUSTER, FORBIDDEN)
+
+
 class Refused(OSError):
     """Where a host leads no connection is made to. The message holds no address."""
 

@@ -45,6 +45,7 @@ class RedisCounters:
     ) -> None:
         self._client = client
         self._prefix = prefix
+        self._patience_s = patience_s
         self._lease_s = lease_s
         self._heard = heard
         self._clock = clock
@@ -104,15 +105,17 @@ class RedisCounters:
         self._lanes.shut(gone)
 
     async def try_out(self) -> None:
-        """See whether it answers, runs scripts and takes writes.
+        """See whether it answers, runs scripts and takes writes, as fast as requests need it.
 
         Raises:
             Away: it does not.
         """
-        message = self._message()
-        # A period that is still to come counts as the present one, whichever that is by Redis's clock.
-        message.change([Change(bucket=self._trial, period=MOST, amount=1)])
-        await self._beside(message)
+        # The first call may have to make a connection, which requests are spared.
+        for patience_s in (BESIDE_S, self._patience_s):
+            message = self._message()
+            # A period that is still to come counts as the present one, whichever that is by Redis's clock.
+            message.change([Change(bucket=self._trial, period=MOST, amount=1)])
+            await self._beside(message, patience_s)
 
     async def restore(self) -> None:
         """Tell it all that is owed, and which places are taken, whether it knows of them or not.
@@ -161,10 +164,10 @@ class RedisCounters:
                 message.keep(self._places.get(holder, ()), only_known=only_known)
             await self._beside(message)
 
-    async def _beside(self, message: Message) -> None:
+    async def _beside(self, message: Message, patience_s: float = BESIDE_S) -> None:
         """Make a call that no request waits for."""
         try:
-            async with asyncio.timeout(BESIDE_S):
+            async with asyncio.timeout(patience_s):
                 answers_of(await self._ask(message), 0)
         except Garbled:
             raise Away(GARBLED, sent=True) from None

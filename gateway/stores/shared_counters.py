@@ -20,7 +20,7 @@ from gateway.domain.value import value
 from gateway.stores._last_heard import LastHeard
 from gateway.stores._reach import Reach
 from gateway.stores._redis_client import Client
-from gateway.stores._redis_failure import Away
+from gateway.stores._redis_failure import Away, mends_itself
 from gateway.stores.redis_counters import LEASE_S, RedisCounters
 
 # How long a start waits to know whether Redis is there.
@@ -105,6 +105,7 @@ class SharedCounters:
         self._beat_s = lease_s / 3
         self._heard = LastHeard()
         self._reach = reach(now())
+        self._asks_for_help = False
         self._settled = asyncio.Event()
         self._lost = asyncio.Event()
         self._redis = RedisCounters(
@@ -197,11 +198,16 @@ class SharedCounters:
         first = not self._reach.changes and not self._settled.is_set()
         if self._reach.failed(now) or first:
             self._redis.shut(gone)
+            self._asks_for_help = not mends_itself(gone.reason)
             what = (
                 "everything is refused" if self._closes else "each process counts alone, with its share of the limits"
             )
             _log.warning("limits: Redis is away, %s: %s", gone.reason, what)
             self._change(reached=False, reason=gone.reason, after_s=after)
+        elif not self._asks_for_help and not mends_itself(gone.reason):
+            # What began as a connection that broke is none that comes back by itself: said once.
+            self._asks_for_help = True
+            _log.warning("limits: Redis stays away, %s", gone.reason)
         self._settled.set()
         self._lost.set()
 
