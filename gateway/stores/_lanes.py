@@ -101,7 +101,8 @@ class Lanes:
         self._told = None
 
     async def close(self) -> None:
-        """End all calls."""
+        """End all calls; nobody is told that they failed but whoever waits for them."""
+        self.lost = _unreported
         self.shut(Away("the gateway stops", sent=False))
         for flight in [*self._flights]:
             self._end(flight, Away("the gateway stops", sent=True))
@@ -196,6 +197,10 @@ class Lanes:
             task.cancel()
         if self._waiting or (self.open and len(self.owed)):
             self._kick()
+
+
+def _unreported(gone: Away) -> None:
+    del gone
 
 
 def _fail(asked: Asked, gone: Away) -> None:

@@ -224,6 +224,7 @@ async def test_while_it_is_shut_nothing_is_told_and_nobody_waits() -> None:
     assert len(played.calls) == LANES
     await lanes.close()
     assert played.cancelled == LANES
+    assert played.failures == [], "an end is no failure"
     assert all(isinstance(one.exception(), Away) for one in asked)
 
 
