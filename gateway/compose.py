@@ -50,16 +50,19 @@ from gateway.domain.prompt import Prompt
 from gateway.domain.request import REASONING_FIELDS, Options
 from gateway.domain.target import FormatOptions, Layout, Target
 from gateway.embedded_health import EmbeddedHealth
+from gateway.limited import limited
 from gateway.observed import observed
 from gateway.pipeline import route
 from gateway.pipeline.credit import Evidence, credit
 from gateway.pipeline.handle import Services
 from gateway.pipeline.lift import lift
+from gateway.pipeline.limiter import Limiter
 from gateway.probes import Probes
 from gateway.recorded import Recorded, recorded
 from gateway.settings import Settings
 from gateway.standing import EXAMPLE, Standing, Standings
 from gateway.stores.approvals import SqliteApprovals
+from gateway.stores.share import ALONE, Share
 from gateway.stores.sweep import swept
 from gateway.stores.untainted import UntaintedReplies
 from gateway.web.admin import Desk, admin_routes
@@ -100,9 +103,9 @@ async def running_app(
 
 @asynccontextmanager
 async def running_worker(
-    settings: Settings, embedded_socket: str | None, litellm_socket: str | None = None
+    settings: Settings, embedded_socket: str | None, litellm_socket: str | None = None, *, share: Share = ALONE
 ) -> AsyncGenerator[Worker, None]:
-    """The same, with what its models can do."""
+    """The same, with what its models can do; ``share`` says which of how many workers it is."""
     sockets = {"embedded": embedded_socket, "litellm": litellm_socket, "bedrock": litellm_socket}
     client = _client(settings)
     models = {name: _reachable(model, sockets) for name, model in settings.models.items()}
@@ -125,10 +128,13 @@ async def running_worker(
             recorded(settings, seen.audit) as records,
             _activation(settings, client, records.events) as activation,
             callers(settings, records.events) as who,
+            limited(settings, share) as limiter,
             swept(store.sweep),
         ):
             _begin_with_policies(records, activation)
             seen.watch(activation.state, activation.break_glass.state)
+            if limiter is not None:
+                seen.watch_limits(limiter.fullest)
             services = _services(models, targets, client, probes.evidence, activation=activation, approvals=store)
             yield Worker(
                 app=_app(
@@ -136,6 +142,7 @@ async def running_worker(
                     services,
                     activation,
                     store,
+                    limiter=limiter,
                     doorkeeper=who.doorkeeper,
                     evidence=EvidenceOf(
                         recording=records.recording,
@@ -266,6 +273,7 @@ def _app(
     activation: Activation,
     store: SqliteApprovals,
     *,
+    limiter: Limiter | None,
     doorkeeper: Doorkeeper,
     evidence: EvidenceOf,
     events: Events,
@@ -277,6 +285,7 @@ def _app(
         doorkeeper=doorkeeper,
         max_body_bytes=settings.server.max_body_bytes,
         compressed_bodies=settings.server.compressed_bodies,
+        limiter=limiter,
         gate=_gate(settings.server.crowd),
         recent=Recent(settings.server.record_recent, most_bytes=settings.server.record_recent_bytes),
     )

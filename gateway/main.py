@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gateway.banner import banner
+from gateway.configuration.limits import refuse_undividable
 from gateway.litellm_process import litellm_process
 from gateway.settings import Settings, load, with_bind
 from gateway.standing import read
@@ -19,13 +20,14 @@ from gateway.telemetry.logs import supervisor_says
 
 # How long a worker has, beyond the grace, for the last words of what it cut off and to close what it has open.
 _CLOSE_S = 8.0
+_WORKER = (sys.executable, "-m", "gateway.worker")
 
 
 def serve(config: Path | None, host: str | None, port: int | None, workers: int) -> int:
     """Run the gateway until SIGTERM or SIGINT; the answer is the exit code.
 
     Raises:
-        ConfigError: the configuration cannot be used.
+        ConfigError: the configuration cannot be used, or not with so many workers.
     """
     settings = with_bind(load(config, os.environ), host, port)
 
@@ -34,6 +36,7 @@ def serve(config: Path | None, host: str | None, port: int | None, workers: int)
         sys.stdout.write(banner(settings, listening.host, listening.port, standings, listening.metrics_port))
         sys.stdout.flush()
 
+    refuse_undividable(settings.limits, workers, settings.file)
     supervised = plan(settings, config, workers)
     return Supervisor(supervised, on_ready=announce, say=supervisor_says(settings.telemetry.logs)).run()
 
@@ -46,7 +49,7 @@ def plan(settings: Settings, config: Path | None, workers: int) -> SupervisorCon
         host=settings.server.host,
         port=settings.server.port,
         workers=workers,
-        worker_command=[sys.executable, "-m", "gateway.worker", "--grace", str(server.grace_s), *named],
+        worker_command=[*_WORKER, "--grace", str(server.grace_s), "--workers", str(workers), *named],
         on_demand=[one for one in (_embedded(settings), litellm_process(settings, os.environ)) if one is not None],
         metrics=MetricsPlace(host=metrics.host, port=metrics.port, chosen=metrics.chosen) if metrics.enabled else None,
         companions=_companions(settings, named),

@@ -5,7 +5,7 @@ serves requests gets observers and figures to call, and knows nothing of what be
 """
 
 import os
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, MutableMapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ from gateway.telemetry.counting import Counting
 from gateway.telemetry.families import FOLDER, WORKER
 from gateway.telemetry.publish import Publishing
 from gateway.telemetry.sampling import sampling
-from gateway.telemetry.standing import GlassFigures, PolicyFigures
+from gateway.telemetry.standing import GlassFigures, LimitFigures, PolicyFigures
 from gateway.telemetry.totals import Totals
 
 
@@ -44,6 +44,10 @@ class Observed:
         """Tell of the policies in force and of break-glass grants."""
         self.read(PolicyFigures(self.totals, self.worker, policies).read)
         self.read(GlassFigures(self.totals, glass).read)
+
+    def watch_limits(self, fullest: MutableMapping[str, float]) -> None:
+        """Tell how full limits are, by their names."""
+        self.read(LimitFigures(self.totals, fullest).read)
 
 
 @asynccontextmanager

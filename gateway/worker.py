@@ -1,8 +1,8 @@
 """How does a worker process run?
 
-``python -m gateway.worker --fd N --ready-fd M [--metrics-fd K] [--config FILE]``: started by the supervisor, which
-bound the sockets behind N and K and waits for a line on M, which says what the models can do. The worker loads the
-configuration itself, so that the two never share state.
+``python -m gateway.worker --fd N --ready-fd M [--metrics-fd K] [--workers W] [--config FILE]``: started by the
+supervisor, which bound the sockets behind N and K and waits for a line on M, which says what the models can do. It is
+one of W. The worker loads the configuration itself, so that the two never share state.
 """
 
 import argparse
@@ -22,8 +22,10 @@ from gateway.activation.hangup import reloading_on_hangup
 from gateway.compose import running_worker
 from gateway.configuration.crowd import Crowd
 from gateway.domain.errors import ConfigError, GatewayError
+from gateway.limited import share_of
 from gateway.settings import Settings, load
 from gateway.standing import written
+from gateway.stores.share import Share
 from gateway.telemetry.logs import set_up_logs
 from gateway.web.descriptors import connections_allowed
 from gateway.web.metrics import serving_metrics
@@ -42,6 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--metrics-fd", type=int)
     parser.add_argument("--config", type=Path)
     parser.add_argument("--grace", type=float, default=30.0)
+    parser.add_argument("--workers", type=int, default=1)
     options = parser.parse_args(arguments)
     try:
         settings = load(options.config, os.environ)
@@ -53,7 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     with socket.socket(fileno=options.fd) as listening, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:
-            runner.run(_run(settings, listening, options.ready_fd, options.metrics_fd, options.grace))
+            share = share_of(os.environ, options.workers)
+            runner.run(_run(settings, listening, options.ready_fd, options.metrics_fd, options.grace, share=share))
         except GatewayError as error:
             sys.stderr.write(f"{error.message}\n")
             return 2
@@ -61,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 async def _run(
-    settings: Settings, listening: socket.socket, ready_fd: int, metrics_fd: int | None, grace_s: float
+    settings: Settings, listening: socket.socket, ready_fd: int, metrics_fd: int | None, grace_s: float, *, share: Share
 ) -> None:
     def started() -> None:
         gc.collect()
@@ -69,8 +73,9 @@ async def _run(
         with os.fdopen(ready_fd, "wb") as supervisor:
             supervisor.write(written(worker.standings()))
 
+    sockets = (os.environ.get(EMBEDDED_SOCKET), os.environ.get(LITELLM_SOCKET))
     async with (
-        running_worker(settings, os.environ.get(EMBEDDED_SOCKET), os.environ.get(LITELLM_SOCKET)) as worker,
+        running_worker(settings, *sockets, share=share) as worker,
         reloading_on_hangup(worker.reload),
         AsyncExitStack() as more,
     ):

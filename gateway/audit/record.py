@@ -14,6 +14,7 @@ import orjson
 from gateway.audit._told import Heard, Told
 from gateway.audit.line import Value
 from gateway.audit.mask import TOOL, masked_name, masked_origin
+from gateway.domain.errors import LimitReached
 from gateway.domain.evidence import Timeline
 from gateway.domain.exchange import Handling, Usage
 from gateway.domain.finding import Finding
@@ -234,6 +235,11 @@ def ending(said: Told) -> dict[str, Value]:
     if said.vectors is not None:
         told["vectors"] = {"count": said.vectors[0], "dimensions": said.vectors[1]}
     return told
+
+
+def limited(error: LimitReached) -> dict[str, Value]:
+    """Which limit refused a request, and what it counts."""
+    return {"rule": error.rule, "measure": error.measure.value}
 
 
 def used(usage: Usage) -> dict[str, Value]:

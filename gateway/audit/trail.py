@@ -21,7 +21,7 @@ from gateway.audit.journal import Journal, Record
 from gateway.audit.line import Value
 from gateway.audit.mask import hides_names
 from gateway.audit.subjects import SubjectKeys
-from gateway.domain.errors import AuditUnavailable
+from gateway.domain.errors import AuditUnavailable, LimitReached
 from gateway.domain.evidence import Ended, Timeline
 from gateway.domain.exchange import Embeddings, Handling, Reply, ReplyEvent
 from gateway.domain.finding import Finding, finding_of
@@ -99,6 +99,7 @@ class RequestTrail:
         self._told = Told()
         self._outputs: _Segments = []
         self._seen: Seen | None = None
+        self._limit: LimitReached | None = None
         # Whether the request is over; and whether its outcome was handed to the journal.
         self._over = self._ordered = False
 
@@ -136,6 +137,10 @@ class RequestTrail:
         """What is asked."""
         self._request = request
         self.timeline.read = time.perf_counter_ns()
+
+    def limited(self, error: LimitReached) -> None:
+        """A limit refuses it."""
+        self._limit = error
 
     def judged(self, judgement: Judgement) -> None:
         """What policy decided on the request."""
@@ -309,6 +314,8 @@ class RequestTrail:
         told["status"] = status
         if error is not None:
             told["error"] = error
+        if self._limit is not None:
+            told["limit"] = record.limited(self._limit)
         if self._intent is not None:
             told["intent"] = self._intent
         if judgement is not None:
@@ -409,6 +416,7 @@ class RequestTrail:
             handling=handling,
             findings=findings,
             revision=None if judgement is None else judgement.policies.revision,
+            limit=None if self._limit is None else (self._limit.rule, self._limit.measure.value),
             usage=said.usage,
             finish=tuple(said.finish),
         )

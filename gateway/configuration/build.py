@@ -12,6 +12,7 @@ from typing import Final
 
 from gateway.configuration.callers import Known, build_keys
 from gateway.configuration.crowd import build_crowd
+from gateway.configuration.limits import build_limits, callers_of
 from gateway.configuration.observing import build_audit, build_telemetry
 from gateway.configuration.oidc import build_oidc
 from gateway.configuration.packs import shipped
@@ -54,6 +55,8 @@ def build(document: Document, report: Report, surroundings: Surroundings) -> Set
     state = state_dir(document.state_dir, report.source.file, surroundings)
     audit = build_audit(document.audit, report, surroundings, state)
     telemetry = build_telemetry(document.telemetry, report, surroundings)
+    callers = callers_of(keys, asks=asks, closed=not (document.keys_file or document.auth.oidc))
+    limits = build_limits(document.limits, report, models, callers)
     report.finish()
     return Settings(
         file=report.source.file,
@@ -64,6 +67,7 @@ def build(document: Document, report: Report, surroundings: Surroundings) -> Set
         models=models,
         transport=document.server.transport,
         embedded=EmbeddedSettings(start=document.server.embedded.start),
+        limits=limits,
         policies=policies,
         audit=audit,
         telemetry=telemetry,

@@ -16,6 +16,9 @@ from gateway.configuration.schema_callers import (
     KeySection,
     OidcSection,
 )
+from gateway.configuration.schema_limits import PATTERNS as LIMIT_PATTERNS
+from gateway.configuration.schema_limits import SECTIONS as LIMIT_SECTIONS
+from gateway.configuration.schema_limits import LimitsSection
 from gateway.configuration.section import Level, Name, Seconds, Section
 from gateway.yamlfile.validate import Shape
 
@@ -452,6 +455,7 @@ class Document(Section):
     models: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:/-]{1,128}$")], ModelSection] = Field(
         min_length=1, description="The models, by the name that clients ask for."
     )
+    limits: LimitsSection = Field(default_factory=LimitsSection, description="See `limits` below.")
     policies: PoliciesSection = Field(default_factory=PoliciesSection, description="See `policies` below.")
     audit: AuditSection = Field(default_factory=AuditSection, description="See `audit` below.")
     telemetry: TelemetrySection = Field(default_factory=TelemetrySection, description="See `telemetry` below.")
@@ -475,6 +479,7 @@ SECTIONS: Final[tuple[tuple[tuple[str, ...], type[Section]], ...]] = (
     (("auth",), AuthSection),
     (("auth", "oidc", "*"), OidcSection),
     (("auth", "oidc", "*", "claims"), ClaimsSection),
+    *LIMIT_SECTIONS,
     (("policies",), PoliciesSection),
     (("audit",), AuditSection),
     (("audit", "ship", "*"), SinkSection),
@@ -488,4 +493,4 @@ SECTIONS: Final[tuple[tuple[tuple[str, ...], type[Section]], ...]] = (
     (("models", "*", "targets", "*", "timeouts"), TimeoutsSection),
 )
 
-SHAPE: Final = Shape(document=Document, sections=SECTIONS, patterns=PATTERNS)
+SHAPE: Final = Shape(document=Document, sections=SECTIONS, patterns={**PATTERNS, **LIMIT_PATTERNS})

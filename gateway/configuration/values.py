@@ -11,6 +11,7 @@ from typing import Literal
 from gateway.audit.note import VerifierKey
 from gateway.configuration.crowd import Crowd
 from gateway.domain.identity import Key, Role
+from gateway.domain.limits import Limits
 from gateway.domain.model import Model
 from gateway.domain.prompt import Trust
 from gateway.domain.target import Secret
@@ -191,6 +192,7 @@ class Settings:
     audit: AuditSettings
     telemetry: TelemetrySettings
     state_dir: Path
+    limits: Limits = field(default_factory=Limits)
     warnings: tuple[str, ...] = ()
 
     @property

@@ -18,6 +18,8 @@
     │   ├── UnknownModel
     │   ├── UnknownRoute
     │   ├── MethodNotAllowed
+    │   ├── LimitReached            a limit leaves no room for it at present
+    │   │   └── BudgetSpent         the money that may be spent in a while is spent
     │   ├── BlockedByPolicy         rules of policy refuse it
     │   ├── UnknownApproval         no such approval of this caller's tenant
     │   ├── NotAnApprover           this key may not decide on that answer
@@ -50,6 +52,7 @@ maps classes to status codes.
 
 from typing import ClassVar
 
+from gateway.domain.quota import Measure
 from gateway.domain.verdict import NOTHING, Findings
 
 
@@ -164,6 +167,39 @@ class MethodNotAllowed(RequestError):
     """The path exists, the method does not."""
 
     code = "method_not_allowed"
+
+
+class LimitReached(RequestError):
+    """A limit of the configuration leaves no room for the request.
+
+    ``rule`` is its name there, ``measure`` what it counts, ``window`` in which while, in words. There may be room in
+    ``retry_after_s`` whole seconds; with ``waiting_helps`` False there will never be for a request as large as this.
+    """
+
+    code = "rate_limited"
+
+    def __init__(
+        self, message: str, *, rule: str, measure: Measure, window: str, retry_after_s: int, waiting_helps: bool = True
+    ) -> None:
+        super().__init__(message)
+        self.rule = rule
+        self.measure = measure
+        self.window = window
+        self.retry_after_s = retry_after_s
+        self.waiting_helps = waiting_helps
+
+
+class BudgetSpent(LimitReached):
+    """So much money as the request may cost is not left."""
+
+    code = "budget_spent"
+
+
+def limit_told(error: GatewayError) -> dict[str, str] | None:
+    """Which limit refused the request, of what and in which while; None if none did."""
+    if not isinstance(error, LimitReached):
+        return None
+    return {"rule": error.rule, "measure": error.measure.value, "window": error.window}
 
 
 class BlockedByPolicy(RequestError):

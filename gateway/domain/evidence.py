@@ -62,7 +62,7 @@ class Ended:
     configured: ``configured`` says whether it is. ``target`` is the one that was called last. ``decision`` is the
     verdict's word, of the request where the answer was not judged. ``handling`` is what was done, where the request got
     as far. ``findings`` are all that were made, also of a request that was refused and of the answer; ``revision`` is
-    that of the policies that it was judged by.
+    that of the policies that it was judged by. ``limit`` is the rule that refused it, and what that counts.
     """
 
     request_id: str
@@ -78,6 +78,7 @@ class Ended:
     target: Target | None = None
     attempts: int = 0
     error: str | None = None
+    limit: tuple[str, str] | None = None
     decision: str | None = None
     handling: Handling | None = None
     findings: tuple[Finding, ...] = ()

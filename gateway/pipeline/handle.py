@@ -31,6 +31,7 @@ from gateway.pipeline.run import Run, at_once
 from gateway.pipeline.scan import common_facts, scan, scan_as_data
 from gateway.pipeline.seams import spread
 from gateway.pipeline.subjects import prompt_seams, subjects_of, undemoted
+from gateway.pipeline.tab import UNLIMITED, Tab
 from gateway.pipeline.taint import is_tainted
 from gateway.pipeline.trail import Judgement, Trail
 from policies.engine.applicable import Applicable
@@ -78,18 +79,25 @@ class Embedded:
 
 
 async def handle(
-    request: ClientRequest, caller: Caller, request_id: str, services: Services, *, trail: Trail, run: Run = at_once
+    request: ClientRequest,
+    caller: Caller,
+    request_id: str,
+    services: Services,
+    *,
+    trail: Trail,
+    tab: Tab = UNLIMITED,
+    run: Run = at_once,
 ) -> Answered | Streaming | Held:
-    """Serve one request; ``run`` does its computing, ``trail`` keeps the evidence.
+    """Serve one request; ``run`` does its computing, ``trail`` keeps the evidence, ``tab`` counts what is used.
 
     Raises:
-        RequestError: the request cannot be served as it is, or policy refuses it; nothing was sent upstream.
+        RequestError: the request cannot be served as it is, or policy or a limit refuses it; nothing was sent upstream.
         UpstreamError: no target answered.
         PoliciesNotLoaded: there are no policies to judge by.
         AuditUnavailable: what is about to be sent cannot be recorded; it was not sent.
     """
     # 1 to 6
-    ready = await _prepare(request, caller, services, services.lay_out, trail=trail, run=run)
+    ready = await _prepare(request, caller, services, services.lay_out, trail=trail, tab=tab, run=run)
     # 7 send, each attempt recorded before; 8 guard
     sending = ready.sending(request_id, run)
     answering = Answering(
@@ -99,20 +107,32 @@ async def handle(
     )  # fmt: skip
     if request.options.stream:
         call, opened = await send.open_stream(
-            ready.ranked, sending, lambda call: services.providers(call.target).stream(call)
+            ready.ranked,
+            sending,
+            lambda call: tab.streaming(call.target, services.providers(call.target).stream(call)),
         )
         return answering.stream(opened, call, ready.handling(call))
-    call, reply = await send.send(ready.ranked, sending, lambda call: services.providers(call.target).send(call))
+    call, reply = await send.send(
+        ready.ranked, sending, lambda call: tab.asking(call.target, services.providers(call.target).send(call))
+    )
+    tab.answered(reply)
     return await answering.whole(reply, call, ready.handling(call))
 
 
 async def count(
-    request: ClientRequest, caller: Caller, request_id: str, services: Services, *, trail: Trail, run: Run = at_once
+    request: ClientRequest,
+    caller: Caller,
+    request_id: str,
+    services: Services,
+    *,
+    trail: Trail,
+    tab: Tab = UNLIMITED,
+    run: Run = at_once,
 ) -> Counted:
     """Count the tokens of a request as it would be sent; raises as ``handle`` does."""
     # 1 to 6
     lay_out = route.able(services.lay_out, services.counters)
-    ready = await _prepare(request, caller, services, lay_out, trail=trail, run=run)
+    ready = await _prepare(request, caller, services, lay_out, trail=trail, tab=tab, run=run)
     # 7 send, each attempt recorded before. A number holds no text: there is nothing to guard.
     call, tokens = await send.send(
         ready.ranked, ready.sending(request_id, run), lambda call: services.counters(call.target).count(call)
@@ -121,28 +141,46 @@ async def count(
 
 
 async def embed(
-    request: ClientRequest, caller: Caller, request_id: str, services: Services, *, trail: Trail, run: Run = at_once
+    request: ClientRequest,
+    caller: Caller,
+    request_id: str,
+    services: Services,
+    *,
+    trail: Trail,
+    tab: Tab = UNLIMITED,
+    run: Run = at_once,
 ) -> Embedded:
     """Have a request's texts made into vectors; raises as ``handle`` does."""
     # 1 to 6
     lay_out = route.able(services.lay_out_texts, services.embedders)
-    ready = await _prepare(request, caller, services, lay_out, trail=trail, run=run)
+    ready = await _prepare(request, caller, services, lay_out, trail=trail, tab=tab, run=run)
     # 7 send, each attempt recorded before. Vectors hold no text: there is nothing to guard.
     call, made = await send.send(
-        ready.ranked, ready.sending(request_id, run), lambda call: services.embedders(call.target).embed(call)
+        ready.ranked,
+        ready.sending(request_id, run),
+        lambda call: tab.asking(call.target, services.embedders(call.target).embed(call)),
     )
+    tab.answered(made)
     return Embedded(embeddings=made, handling=ready.handling(call))
 
 
 async def _prepare(
-    request: ClientRequest, caller: Caller, services: Services, lay_out: route.LayOut, *, trail: Trail, run: Run
+    request: ClientRequest,
+    caller: Caller,
+    services: Services,
+    lay_out: route.LayOut,
+    *,
+    trail: Trail,
+    tab: Tab,
+    run: Run,
 ) -> "_Ready":
     """Take a request as far as it goes before anything is sent; raises ``handle``'s errors but the upstream's."""
-    # 1 admit: the model must exist; one revision of the policies stands for the whole request
+    # 1 admit: the model must exist; one revision of the policies stands for the whole request; limits leave room for it
     model = find_model(request.model, services.models, caller)
     in_force = services.in_force()
     bypass = services.bypass()
     policies = admit(request, caller, in_force.ruleset, bypass)
+    await tab.take(request, caller, model)
     # 2 lift: trust and channel of each segment
     prompt = await run(lambda: lift(request, model, caller))
     trail.timeline.lifted = time.perf_counter_ns()

@@ -22,6 +22,7 @@ from gateway.supervisor.children import Child, OnDemandChild, Program, WorkerChi
 from gateway.supervisor.config import Companion, Listening, OnDemand, SupervisorConfig
 from gateway.supervisor.figures import Figures
 from gateway.supervisor.listen import CannotListen, Door, listen_for_metrics, listen_tcp
+from gateway.telemetry.families import WORKER
 
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 # How a worker's command names its listeners.
@@ -150,7 +151,7 @@ class _Run:
         return Program(name=name, key=key, command=tuple(command), environ=environ, backoff=self._config.backoff)
 
     def _worker(self, number: int) -> WorkerChild:
-        more = {"SPLITGATE_SUPERVISOR": str(os.getpid()), "SPLITGATE_GRANT_KEY": self._grant_key}
+        more = {"SPLITGATE_SUPERVISOR": str(os.getpid()), "SPLITGATE_GRANT_KEY": self._grant_key, WORKER: str(number)}
         more |= {one.variable: self._listening.sockets[one.key] for one in self._config.on_demand}
         program = self._program(f"worker {number}", str(number), self._config.worker_command, more)
         return WorkerChild(program, self._selector, listeners=self._listeners, on_ready=self._on_worker_ready)

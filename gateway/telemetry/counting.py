@@ -23,6 +23,7 @@ class Counting:
         self._requests = totals.of(families.REQUESTS)
         self._findings = totals.of(families.FINDINGS)
         self._errors = totals.of(families.ERRORS)
+        self._limits = totals.of(families.LIMIT_REFUSALS)
         self._in_flight = totals.of(families.IN_FLIGHT)
         self._tokens = totals.of(families.TOKENS)
         self._attempts = totals.of(families.UPSTREAM_ATTEMPTS)
@@ -46,6 +47,8 @@ class Counting:
         self._requests[*asked, model, ended.decision or UNKNOWN, isolation, str(ended.status)] += 1
         if ended.error is not None:
             self._errors[ended.error,] += 1
+        if ended.limit is not None:
+            self._limits[ended.limit] += 1
         self._request_s.observe(asked, ended.timeline.total * _S)
         self._gateway_s.observe(asked, ended.timeline.gateway * _S)
         if ended.target is not None:

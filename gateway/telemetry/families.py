@@ -74,6 +74,13 @@ FINDINGS: Final = _counter(
     "stage",
 )
 ERRORS: Final = _counter("errors_total", "Requests that ended in an error, by its code.", "code")
+LIMIT_REFUSALS: Final = _counter(
+    "limit_refusals_total", "Requests that a limit or a budget refused.", "rule", "measure"
+)
+LIMIT_FULLEST: Final = _gauge(
+    "limit_fullest_ratio", "How full the fullest count of a rule was in the last second: 1 is all that it allows.",
+    "rule", across=Across.MOST,
+)  # fmt: skip
 IN_FLIGHT: Final = _gauge("in_flight", "Requests under way.", "dialect")
 REQUEST_SECONDS: Final = _histogram(
     "request_seconds",
@@ -139,9 +146,10 @@ START_TIME: Final = _gauge("start_time_seconds", "When the gateway was started, 
 
 # What the workers count, each for itself.
 OF_WORKERS: Final = (
-    REQUESTS, FINDINGS, ERRORS, IN_FLIGHT, REQUEST_SECONDS, GATEWAY_SECONDS, UPSTREAM_SECONDS, UPSTREAM_FIRST_SECONDS,
-    UPSTREAM_ATTEMPTS, GUARD_HOLD_SECONDS, TOKENS, AUDIT_ENABLED, AUDIT_RECORDS, AUDIT_APPEND_SECONDS,
-    AUDIT_LAG_SECONDS, AUDIT_UNWRITABLE, POLICY_INFO, POLICY_LOADS, BREAK_GLASS, BREAK_GLASS_REQUESTS,
+    REQUESTS, FINDINGS, ERRORS, LIMIT_REFUSALS, LIMIT_FULLEST, IN_FLIGHT, REQUEST_SECONDS, GATEWAY_SECONDS,
+    UPSTREAM_SECONDS, UPSTREAM_FIRST_SECONDS, UPSTREAM_ATTEMPTS, GUARD_HOLD_SECONDS, TOKENS, AUDIT_ENABLED,
+    AUDIT_RECORDS, AUDIT_APPEND_SECONDS, AUDIT_LAG_SECONDS, AUDIT_UNWRITABLE, POLICY_INFO, POLICY_LOADS, BREAK_GLASS,
+    BREAK_GLASS_REQUESTS,
 )  # fmt: skip
 # What the supervisor says of them.
 OF_SUPERVISOR: Final = (WORKER_UP, WORKER_RESTARTS, START_TIME)

@@ -1,9 +1,9 @@
-"""What is said of the policies and of break-glass grants, which nobody counts request by request?
+"""What is said of policies, break-glass grants and limits, which nobody counts request by request?
 
 Read now and then, not when it changes: what a scrape shows is at most a second old.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 
 from gateway.domain.activation import GlassState, PolicyState
 from gateway.telemetry import families
@@ -49,3 +49,19 @@ class GlassFigures:
         state = self._state()
         self._in_force[()] = float(state.grant is not None)
         self._requests[()] = self._before + state.requests
+
+
+class LimitFigures:
+    """How full the limits of one worker are; ``fullest`` says it by their names, and is cleared by the reading."""
+
+    def __init__(self, totals: Totals, fullest: MutableMapping[str, float]) -> None:
+        self._ratio = totals.of(families.LIMIT_FULLEST)
+        self._fullest = fullest
+
+    def read(self) -> None:
+        """Bring the figures up to date."""
+        for (rule,) in self._ratio:
+            self._ratio[rule,] = 0.0
+        for rule, ratio in self._fullest.items():
+            self._ratio[rule,] = ratio
+        self._fullest.clear()

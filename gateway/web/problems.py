@@ -1,10 +1,11 @@
 """Which HTTP answer does an error get?
 
-This is the one place that knows status codes; the shape of the body is the dialect's. None of the codes for a refusal
-of ours sets off a stock SDK's retries.
+This is the one place that knows status codes; the shape of the body is the dialect's. Of our own refusals only those
+that are over soon set off a stock SDK's retries.
 """
 
 from collections.abc import Mapping
+from typing import Final
 
 from gateway.domain.errors import (
     ApprovalDenied,
@@ -12,11 +13,13 @@ from gateway.domain.errors import (
     ApprovalsUnavailable,
     AuditUnavailable,
     BodyTooLarge,
+    BudgetSpent,
     Forbidden,
     ForeignOrigin,
     GatewayError,
     GatewayFull,
     GatewayStopping,
+    LimitReached,
     LimitsUnavailable,
     MethodNotAllowed,
     NotAnApprover,
@@ -37,6 +40,9 @@ from gateway.domain.errors import (
     UpstreamTimeout,
 )
 
+# Nobody's SDK is made to wait longer in the middle of a call: some would sleep for as long as they are told.
+_PATIENCE_S: Final = 60
+
 STATUS: Mapping[type[GatewayError], int] = {
     BodyTooLarge: 413,
     UnsupportedEncoding: 415,
@@ -46,6 +52,7 @@ STATUS: Mapping[type[GatewayError], int] = {
     UnknownModel: 404,
     UnknownRoute: 404,
     MethodNotAllowed: 405,
+    LimitReached: 429,
     SignInUnavailable: 503,
     PoliciesNotLoaded: 503,
     PoliciesRejected: 409,
@@ -79,6 +86,8 @@ def headers_of(error: GatewayError) -> tuple[tuple[bytes, bytes], ...]:
     match error:
         case UpstreamOverloaded(retry_after=float() as seconds):
             return ((b"retry-after", str(max(0, round(seconds))).encode()),)
+        case LimitReached():
+            return _waiting(error)
         case GatewayFull(retry_after_s=seconds):
             return ((b"retry-after", str(seconds).encode()),)
         case AuditUnavailable(sent=False) | SignInUnavailable() | LimitsUnavailable():
@@ -92,3 +101,11 @@ def headers_of(error: GatewayError) -> tuple[tuple[bytes, bytes], ...]:
             return ((b"connection", b"close"),)
         case _:
             return ()
+
+
+def _waiting(error: LimitReached) -> tuple[tuple[bytes, bytes], ...]:
+    """When to come back; and whether a stock SDK is to do so by itself."""
+    after = (b"retry-after", str(error.retry_after_s).encode())
+    if isinstance(error, BudgetSpent) or not error.waiting_helps or error.retry_after_s > _PATIENCE_S:
+        return (after, (b"x-should-retry", b"false"))
+    return (after,)

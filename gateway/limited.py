@@ -1,0 +1,40 @@
+"""What keeps a worker's callers from using too much, put together by the settings?
+
+Whoever serves requests gets a limiter to open tabs at, and knows nothing of where counts are kept.
+"""
+
+import time
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from gateway.domain.limits import is_long
+from gateway.pipeline.limiter import Limiter
+from gateway.settings import Settings
+from gateway.stores.counts_file import NAME, CountsFile
+from gateway.stores.memory_counters import MemoryCounters
+from gateway.stores.share import Share
+from gateway.stores.shared_counts import sharing
+from gateway.telemetry.families import WORKER
+
+
+def share_of(environ: Mapping[str, str], workers: int) -> Share:
+    """Which of ``workers`` this is, as the supervisor says."""
+    number = environ.get(WORKER, "")
+    return Share(number=int(number) if number.isdigit() else 1, of=workers)
+
+
+@asynccontextmanager
+async def limited(settings: Settings, share: Share) -> AsyncGenerator[Limiter | None]:
+    """The limits of ``settings`` until the context ends; None where there are none."""
+    if not settings.limits.rules:
+        yield None
+        return
+    counters = MemoryCounters(time.time, share)
+    limiter = Limiter(settings.limits, counters)
+    async with AsyncExitStack() as ours:
+        if any(is_long(allows.window) for rule in settings.limits.rules for allows in rule.allows):
+            file = CountsFile(settings.state_dir / NAME)
+            await ours.enter_async_context(sharing(counters, file, others=share.of > 1))
+        # Before the last exchange: what was used is counted first.
+        ours.push_async_callback(limiter.drained)
+        yield limiter
