@@ -7,6 +7,8 @@ import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 
+from gateway.audit.events import NO_EVENTS, Events
+from gateway.counted_together import counted_together
 from gateway.domain.limits import is_long
 from gateway.pipeline.limiter import Limiter
 from gateway.settings import Settings
@@ -24,10 +26,18 @@ def share_of(environ: Mapping[str, str], workers: int) -> Share:
 
 
 @asynccontextmanager
-async def limited(settings: Settings, share: Share) -> AsyncGenerator[Limiter | None]:
+async def limited(settings: Settings, share: Share, events: Events = NO_EVENTS) -> AsyncGenerator[Limiter | None]:
     """The limits of ``settings`` until the context ends; None where there are none."""
     if not settings.limits.rules:
         yield None
+        return
+    if settings.redis is not None:
+        async with counted_together(settings.redis, share, events) as shared:
+            limiter = Limiter(settings.limits, shared)
+            try:
+                yield limiter
+            finally:
+                await limiter.drained()
         return
     counters = MemoryCounters(time.time, share)
     limiter = Limiter(settings.limits, counters)

@@ -52,8 +52,12 @@ class RedisSettings:
     on_failure: Literal["local", "close"]
 
 
-def build_redis(section: RedisSection, loc: Loc, report: Report, surroundings: Surroundings) -> RedisSettings | None:
-    """Its settings, or None once its problems are in the report; the section stands at ``loc``."""
+def build_redis(
+    section: RedisSection | None, report: Report, surroundings: Surroundings, loc: Loc = ("limits", "redis")
+) -> RedisSettings | None:
+    """Its settings; None where there is no section, or once its problems are in the report."""
+    if section is None:
+        return None
     before = report.count
     url = _url(section.url, (*loc, "url"), report)
     files = _files(section, loc, report, surroundings, tls=url is None or url.scheme == "rediss")

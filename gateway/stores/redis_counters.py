@@ -14,10 +14,10 @@ from typing import Final
 from gateway.domain.quota import Bucket, Denied, InProgress, Measure, Portion, Sliding, Taken
 from gateway.stores._lanes import Lanes
 from gateway.stores._owed import Owed
-from gateway.stores._redis_client import Client
 from gateway.stores._redis_failure import GARBLED, Away, reason_of
 from gateway.stores._redis_message import MOST, Answer, Change, Garbled, Message, Place, Wish, answers_of, merged
 from gateway.stores._windows import period_of
+from gateway.stores.redis_client import Client
 
 LEASE_S: Final = 30.0
 # What nobody waits for may take longer than what a request waits for.

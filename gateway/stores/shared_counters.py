@@ -19,8 +19,8 @@ from gateway.domain.quota import Bucket, Counters, Denied, Portion, Taken
 from gateway.domain.value import value
 from gateway.stores._last_heard import LastHeard
 from gateway.stores._reach import Reach
-from gateway.stores._redis_client import Client
 from gateway.stores._redis_failure import Away, mends_itself
+from gateway.stores.redis_client import Client
 from gateway.stores.redis_counters import LEASE_S, RedisCounters
 
 # How long a start waits to know whether Redis is there.

@@ -9,6 +9,8 @@ import pytest
 from gateway.configuration.redis import RedisSettings, build_redis
 from gateway.configuration.schema_redis import PATTERNS, RedisSection
 from gateway.configuration.secrets import Surroundings
+from gateway.settings import load
+from gateway.yamlfile.problems import InvalidConfiguration
 from gateway.yamlfile.report import Report
 from gateway.yamlfile.source import read_source
 from gateway.yamlfile.validate import Shape, validate
@@ -28,9 +30,23 @@ def build(tmp_path: Path) -> Build:
         section, faults = validate(source, SHAPE)
         report = Report(source=source, faults=faults)
         surroundings = Surroundings(environ=environ or {}, folder=tmp_path, offline=offline)
-        return None if section is None else build_redis(section, (), report, surroundings), report
+        return None if section is None else build_redis(section, report, surroundings, ()), report
 
     return read
+
+
+def test_it_stands_among_the_limits(tmp_path: Path) -> None:
+    file = tmp_path / "splitgate.yaml"
+    models = "models: {m: {targets: [{provider: embedded}]}}\n"
+    file.write_text(f"limits: {{redis: {{url: 'redis://localhost', replicas: 3}}}}\n{models}")
+    settings = load(file, {}).redis
+    assert settings is not None
+    assert settings.replicas == 3
+    file.write_text(models)
+    assert load(file, {}).redis is None
+    file.write_text(f"limits: {{redis: {{url: 'redis://planted@localhost'}}}}\n{models}")
+    with pytest.raises(InvalidConfiguration, match="must hold no credentials"):
+        load(file, {})
 
 
 def test_an_address_alone_is_enough(build: Build) -> None:

@@ -14,9 +14,9 @@ from redis.exceptions import NoPermissionError, RedisError
 from gateway.configuration.secrets import Surroundings, resolve
 from gateway.domain.quota import Bucket, InProgress, Measure, Portion, Sliding
 from gateway.domain.target import Secret
-from gateway.stores._redis_client import RedisAddress, RedisClient, TlsFiles
 from gateway.stores._redis_failure import reason_of
 from gateway.stores._redis_message import Change, Message, Place, Wish, answers_of
+from gateway.stores.redis_client import RedisAddress, RedisClient, TlsFiles
 
 NOTHING = Wish(holder="h", wanted=())
 # What docs/redis.md says that the user needs.

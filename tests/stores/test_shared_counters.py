@@ -14,8 +14,8 @@ import pytest
 from gateway.domain.errors import LimitsUnavailable
 from gateway.domain.quota import Bucket, Calendar, Denied, InProgress, Measure, Portion, Sliding, Taken
 from gateway.stores._reach import Reach
-from gateway.stores._redis_client import RedisAddress, RedisClient
 from gateway.stores._redis_message import key_of
+from gateway.stores.redis_client import RedisAddress, RedisClient
 from gateway.stores.shared_counters import Change, SharedCounters, TakenAlone, Told
 
 PATIENCE_S = 0.1
