@@ -13,10 +13,13 @@ from gateway.stores.memory_counters import MemoryCounters
 from gateway.stores.redis_client import RedisAddress, RedisClient, TlsFiles
 from gateway.stores.share import Share
 from gateway.stores.shared_counters import Change, SharedCounters, Told
+from gateway.telemetry.together import TogetherFigures
 
 
 @asynccontextmanager
-async def counted_together(settings: RedisSettings, share: Share, events: Events) -> AsyncGenerator[SharedCounters]:
+async def counted_together(
+    settings: RedisSettings, share: Share, events: Events, figures: TogetherFigures | None
+) -> AsyncGenerator[SharedCounters]:
     """Counters for one of the workers of each gateway, ``share`` being its share of one gateway alone."""
     alone = MemoryCounters(time.time, Share(number=share.number, of=share.of * settings.replicas))
     # Nobody tells it of the others: what is left of days and months is divided as well.
@@ -24,6 +27,8 @@ async def counted_together(settings: RedisSettings, share: Share, events: Events
 
     def changed(change: Change) -> None:
         alone.sweep()
+        if figures is not None:
+            figures.changed(together=change.reached)
         events.note("config", "limits", _recorded(change, settings))
 
     counters = SharedCounters(
@@ -32,7 +37,7 @@ async def counted_together(settings: RedisSettings, share: Share, events: Events
         prefix=settings.prefix,
         patience_s=settings.timeout_s,
         on_failure=settings.on_failure,
-        told=Told(changed=changed),
+        told=Told(changed=changed) if figures is None else Told(changed=changed, took=figures.took),
     )
     async with counters.running():
         yield counters
