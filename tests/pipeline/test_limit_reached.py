@@ -38,13 +38,17 @@ MINUTE, DAY = Sliding(seconds=60), Calendar(unit="day")
         ),
         (
             refused(DAY, Measure.MONEY, Per.GATEWAY, limit=12_500_000),
-            "the budget `r` leaves too little: 12.5 EUR per day for all callers together; it begins anew with the next "
-            "day (UTC), or have `r` raised",
+            (
+                "the budget `r` leaves too little: 12.5 EUR per day for all callers together; it begins anew with the "
+                "next day (UTC), or have `r` raised"
+            ),
         ),
         (
             refused(MINUTE, Measure.REQUESTS, Per.MODEL),
-            "the limit `r` is reached: 60 requests per minute for this model, all callers together; "
-            "send it again later",
+            (
+                "the limit `r` is reached: 60 requests per minute for this model, all callers together; "
+                "send it again later"
+            ),
         ),
     ],
 )
