@@ -128,7 +128,7 @@ async def running_worker(
             recorded(settings, seen.audit) as records,
             _activation(settings, client, records.events) as activation,
             callers(settings, records.events) as who,
-            limited(settings, share) as limiter,
+            limited(settings, share, records.events, seen.together()) as limiter,
             swept(store.sweep),
         ):
             _begin_with_policies(records, activation)

@@ -7,6 +7,8 @@ import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 
+from gateway.audit.events import NO_EVENTS, Events
+from gateway.counted_together import counted_together
 from gateway.domain.limits import is_long
 from gateway.pipeline.limiter import Limiter
 from gateway.settings import Settings
@@ -15,6 +17,7 @@ from gateway.stores.memory_counters import MemoryCounters
 from gateway.stores.share import Share
 from gateway.stores.shared_counts import sharing
 from gateway.telemetry.families import WORKER
+from gateway.telemetry.together import TogetherFigures
 
 
 def share_of(environ: Mapping[str, str], workers: int) -> Share:
@@ -24,10 +27,23 @@ def share_of(environ: Mapping[str, str], workers: int) -> Share:
 
 
 @asynccontextmanager
-async def limited(settings: Settings, share: Share) -> AsyncGenerator[Limiter | None]:
-    """The limits of ``settings`` until the context ends; None where there are none."""
+async def limited(
+    settings: Settings, share: Share, events: Events = NO_EVENTS, figures: TogetherFigures | None = None
+) -> AsyncGenerator[Limiter | None]:
+    """The limits of ``settings`` until the context ends; None where there are none.
+
+    ``events`` and ``figures`` are told of what becomes of counting with other gateways.
+    """
     if not settings.limits.rules:
         yield None
+        return
+    if settings.redis is not None:
+        async with counted_together(settings.redis, share, events, figures) as shared:
+            limiter = Limiter(settings.limits, shared)
+            try:
+                yield limiter
+            finally:
+                await limiter.drained()
         return
     counters = MemoryCounters(time.time, share)
     limiter = Limiter(settings.limits, counters)

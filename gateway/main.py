@@ -36,7 +36,8 @@ def serve(config: Path | None, host: str | None, port: int | None, workers: int)
         sys.stdout.write(banner(settings, listening.host, listening.port, standings, listening.metrics_port))
         sys.stdout.flush()
 
-    refuse_undividable(settings.limits, workers, settings.file)
+    if settings.redis is None:
+        refuse_undividable(settings.limits, workers, settings.file)
     supervised = plan(settings, config, workers)
     return Supervisor(supervised, on_ready=announce, say=supervisor_says(settings.telemetry.logs)).run()
 

@@ -20,6 +20,7 @@ from gateway.telemetry.families import FOLDER, WORKER
 from gateway.telemetry.publish import Publishing
 from gateway.telemetry.sampling import sampling
 from gateway.telemetry.standing import GlassFigures, LimitFigures, PolicyFigures
+from gateway.telemetry.together import TogetherFigures
 from gateway.telemetry.totals import Totals
 
 
@@ -48,6 +49,10 @@ class Observed:
     def watch_limits(self, fullest: MutableMapping[str, float]) -> None:
         """Tell how full limits are, by their names."""
         self.read(LimitFigures(self.totals, fullest).read)
+
+    def together(self) -> TogetherFigures:
+        """Where to count what counting with other gateways comes to."""
+        return TogetherFigures(self.totals, self.worker)
 
 
 @asynccontextmanager

@@ -153,7 +153,7 @@ def checked_transport(
 
     What it raises beyond that, an ``OSError``, is no ``httpx.HTTPError``.
     """
-    return CheckedTransport(addresses, lookup, pool_limit=4, tls=tls)
+    return CheckedTransport(addresses, lookup, pool_limit=4, keepalive=KEEPALIVE_S, tls=tls)
 
 
 MakeTransport: TypeAlias = Callable[[str | None, Addresses], httpx.AsyncBaseTransport]

@@ -8,9 +8,7 @@ import typer
 from gateway.cli.callers import all_keys
 from gateway.cli.told import say
 from gateway.configuration.json_schema import FILE
-from gateway.domain.limits import Allowance, LimitRule, window_in_words
-from gateway.domain.quota import Measure
-from gateway.pipeline.limit_reached import money
+from gateway.domain.limits import LimitRule, in_words
 from gateway.settings import Settings, load
 
 
@@ -49,15 +47,8 @@ def _limit(rule: LimitRule, currency: str) -> str:
     """One rule in a line: whom it is counted for, for which requests it stands, and what it allows."""
     asked = (("keys", rule.keys), ("tenants", rule.tenants), ("models", rule.models), ("routes", rule.routes))
     only = "".join([f", {what} {' '.join(sorted(names))}" for what, names in asked if names is not None])
-    allows = ", ".join([_allowance(one, currency) for one in rule.allows])
+    allows = ", ".join([in_words(one, currency) for one in rule.allows])
     return f"limit {rule.name}: per {' and '.join(rule.per)}{only}: {allows}"
-
-
-def _allowance(one: Allowance, currency: str) -> str:
-    if one.measure is Measure.CONCURRENT:
-        return f"{one.amount} requests at once"
-    amount = f"{money(one.amount)} {currency}" if one.measure is Measure.MONEY else f"{one.amount} {one.measure}"
-    return f"{amount} per {window_in_words(one.window)}"
 
 
 def _count(number: int, noun: str) -> str:

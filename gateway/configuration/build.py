@@ -16,6 +16,7 @@ from gateway.configuration.limits import build_limits, callers_of
 from gateway.configuration.observing import build_audit, build_telemetry
 from gateway.configuration.oidc import build_oidc
 from gateway.configuration.packs import shipped
+from gateway.configuration.redis import build_redis
 from gateway.configuration.schema import (
     Document,
     ModelSection,
@@ -57,6 +58,7 @@ def build(document: Document, report: Report, surroundings: Surroundings) -> Set
     telemetry = build_telemetry(document.telemetry, report, surroundings)
     callers = callers_of(keys, asks=asks, closed=not (document.keys_file or document.auth.oidc))
     limits = build_limits(document.limits, report, models, callers)
+    redis = build_redis(document.limits.redis, report, surroundings)
     report.finish()
     return Settings(
         file=report.source.file,
@@ -68,6 +70,7 @@ def build(document: Document, report: Report, surroundings: Surroundings) -> Set
         transport=document.server.transport,
         embedded=EmbeddedSettings(start=document.server.embedded.start),
         limits=limits,
+        redis=redis,
         policies=policies,
         audit=audit,
         telemetry=telemetry,

@@ -13,7 +13,7 @@ from gateway.configuration.callers import expect_models, routes_of
 from gateway.configuration.rates import budget_of, rate_of
 from gateway.configuration.schema_limits import LimitRuleSection, LimitsSection, PriceSection
 from gateway.domain.identity import ANONYMOUS, Key
-from gateway.domain.limits import FREE, MILLION, Allowance, LimitRule, Limits, Per, Price, is_long, window_in_words
+from gateway.domain.limits import FREE, MILLION, Allowance, LimitRule, Limits, Per, Price, in_words, is_long
 from gateway.domain.model import Model
 from gateway.domain.quota import InProgress, Measure, Window
 from gateway.domain.target import Target
@@ -65,8 +65,8 @@ def refuse_undividable(limits: Limits, workers: int, file: str) -> None:
     problems = [
         Problem(
             file=file,
-            message=f"the limit `{rule.name}` of {allows.amount} {allows.measure} per {window_in_words(allows.window)} "
-            f"cannot be divided among {workers} workers; start at most {allows.amount}, or raise it",
+            message=f"the limit `{rule.name}` of {in_words(allows, limits.currency)} cannot be divided among {workers} "
+            f"workers, each of which counts for itself; start at most {allows.amount}, or raise it",
         )
         for rule in limits.rules
         for allows in rule.allows

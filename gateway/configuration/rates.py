@@ -14,6 +14,7 @@ from gateway.domain.quota import Calendar, Sliding, Window
 MOST: Final = 10**12
 _LONGEST_S: Final = 31 * 24 * 3600
 
+_NO_TIME: Final = re.compile(r"(?:/|per)\s*0+\s*[a-z]", re.IGNORECASE)
 _PARTS: Final = re.compile(r"\s*([0-9]{1,15})(?:\.([0-9]{1,6}))?\s*((?:/|per\b).*)", re.IGNORECASE)
 
 
@@ -45,6 +46,8 @@ def _read(rate: str, told: str) -> tuple[int, Window]:
         raise ValueError(
             f"`{told}` is no rate; write one such as `60/minute`, `100/15 minutes` or `5000/day`"
         ) from None
+    if _NO_TIME.search(rate):
+        raise ValueError(f"`{told}` is no rate: its window has no length")
     if len(items) != 1:
         raise ValueError("holds several rates; make each an entry of the list")
     (item,) = items

@@ -9,6 +9,8 @@ from typing import Annotated, Final, Literal, TypeAlias
 from pydantic import BeforeValidator, Field
 
 from gateway.configuration.schema_callers import Glob
+from gateway.configuration.schema_redis import PATTERNS as REDIS_PATTERNS
+from gateway.configuration.schema_redis import RedisSection
 from gateway.configuration.section import Name, Section
 
 _UPSTREAM: Final = r"^[!-~]{1,256}$"
@@ -17,6 +19,7 @@ _CURRENCY: Final = r"^[A-Za-z]{1,16}$"
 PATTERNS: Final[Mapping[str, str]] = {
     _UPSTREAM: "a model's name at the upstream, or a glob with * and ?: printable ASCII without blanks",
     _CURRENCY: "a word of letters, such as USD",
+    **REDIS_PATTERNS,
 }
 
 PerWord: TypeAlias = Literal["key", "tenant", "model", "gateway"]
@@ -104,6 +107,11 @@ class LimitsSection(Section):
         le=10_000_000,
         description="How long an answer is taken to be before it is there, where the request does not limit it.",
     )
+    redis: RedisSection | None = Field(
+        default=None,
+        description="Where gateways on many machines count together: see `limits.redis` below. None: the workers of "
+        "one machine count by themselves.",
+    )
 
 
 # Where each section stands in the file.
@@ -111,4 +119,5 @@ SECTIONS: Final[tuple[tuple[tuple[str, ...], type[Section]], ...]] = (
     (("limits",), LimitsSection),
     (("limits", "rules", "*"), LimitRuleSection),
     (("limits", "prices", "*"), PriceSection),
+    (("limits", "redis"), RedisSection),
 )

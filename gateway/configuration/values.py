@@ -10,6 +10,7 @@ from typing import Literal
 
 from gateway.audit.note import VerifierKey
 from gateway.configuration.crowd import Crowd
+from gateway.configuration.redis import RedisSettings
 from gateway.domain.address import Addresses
 from gateway.domain.identity import Key, Role
 from gateway.domain.limits import Limits
@@ -180,7 +181,8 @@ class TelemetrySettings:
 class Settings:
     """The whole configuration. ``file`` names where it came from, ``warnings`` are sentences for whoever starts us.
 
-    ``state_dir`` and ``keys_file`` are absolute and may not exist yet; ``keys`` are those of the file itself.
+    ``redis`` is where limits are counted with other gateways, None where nobody else is. ``state_dir`` and
+    ``keys_file`` are absolute and may not exist yet; ``keys`` are those of the file itself.
     """
 
     file: str
@@ -196,6 +198,7 @@ class Settings:
     telemetry: TelemetrySettings
     state_dir: Path
     limits: Limits = field(default_factory=Limits)
+    redis: RedisSettings | None = None
     warnings: tuple[str, ...] = ()
 
     @property

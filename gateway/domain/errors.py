@@ -42,6 +42,7 @@
     ├── GatewayFull                 as many requests as may be are in progress
     ├── GatewayStopping             the gateway ends before the request does
     ├── AuditUnavailable            what happens cannot be recorded: nothing may pass
+    ├── LimitsUnavailable           what is used cannot be counted, and nothing may pass uncounted
     ├── ApprovalsUnavailable        answers cannot be held for approval, or those held cannot be read
     └── ConfigError                 a file of ours cannot be used
 
@@ -377,6 +378,12 @@ class GatewayStopping(GatewayError):
     """The gateway stops, and the request was not over in time. An upstream may have been called."""
 
     code = "gateway_stopping"
+
+
+class LimitsUnavailable(GatewayError):
+    """What a request uses cannot be counted for all at present, and the settings let nothing pass uncounted."""
+
+    code = "limits_unavailable"
 
 
 class ApprovalsUnavailable(GatewayError):

@@ -106,6 +106,26 @@ class Limits:
     assumed_output_tokens: int = 1024
 
 
+def in_words(allowance: Allowance, currency: str) -> str:
+    """``60 requests per minute``, ``12.5 USD per day``, ``3 requests at once``."""
+    match allowance.measure:
+        case Measure.CONCURRENT:
+            return f"{allowance.amount} requests at once"
+        case Measure.MONEY:
+            amount = f"{money_in_words(allowance.amount)} {currency}"
+        case Measure.REQUESTS | Measure.TOKENS:
+            amount = f"{allowance.amount} {allowance.measure}"
+        case _:
+            assert_never(allowance.measure)
+    return f"{amount} per {window_in_words(allowance.window)}"
+
+
+def money_in_words(amount: int) -> str:
+    """Millionths as an amount: ``0.5``, ``50``."""
+    whole, rest = divmod(amount, MILLION)
+    return f"{whole}.{rest:06}".rstrip("0") if rest else str(whole)
+
+
 def is_long(window: Window) -> bool:
     """Whether it is counted over all processes of a machine, and outlives them."""
     return isinstance(window, Calendar) or (isinstance(window, Sliding) and window.seconds >= LONG_S)

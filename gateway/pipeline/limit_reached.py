@@ -8,14 +8,9 @@ from math import ceil, inf
 from typing import Final, assert_never
 
 from gateway.domain.errors import BudgetSpent, LimitReached
-from gateway.domain.limits import MILLION, LimitRule, Per, window_in_words
+from gateway.domain.limits import Allowance, LimitRule, Per, in_words, window_in_words
 from gateway.domain.quota import Bucket, Calendar, Denied, InProgress, Measure, Sliding
 
-_NOUNS: Final = {
-    Measure.REQUESTS: "requests",
-    Measure.TOKENS: "tokens",
-    Measure.CONCURRENT: "requests in progress",
-}
 # The part of a shared window after which to come back.
 _SHARED_PART: Final = 10
 
@@ -36,10 +31,10 @@ def reached(denied: Denied, rule: LimitRule, amount: int, currency: str) -> Limi
 
 
 def _what(bucket: Bucket, rule: LimitRule, currency: str) -> str:
-    while_ = "at once" if isinstance(bucket.window, InProgress) else f"per {window_in_words(bucket.window)}"
+    allowed = in_words(Allowance(measure=bucket.measure, window=bucket.window, amount=bucket.limit), currency)
     if bucket.measure is Measure.MONEY:
-        return f"the budget `{bucket.rule}` leaves too little: {money(bucket.limit)} {currency} {while_} {_whom(rule)}"
-    return f"the limit `{bucket.rule}` is reached: {bucket.limit} {_NOUNS[bucket.measure]} {while_} {_whom(rule)}"
+        return f"the budget `{bucket.rule}` leaves too little: {allowed} {_whom(rule)}"
+    return f"the limit `{bucket.rule}` is reached: {allowed} {_whom(rule)}"
 
 
 def _whom(rule: LimitRule) -> str:
@@ -70,9 +65,3 @@ def _wait_s(denied: Denied, *, own: bool) -> int:
     if isinstance(window, Sliding) and (denied.retry_after_s == inf or not own):
         return window.seconds if own else max(1, window.seconds // _SHARED_PART)
     return max(1, ceil(denied.retry_after_s)) if denied.retry_after_s < inf else 1
-
-
-def money(amount: int) -> str:
-    """Millionths as an amount: ``0.5``, ``50``."""
-    whole, rest = divmod(amount, MILLION)
-    return f"{whole}.{rest:06}".rstrip("0") if rest else str(whole)

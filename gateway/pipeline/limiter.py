@@ -52,7 +52,9 @@ class Limiter:
         self.limits = limits
         self.rules = {rule.name: rule for rule in limits.rules}
         self.fullest: defaultdict[str, float] = defaultdict(float)
-        self._counters = counters
+        self.counters = counters
+        # Whose counts nobody but one tenant uses.
+        self.own = frozenset([rule.name for rule in limits.rules if rule.own])
         self._plans: dict[tuple[str, str, str, str], _Plan] = {}
         self._settling: set[asyncio.Task[None]] = set()
 
@@ -69,12 +71,9 @@ class Limiter:
             plan = self._plans[key] = _planned(self.limits, caller, model, route)
         return plan
 
-    async def take(self, holder: str, wanted: tuple[Portion, ...]) -> Taken | Denied:
-        return await self._counters.take(holder, wanted)
-
     def settle(self, taken: Taken, used: tuple[Portion, ...]) -> None:
         """Have it counted soon: whoever used it is not kept waiting."""
-        task = asyncio.get_running_loop().create_task(self._counters.settle(taken, used))
+        task = asyncio.get_running_loop().create_task(self.counters.settle(taken, used))
         self._settling.add(task)
         task.add_done_callback(self._settling.discard)
 
@@ -118,11 +117,11 @@ class RequestTab:
             self._plan = plan
             expected = estimate(request, self._operation, self._limiter.limits.assumed_output_tokens)
             self._expected = expected
-            wanted = (*wanted, *self._amounts(plan, expected.all, dearest(plan.prices, expected)))
+            wanted = (*wanted, *_amounts(plan, expected.all, dearest(plan.prices, expected)))
         if not wanted:
             return
         try:
-            taken = await self._limiter.take(self._request_id, wanted)
+            taken = await self._limiter.counters.take(self._request_id, wanted)
         except asyncio.CancelledError:
             # It may have been taken all the same: at least the place is free again.
             self._limiter.settle(Taken(holder=self._request_id, at=0.0, portions=wanted), ())
@@ -130,11 +129,15 @@ class RequestTab:
         if isinstance(taken, Denied):
             raise self._refusal(taken, wanted)
         self._taken = taken
-        rules, fullest = self._limiter.rules, self._limiter.fullest
+        own, fullest = self._limiter.own, self._limiter.fullest
+        mine: list[Portion] = []
         for one in taken.left:
-            full = 1.0 - one.amount / one.bucket.limit
-            fullest[one.bucket.rule] = max(fullest[one.bucket.rule], full)
-        self.left = tuple([one for one in taken.left if rules[one.bucket.rule].own])
+            bucket = one.bucket
+            full = 1.0 - one.amount / bucket.limit
+            fullest[bucket.rule] = max(fullest[bucket.rule], full)
+            if bucket.rule in own:
+                mine.append(one)
+        self.left = tuple(mine)
 
     async def asking(self, target: Target, answer: Awaitable[Answer]) -> Answer:
         """Ask; an attempt that cannot have cost anything is as good as none."""
@@ -161,7 +164,7 @@ class RequestTab:
         """Have counted what was used. Only the first call counts, and nothing is waited for."""
         taken, self._taken = self._taken, None
         if taken is not None:
-            self._limiter.settle(taken, self._used())
+            self._limiter.settle(taken, self._used(taken))
 
     async def _heard(self, events: AsyncGenerator[StreamEvent, None]) -> AsyncGenerator[StreamEvent, None]:
         began = False
@@ -178,13 +181,25 @@ class RequestTab:
                 self._owing -= not began and bills_nothing(error)
                 raise
 
-    def _used(self) -> tuple[Portion, ...]:
+    def _used(self, taken: Taken) -> tuple[Portion, ...]:
         """What takes the place of what was taken; requests stand."""
-        plan = self._plan
-        if plan is None:
+        if self._plan is None:
             return ()
+        tokens, money = self._spent(self._plan)
+        amounts = {Measure.TOKENS: tokens, Measure.MONEY: money}
+        # Not by the plan's buckets: whoever keeps counts may have put some together.
+        return tuple(
+            [
+                Portion(bucket=one.bucket, amount=amounts[one.bucket.measure])
+                for one in taken.portions
+                if one.bucket.measure in amounts
+            ]
+        )
+
+    def _spent(self, plan: _Plan) -> tuple[int, int]:
+        """Tokens and money."""
         if not self._owing or self._target is None:
-            return self._amounts(plan, 0, 0)
+            return 0, 0
         used = self._counted()
         # What attempts before it may have cost is what it was expected to.
         lost = self._owing - 1
@@ -192,7 +207,7 @@ class RequestTab:
         if plan.money:
             known = self._limiter.limits.prices[self._target.id]
             money = used.cost(known) + lost * dearest(plan.prices, self._expected)
-        return self._amounts(plan, used.all + lost * self._expected.all, money)
+        return used.all + lost * self._expected.all, money
 
     def _counted(self) -> Tokens:
         counted = believed(self._usage)
@@ -201,17 +216,18 @@ class RequestTab:
         said = self._said + (0 if self._answer is None else size_of_reply(self._answer))
         return Tokens(input=self._expected.input, output=max(self._expected.output, tokens_of(said)))
 
-    def _amounts(self, plan: _Plan, tokens: int, money: int) -> tuple[Portion, ...]:
-        return (
-            *[Portion(bucket=bucket, amount=tokens) for bucket in plan.tokens],
-            *[Portion(bucket=bucket, amount=money) for bucket in plan.money],
-        )
-
     def _refusal(self, denied: Denied, wanted: tuple[Portion, ...]) -> LimitReached:
         bucket = denied.bucket
         self._limiter.fullest[bucket.rule] = 1.0
         amount = next(one.amount for one in wanted if one.bucket == bucket)
         return reached(denied, self._limiter.rules[bucket.rule], amount, self._limiter.limits.currency)
+
+
+def _amounts(plan: _Plan, tokens: int, money: int) -> tuple[Portion, ...]:
+    return (
+        *[Portion(bucket=bucket, amount=tokens) for bucket in plan.tokens],
+        *[Portion(bucket=bucket, amount=money) for bucket in plan.money],
+    )
 
 
 def _planned(limits: Limits, caller: Caller, model: Model, route: str) -> _Plan:

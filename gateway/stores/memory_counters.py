@@ -68,18 +68,26 @@ class MemoryCounters:
     async def settle(self, taken: Taken, used: tuple[Portion, ...]) -> None:
         """Put ``used`` in the place of what was taken, and free places in progress."""
         now = self._now()
+        instead = {id(portion.bucket): portion.amount for portion in used}
+        named = {portion.bucket.measure for portion in used}
         for portion in taken.portions:
             bucket = portion.bucket
-            kept = self._near.get(id(bucket))
-            if kept is None or kept.bucket is not bucket:
+            if id(bucket) in instead:
+                amount = instead[id(bucket)]
+            elif isinstance(bucket.window, InProgress):
                 kept = self._find(bucket, now)
-            if isinstance(kept, Places):
-                kept.leave(taken.holder)
+                if isinstance(kept, Places):
+                    kept.leave(taken.holder)
                 continue
-            for instead in used:
-                if instead.bucket is bucket or instead.bucket == bucket:
-                    self._change(kept, instead.amount - portion.amount, taken.at, now)
-                    break
+            elif bucket.measure not in named:
+                continue
+            else:
+                # The same count by another object, if it is named at all.
+                amount = next((one.amount for one in used if one.bucket == bucket), portion.amount)
+            if amount != portion.amount:
+                kept = self._find(bucket, now)
+                if isinstance(kept, Count):
+                    self._change(kept, amount - portion.amount, taken.at)
 
     @property
     def size(self) -> int:
@@ -165,7 +173,8 @@ class MemoryCounters:
         """What is left, over all processes; of what is divided, if the others have as much left."""
         if count.long:
             return max(0, int(self._limit(count, now) - count.used(now)))
-        return min(count.bucket.limit, max(0, int(count.limit - count.used(now))) * self._share.of)
+        left = max(0, int(count.limit - count.used(now)))
+        return left if self._share.of == 1 else min(count.bucket.limit, left * self._share.of)
 
     def _roll(self, count: Count, now: float) -> None:
         if count.long:
@@ -189,10 +198,8 @@ class MemoryCounters:
         if count.length:
             count.before = self._sums.of(count.name, count.start - count.length)
 
-    def _change(self, count: Count, more: int, at: float, now: float) -> None:
+    def _change(self, count: Count, more: int, at: float) -> None:
         """More counts from now on, less is given back to the window of ``at``, if that still counts for anything."""
-        if now >= count.end:
-            self._roll(count, now)
         if more > 0:
             self._add(count, more)
         elif at >= count.start:

@@ -59,7 +59,7 @@ class _Exchange:
     async def go_on(self, over: asyncio.Event, every_s: float) -> None:
         """Until ``over``, and then once more."""
         turn = 0
-        while not over.is_set():
+        while True:
             with suppress(TimeoutError):
                 await asyncio.wait_for(over.wait(), every_s)
             turn += 1
@@ -67,6 +67,8 @@ class _Exchange:
                 self._counters.sweep()
             if self._others or self._failing or self._counters.waiting:
                 await self.once()
+            if over.is_set():
+                return
 
     async def once(self) -> None:
         """Tell and hear. Nothing that goes wrong here may end the task."""

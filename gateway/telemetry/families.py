@@ -81,6 +81,16 @@ LIMIT_FULLEST: Final = _gauge(
     "limit_fullest_ratio", "How full the fullest count of a rule was in the last second: 1 is all that it allows.",
     "rule", across=Across.MOST,
 )  # fmt: skip
+LIMITS_TOGETHER: Final = _gauge(
+    "limits_together", "1 while a worker counts limits in Redis with others, 0 while it counts alone.", "worker",
+    across=Across.MOST,
+)  # fmt: skip
+LIMITS_CHANGES: Final = _counter(
+    "limits_redis_changes_total", "How often workers lost Redis, and came back to it.", "to"
+)
+LIMITS_SECONDS: Final = _histogram(
+    "limits_redis_seconds", "How long Redis took to say whether a request may pass.", buckets=_FAST
+)
 IN_FLIGHT: Final = _gauge("in_flight", "Requests under way.", "dialect")
 REQUEST_SECONDS: Final = _histogram(
     "request_seconds",
@@ -146,10 +156,10 @@ START_TIME: Final = _gauge("start_time_seconds", "When the gateway was started, 
 
 # What the workers count, each for itself.
 OF_WORKERS: Final = (
-    REQUESTS, FINDINGS, ERRORS, LIMIT_REFUSALS, LIMIT_FULLEST, IN_FLIGHT, REQUEST_SECONDS, GATEWAY_SECONDS,
-    UPSTREAM_SECONDS, UPSTREAM_FIRST_SECONDS, UPSTREAM_ATTEMPTS, GUARD_HOLD_SECONDS, TOKENS, AUDIT_ENABLED,
-    AUDIT_RECORDS, AUDIT_APPEND_SECONDS, AUDIT_LAG_SECONDS, AUDIT_UNWRITABLE, POLICY_INFO, POLICY_LOADS, BREAK_GLASS,
-    BREAK_GLASS_REQUESTS,
+    REQUESTS, FINDINGS, ERRORS, LIMIT_REFUSALS, LIMIT_FULLEST, LIMITS_TOGETHER, LIMITS_CHANGES, LIMITS_SECONDS,
+    IN_FLIGHT, REQUEST_SECONDS, GATEWAY_SECONDS, UPSTREAM_SECONDS, UPSTREAM_FIRST_SECONDS, UPSTREAM_ATTEMPTS,
+    GUARD_HOLD_SECONDS, TOKENS, AUDIT_ENABLED, AUDIT_RECORDS, AUDIT_APPEND_SECONDS, AUDIT_LAG_SECONDS,
+    AUDIT_UNWRITABLE, POLICY_INFO, POLICY_LOADS, BREAK_GLASS, BREAK_GLASS_REQUESTS,
 )  # fmt: skip
 # What the supervisor says of them.
 OF_SUPERVISOR: Final = (WORKER_UP, WORKER_RESTARTS, START_TIME)

@@ -20,6 +20,7 @@ from gateway.domain.errors import (
     GatewayFull,
     GatewayStopping,
     LimitReached,
+    LimitsUnavailable,
     MethodNotAllowed,
     NotAnApprover,
     PoliciesNotLoaded,
@@ -64,6 +65,7 @@ STATUS: Mapping[type[GatewayError], int] = {
     AuditUnavailable: 503,
     GatewayFull: 503,
     GatewayStopping: 503,
+    LimitsUnavailable: 503,
     UpstreamTimeout: 504,
     UpstreamOverloaded: 429,
     UpstreamRejected: 400,
@@ -88,7 +90,7 @@ def headers_of(error: GatewayError) -> tuple[tuple[bytes, bytes], ...]:
             return _waiting(error)
         case GatewayFull(retry_after_s=seconds):
             return ((b"retry-after", str(seconds).encode()),)
-        case AuditUnavailable(sent=False) | SignInUnavailable():
+        case AuditUnavailable(sent=False) | SignInUnavailable() | LimitsUnavailable():
             return ((b"retry-after", b"1"),)
         case AuditUnavailable() | UpstreamTimeout() | UpstreamGarbled() | ApprovalsUnavailable() | GatewayStopping():
             # The upstream may have done the work: stock SDKs would otherwise pay for it again.

@@ -20,7 +20,7 @@ from gateway.audit.places import Places
 from gateway.audit.subjects import Keys, MasterKey, SubjectKeys
 from gateway.audit.trail import Evidence, Recording, RequestTrail
 from gateway.domain.detection import Detection, Scanned, Stage, Subject
-from gateway.domain.errors import AuditUnavailable
+from gateway.domain.errors import AuditUnavailable, LimitReached
 from gateway.domain.evidence import Ended
 from gateway.domain.exchange import Choice, Embeddings, Finish, Handling, Judged, Reply, TextDelta, Usage, UsageReport
 from gateway.domain.finding import Finding
@@ -29,6 +29,7 @@ from gateway.domain.isolation import Isolation
 from gateway.domain.operation import Operation
 from gateway.domain.ports import Call
 from gateway.domain.prompt import Data, Instruction, Prompt, Speaker, ToolCall, Trust, Turn
+from gateway.domain.quota import Measure
 from gateway.domain.request import ClientRequest, Options
 from gateway.domain.target import Endpoint, Layout, Target
 from gateway.domain.verdict import Action, Allow, Block, Edit, Findings, Hit, Weight
@@ -518,3 +519,13 @@ async def test_a_record_has_of_the_deadline_what_its_keys_have_left(house: House
         go_on.set()
     # Together they may take one deadline, one after the other it would be nearly two.
     assert time.monotonic() - began < HASTY_S * 1.6
+
+
+async def test_what_a_limit_refused_says_which_one(house: House) -> None:
+    trail = house.begin()
+    error = LimitReached("m", rule="app-rpm", measure=Measure.TOKENS, window="minute", retry_after_s=1)
+    trail.limited(error)
+    await trail.end(429, error.code)
+    (outcome,) = house.records()
+    assert (outcome["error"], outcome["limit"]) == ("rate_limited", {"rule": "app-rpm", "measure": "tokens"})
+    assert house.seen.over[0].limit == ("app-rpm", "tokens")

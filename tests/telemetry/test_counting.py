@@ -131,3 +131,10 @@ def test_counting_an_exchange_takes_microseconds(counting: Counting, make_ended:
 
     # 6 µs on an idle core of ours; the bound leaves room for a busy machine, not for a lock or a file.
     assert min(once() for _ in range(5)) < 50e-6
+
+
+def test_what_a_limit_refused_is_counted_by_its_rule(totals: Totals, counting: Counting, make_ended: MakeEnded) -> None:
+    counting.ended(make_ended())
+    assert of(totals, families.LIMIT_REFUSALS) == {}
+    counting.ended(make_ended(error="rate_limited", limit=("app-rpm", "requests")))
+    assert of(totals, families.LIMIT_REFUSALS) == {("app-rpm", "requests"): 1.0}

@@ -3,7 +3,7 @@ import pytest
 from gateway.domain.activation import GlassState, Grant, PolicyState
 from gateway.telemetry import families
 from gateway.telemetry.audit import AuditFigures
-from gateway.telemetry.standing import GlassFigures, PolicyFigures
+from gateway.telemetry.standing import GlassFigures, LimitFigures, PolicyFigures
 from gateway.telemetry.totals import Totals
 
 GRANT = Grant(id="g", reason="planted-reason", granted_by="ops", granted_at=0.0, expires=1.0)
@@ -52,6 +52,16 @@ def test_a_grant_in_force_and_the_requests_under_it_are_told_and_its_reason_is_n
     assert totals.of(families.BREAK_GLASS) == {(): 0.0}
     assert totals.of(families.BREAK_GLASS_REQUESTS) == {(): 13.0}
     assert "planted" not in repr(totals.figures)
+
+
+def test_how_full_a_limit_was_is_of_the_last_second(totals: Totals) -> None:
+    fullest = {"r": 0.5, "s": 1.0}
+    figures = LimitFigures(totals, fullest)
+    figures.read()
+    assert totals.of(families.LIMIT_FULLEST) == {("r",): 0.5, ("s",): 1.0}
+    fullest["r"] = 0.75
+    figures.read()
+    assert totals.of(families.LIMIT_FULLEST) == {("r",): 0.75, ("s",): 0.0}
 
 
 def test_the_journals_keeper_tells_of_its_records_and_of_how_it_stands(totals: Totals) -> None:
