@@ -52,6 +52,7 @@ from gateway.domain.target import FormatOptions, Layout, Target
 from gateway.embedded_health import EmbeddedHealth
 from gateway.observed import observed
 from gateway.pipeline import route
+from gateway.pipeline.condition import Conditions
 from gateway.pipeline.credit import Evidence, credit
 from gateway.pipeline.handle import Services
 from gateway.pipeline.lift import lift
@@ -62,6 +63,7 @@ from gateway.standing import EXAMPLE, Standing, Standings
 from gateway.stores.approvals import SqliteApprovals
 from gateway.stores.sweep import swept
 from gateway.stores.untainted import UntaintedReplies
+from gateway.target_health import TargetHealth
 from gateway.web.admin import Desk, admin_routes
 from gateway.web.app import App
 from gateway.web.approvals import ApprovalDesk, approval_routes
@@ -69,6 +71,7 @@ from gateway.web.auth import Doorkeeper
 from gateway.web.door import Lobby
 from gateway.web.gate import Gate
 from gateway.web.recent import Recent
+from gateway.web.targets import target_routes
 
 Offered = TypeVar("Offered")
 
@@ -115,9 +118,12 @@ async def running_worker(
 
     probes = Probes(evidence_of)
     health = _health(settings, targets, client)
+    conditions = Conditions(targets)
+    checks = TargetHealth(client, conditions)
     try:
         if health is not None:
             health.start()
+        checks.start(targets)
         await probes.start(targets, wait_s=PROBE_WAIT_S)
         store = SqliteApprovals(settings.state_dir / "approvals.sqlite3", time.time)
         async with (
@@ -129,7 +135,10 @@ async def running_worker(
         ):
             _begin_with_policies(records, activation)
             seen.watch(activation.state, activation.break_glass.state)
-            services = _services(models, targets, client, probes.evidence, activation=activation, approvals=store)
+            seen.watch_targets(conditions)
+            services = _services(
+                models, targets, client, probes.evidence, activation=activation, approvals=store, conditions=conditions
+            )
             yield Worker(
                 app=_app(
                     settings,
@@ -160,6 +169,7 @@ async def running_worker(
     finally:
         if health is not None:
             await health.close()
+        await checks.close()
         await probes.close()
         await client.close()
 
@@ -214,6 +224,7 @@ def _services(
     *,
     activation: Activation,
     approvals: Approvals,
+    conditions: Conditions,
 ) -> Services:
     layouts = Layouts(targets)
     providers = {target.provider: provider_named(target.provider, client) for target in targets}
@@ -238,6 +249,7 @@ def _services(
         untainted=UntaintedReplies(time.monotonic),
         approvals=approvals,
         draw_canary=canary.draw,
+        conditions=conditions,
     )
 
 
@@ -293,7 +305,8 @@ def _app(
         dialects=DIALECTS,
         events=events,
     )
-    more = (*admin_routes(desk), *approval_routes(approvals))
+    shown = target_routes(services.models, services.conditions, doorkeeper)
+    more = (*admin_routes(desk), *shown, *approval_routes(approvals))
     return App(lobby, reach=lambda model: reach(model, services.credit), ready=ready, admin=more)
 
 

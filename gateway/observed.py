@@ -13,13 +13,14 @@ from pathlib import Path
 from gateway.domain.activation import GlassState, PolicyState
 from gateway.domain.ports import Observer
 from gateway.domain.trace import Trace
+from gateway.pipeline.condition import Conditions
 from gateway.settings import Settings
 from gateway.telemetry.audit import AuditFigures
 from gateway.telemetry.counting import Counting
 from gateway.telemetry.families import FOLDER, WORKER
 from gateway.telemetry.publish import Publishing
 from gateway.telemetry.sampling import sampling
-from gateway.telemetry.standing import GlassFigures, PolicyFigures
+from gateway.telemetry.standing import GlassFigures, PolicyFigures, TargetFigures
 from gateway.telemetry.totals import Totals
 
 
@@ -44,6 +45,10 @@ class Observed:
         """Tell of the policies in force and of break-glass grants."""
         self.read(PolicyFigures(self.totals, self.worker, policies).read)
         self.read(GlassFigures(self.totals, glass).read)
+
+    def watch_targets(self, conditions: Conditions) -> None:
+        """Tell how the targets are doing."""
+        self.read(TargetFigures(self.totals, conditions.standings).read)
 
 
 @asynccontextmanager

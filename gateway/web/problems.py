@@ -4,6 +4,7 @@ This is the one place that knows status codes; the shape of the body is the dial
 of ours sets off a stock SDK's retries.
 """
 
+import math
 from collections.abc import Mapping
 
 from gateway.domain.errors import (
@@ -12,6 +13,7 @@ from gateway.domain.errors import (
     ApprovalsUnavailable,
     AuditUnavailable,
     BodyTooLarge,
+    DeadlinePassed,
     Forbidden,
     ForeignOrigin,
     GatewayError,
@@ -24,6 +26,7 @@ from gateway.domain.errors import (
     RequestError,
     SignInUnavailable,
     StateUnusable,
+    TargetsUnavailable,
     Unauthenticated,
     UnknownApproval,
     UnknownModel,
@@ -58,6 +61,8 @@ STATUS: Mapping[type[GatewayError], int] = {
     GatewayFull: 503,
     GatewayStopping: 503,
     UpstreamTimeout: 504,
+    DeadlinePassed: 504,
+    TargetsUnavailable: 503,
     UpstreamOverloaded: 429,
     UpstreamRejected: 400,
     # The rest of each branch of the tree.
@@ -77,6 +82,8 @@ def headers_of(error: GatewayError) -> tuple[tuple[bytes, bytes], ...]:
     match error:
         case UpstreamOverloaded(retry_after=float() as seconds):
             return ((b"retry-after", str(max(0, round(seconds))).encode()),)
+        case TargetsUnavailable(retry_after=seconds):
+            return ((b"retry-after", str(max(1, math.ceil(seconds))).encode()),)
         case GatewayFull(retry_after_s=seconds):
             return ((b"retry-after", str(seconds).encode()),)
         case AuditUnavailable(sent=False) | SignInUnavailable():
