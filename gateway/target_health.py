@@ -44,7 +44,7 @@ class TargetHealth:
     async def _on_and_on(self, target: Target, check: HealthCheck) -> None:
         condition = self._conditions.of(target)
         while True:
-            condition.probed(well=await self._well(target, check), most=check.failures)
+            condition.probed(check, well=await self._well(target, check))
             await asyncio.sleep(check.interval_s * random.uniform(_LEAST_PART, 1.0))  # noqa: S311  no secret
 
     async def _well(self, target: Target, check: HealthCheck) -> bool:

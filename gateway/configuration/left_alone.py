@@ -16,7 +16,10 @@ def build_breaker(section: BreakerSection, loc: Loc, report: Report) -> BreakerL
     if section.longest_s < section.cooldown_s:
         report.add((*loc, "longest_s"), "must be as long as `cooldown_s` at least; raise this one, or lower that one")
     return BreakerLimits(
-        failures=section.failures, cooldown_s=section.cooldown_s, longest_s=max(section.longest_s, section.cooldown_s)
+        failures=section.failures,
+        cooldown_s=section.cooldown_s,
+        longest_s=max(section.longest_s, section.cooldown_s),
+        longest_rest_s=section.longest_rest_s,
     )
 
 

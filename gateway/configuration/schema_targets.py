@@ -10,7 +10,7 @@ from pydantic import Field
 
 from gateway.configuration.section import Seconds, Section
 
-_PATH: Final = r"^/[A-Za-z0-9_.~/-]{0,255}$"
+_PATH: Final = r"^(/[A-Za-z0-9_.~-]{1,64}){1,16}/?$|^/$"
 PATTERNS: Final[Mapping[str, str]] = {
     _PATH: "a path that begins with a slash, of letters, digits and the signs _ . ~ - /, without a query",
 }
@@ -32,6 +32,11 @@ class BreakerSection(Section):
         "is left alone for twice as long,",
     )
     longest_s: Seconds = Field(default=60.0, description="and for so long at most.")
+    longest_rest_s: Annotated[float, Field(ge=0, le=86_400)] = Field(
+        default=300.0,
+        description="The longest `retry-after` of the upstream's that is kept; 0: none is, as where a load balancer "
+        "speaks for one of many servers.",
+    )
 
 
 class HealthSection(Section):

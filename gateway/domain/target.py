@@ -45,12 +45,14 @@ class BreakerLimits:
     """When a target that fails is left alone, and for how long.
 
     ``failures`` in a row open its breaker, 0 for never. Then it is left alone for ``cooldown_s`` seconds, for twice as
-    long after each trial that fails, and for ``longest_s`` at most.
+    long after each trial that fails, and for ``longest_s`` at most. One that asks for it (``Retry-After``) is left
+    alone for ``longest_rest_s`` at most, 0 for not at all.
     """
 
     failures: int = 5
     cooldown_s: float = 2.0
     longest_s: float = 60.0
+    longest_rest_s: float = 300.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -122,16 +122,20 @@ class Breaker:
         self.end(trial, Outcome.SUCCEEDED, now)
         return self._closed
 
-    def probed(self, now: float, *, well: bool, most: int) -> None:
-        """What a health probe found; ``most`` failures in a row open the breaker.
+    def probed(self, now: float, *, well: bool, most: int, hold_s: float) -> None:
+        """What a health probe found; ``most`` failures in a row open the breaker, each for ``hold_s`` seconds.
 
         A good probe closes what bad ones opened. What calls opened it only has tried at once: a target may say that it
         is well, and fail at its work.
         """
         if not well:
             self._probes += 1
-            if self._probes >= most and self.state is State.CLOSED:
-                self._open(now, unwell=True)
+            if self._probes >= most:
+                if self.state is State.CLOSED:
+                    self._open(now, unwell=True)
+                self._unwell = True
+                # As long as probes go on to fail there is no trial: a request is worth more than a probe.
+                self._next = max(self._next, now + hold_s)
             return
         self._probes = 0
         if self.state is State.CLOSED:

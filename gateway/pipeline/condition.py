@@ -13,14 +13,12 @@ from types import MappingProxyType
 from typing import Final
 
 from gateway.domain.evidence import ABANDONED, ANSWERED
-from gateway.domain.target import Target
+from gateway.domain.target import HealthCheck, Target
 from gateway.domain.value import value
 from gateway.pipeline.breaker import Admission, Breaker, Outcome, State
 
 _log = logging.getLogger("splitgate.targets")
 
-# Whatever an upstream asks for, it is tried again after so many seconds.
-MOST_REST_S: Final = 300.0
 # Of ten calls one more may be made again; so many may be from the start, and at most so many at once.
 _BUDGET_SHARE: Final = 0.1
 _BUDGET_MOST: Final = 10.0
@@ -93,7 +91,8 @@ class Condition:
     """What is known of one target."""
 
     __slots__ = (
-        "_budget", "_rest_until", "_ticks", "again", "attempts", "breaker", "error", "pending", "target",
+        "_budget", "_most_rest_s", "_rest_until", "_ticks", "again", "attempts", "breaker", "error", "pending",
+        "target",
     )  # fmt: skip
 
     def __init__(self, target: Target, ticks: Callable[[], float], draw: Callable[[], float]) -> None:
@@ -105,6 +104,7 @@ class Condition:
         # The code of the last error.
         self.error: str | None = None
         self._ticks = ticks
+        self._most_rest_s = target.breaker.longest_rest_s
         self._rest_until = 0.0
         self._budget = _BUDGET_MOST
 
@@ -131,8 +131,8 @@ class Condition:
         """End a call: a ticket's business."""
         self.pending -= 1
         now = self._ticks()
-        if rest_s is not None and rest_s > 0.0:
-            self._rest_until = max(self._rest_until, now + min(rest_s, MOST_REST_S))
+        if rest_s:
+            self._rest_until = max(self._rest_until, now + min(rest_s, self._most_rest_s))
         self.breaker.end(admission, outcome, now)
 
     def settle(self, trial: Admission) -> Admission:
@@ -158,9 +158,10 @@ class Condition:
         if came_to not in _NO_ERRORS:
             self.error = came_to
 
-    def probed(self, *, well: bool, most: int) -> None:
-        """What a health probe found."""
-        self.breaker.probed(self._ticks(), well=well, most=most)
+    def probed(self, check: HealthCheck, *, well: bool) -> None:
+        """What a health probe found; what it opened stays so until the next one could have come."""
+        hold_s = check.interval_s + check.timeout_s
+        self.breaker.probed(self._ticks(), well=well, most=check.failures, hold_s=hold_s)
 
     @property
     def standing(self) -> Standing:

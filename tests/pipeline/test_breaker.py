@@ -158,31 +158,43 @@ def test_the_cool_down_is_drawn(changes: Changes, drawn: float, left: float) -> 
 
 
 def test_failing_probes_open_it_and_a_good_one_closes_it(breaker: Breaker) -> None:
-    breaker.probed(0.0, well=False, most=2)
-    breaker.probed(1.0, well=True, most=2)
-    breaker.probed(2.0, well=False, most=2)
+    breaker.probed(0.0, well=False, most=2, hold_s=9.0)
+    breaker.probed(1.0, well=True, most=2, hold_s=9.0)
+    breaker.probed(2.0, well=False, most=2, hold_s=9.0)
     assert breaker.state is State.CLOSED
-    breaker.probed(3.0, well=False, most=2)
+    breaker.probed(3.0, well=False, most=2, hold_s=9.0)
     assert (breaker.state, breaker.unwell) == (State.OPEN, True)
-    breaker.probed(3.1, well=True, most=2)
+    breaker.probed(3.1, well=True, most=2, hold_s=9.0)
     assert (breaker.state, breaker.unwell) == (State.CLOSED, False)
 
 
 def test_a_good_probe_has_a_target_tried_that_failed_at_its_work(breaker: Breaker) -> None:
     opened(breaker)
-    breaker.probed(0.5, well=True, most=2)
+    breaker.probed(0.5, well=True, most=2, hold_s=9.0)
     assert (breaker.state, breaker.admits(0.5)) == (State.OPEN, True)
     breaker.begin(0.5)
-    breaker.probed(0.6, well=True, most=2)
+    breaker.probed(0.6, well=True, most=2, hold_s=9.0)
     assert (breaker.state, breaker.admits(0.6)) == (State.HALF_OPEN, False)
 
 
-def test_probes_that_go_on_failing_do_not_put_off_the_next_trial(breaker: Breaker) -> None:
-    for _ in range(9):
-        breaker.probed(0.0, well=False, most=1)
-    assert breaker.left(0.0) == 2.0
-    breaker.end(breaker.begin(2.0), Outcome.FAILED, 2.0)
+def test_while_probes_go_on_failing_no_call_is_a_trial(breaker: Breaker) -> None:
+    for now in (0.0, 8.0, 16.0):
+        breaker.probed(now, well=False, most=1, hold_s=9.0)
+    assert (breaker.left(16.0), breaker.unwell) == (9.0, True)
+    # Should no probe come any more, a call may find out.
+    assert breaker.admits(25.0)
+    breaker.end(breaker.begin(25.0), Outcome.FAILED, 25.0)
     assert not breaker.unwell
+
+
+def test_probes_that_fail_as_calls_do_keep_it_open_and_a_good_one_closes_it(breaker: Breaker) -> None:
+    opened(breaker)
+    breaker.probed(0.5, well=False, most=2, hold_s=9.0)
+    assert breaker.left(0.5) == 1.5
+    breaker.probed(1.0, well=False, most=2, hold_s=9.0)
+    assert breaker.left(1.0) == 9.0
+    breaker.probed(2.0, well=True, most=2, hold_s=9.0)
+    assert breaker.state is State.CLOSED
 
 
 STEPS = st.lists(
@@ -216,7 +228,7 @@ def test_whatever_happens_it_comes_round(steps: list[tuple[str, Outcome, int, fl
                 if under_way[place].trial:
                     under_way[place] = breaker.settle(under_way[place], now)
             case "probe":
-                breaker.probed(now, well=outcome is Outcome.SUCCEEDED, most=2)
+                breaker.probed(now, well=outcome is Outcome.SUCCEEDED, most=2, hold_s=9.0)
             case _:
                 pass
         assert breaker.left(now) <= LIMITS.longest_s + 1e-6

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.domain.target import BreakerLimits, Target
+from gateway.domain.target import BreakerLimits, HealthCheck, Target
 from gateway.pipeline.breaker import Outcome, State
-from gateway.pipeline.condition import MOST_REST_S, Condition, Conditions
+from gateway.pipeline.condition import Condition, Conditions
 
 MakeTarget = Callable[..., Target]
 
@@ -91,7 +91,13 @@ def test_the_longest_rest_that_was_asked_for_counts_up_to_a_bound(condition: Con
     assert condition.wait(again=False) == 5.0
     late = Conditions(ticks=lambda: 0.0).of(Target(**{**_fields(), "id": "late"}))
     call(late, Outcome.NEITHER, "upstream_overloaded", rest_s=1e9)
-    assert late.wait(again=False) == MOST_REST_S
+    assert late.wait(again=False) == BreakerLimits().longest_rest_s
+
+
+def test_a_target_whose_wish_is_not_to_be_minded_is_not_left_alone(a_target: MakeTarget) -> None:
+    condition = Conditions().of(replace(a_target("t"), breaker=BreakerLimits(longest_rest_s=0.0)))
+    call(condition, Outcome.NEITHER, "upstream_overloaded", rest_s=7.0)
+    assert condition.begin(again=False) is not None
 
 
 def _fields() -> dict[str, str]:
@@ -161,7 +167,7 @@ def test_each_change_of_the_breaker_is_one_line(
     clock.now += 2.0
     call(condition, Outcome.SUCCEEDED)
     for _ in range(2):
-        condition.probed(well=False, most=2)
+        condition.probed(HealthCheck(path="/", failures=2), well=False)
     told = [record.getMessage() for record in caplog.records]
     assert told == [
         "target t: its breaker was closed and is open after 2 failures in a row, the last one upstream_failed",
