@@ -53,6 +53,7 @@ from gateway.embedded_health import EmbeddedHealth
 from gateway.limited import limited
 from gateway.observed import observed
 from gateway.pipeline import route
+from gateway.pipeline.condition import Conditions
 from gateway.pipeline.credit import Evidence, credit
 from gateway.pipeline.handle import Services
 from gateway.pipeline.lift import lift
@@ -65,6 +66,7 @@ from gateway.stores.approvals import SqliteApprovals
 from gateway.stores.share import ALONE, Share
 from gateway.stores.sweep import swept
 from gateway.stores.untainted import UntaintedReplies
+from gateway.target_health import TargetHealth
 from gateway.web.admin import Desk, admin_routes
 from gateway.web.app import App
 from gateway.web.approvals import ApprovalDesk, approval_routes
@@ -72,6 +74,7 @@ from gateway.web.auth import Doorkeeper
 from gateway.web.door import Lobby
 from gateway.web.gate import Gate
 from gateway.web.recent import Recent
+from gateway.web.targets import target_routes
 
 Offered = TypeVar("Offered")
 
@@ -118,9 +121,12 @@ async def running_worker(
 
     probes = Probes(evidence_of)
     health = _health(settings, targets, client)
+    conditions = Conditions(targets)
+    checks = TargetHealth(client, conditions)
     try:
         if health is not None:
             health.start()
+        checks.start(targets)
         await probes.start(targets, wait_s=PROBE_WAIT_S)
         store = SqliteApprovals(settings.state_dir / "approvals.sqlite3", time.time)
         async with (
@@ -135,7 +141,10 @@ async def running_worker(
             seen.watch(activation.state, activation.break_glass.state)
             if limiter is not None:
                 seen.watch_limits(limiter.fullest)
-            services = _services(models, targets, client, probes.evidence, activation=activation, approvals=store)
+            seen.watch_targets(conditions)
+            services = _services(
+                models, targets, client, probes.evidence, activation=activation, approvals=store, conditions=conditions
+            )
             yield Worker(
                 app=_app(
                     settings,
@@ -167,6 +176,7 @@ async def running_worker(
     finally:
         if health is not None:
             await health.close()
+        await checks.close()
         await probes.close()
         await client.close()
 
@@ -221,6 +231,7 @@ def _services(
     *,
     activation: Activation,
     approvals: Approvals,
+    conditions: Conditions,
 ) -> Services:
     layouts = Layouts(targets)
     providers = {target.provider: provider_named(target.provider, client) for target in targets}
@@ -245,6 +256,7 @@ def _services(
         untainted=UntaintedReplies(time.monotonic),
         approvals=approvals,
         draw_canary=canary.draw,
+        conditions=conditions,
     )
 
 
@@ -302,7 +314,8 @@ def _app(
         dialects=DIALECTS,
         events=events,
     )
-    more = (*admin_routes(desk), *approval_routes(approvals))
+    shown = target_routes(services.models, services.conditions, doorkeeper)
+    more = (*admin_routes(desk), *shown, *approval_routes(approvals))
     return App(lobby, reach=lambda model: reach(model, services.credit), ready=ready, admin=more)
 
 

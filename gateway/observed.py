@@ -13,13 +13,14 @@ from pathlib import Path
 from gateway.domain.activation import GlassState, PolicyState
 from gateway.domain.ports import Observer
 from gateway.domain.trace import Trace
+from gateway.pipeline.condition import Conditions
 from gateway.settings import Settings
 from gateway.telemetry.audit import AuditFigures
 from gateway.telemetry.counting import Counting
 from gateway.telemetry.families import FOLDER, WORKER
 from gateway.telemetry.publish import Publishing
 from gateway.telemetry.sampling import sampling
-from gateway.telemetry.standing import GlassFigures, LimitFigures, PolicyFigures
+from gateway.telemetry.standing import GlassFigures, LimitFigures, PolicyFigures, TargetFigures
 from gateway.telemetry.together import TogetherFigures
 from gateway.telemetry.totals import Totals
 
@@ -53,6 +54,10 @@ class Observed:
     def together(self) -> TogetherFigures:
         """Where to count what counting with other gateways comes to."""
         return TogetherFigures(self.totals, self.worker)
+
+    def watch_targets(self, conditions: Conditions) -> None:
+        """Tell how the targets are doing."""
+        self.read(TargetFigures(self.totals, conditions.standings).read)
 
 
 @asynccontextmanager

@@ -23,7 +23,7 @@ from gateway.audit.line import Value
 from gateway.audit.mask import hides_names
 from gateway.audit.subjects import SubjectKeys
 from gateway.domain.errors import AuditUnavailable, LimitReached
-from gateway.domain.evidence import Ended, Timeline
+from gateway.domain.evidence import Attempt, Ended, Timeline
 from gateway.domain.exchange import Embeddings, Handling, Reply, ReplyEvent
 from gateway.domain.finding import Finding, finding_of
 from gateway.domain.identity import Caller
@@ -41,6 +41,7 @@ from gateway.pipeline.trail import Judgement
 _Segments: TypeAlias = list[dict[str, Value]]
 
 UNAUDITED: Final = "unaudited"
+RETRIED: Final = "retried"
 CLIENT_GONE: Final = "client_gone"
 # What a status is called that nobody was told: as nginx calls it.
 _NOBODY: Final = 499
@@ -93,6 +94,7 @@ class RequestTrail:
         self._judgement: Judgement | None = None
         self._target: Target | None = None
         self._attempts = 0
+        self._tried: list[Attempt] = []
         self._intent: str | None = None
         self._told = Told()
         self._outputs: _Segments = []
@@ -103,8 +105,9 @@ class RequestTrail:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What the reply must say of how it was recorded."""
-        return () if self._recording is not None else (UNAUDITED,)
+        """What the reply must say of how it was recorded, and that more than one call was made for it."""
+        recorded = () if self._recording is not None else (UNAUDITED,)
+        return (*recorded, RETRIED) if self._attempts > 1 else recorded
 
     @property
     def seen(self) -> Seen | None:
@@ -169,6 +172,10 @@ class RequestTrail:
             self._intent = await written(recording.journal, "intent", told, blob, since=began)
             self.timeline.journal += time.perf_counter_ns() - began
         self._attempts += 1
+
+    def tried(self, attempt: Attempt) -> None:
+        """How a call that was intended ended."""
+        self._tried.append(attempt)
 
     def streaming(self, handling: Handling) -> None:
         """An answer begins that is streamed."""
@@ -323,6 +330,7 @@ class RequestTrail:
             told |= record.decided(said.findings, said.decision)
         elif said.handling is not None and error is None:
             told["decision"] = said.handling.decision
+        told |= record.attempts(self._tried)
         told |= self._answer()
         if self._seen is not None and judgement is not None and error is None:
             heard = [(one.choice, one.label) for one in said.texts]
@@ -410,6 +418,7 @@ class RequestTrail:
             configured=request is not None and request.model in self._evidence.models,
             target=self._target,
             attempts=self._attempts,
+            tried=tuple(self._tried),
             error=error,
             decision=decision,
             handling=handling,

@@ -6,6 +6,7 @@ collects every problem before it gives up.
 
 import re
 from collections import Counter
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
@@ -30,7 +31,7 @@ from gateway.configuration.targets import build_target
 from gateway.configuration.values import EmbeddedSettings, PolicySettings, Server, Settings
 from gateway.domain.address import is_loopback
 from gateway.domain.isolation import Isolation, isolation_from_label
-from gateway.domain.model import Model, Template
+from gateway.domain.model import Model, Persistence, Template
 from gateway.domain.target import Target
 from gateway.pipeline.unmix import parse_template
 from gateway.yamlfile.problems import Loc
@@ -177,9 +178,12 @@ def _model(name: str, section: ModelSection, report: Report, surroundings: Surro
         allow_unmatched=section.allow_unmatched,
         require_data=section.require_data,
         allow_prefill=section.allow_prefill,
+        balance=section.balance,
+        persistence=Persistence(retries=section.retries, max_wait_s=section.max_wait_s, deadline_s=section.deadline_s),
     )
     _warn_of_floor(model, loc, report)
-    return model
+    # A stable order: targets of one tier stay as they stand in the file.
+    return replace(model, targets=tuple(sorted(targets, key=lambda target: target.tier)))
 
 
 def _templates(sections: tuple[TemplateSection, ...], loc: Loc, report: Report) -> tuple[Template, ...]:

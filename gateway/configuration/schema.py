@@ -19,6 +19,8 @@ from gateway.configuration.schema_callers import (
 from gateway.configuration.schema_limits import PATTERNS as LIMIT_PATTERNS
 from gateway.configuration.schema_limits import SECTIONS as LIMIT_SECTIONS
 from gateway.configuration.schema_limits import LimitsSection
+from gateway.configuration.schema_targets import PATTERNS as TARGET_PATTERNS
+from gateway.configuration.schema_targets import BreakerSection, HealthSection, Tier, Weight
 from gateway.configuration.section import Level, Name, Seconds, Section
 from gateway.yamlfile.validate import Shape
 
@@ -379,6 +381,14 @@ class TargetSection(Section):
         default=(), description="Request fields passed on though Splitgate does not know them, such as `top_k`."
     )
     timeouts: TimeoutsSection = Field(default_factory=TimeoutsSection, description="See `timeouts` below.")
+    tier: Tier = Field(default=1, description="Targets of a lower tier are tried first, wherever they stand.")
+    weight: Weight = Field(
+        default=1.0, description="With `balance: least_pending`: the share of calls, against others of its tier."
+    )
+    breaker: BreakerSection = Field(default_factory=BreakerSection, description="See `breaker` below.")
+    health: HealthSection | None = Field(
+        default=None, description="Where its server says whether it is well: see `health` below. None: it is not asked."
+    )
     trained: Literal["auto", True, False] = Field(
         default="auto",
         description="Whether the model was trained for its format, without which that format does not count as "
@@ -433,6 +443,26 @@ class ModelSection(Section):
         default=False, description="With `templates`: let a message that matches none through as it is."
     )
     targets: tuple[TargetSection, ...] = Field(min_length=1, description="Where the model is reached, in order.")
+    balance: Literal["in_order", "least_pending"] = Field(
+        default="in_order",
+        description="Which of several targets is tried first: the first one, or the one with the fewest calls in "
+        "progress. Either way the others are tried if it fails.",
+    )
+    retries: Annotated[int, Field(ge=0, le=10)] = Field(
+        default=1,
+        description="How many times all targets are tried again after each has failed, with growing pauses; only after "
+        "failures after which that is safe.",
+    )
+    max_wait_s: Annotated[float, Field(ge=0, le=60)] = Field(
+        default=2.0,
+        description="How long a request waits in all, in such pauses or for targets that asked to be left alone. 0: it "
+        "never waits, and nothing is tried again.",
+    )
+    deadline_s: Seconds | None = Field(
+        default=None,
+        description="The most that a request may take from its first byte on, its answer included. None: only the "
+        "targets' `timeouts` count.",
+    )
 
 
 class Document(Section):
@@ -491,6 +521,8 @@ SECTIONS: Final[tuple[tuple[tuple[str, ...], type[Section]], ...]] = (
     (("models", "*", "templates", "*"), TemplateSection),
     (("models", "*", "targets", "*"), TargetSection),
     (("models", "*", "targets", "*", "timeouts"), TimeoutsSection),
+    (("models", "*", "targets", "*", "breaker"), BreakerSection),
+    (("models", "*", "targets", "*", "health"), HealthSection),
 )
 
-SHAPE: Final = Shape(document=Document, sections=SECTIONS, patterns={**PATTERNS, **LIMIT_PATTERNS})
+SHAPE: Final = Shape(document=Document, sections=SECTIONS, patterns={**PATTERNS, **LIMIT_PATTERNS, **TARGET_PATTERNS})

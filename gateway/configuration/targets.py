@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final, TypeGuard
 from urllib.parse import urlsplit
 
@@ -18,6 +19,7 @@ from adapters.registry import (
 from gateway.configuration import translated
 from gateway.configuration.address import check_address, wrong_with_url
 from gateway.configuration.evidence import credit
+from gateway.configuration.left_alone import build_breaker, build_health
 from gateway.configuration.schema import TargetSection
 from gateway.configuration.secrets import Surroundings, resolve
 from gateway.dialects.body import is_forbidden_field
@@ -77,7 +79,13 @@ def build_target(
     entry = _format(section, loc, report)
     if report.count > before or entry is None:
         return None
-    target = _target(section, default_id, entry, key, told=told, addresses=addresses)
+    target = replace(
+        _target(section, default_id, entry, key, told=told, addresses=addresses),
+        breaker=build_breaker(section.breaker, (*loc, "breaker"), report),
+        health=build_health(section.health, section.provider, (*loc, "health"), report),
+    )
+    if report.count > before:
+        return None
     try:
         provider_entry(section.provider).check_target(target)
     except ValueError as error:
@@ -130,6 +138,8 @@ def _target(
         auth=section.auth,
         api_version=section.api_version,
         translated=told,
+        tier=section.tier,
+        weight=section.weight,
     )
 
 

@@ -34,7 +34,9 @@
     │   ├── UpstreamRejected        it refused the request (4xx)
     │   ├── UpstreamOverloaded      429, 503 or 529, with retry-after where given
     │   ├── UpstreamFailed          5xx, or our credentials were refused
-    │   └── UpstreamGarbled         an answer that is not its protocol, or one that broke off
+    │   ├── UpstreamGarbled         an answer that is not its protocol, or one that broke off
+    │   ├── TargetsUnavailable      every target that may serve it is left alone for now: nothing was sent
+    │   └── DeadlinePassed          the request's time was over before a target could be called
     ├── SignInUnavailable           a token cannot be checked: its issuer's keys are not to be had
     ├── PoliciesNotLoaded           no policies are in force yet: nothing may pass
     ├── PoliciesRejected            the policy files cannot be put in force; those in force stay
@@ -279,7 +281,7 @@ class UpstreamUnreachable(UpstreamError):
 
 
 class UpstreamTimeout(UpstreamError):
-    """A limit ran out. ``phase`` is connect, first_byte, idle or total."""
+    """A limit ran out. ``phase`` is connect, first_byte, idle or total, or upstream where it was the upstream's own."""
 
     code = "upstream_timeout"
 
@@ -319,15 +321,41 @@ def upstream_reason(error: GatewayError) -> str | None:
 
 
 class UpstreamFailed(UpstreamError):
-    """The upstream failed on its own account, or refused the gateway's credentials."""
+    """The upstream failed on its own account, or refused the gateway's credentials.
+
+    ``status`` is what it answered, None where its answer had begun before it failed.
+    """
 
     code = "upstream_failed"
+
+    def __init__(self, message: str, *, target: str, status: int | None = None) -> None:
+        super().__init__(message, target=target)
+        self.status = status
 
 
 class UpstreamGarbled(UpstreamError):
     """The answer is not the protocol's, or broke off before its end."""
 
     code = "upstream_garbled"
+
+
+class TargetsUnavailable(UpstreamError):
+    """No target that may serve the request is called at present, since they failed time and again: nothing was sent.
+
+    ``retry_after`` is in seconds: when the first of them will be tried again.
+    """
+
+    code = "targets_unavailable"
+
+    def __init__(self, message: str, *, target: str, retry_after: float) -> None:
+        super().__init__(message, target=target)
+        self.retry_after = retry_after
+
+
+class DeadlinePassed(UpstreamError):
+    """The time that the model's requests may take was over before a target could be called: nothing was sent."""
+
+    code = "deadline_passed"
 
 
 class SignInUnavailable(GatewayError):

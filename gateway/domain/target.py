@@ -41,6 +41,34 @@ class Timeouts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BreakerLimits:
+    """When a target that fails is left alone, and for how long.
+
+    ``failures`` in a row open its breaker, 0 for never. Then it is left alone for ``cooldown_s`` seconds, for twice as
+    long after each trial that fails, and for ``longest_s`` at most. One that asks for it (``Retry-After``) is left
+    alone for ``longest_rest_s`` at most, 0 for not at all.
+    """
+
+    failures: int = 5
+    cooldown_s: float = 2.0
+    longest_s: float = 60.0
+    longest_rest_s: float = 300.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthCheck:
+    """Where a target is asked whether it is well: a path on its host, without credentials. Times are in seconds.
+
+    ``failures`` answers in a row that say no, or do not come, open its breaker.
+    """
+
+    path: str
+    interval_s: float = 10.0
+    timeout_s: float = 2.0
+    failures: int = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Translated:
     """What the litellm process is told of a target, and nobody else.
 
@@ -67,6 +95,8 @@ class Target:
     instead of the probe), which replies must show. ``auth`` says whether ``api_key`` is the vendor's kind of key or a
     bearer token, ``api_version`` is the version of the vendor's API to ask for: for providers that tell them apart.
     ``translated`` is set where the litellm process makes the call.
+    Targets of a lower ``tier`` are tried first; ``weight`` is the target's share of the calls within its tier where
+    these are balanced. ``breaker`` and ``health`` say when it is left alone.
     """
 
     id: str
@@ -90,6 +120,10 @@ class Target:
     auth: Literal["key", "bearer"] = "key"
     api_version: str | None = None
     translated: Translated | None = None
+    tier: int = 1
+    weight: float = 1.0
+    breaker: BreakerLimits = field(default_factory=BreakerLimits)
+    health: HealthCheck | None = None
 
 
 class Endpoint(StrEnum):

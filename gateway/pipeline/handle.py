@@ -6,8 +6,8 @@ tokens one would take (``count``), and those for vectors (``embed``). What diffe
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from gateway.domain.detection import Facts
 from gateway.domain.errors import BlockedByPolicy, UnknownModel
@@ -24,6 +24,9 @@ from gateway.pipeline import route, send
 from gateway.pipeline.admit import admit
 from gateway.pipeline.answer import Answered, Answering, Held, Streaming
 from gateway.pipeline.apply import Applied, apply
+from gateway.pipeline.attempts import Sending
+from gateway.pipeline.balance import order
+from gateway.pipeline.condition import Conditions
 from gateway.pipeline.handling import handling_of
 from gateway.pipeline.in_force import InForce
 from gateway.pipeline.lift import lift
@@ -44,7 +47,8 @@ class Services:
 
     ``now`` gives seconds since the epoch; ``in_force`` the policies, once for each request, and ``bypass`` the reason
     for which they are not enforced at present, if they are not. ``lay_out_texts`` lays out what is to be embedded.
-    ``counters`` and ``embedders`` raise ``NotSayable`` for a target that cannot do that.
+    ``counters`` and ``embedders`` raise ``NotSayable`` for a target that cannot do that. ``conditions`` is how the
+    targets are doing.
     """
 
     models: Mapping[str, Model]
@@ -60,6 +64,7 @@ class Services:
     untainted: Untainted
     approvals: Approvals
     draw_canary: Callable[[], str]
+    conditions: Conditions = field(default_factory=Conditions)
 
 
 @value
@@ -205,7 +210,7 @@ async def _prepare(
     canary = services.draw_canary() if policies.uses("canary") else None
     applied = await run(lambda: apply(prompt, request.options, verdict.found, canary))
     # 6 route: the targets that reach the floor, each with its layout
-    ranked = route.candidates(
+    judge = route.judging(
         applied.prompt,
         applied.options,
         model,
@@ -213,9 +218,10 @@ async def _prepare(
         lay_out=lay_out,
         credit=services.credit,
     )
+    ranked = route.Ranked(targets=order(model, services.conditions), judge=judge)
     return _Ready(
-        request=request, policies=policies, scanner=in_force.scanner, facts=facts, verdict=verdict, grounds=grounds,
-        applied=applied, ranked=ranked, trail=trail, now=services.now,
+        request=request, model=model, policies=policies, scanner=in_force.scanner, facts=facts, verdict=verdict,
+        grounds=grounds, applied=applied, ranked=ranked, trail=trail, now=services.now, conditions=services.conditions,
     )  # fmt: skip
 
 
@@ -224,22 +230,33 @@ class _Ready:
     """A request that steps 1 to 6 let pass. ``grounds`` is what came less what policy lowered to data."""
 
     request: ClientRequest
+    model: Model
     policies: Applicable
     scanner: Scanner
     facts: Facts
     verdict: Verdict
     grounds: Prompt
     applied: Applied
-    ranked: Iterator[route.Candidate]
+    ranked: route.Ranked
     trail: Trail
     now: Callable[[], float]
+    conditions: Conditions
 
-    def sending(self, request_id: str, run: Run) -> send.Sending:
+    def sending(self, request_id: str, run: Run) -> Sending:
         """What sending it takes; each attempt is recorded before it is made."""
-        return send.Sending(
-            request_id=request_id, trace=self.trail.traceparent, intend=self._intend, run=run,
-            timeline=self.trail.timeline,
+        return Sending(
+            request_id=request_id, trace=self.trail.traceparent, intend=self._intend, tried=self.trail.tried, run=run,
+            timeline=self.trail.timeline, conditions=self.conditions, persistence=self.model.persistence,
+            ends=self._ends(),
         )  # fmt: skip
+
+    def _ends(self) -> float | None:
+        """The deadline by the conditions' clock: it is counted from the request's first byte."""
+        deadline = self.model.persistence.deadline_s
+        if deadline is None:
+            return None
+        gone = time.perf_counter_ns() - self.trail.timeline.began
+        return self.conditions.ticks() + deadline - gone * 1e-9
 
     def handling(self, call: Call) -> Handling:
         """What was done with it, once it went out as ``call``."""

@@ -113,10 +113,18 @@ UPSTREAM_FIRST_SECONDS: Final = _histogram(
     "upstream_first_seconds", "How long the upstream took to begin its answer.", "target", buckets=_SLOW
 )
 UPSTREAM_ATTEMPTS: Final = _counter(
-    "upstream_attempts_total",
-    f"Calls of upstreams; those before the last of a request, which failed over, have the target {UNKNOWN}.",
-    "target",
+    "upstream_attempts_total", "Calls of upstreams, by what became of them.", "target", "outcome"
 )
+UPSTREAM_RETRIES: Final = _counter(
+    "upstream_retries_total", "Those among them that were made once more for the same request.", "target"
+)
+TARGET_STATE: Final = _gauge(
+    "target_state", "Workers in which the target's breaker is in this state.", "target", "state"
+)
+TARGET_RESTING: Final = _gauge(
+    "target_resting", "Workers that leave the target alone because it asked for it.", "target"
+)
+TARGET_PENDING: Final = _gauge("target_pending", "Calls in progress, streams among them until they end.", "target")
 GUARD_HOLD_SECONDS: Final = _histogram(
     "guard_hold_seconds", "The longest that a streamed answer was held back by the guard.", buckets=_FAST
 )
@@ -158,8 +166,9 @@ START_TIME: Final = _gauge("start_time_seconds", "When the gateway was started, 
 OF_WORKERS: Final = (
     REQUESTS, FINDINGS, ERRORS, LIMIT_REFUSALS, LIMIT_FULLEST, LIMITS_TOGETHER, LIMITS_CHANGES, LIMITS_SECONDS,
     IN_FLIGHT, REQUEST_SECONDS, GATEWAY_SECONDS, UPSTREAM_SECONDS, UPSTREAM_FIRST_SECONDS, UPSTREAM_ATTEMPTS,
-    GUARD_HOLD_SECONDS, TOKENS, AUDIT_ENABLED, AUDIT_RECORDS, AUDIT_APPEND_SECONDS, AUDIT_LAG_SECONDS,
-    AUDIT_UNWRITABLE, POLICY_INFO, POLICY_LOADS, BREAK_GLASS, BREAK_GLASS_REQUESTS,
+    UPSTREAM_RETRIES, TARGET_STATE, TARGET_RESTING, TARGET_PENDING, GUARD_HOLD_SECONDS, TOKENS, AUDIT_ENABLED,
+    AUDIT_RECORDS, AUDIT_APPEND_SECONDS, AUDIT_LAG_SECONDS, AUDIT_UNWRITABLE, POLICY_INFO, POLICY_LOADS, BREAK_GLASS,
+    BREAK_GLASS_REQUESTS,
 )  # fmt: skip
 # What the supervisor says of them.
 OF_SUPERVISOR: Final = (WORKER_UP, WORKER_RESTARTS, START_TIME)

@@ -1,11 +1,13 @@
-"""What is said of policies, break-glass grants and limits, which nobody counts request by request?
+"""What is said of policies, break-glass grants, limits and targets, which nobody counts request by request?
 
 Read now and then, not when it changes: what a scrape shows is at most a second old.
 """
 
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Iterable, MutableMapping
 
 from gateway.domain.activation import GlassState, PolicyState
+from gateway.pipeline.breaker import State
+from gateway.pipeline.condition import Standing
 from gateway.telemetry import families
 from gateway.telemetry.totals import Figures, Labels, Totals
 
@@ -65,3 +67,21 @@ class LimitFigures:
         for rule, ratio in self._fullest.items():
             self._ratio[rule,] = ratio
         self._fullest.clear()
+
+
+class TargetFigures:
+    """How one worker's targets are doing."""
+
+    def __init__(self, totals: Totals, standings: Callable[[], Iterable[Standing]]) -> None:
+        self._standings = standings
+        self._state = totals.of(families.TARGET_STATE)
+        self._resting = totals.of(families.TARGET_RESTING)
+        self._pending = totals.of(families.TARGET_PENDING)
+
+    def read(self) -> None:
+        """Bring the figures up to date."""
+        for one in self._standings():
+            for state in State:
+                self._state[one.target, state.value] = float(one.state is state)
+            self._resting[one.target,] = float(one.resting_s > 0)
+            self._pending[one.target,] = float(one.pending)

@@ -6,6 +6,7 @@ never a request. Imported only where traces are asked for, since the SDK takes i
 
 import asyncio
 import logging
+import secrets
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
@@ -21,7 +22,7 @@ from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, Trace
 
 from gateway.domain.evidence import Ended
 from gateway.domain.trace import Trace
-from gateway.telemetry.spans import Conventions, SpanFacts, call_span, server_span
+from gateway.telemetry.spans import Conventions, SpanFacts, call_span, earlier_spans, server_span
 
 _log: Final = logging.getLogger("splitgate.traces")
 
@@ -71,6 +72,8 @@ class Tracing:
         if not self._sampled(ended.trace):
             return
         self._queue(ended.trace, server_span(ended), SpanKind.SERVER, remote_parent=True)
+        for failed in earlier_spans(ended, self._conventions, lambda: secrets.token_hex(8)):
+            self._queue(ended.trace, failed, SpanKind.CLIENT, remote_parent=False)
         call = call_span(ended, self._conventions)
         if call is not None:
             self._queue(ended.trace, call, SpanKind.CLIENT, remote_parent=False)

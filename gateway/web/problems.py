@@ -4,6 +4,7 @@ This is the one place that knows status codes; the shape of the body is the dial
 that are over soon set off a stock SDK's retries.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Final
 
@@ -14,6 +15,7 @@ from gateway.domain.errors import (
     AuditUnavailable,
     BodyTooLarge,
     BudgetSpent,
+    DeadlinePassed,
     Forbidden,
     ForeignOrigin,
     GatewayError,
@@ -28,6 +30,7 @@ from gateway.domain.errors import (
     RequestError,
     SignInUnavailable,
     StateUnusable,
+    TargetsUnavailable,
     Unauthenticated,
     UnknownApproval,
     UnknownModel,
@@ -67,6 +70,8 @@ STATUS: Mapping[type[GatewayError], int] = {
     GatewayStopping: 503,
     LimitsUnavailable: 503,
     UpstreamTimeout: 504,
+    DeadlinePassed: 504,
+    TargetsUnavailable: 503,
     UpstreamOverloaded: 429,
     UpstreamRejected: 400,
     # The rest of each branch of the tree.
@@ -88,6 +93,8 @@ def headers_of(error: GatewayError) -> tuple[tuple[bytes, bytes], ...]:
             return ((b"retry-after", str(max(0, round(seconds))).encode()),)
         case LimitReached():
             return _waiting(error)
+        case TargetsUnavailable(retry_after=seconds):
+            return ((b"retry-after", str(max(1, math.ceil(seconds))).encode()),)
         case GatewayFull(retry_after_s=seconds):
             return ((b"retry-after", str(seconds).encode()),)
         case AuditUnavailable(sent=False) | SignInUnavailable() | LimitsUnavailable():

@@ -21,7 +21,7 @@ from gateway.audit.subjects import Keys, MasterKey, SubjectKeys
 from gateway.audit.trail import Evidence, Recording, RequestTrail
 from gateway.domain.detection import Detection, Scanned, Stage, Subject
 from gateway.domain.errors import AuditUnavailable, LimitReached
-from gateway.domain.evidence import Ended
+from gateway.domain.evidence import Attempt, Ended
 from gateway.domain.exchange import Choice, Embeddings, Finish, Handling, Judged, Reply, TextDelta, Usage, UsageReport
 from gateway.domain.finding import Finding
 from gateway.domain.identity import Caller
@@ -222,6 +222,43 @@ async def test_each_attempt_has_its_intent(house: House) -> None:
     assert [(one["target"], one["attempt"]) for one in (first, second)] == [("m/1", 1), ("m/2", 2)]
     assert (outcome["intent"], outcome["error"]) == (second["event"], "upstream_failed")
     assert "output" not in outcome
+
+
+async def test_the_outcome_says_how_each_attempt_ended(house: House) -> None:
+    trail, came = house.begin(), prompt()
+    trail.judged(judgement(came))
+    await trail.intend(call("m/1"), handling(), came, Options())
+    assert "retried" not in trail.notes
+    trail.tried(Attempt(target=call("m/1").target, error="upstream_failed", began=0, took=5_000_999))
+    await trail.intend(call("m/2"), replace(handling(), target="m/2"), came, Options())
+    trail.tried(Attempt(target=call("m/2").target, error=None, began=0, took=7_000_000, waited=250_000_000))
+    assert "retried" in trail.notes
+    await trail.end(200)
+    assert house.records()[-1]["attempts"] == [
+        {"target": "m/1", "took": 5000, "error": "upstream_failed"},
+        {"target": "m/2", "took": 7000, "waited": 250_000},
+    ]
+    assert [attempt.error for attempt in house.seen.over[0].tried] == ["upstream_failed", None]
+
+
+async def test_an_attempt_that_nobody_waited_for_is_recorded_too(house: House) -> None:
+    trail, came = house.begin(), prompt()
+    trail.judged(judgement(came))
+    await trail.intend(call(), handling(), came, Options())
+    trail.tried(Attempt(target=call().target, error="abandoned", began=0, took=1000))
+    trail.abandon()
+    await house.journal.close()
+    (outcome,) = [record for record in house.records() if record["phase"] == "outcome"]
+    assert outcome["attempts"] == [{"target": "m/1", "took": 1, "error": "abandoned"}]
+
+
+async def test_a_single_attempt_that_was_answered_at_once_needs_no_more_words(house: House) -> None:
+    trail, came = house.begin(), prompt()
+    trail.judged(judgement(came))
+    await trail.intend(call(), handling(), came, Options())
+    trail.tried(Attempt(target=call().target, error=None, began=0, took=1000))
+    await trail.end(200)
+    assert "attempts" not in house.records()[-1]
 
 
 async def test_a_stream_is_told_by_what_the_client_got(house: House) -> None:

@@ -279,27 +279,37 @@ def second(staged_pair: tuple[Staged, Staged]) -> Staged:
     return staged_pair[1]
 
 
+# What one test has an upstream do must not have the next one find it left alone; and a call is one call.
+_FORGIVING = "{failures: 0, longest_rest_s: 0}"
 # Targets: `a` is the first upstream, `b` the second, `dead` a port that nobody listens on.
 _STAGED_MODELS = """
 models:
   one:
+    retries: 0
     targets: [{{{a}, id: one-a, format: tool-envelope}}]
   two:
+    retries: 0
     targets: [{{{a}, id: two-a, format: tool-envelope}}, {{{b}, id: two-b, format: tool-envelope}}]
   dead-first:
+    retries: 0
     targets: [{{{dead}, id: dead-first-dead, format: tool-envelope}}, {{{b}, id: dead-first-b, format: tool-envelope}}]
   all-dead:
+    retries: 0
     targets: [{{{dead}, id: all-dead-1, format: tool-envelope}}, {{{dead}, id: all-dead-2, format: tool-envelope}}]
   weaker-second:
+    retries: 0
     targets: [{{{a}, id: weaker-second-a, format: tool-envelope}}, {{{b}, id: weaker-second-b, format: spotlight}}]
   impatient:
+    retries: 0
     targets:
       - {{{a}, id: impatient-a, format: tool-envelope, timeouts: {{first_byte: 0.2}}}}
       - {{{b}, id: impatient-b, format: tool-envelope}}
   idle:
+    retries: 0
     targets: [{{{a}, id: idle-a, format: tool-envelope, timeouts: {{idle: 0.2}}}}]
   anything:
     min_isolation: none
+    retries: 0
     targets: [{{{a}, id: anything-a, format: plain}}]
 """
 
@@ -316,7 +326,10 @@ def staged_gateway(
             "b": staged_pair[1].url,
             "dead": f"http://127.0.0.1:{dead.getsockname()[1]}/v1",
         }
-        entries = {name: f'provider: openai_compatible, base_url: "{url}", model: m' for name, url in urls.items()}
+        entries = {
+            name: f'provider: openai_compatible, base_url: "{url}", model: m, breaker: {_FORGIVING}'
+            for name, url in urls.items()
+        }
         yield session_gateways(f"server: {{transport: {request.param}}}\n" + _STAGED_MODELS.format(**entries))
 
 
@@ -340,4 +353,5 @@ def keyed_gateway(
     """A gateway that asks for ``api_key``, with the model ``one`` in front of ``first``."""
     digest = hashlib.sha256(api_key.encode()).hexdigest()
     target = f'provider: openai_compatible, base_url: "{staged_pair[0].url}", model: m, format: tool-envelope'
+    target += f", breaker: {_FORGIVING}"
     return session_gateways(f"keys: [{{name: app, sha256: {digest}}}]\nmodels: {{one: {{targets: [{{{target}}}]}}}}\n")

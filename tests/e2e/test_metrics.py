@@ -121,7 +121,7 @@ def test_every_scrape_counts_the_requests_of_all_workers_and_nothing_else_is_ser
     assert found["splitgate_errors_total code=model_not_found"] == 1.0
     assert found["splitgate_in_flight dialect=split"] == 0.0
     assert found["splitgate_tokens_total direction=input model=m"] == 200.0
-    assert found["splitgate_upstream_attempts_total target=m-1"] == 40.0
+    assert found["splitgate_upstream_attempts_total outcome=answered target=m-1"] == 40.0
     assert found["splitgate_upstream_seconds_count target=m-1"] == 40.0
     assert found["splitgate_gateway_seconds_count dialect=split operation=chat"] == 41.0
     revisions = [name for name, value in found.items() if name.startswith("splitgate_policy_info") and value == 1.0]

@@ -138,3 +138,13 @@ async def test_a_dead_collector_costs_requests_nothing_and_a_stop_two_seconds(
         assert slowest < 0.5
         closing = time.monotonic()
     assert time.monotonic() - closing < 3.0
+
+
+async def test_a_call_that_failed_before_the_last_arrives_too(collector: Collector, make_ended: MakeEnded) -> None:
+    ended = make_ended()
+    failed = replace(ended.tried[0], error="upstream_failed", began=ended.timeline.began)
+    async with tracing(collector.url) as observer:
+        observer.ended(replace(ended, tried=(failed, *ended.tried)))
+    calls = [span for span in collector.spans() if span.kind == Span.SPAN_KIND_CLIENT]
+    assert sorted(span.status.code for span in calls) == [Status.STATUS_CODE_UNSET, Status.STATUS_CODE_ERROR]
+    assert len({span.span_id for span in calls}) == 2

@@ -35,6 +35,8 @@ RETRIED = {408, 409, 429, 500, 502, 503, 504}
         (UpstreamRejected("m", target="t", status=422, reason=None), 400),
         (UpstreamOverloaded("m", target="t", retry_after=None), 429),
         (UpstreamTimeout("m", target="t", phase="idle"), 504),
+        (errors.DeadlinePassed("m", target="t"), 504),
+        (errors.TargetsUnavailable("m", target="t", retry_after=1.0), 503),
         (UpstreamGarbled("m", target="t"), 502),
         (GatewayError("m"), 500),
     ],
@@ -67,6 +69,12 @@ def test_an_overloaded_upstream_says_when_to_come_back() -> None:
     error = UpstreamOverloaded("m", target="t", retry_after=2.4)
     assert headers_of(error) == ((b"retry-after", b"2"),)
     assert headers_of(UpstreamOverloaded("m", target="t", retry_after=None)) == ()
+
+
+@pytest.mark.parametrize(("left", "told"), [(0.0, b"1"), (0.2, b"1"), (1.2, b"2"), (60.0, b"60")])
+def test_targets_that_are_left_alone_say_when_they_are_tried_again(left: float, told: bytes) -> None:
+    error = errors.TargetsUnavailable("m", target="t", retry_after=left)
+    assert headers_of(error) == ((b"retry-after", told),)
 
 
 @pytest.mark.parametrize(
