@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-_SHARED = ("gateway", "staged_gateway", "keyed_gateway")
+# The session's gateways, and the group of those that use them. The first has the embedded model behind it.
+_SHARED = {"gateway": "embedded", "staged_gateway": "staged", "keyed_gateway": "staged"}
 
 
 def pytest_configure() -> None:
@@ -24,9 +25,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     shared: dict[Path, str] = {}
     for item in items:
         names: Collection[str] = getattr(item, "fixturenames", ())
-        for name in _SHARED:
-            if name in names:
-                shared.setdefault(item.path, name)
+        for name, group in _SHARED.items():
+            # A file may have one of its own by that name.
+            if name in names and not hasattr(getattr(item, "module", None), name):
+                shared.setdefault(item.path, group)
     for item in items:
         if item.get_closest_marker("xdist_group") is None:
             group = shared.get(item.path, f"{item.path.parent.name}.{item.path.stem}")
