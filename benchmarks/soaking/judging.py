@@ -96,6 +96,13 @@ def _ms(micros: Sequence[int], share: float) -> float | None:
     return percentile(micros, share) / 1000 if micros else None
 
 
+def kept_open(before: Sample, after: Sample) -> list[tuple[str, int]]:
+    """Which processes hold more descriptors at rest than before, beyond what may be, and how many more."""
+    both = before.processes.keys() & after.processes.keys()
+    grown = [(name, after.processes[name].descriptors - before.processes[name].descriptors) for name in sorted(both)]
+    return [(name, more) for name, more in grown if more > _AT_REST]
+
+
 def reasons(growth: Mapping[str, Growth], rest: Rest, matched: Matched, verified: Verified) -> list[str]:
     """Why the soak has failed; nothing if it has not."""
     found: list[str] = []
@@ -104,11 +111,11 @@ def reasons(growth: Mapping[str, Growth], rest: Rest, matched: Matched, verified
             found.append(f"{name}: its memory grows by at least {grown.memory.low / 2**20:.1f} MiB an hour")
         if grown.descriptors is not None and grown.descriptors.low > DESCRIPTORS_LIMIT:
             found.append(f"{name}: it gains at least {grown.descriptors.low:.0f} descriptors an hour")
-        before, after = rest.before.processes.get(name), rest.after.processes.get(name)
-        if before is None or after is None:
+        if name not in rest.before.processes or name not in rest.after.processes:
             found.append(f"{name}: it was not there from beginning to end")
-        elif after.descriptors > before.descriptors + _AT_REST:
-            found.append(f"{name}: {after.descriptors} descriptors at rest, {before.descriptors} before the load")
+    found += [
+        f"{name}: {more} descriptors more at rest than before" for name, more in kept_open(rest.before, rest.after)
+    ]
     if rest.in_flight:
         found.append(f"{rest.in_flight:.0f} requests are under way still, by its metrics, though nobody asks")
     found += [f"{number} {problem}" for problem, number in matched.problems.items()]

@@ -41,7 +41,7 @@ def test_what_stays_as_it_is_is_sound_and_a_little_growth_is_within_the_limit() 
     [
         (judged(samples(memory=MEMORY_LIMIT * 1.1)), "MiB an hour"),
         (judged(samples(descriptors=60)), "descriptors an hour"),
-        (judged(samples(), left=40), "40 descriptors at rest"),
+        (judged(samples(), left=40), "10 descriptors more at rest"),
         (judged(samples(), in_flight=1), "under way still"),
         (judged(samples(), verified=Verified(sound=False, words="")), "does not verify"),
     ],
