@@ -51,6 +51,12 @@ def test_each_limit_that_is_passed_is_a_reason(found: list[str], word: str) -> N
     assert word in found[0]
 
 
+def test_growth_in_less_time_than_caches_take_to_fill_is_no_reason() -> None:
+    grows = samples(memory=MEMORY_LIMIT * 5)
+    assert judged(grows[:80]) == []
+    assert len(judged(grows[:90])) == 1
+
+
 def test_what_does_not_fit_is_a_reason() -> None:
     matched = Matched()
     matched.wrong("UNAUDITED CALLS", "r: 1")
