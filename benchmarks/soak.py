@@ -24,7 +24,7 @@ from typing import Final
 from benchmarks.processes import CannotMeasure, Process
 from benchmarks.record import RESULTS
 from benchmarks.soaking.client import Client
-from benchmarks.soaking.judging import Rest, growth_of, minutes_of, reasons
+from benchmarks.soaking.judging import Rest, growth_of, kept_open, minutes_of, reasons
 from benchmarks.soaking.matching import calls_in, match, tally
 from benchmarks.soaking.mix import draw
 from benchmarks.soaking.reading import Got
@@ -35,8 +35,9 @@ from benchmarks.soaking.telling import Course, Findings, as_json, as_markdown
 _SAMPLE_S: Final = 5.0
 # So many requests at a time are what "all that it can take" means.
 _FULL_LOAD: Final = 16
-# How long until connections are gone that were kept for the next request.
+# How long until connections are gone that were kept for the next request, and how long to wait for that at most.
 _REST_S: Final = 6.0
+_PATIENCE_S: Final = 30.0
 
 
 @dataclass(slots=True)
@@ -50,7 +51,9 @@ class Kept:
 def main() -> int:
     """Soak, write the report and print it; 1 says that the gateway is not sound, 130 that somebody had enough."""
     given = _arguments()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # Also where a shell has them ignored.
+        signal.signal(number, signal.default_int_handler)
     try:
         with tempfile.TemporaryDirectory(prefix="splitgate-soak-") as folder:
             found = _soak(given, Path(folder))
@@ -80,7 +83,7 @@ def _soak(given: argparse.Namespace, folder: Path) -> Findings:
             course, rest = asyncio.run(_load(given, gateway, ports, key, kept))
         with seen.open() as lines:
             matched = match(kept.got, calls_in(lines), tally(gateway.records()))
-        verified = gateway.verify()
+        ended, verified = gateway.stop(), gateway.verify()
         growth = growth_of(kept.samples, course.warmup_s)
         return Findings(
             course=course,
@@ -92,7 +95,7 @@ def _soak(given: argparse.Namespace, folder: Path) -> Findings:
             matched=matched,
             verified=verified,
             complaints=gateway.complaints(),
-            reasons=reasons(growth, rest, matched, verified),
+            reasons=[*reasons(growth, rest, matched, verified), *([f"it ended with status {ended}"] if ended else [])],
         )
 
 
@@ -102,7 +105,7 @@ async def _load(
     chance = random.Random(given.seed)  # noqa: S311  a run is to be had again
     client = Client(gateway.port, key, kept.got.append)
     began = datetime.now(UTC)
-    before = await _resting(gateway, ports)
+    before = await _resting(gateway, ports, None)
     _say(f"what can it take? {given.calibrate:.0f} s")
     capacity = await client.flood(lambda: draw(chance, healthy=True), _FULL_LOAD, given.calibrate)
     rate = min(given.most, capacity / 2)
@@ -117,7 +120,7 @@ async def _load(
             with suppress(asyncio.CancelledError):
                 await task
         client.close()
-    after = await _resting(gateway, ports)
+    after = await _resting(gateway, ports, before)
     course = Course(
         began=began.isoformat(timespec="seconds"),
         seed=given.seed,
@@ -132,10 +135,14 @@ async def _load(
     return course, Rest(before=before, after=after, in_flight=in_flight)
 
 
-async def _resting(gateway: Soaked, ports: Sequence[int]) -> Sample:
-    """How it is when it has nothing to do."""
-    await asyncio.sleep(_REST_S)
-    return await asyncio.to_thread(sample, lambda: gateway.processes, ports, time.monotonic())
+async def _resting(gateway: Soaked, ports: Sequence[int], before: Sample | None) -> Sample:
+    """How it is when it has nothing to do: as ``before``, if that is waited for long enough."""
+    end = time.monotonic() + _PATIENCE_S
+    while True:
+        await asyncio.sleep(_REST_S)
+        now = await asyncio.to_thread(sample, lambda: gateway.processes, ports, time.monotonic())
+        if before is None or not kept_open(before, now) or time.monotonic() > end:
+            return now
 
 
 async def _progress(kept: Kept, minutes: float) -> None:

@@ -146,6 +146,7 @@ class Client:
         key = "nobodys" if ask.nobodys else self._key
         head = (
             f"POST {PATHS[ask.dialect]} HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer {key}\r\n"
+            f"traceparent: 00-{ask.trace}-{ask.number}-01\r\n"
             f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
         )
         return head.encode() + body

@@ -18,6 +18,8 @@ from benchmarks.soaking.trend import Trend, trend
 # What a process's own memory, and its descriptors, may surely grow by in an hour. Growth that is not certain is none.
 MEMORY_LIMIT: Final = 16 * 2**20
 DESCRIPTORS_LIMIT: Final = 12.0
+# Less than this says nothing of an hour: in the first minutes caches fill.
+SHORTEST_S: Final = 120.0
 # Descriptors at rest, after the load, may be so many more than before it: files that are opened when first needed.
 _AT_REST: Final = 4
 _MINUTE_S: Final = 60.0
@@ -25,8 +27,9 @@ _MINUTE_S: Final = 60.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Growth:
-    """How a process's own memory (bytes), descriptors and threads grew; None of one that was not there throughout."""
+    """How a process's own memory (bytes), descriptors and threads grew, in so many seconds of samples."""
 
+    seconds: float
     memory: Trend | None
     descriptors: Trend | None
     threads: Trend | None
@@ -64,6 +67,7 @@ def _growth(samples: Sequence[Sample], name: str) -> Growth:
     at = [sample.at_s for sample in samples]
     held = [sample.processes[name] for sample in samples]
     return Growth(
+        seconds=at[-1] - at[0],
         memory=trend(at, [one.own for one in held]),
         descriptors=trend(at, [one.descriptors for one in held]),
         threads=trend(at, [one.threads for one in held]),
@@ -96,19 +100,27 @@ def _ms(micros: Sequence[int], share: float) -> float | None:
     return percentile(micros, share) / 1000 if micros else None
 
 
+def kept_open(before: Sample, after: Sample) -> list[tuple[str, int]]:
+    """Which processes hold more descriptors at rest than before, beyond what may be, and how many more."""
+    both = before.processes.keys() & after.processes.keys()
+    grown = [(name, after.processes[name].descriptors - before.processes[name].descriptors) for name in sorted(both)]
+    return [(name, more) for name, more in grown if more > _AT_REST]
+
+
 def reasons(growth: Mapping[str, Growth], rest: Rest, matched: Matched, verified: Verified) -> list[str]:
     """Why the soak has failed; nothing if it has not."""
     found: list[str] = []
     for name, grown in growth.items():
-        if grown.memory is not None and grown.memory.low > MEMORY_LIMIT:
+        long = grown.seconds >= SHORTEST_S
+        if long and grown.memory is not None and grown.memory.low > MEMORY_LIMIT:
             found.append(f"{name}: its memory grows by at least {grown.memory.low / 2**20:.1f} MiB an hour")
-        if grown.descriptors is not None and grown.descriptors.low > DESCRIPTORS_LIMIT:
+        if long and grown.descriptors is not None and grown.descriptors.low > DESCRIPTORS_LIMIT:
             found.append(f"{name}: it gains at least {grown.descriptors.low:.0f} descriptors an hour")
-        before, after = rest.before.processes.get(name), rest.after.processes.get(name)
-        if before is None or after is None:
+        if name not in rest.before.processes or name not in rest.after.processes:
             found.append(f"{name}: it was not there from beginning to end")
-        elif after.descriptors > before.descriptors + _AT_REST:
-            found.append(f"{name}: {after.descriptors} descriptors at rest, {before.descriptors} before the load")
+    found += [
+        f"{name}: {more} descriptors more at rest than before" for name, more in kept_open(rest.before, rest.after)
+    ]
     if rest.in_flight:
         found.append(f"{rest.in_flight:.0f} requests are under way still, by its metrics, though nobody asks")
     found += [f"{number} {problem}" for problem, number in matched.problems.items()]

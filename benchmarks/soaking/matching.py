@@ -1,12 +1,12 @@
 """Does what clients got, what the upstream saw and what the journal says fit together?
 
-Pure. Three sides tell of the same requests, by the id that the gateway gave each: every request of a known caller has
-one outcome, which says what its client got; every call that the upstream saw has an intent before it; and nobody's
-answer repeats another's number.
+Pure. Three sides tell of the same requests, by the trace that each client began: every request of a known caller has
+one outcome, which says what its client got; every call that the upstream saw has an intent, by the id that the gateway
+gave the request; and nobody's answer repeats another's number. A client that was gone before its request was read left
+nothing, unless the upstream saw a call.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -19,10 +19,19 @@ CLIENT_GONE: Final = "client_gone"
 
 @dataclass(slots=True)
 class Recorded:
-    """What the journal holds of one request."""
+    """What the journal holds of one request, by its trace."""
 
+    trace: str = ""
     intents: int = 0
     outcomes: list[tuple[int, str | None]] = field(default_factory=list[tuple[int, "str | None"]])
+
+
+@dataclass(slots=True)
+class Call:
+    """How often the upstream saw the request with this number."""
+
+    number: str
+    times: int = 0
 
 
 @dataclass(slots=True)
@@ -44,30 +53,27 @@ class Matched:
             told.append(example)
 
 
-def match(got: Sequence[Got], calls: Mapping[str, int], recorded: Mapping[str, Recorded]) -> Matched:
+def match(got: Sequence[Got], calls: Mapping[str, Call], recorded: Mapping[str, Recorded]) -> Matched:
     """Hold the three sides against each other; ``calls`` are those that the upstream saw, by request."""
-    matched = Matched(requests=len(got), calls=sum(calls.values()))
+    matched = Matched(requests=len(got), calls=sum(call.times for call in calls.values()))
+    traces = {told.trace: told for told in recorded.values()}
+    called = {call.number for call in calls.values()}
     for one in got:
-        _match_client(one, recorded, matched)
-    known = {one.request for one in got}
-    # Whoever left before the answer's head came cannot tell which request it was.
-    unnamed = sum(not one.request for one in got)
+        _match_client(one, traces.pop(one.ask.trace, None), called, matched)
+    if traces:
+        matched.wrong("records of requests that nobody sent", f"{len(traces)}")
     for request, told in recorded.items():
         matched.outcomes += len(told.outcomes)
         matched.intents += told.intents
         if len(told.outcomes) != 1:
             matched.wrong("requests without exactly one outcome", f"{request}: {len(told.outcomes)}")
-        if request not in known:
-            unnamed -= 1
-    for request, number in calls.items():
-        if number > (recorded[request].intents if request in recorded else 0):
-            matched.wrong("UNAUDITED CALLS", f"{request}: {number} calls")
-    if unnamed:
-        matched.wrong("requests that nobody sent, or that left no record", f"{-unnamed:+d}")
+    for request, call in calls.items():
+        if call.times > (recorded[request].intents if request in recorded else 0):
+            matched.wrong("UNAUDITED CALLS", f"{request}: {call.times} calls")
     return matched
 
 
-def _match_client(one: Got, recorded: Mapping[str, Recorded], matched: Matched) -> None:
+def _match_client(one: Got, record: Recorded | None, called: Collection[str], matched: Matched) -> None:
     told = f"{one.request or '(no id)'} {one.ask.kind}, {one.ask.dialect}, {'stream' if one.ask.stream else 'whole'}"
     if one.foreign:
         matched.wrong("ANSWERS THAT HOLD ANOTHER'S", told)
@@ -75,20 +81,17 @@ def _match_client(one: Got, recorded: Mapping[str, Recorded], matched: Matched) 
         came = one.why or f"{one.status} {one.code or ('whole' if one.whole else 'cut')}"
         matched.wrong("clients not told what is stated", f"{told}: {came}, not {expected(one.ask.told)}")
     if one.ask.nobodys:
-        if one.request in recorded:
+        if record is not None:
             matched.wrong("records of nobody's requests", told)
-        return
-    if not one.request:
-        return
-    record = recorded.get(one.request)
-    if record is None:
-        matched.wrong("requests without a record", told)
+    elif record is None:
+        if one.request or one.ask.number in called:
+            matched.wrong("requests without a record", told)
     elif record.outcomes and not _agrees(one, *record.outcomes[0]):
         matched.wrong("outcomes that say something else", f"{told}: {one.status} {one.code}, {record.outcomes[0]}")
 
 
 def _agrees(one: Got, status: int, error: str | None) -> bool:
-    if one.ask.leaves:
+    if one.ask.leaves or one.why is not None:
         # It may have come to its end before the client was gone.
         return error in {None, CLIENT_GONE}
     return (status, error) == (one.status, one.code)
@@ -101,7 +104,8 @@ def tally(records: Iterable[Mapping[str, object]]) -> dict[str, Recorded]:
         request, phase = record.get("request"), record.get("phase")
         if not isinstance(request, str) or phase not in {"intent", "outcome", "decision"}:
             continue
-        held = found.setdefault(request, Recorded())
+        trace = record.get("trace")
+        held = found.setdefault(request, Recorded(trace=trace if isinstance(trace, str) else ""))
         status, error = record.get("status"), record.get("error")
         if phase == "intent":
             held.intents += 1
@@ -110,11 +114,11 @@ def tally(records: Iterable[Mapping[str, object]]) -> dict[str, Recorded]:
     return found
 
 
-def calls_in(lines: Iterable[str]) -> dict[str, int]:
-    """How many calls of each request the upstream's log tells of."""
-    found = Counter[str]()
+def calls_in(lines: Iterable[str]) -> dict[str, Call]:
+    """The calls that the upstream's log tells of, by request."""
+    found: dict[str, Call] = {}
     for line in lines:
-        what, _, rest = line.partition("\t")
+        what, request, number, *_ = line.split("\t")
         if what == "call":
-            found[rest.partition("\t")[0]] += 1
-    return dict(found)
+            found.setdefault(request, Call(number=number)).times += 1
+    return found

@@ -63,6 +63,11 @@ class Ask:
     subject: str | None = None
 
     @property
+    def trace(self) -> str:
+        """The id of its trace, which the journal tells as well: also of an answer that never began."""
+        return self.number * 2
+
+    @property
     def kind(self) -> str:
         """What it is counted under."""
         if self.nobodys or self.refused:

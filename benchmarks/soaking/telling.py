@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 
-from benchmarks.soaking.judging import DESCRIPTORS_LIMIT, MEMORY_LIMIT, Growth, Minute, Rest
+from benchmarks.soaking.judging import DESCRIPTORS_LIMIT, MEMORY_LIMIT, SHORTEST_S, Growth, Minute, Rest
 from benchmarks.soaking.matching import Matched
 from benchmarks.soaking.reading import Got
 from benchmarks.soaking.running import Verified
@@ -85,7 +85,8 @@ def _about() -> str:
 def _processes(found: Findings) -> list[str]:
     limits = (
         f"Growth an hour, with its 95% interval, after {found.course.warmup_s:.0f} s of warm-up; limits for the lower "
-        f"end: {MEMORY_LIMIT / _MIB:.0f} MiB and {DESCRIPTORS_LIMIT:.0f} descriptors."
+        f"end: {MEMORY_LIMIT / _MIB:.0f} MiB and {DESCRIPTORS_LIMIT:.0f} descriptors. Less than {SHORTEST_S:.0f} s of "
+        "samples are shown and not judged."
     )
     lines = [
         "## What processes hold",

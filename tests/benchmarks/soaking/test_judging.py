@@ -41,7 +41,7 @@ def test_what_stays_as_it_is_is_sound_and_a_little_growth_is_within_the_limit() 
     [
         (judged(samples(memory=MEMORY_LIMIT * 1.1)), "MiB an hour"),
         (judged(samples(descriptors=60)), "descriptors an hour"),
-        (judged(samples(), left=40), "40 descriptors at rest"),
+        (judged(samples(), left=40), "10 descriptors more at rest"),
         (judged(samples(), in_flight=1), "under way still"),
         (judged(samples(), verified=Verified(sound=False, words="")), "does not verify"),
     ],
@@ -49,6 +49,12 @@ def test_what_stays_as_it_is_is_sound_and_a_little_growth_is_within_the_limit() 
 def test_each_limit_that_is_passed_is_a_reason(found: list[str], word: str) -> None:
     assert len(found) == 1
     assert word in found[0]
+
+
+def test_growth_in_less_time_than_caches_take_to_fill_is_no_reason() -> None:
+    grows = samples(memory=MEMORY_LIMIT * 5)
+    assert judged(grows[:80]) == []
+    assert len(judged(grows[:90])) == 1
 
 
 def test_what_does_not_fit_is_a_reason() -> None:
