@@ -147,7 +147,7 @@ def _allows(section: LimitRuleSection, loc: Loc, report: Report) -> tuple[Allowa
             allows.append(Allowance(measure=measure, window=window, amount=amount))
     if section.concurrent is not None:
         allows.append(Allowance(measure=Measure.CONCURRENT, window=InProgress(), amount=section.concurrent))
-    if not allows and report.sound(loc):
+    if not (allows or section.requests or section.tokens or section.money) and report.sound(loc):
         report.add(loc, "a rule allows something: give `requests`, `tokens`, `concurrent` or `money`")
     return tuple(allows)
 

@@ -179,7 +179,14 @@ class LimitReached(RequestError):
     code = "rate_limited"
 
     def __init__(
-        self, message: str, *, rule: str, measure: Measure, window: str, retry_after_s: int, waiting_helps: bool = True
+        self,
+        message: str,
+        *,
+        rule: str = "",
+        measure: Measure = Measure.REQUESTS,
+        window: str = "",
+        retry_after_s: int = 1,
+        waiting_helps: bool = True,
     ) -> None:
         super().__init__(message)
         self.rule = rule

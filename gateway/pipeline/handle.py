@@ -180,7 +180,7 @@ async def _prepare(
     in_force = services.in_force()
     bypass = services.bypass()
     policies = admit(request, caller, in_force.ruleset, bypass)
-    await tab.take(request, caller, model)
+    await tab.take(request, caller, model, run)
     # 2 lift: trust and channel of each segment
     prompt = await run(lambda: lift(request, model, caller))
     trail.timeline.lifted = time.perf_counter_ns()

@@ -21,6 +21,7 @@ from gateway.domain.request import ClientRequest
 from gateway.domain.target import Target
 from gateway.domain.value import value
 from gateway.pipeline.limit_reached import reached
+from gateway.pipeline.run import Run, at_once
 from gateway.pipeline.usage import Tokens, believed, bills_nothing, dearest, estimate, size_of, size_of_reply, tokens_of
 
 Answer = TypeVar("Answer")
@@ -109,13 +110,14 @@ class RequestTab:
         # Bytes of what came of a stream.
         self._said = 0
 
-    async def take(self, request: ClientRequest, caller: Caller, model: Model) -> None:
+    async def take(self, request: ClientRequest, caller: Caller, model: Model, run: Run = at_once) -> None:
         """Take one request, a place, and what it may come to; raises as ``Tab`` says."""
         plan = self._limiter.plan(caller, model, self._route)
         wanted = plan.fixed
         if self._operation is not Operation.COUNT and (plan.tokens or plan.money):
             self._plan = plan
-            expected = estimate(request, self._operation, self._limiter.limits.assumed_output_tokens)
+            assumed = self._limiter.limits.assumed_output_tokens
+            expected = await run(lambda: estimate(request, self._operation, assumed))
             self._expected = expected
             wanted = (*wanted, *_amounts(plan, expected.all, dearest(plan.prices, expected)))
         if not wanted:
@@ -151,6 +153,8 @@ class RequestTab:
 
     def streaming(self, target: Target, events: AsyncGenerator[StreamEvent, None]) -> AsyncGenerator[StreamEvent, None]:
         """The events, listened to where tokens or money count."""
+        if self._plan is None:
+            return events
         self._target = target
         self._owing += 1
         return self._heard(events)

@@ -12,6 +12,7 @@ from gateway.domain.identity import Caller
 from gateway.domain.model import Model
 from gateway.domain.request import ClientRequest
 from gateway.domain.target import Target
+from gateway.pipeline.run import Run, at_once
 
 Answer = TypeVar("Answer")
 
@@ -19,8 +20,8 @@ Answer = TypeVar("Answer")
 class Tab(Protocol):
     """What one request uses of limits and budgets."""
 
-    async def take(self, request: ClientRequest, caller: Caller, model: Model) -> None:
-        """Take what it may come to.
+    async def take(self, request: ClientRequest, caller: Caller, model: Model, run: Run = at_once) -> None:
+        """Take what it may come to; ``run`` does the computing.
 
         Raises:
             LimitReached: a limit leaves no room for it; nothing was taken.
@@ -43,7 +44,7 @@ class Tab(Protocol):
 
 
 class _Unlimited:
-    async def take(self, request: ClientRequest, caller: Caller, model: Model) -> None:
+    async def take(self, request: ClientRequest, caller: Caller, model: Model, run: Run = at_once) -> None:
         """Nothing is counted."""
 
     def asking(self, _: Target, answer: Awaitable[Answer]) -> Awaitable[Answer]:

@@ -171,6 +171,7 @@ def _answer(outcome: Fields, story: Story, width: int | None) -> Iterator[Line]:
     yield _joined(
         _named("status", str(outcome.get("status", ""))),
         _named("error", text_of(outcome, "error")),
+        _named("limit", text_of(object_of(outcome, "limit"), "rule")),
         _named("finish", ", ".join([one for one in finish if isinstance(one, str)]) or text_of(outcome, "finish")),
         _named("held for approval", text_of(outcome, "approval")),
     )
