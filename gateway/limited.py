@@ -8,7 +8,6 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from gateway.audit.events import NO_EVENTS, Events
-from gateway.counted_together import counted_together
 from gateway.domain.limits import is_long
 from gateway.pipeline.limiter import Limiter
 from gateway.settings import Settings
@@ -38,6 +37,8 @@ async def limited(
         yield None
         return
     if settings.redis is not None:
+        from gateway.counted_together import counted_together  # noqa: PLC0415  loaded only where chosen
+
         async with counted_together(settings.redis, share, events, figures) as shared:
             limiter = Limiter(settings.limits, shared)
             try:

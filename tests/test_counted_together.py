@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,8 +11,13 @@ import pytest
 from gateway.audit.events import NO_EVENTS
 from gateway.configuration.redis import RedisSettings
 from gateway.counted_together import address_of, counted_together
-from gateway.domain.errors import LimitsUnavailable
+from gateway.domain.errors import LimitReached, LimitsUnavailable
+from gateway.domain.identity import ANONYMOUS
+from gateway.domain.operation import Operation
 from gateway.domain.quota import Bucket, Calendar, Measure, Portion, Sliding, Taken
+from gateway.domain.request import ClientRequest
+from gateway.limited import limited
+from gateway.settings import load
 from gateway.stores.share import Share
 from gateway.telemetry import families
 from gateway.telemetry.together import TogetherFigures
@@ -81,6 +87,29 @@ async def test_where_the_settings_say_so_nothing_passes_without_it(
         async with counted_together(settings, Share(), NO_EVENTS, None) as counters:
             with pytest.raises(LimitsUnavailable):
                 await counters.take("h", (Portion(bucket=MINUTE, amount=1),))
+
+
+async def test_workers_of_a_configuration_that_names_redis_share_what_it_allows(redis: Any, tmp_path: Path) -> None:
+    file = tmp_path / "splitgate.yaml"
+    file.write_text(
+        "models: {m: {targets: [{provider: embedded}]}}\n"
+        "limits: {rules: [{name: r, per: gateway, requests: [3/hour], concurrent: 9}], "
+        f"redis: {{url: 'redis://127.0.0.1:{redis.port}', timeout_ms: 500}}}}\n"
+    )
+    settings = load(file, {})
+    asked = ClientRequest(dialect="split", model="m", messages=())
+    refused = 0
+    async with limited(settings, Share(number=1, of=2)) as one, limited(settings, Share(number=2, of=2)) as other:
+        for number, limiter in enumerate([one, other, one, other]):
+            assert limiter is not None
+            tab = limiter.open(f"id-{number}", "split", Operation.CHAT)
+            try:
+                await tab.take(asked, ANONYMOUS, settings.models["m"])
+            except LimitReached:
+                refused += 1
+            tab.close()
+    assert refused == 1
+    assert redis.say("ZCARD", "{splitgate}:r:gateway:concurrent:now").startswith(":0"), "all of them are over"
 
 
 def test_files_count_only_with_tls(certificates: Any) -> None:

@@ -9,7 +9,6 @@ from typing import Annotated, Final, Literal, TypeAlias
 from pydantic import BeforeValidator, Field
 
 from gateway.configuration.schema_callers import Glob
-from gateway.configuration.schema_redis import PATTERNS as REDIS_PATTERNS
 from gateway.configuration.schema_redis import RedisSection
 from gateway.configuration.section import Name, Section
 
@@ -19,7 +18,6 @@ _CURRENCY: Final = r"^[A-Za-z]{1,16}$"
 PATTERNS: Final[Mapping[str, str]] = {
     _UPSTREAM: "a model's name at the upstream, or a glob with * and ?: printable ASCII without blanks",
     _CURRENCY: "a word of letters, such as USD",
-    **REDIS_PATTERNS,
 }
 
 PerWord: TypeAlias = Literal["key", "tenant", "model", "gateway"]

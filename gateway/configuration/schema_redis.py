@@ -3,16 +3,11 @@
 Checks that need more than one field, or the world outside the file, are in ``redis.py``.
 """
 
-from collections.abc import Mapping
-from typing import Annotated, Final, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field
 
-from gateway.configuration.section import Section
-
-_PREFIX: Final = r"^[A-Za-z0-9_.:-]{1,64}$"
-# What each pattern asks for, in words.
-PATTERNS: Final[Mapping[str, str]] = {_PREFIX: "1 to 64 letters, digits or the signs _ . : -"}
+from gateway.configuration.section import Name, Section
 
 _File: TypeAlias = Annotated[str, Field(min_length=1, max_length=4096)]
 
@@ -45,7 +40,7 @@ class RedisSection(Section):
     key_file: _File | None = Field(
         default=None, description="The key (PEM) of `cert_file`, where it does not stand in the same file."
     )
-    prefix: Annotated[str, Field(pattern=_PREFIX)] = Field(
+    prefix: Name = Field(
         default="splitgate", description="What all keys begin with, in braces. Gateways that count together share it."
     )
     timeout_ms: Annotated[int, Field(ge=1, le=1000)] = Field(

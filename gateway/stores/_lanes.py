@@ -88,7 +88,7 @@ class Lanes:
 
     def tell_soon(self) -> None:
         """Have it told, without waiting."""
-        if self.open:
+        if self.open and len(self.owed):
             self._kick()
 
     def shut(self, gone: Away) -> None:

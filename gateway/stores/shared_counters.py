@@ -176,17 +176,20 @@ class SharedCounters:
 
     async def _take_alone(self, holder: str, wanted: tuple[Portion, ...]) -> Taken | Denied:
         shrunk = self._heard.without_redis(wanted, self._redis.in_redis_time(self._clock()))
-        whole = {own.bucket: one.bucket for own, one in zip(shrunk, wanted, strict=True)}
         answer = await self._alone.take(holder, shrunk)
+        asked = {own.bucket: one.bucket for own, one in zip(shrunk, wanted, strict=True)}
         if isinstance(answer, Denied):
-            return Denied(bucket=whole.get(answer.bucket, answer.bucket), retry_after_s=answer.retry_after_s)
+            return Denied(bucket=asked.get(answer.bucket, answer.bucket), retry_after_s=answer.retry_after_s)
+        # Whoever counts alone may have put buckets together: it is told by its own ones what was used.
+        own = {one.bucket: counted.bucket for one, counted in zip(wanted, answer.portions, strict=True)}
+        asked |= {counted: bucket for bucket, counted in own.items()}
         taken = TakenAlone(
             holder=holder,
             at=self._redis.in_redis_time(answer.at),
             portions=wanted,
-            left=tuple([Portion(bucket=whole.get(one.bucket, one.bucket), amount=one.amount) for one in answer.left]),
+            left=tuple([Portion(bucket=asked.get(one.bucket, one.bucket), amount=one.amount) for one in answer.left]),
             alone=answer,
-            buckets={one: own for own, one in whole.items()},
+            buckets=own,
         )
         self._redis.adopt(taken)
         return taken

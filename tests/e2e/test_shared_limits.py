@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import httpx
+import pytest
 
 PATIENCE_S = 30.0
 LIMIT = 8
@@ -52,6 +53,7 @@ def _counted(server: Any) -> list[str]:
     return [line for line in server.say("HVALS", "{e2e}:all:gateway:requests:3600").split("\r\n") if line.isdigit()]
 
 
+@pytest.mark.exhaustive
 def test_one_limit_over_two_gateways_holds_while_redis_is_paused_and_after_it(
     run_gateway: Callable[..., Gateway], upstream: Any, start_redis: Callable[..., Any], tmp_path: Path
 ) -> None:

@@ -168,6 +168,32 @@ def test_all_is_taken_or_nothing(script: Script) -> None:
     assert isinstance(script.take("h", at, one, Portion(bucket=TOKENS, amount=1000)).said, Taken)
 
 
+@pytest.mark.parametrize(("later", "fits"), [(59, False), (60, False), (71, False), (72, True)])
+def test_what_is_left_of_the_window_before_is_never_rounded_down(script: Script, later: int, *, fits: bool) -> None:
+    at = START_MS // 1000 // 60 * 60
+    script.take("h", at, Portion(bucket=MINUTE, amount=5))
+    said = script.take("h", at + later, Portion(bucket=MINUTE, amount=1)).said
+    assert isinstance(said, Taken) is fits
+
+
+@pytest.mark.parametrize(
+    ("bucket", "ago", "left"), [(MINUTE, 0, 1), (MINUTE, 60, 1), (MINUTE, 120, 5), (MINUTE, -60, 1)]
+)
+def test_what_is_told_late_counts_in_its_window_while_that_counts(
+    script: Script, bucket: Bucket, ago: int, left: int
+) -> None:
+    at = START_MS // 1000 // 60 * 60
+    script.change(bucket, 4, then=at - ago, at=at)
+    assert [one.amount for one in script.take("h", at, Portion(bucket=bucket, amount=0)).left] == [left]
+
+
+@pytest.mark.parametrize(("ago", "left"), [(0, 2600), (86_400, 3000), (-86_400, 2600)])
+def test_a_day_that_is_over_is_told_nothing(script: Script, ago: int, left: int) -> None:
+    at = START_MS // 1000
+    script.change(DAY, 400, then=at - ago, at=at)
+    assert [one.amount for one in script.take("h", at, Portion(bucket=DAY, amount=0)).left] == [left]
+
+
 def test_of_several_that_lack_the_longest_wait_is_told(script: Script) -> None:
     at = START_MS // 1000
     everything = [Portion(bucket=bucket, amount=bucket.limit) for bucket in (TOKENS, MINUTE, DAY)]

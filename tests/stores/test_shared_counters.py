@@ -142,6 +142,7 @@ async def test_what_was_used_stands_in_the_place_of_what_was_taken(redis: Any) -
         assert (_count(redis, TOKENS), len(gate.took)) == (200, 2)
 
 
+@pytest.mark.exhaustive
 async def test_what_took_until_the_next_window_counts_there(redis: Any) -> None:
     second = replace(TOKENS, window=Sliding(seconds=1))
     async with _gateway(redis.port) as gate:
@@ -220,7 +221,7 @@ async def test_without_redis_a_gateway_counts_alone_and_tells_it_afterwards(redi
         await gate.counters.settle(alone, USED)
         assert (_count(redis, TOKENS), _count(redis, PLACES)) == (90, 0)
         assert gate.counters.standing.owed == 0
-        assert len(gate.alone.settled) == 2
+        assert [[one.amount for one in used] for _, used in gate.alone.settled] == [[30], [30]]
 
 
 async def test_places_that_redis_lost_are_taken_again_when_it_is_back(redis: Any, between: Proxy) -> None:
@@ -247,7 +248,10 @@ async def test_a_budget_that_is_used_up_does_not_begin_anew_alone(redis: Any, be
         denied = await gate.take(Portion(bucket=budget, amount=101))
         assert isinstance(denied, Denied)
         assert denied.bucket == budget, "as it was asked for"
-        assert isinstance(await gate.take(Portion(bucket=budget, amount=100)), TakenAlone)
+        taken = await gate.take(Portion(bucket=budget, amount=100))
+        assert isinstance(taken, TakenAlone)
+        await gate.counters.settle(taken, (Portion(bucket=budget, amount=7),))
+        assert gate.alone.settled == [(taken.alone, (Portion(bucket=replace(budget, limit=100), amount=7),))]
         assert isinstance(await gate.take(Portion(bucket=other, amount=1000)), TakenAlone)
 
 
