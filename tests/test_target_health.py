@@ -35,7 +35,7 @@ class Server:
 
     url: str = ""
     status: int = 200
-    asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    asked: list[tuple[str, dict[str, str]]] = field(default_factory=list[tuple[str, dict[str, str]]])
 
     async def handle(self, request: web.Request) -> web.Response:
         self.asked.append((request.path, {name.lower(): value for name, value in request.headers.items()}))

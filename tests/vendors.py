@@ -34,7 +34,7 @@ class Call:
 
 @dataclass(kw_only=True)
 class Vendor:
-    """A server that plays every vendor: it answers by what was set last, or waits for ``go_on``."""
+    """A server that plays every vendor: it answers by what was set last, waits for ``go_on``, or drops the call."""
 
     url: str
     calls: list[Call] = field(default_factory=list[Call])
@@ -43,6 +43,7 @@ class Vendor:
     content_type: str = "application/json"
     pieces: Sequence[bytes] = ()
     cut: bool = False
+    drop: bool = False
     hold: bool = False
     entered: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
     go_on: threading.Event = field(default_factory=threading.Event)
@@ -51,7 +52,7 @@ class Vendor:
     def clear(self) -> None:
         self.go_on.set()
         self.calls.clear()
-        self.cut = self.hold = False
+        self.cut = self.drop = self.hold = False
         self.entered, self.go_on, self.gone = threading.Semaphore(0), threading.Event(), threading.Event()
         self.answer({})
 
@@ -86,6 +87,9 @@ class _Handler(BaseHTTPRequestHandler):
         vendor.entered.release()
         if vendor.hold and self._left(vendor):
             vendor.gone.set()
+            self.close_connection = True
+            return
+        if vendor.drop:
             self.close_connection = True
             return
         self._answer(vendor)

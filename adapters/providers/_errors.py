@@ -43,7 +43,7 @@ _NO_ROOM: Final = frozenset({"insufficient_quota", "rate_limit_exceeded"})
 # Some server behind the upstream did not answer in time, and may still be at work. Bedrock's models time out by 408.
 _OUT_OF_TIME: Final = frozenset({408, 504, 524})
 # What the litellm process says of a call that its vendor may have worked on.
-_MAY_BE_DONE: Final = frozenset({"unreadable_answer", "vendor_broke_off"})
+_MAY_BE_DONE: Final = frozenset({"unchecked_call", "unreadable_answer", "vendor_broke_off"})
 _ADVICE: Final = {
     401: "refused the gateway's credentials (401). Check the target's api_key.",
     403: "refused the gateway's credentials (403). Check the target's api_key.",

@@ -115,10 +115,15 @@ class Attempts(Generic[Answer]):
         if ticket is None:
             return None
         try:
-            candidate = await self._candidate(target)
+            candidate = self._judged.get(target.id)
             if candidate is None:
+                candidate = self._noted(await sending.run(lambda: self._ranked.judge(target)))
+            layout = candidate.layout
+            if layout is None or target.id in self._out:
                 return None
-            call = self._call(candidate)
+            call = Call(
+                id=sending.request_id, target=target, layout=layout, options=candidate.options, trace=sending.trace
+            )
             await sending.intend(call)
             if self._over():
                 now = time.perf_counter_ns()
@@ -143,27 +148,20 @@ class Attempts(Generic[Answer]):
             ticket.drop()
         return None
 
-    async def _candidate(self, target: Target) -> Candidate | None:
-        """The target as it stands for this request; None where it may not be used."""
-        known = self._judged.get(target.id)
-        if known is None:
-            known = self._judged[target.id] = await self._sending.run(lambda: self._ranked.judge(target))
-            if known.refusal is not None or known.layout is None:
-                self._out.add(target.id)
-                self._refused.append(known)
-        return None if target.id in self._out else known
+    def _noted(self, candidate: Candidate) -> Candidate:
+        """Keep how a target stands for this request: it is judged once."""
+        self._judged[candidate.target.id] = candidate
+        if candidate.refusal is not None or candidate.layout is None:
+            self._out.add(candidate.target.id)
+            self._refused.append(candidate)
+        return candidate
 
-    def _call(self, candidate: Candidate) -> Call:
-        layout = candidate.layout
-        if layout is None:
-            raise TypeError("a candidate that may be used has a layout")
-        return Call(
-            id=self._sending.request_id,
-            target=candidate.target,
-            layout=layout,
-            options=candidate.options,
-            trace=self._sending.trace,
-        )
+    async def _still_usable(self) -> Sequence[Target]:
+        """The targets that may be called, now or later; those that were passed by are judged for it."""
+        for target in self._ranked.targets:
+            if target.id not in self._judged:
+                self._noted(await self._sending.run(lambda target=target: self._ranked.judge(target)))
+        return [target for target in self._ranked.targets if target.id not in self._out]
 
     def _bounded(self, call: Call) -> Call:
         """The call, with no more time than the request has left."""
@@ -220,8 +218,7 @@ class Attempts(Generic[Answer]):
         no_more = self._over() or self._round >= persistence.retries + (not made)
         if no_more and self._failure is not None:
             return None
-        targets = [target for target in self._ranked.targets if target.id not in self._out]
-        usable = self._usable = [target for target in targets if await self._candidate(target) is not None]
+        usable = self._usable = await self._still_usable()
         if no_more:
             return None
         waits = [sending.conditions.of(target).wait(again=target.id in self._called) for target in usable]

@@ -22,7 +22,6 @@ _log = logging.getLogger("splitgate.targets")
 # Of ten calls one more may be made again; so many may be from the start, and at most so many at once.
 _BUDGET_SHARE: Final = 0.1
 _BUDGET_MOST: Final = 10.0
-_NO_ERRORS: Final = frozenset({ANSWERED, ABANDONED})
 
 
 @value
@@ -57,7 +56,9 @@ class Ticket:
         """The call is over; with ``rest_s`` the target wants to be left alone for so many seconds."""
         condition, self._condition = self._condition, None
         if condition is not None:
-            condition.note(came_to)
+            condition.attempts[came_to] += 1
+            if came_to is not ANSWERED and came_to is not ABANDONED:
+                condition.error = came_to
             condition.end(self._admission, outcome, rest_s)
 
     def abandon(self) -> None:
@@ -130,7 +131,8 @@ class Condition:
     def end(self, admission: Admission, outcome: Outcome, rest_s: float | None) -> None:
         """End a call: a ticket's business."""
         self.pending -= 1
-        now = self._ticks()
+        # An answer to a call that is no trial asks nothing of the clock.
+        now = self._ticks() if admission.trial or outcome is not Outcome.SUCCEEDED else 0.0
         if rest_s:
             self._rest_until = max(self._rest_until, now + min(rest_s, self._most_rest_s))
         self.breaker.end(admission, outcome, now)
@@ -151,12 +153,6 @@ class Condition:
         now = self._ticks()
         rest = max(0.0, self._rest_until - now)
         return not self.breaker.admits(now), max(rest, self.breaker.left(now))
-
-    def note(self, came_to: str) -> None:
-        """Count a call by what it came to: ``ANSWERED``, ``ABANDONED`` or an error's code."""
-        self.attempts[came_to] += 1
-        if came_to not in _NO_ERRORS:
-            self.error = came_to
 
     def probed(self, check: HealthCheck, *, well: bool) -> None:
         """What a health probe found; what it opened stays so until the next one could have come."""

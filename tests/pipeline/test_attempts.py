@@ -55,20 +55,22 @@ class World:
     """Upstreams that answer by script, each call after its seconds; a script that is over answers ``ok``."""
 
     targets: list[Target]
-    scripts: dict[str, list[tuple[BaseException | None, float]]] = field(default_factory=dict)
-    refused: dict[str, GatewayError] = field(default_factory=dict)
+    scripts: dict[str, list[tuple[BaseException | None, float]]] = field(
+        default_factory=dict[str, list[tuple[BaseException | None, float]]]
+    )
+    refused: dict[str, GatewayError] = field(default_factory=dict[str, GatewayError])
     persistence: Persistence = field(default_factory=Persistence)
     drawn: float = 0.5
     intending_s: float = 0.0
     unrecorded: str | None = None
     now: float = 1000.0
-    laid_out: list[str] = field(default_factory=list)
-    calls: list[tuple[str, float, float]] = field(default_factory=list)
-    slept: list[float] = field(default_factory=list)
-    attempts: list[Attempt] = field(default_factory=list)
+    laid_out: list[str] = field(default_factory=list[str])
+    calls: list[tuple[str, float, float]] = field(default_factory=list[tuple[str, float, float]])
+    slept: list[float] = field(default_factory=list[float])
+    attempts: list[Attempt] = field(default_factory=list[Attempt])
     timeline: Timeline = field(default_factory=Timeline)
 
-    errors: list[BaseException | None] = field(default_factory=list)
+    errors: list[BaseException | None] = field(default_factory=list[BaseException | None])
 
     def __post_init__(self) -> None:
         self.sleep: Callable[[float], Awaitable[None]] = self._sleep

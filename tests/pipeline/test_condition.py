@@ -83,13 +83,13 @@ def test_a_target_that_asks_for_it_is_left_alone_by_all(condition: Condition, cl
     assert (condition.wait(again=False), condition.breaker.state) == (0.0, State.CLOSED)
 
 
-def test_the_longest_rest_that_was_asked_for_counts_up_to_a_bound(condition: Condition) -> None:
+def test_the_longest_rest_that_was_asked_for_counts_up_to_a_bound(condition: Condition, a_target: MakeTarget) -> None:
     tickets = [condition.begin(again=False) for _ in range(3)]
     for ticket, rest in zip(tickets, (5.0, 1.0, 0.0), strict=True):
         assert ticket is not None
         ticket.end(Outcome.NEITHER, "upstream_overloaded", rest_s=rest)
     assert condition.wait(again=False) == 5.0
-    late = Conditions(ticks=lambda: 0.0).of(Target(**{**_fields(), "id": "late"}))
+    late = Conditions(ticks=lambda: 0.0).of(a_target("late"))
     call(late, Outcome.NEITHER, "upstream_overloaded", rest_s=1e9)
     assert late.wait(again=False) == BreakerLimits().longest_rest_s
 
@@ -98,13 +98,6 @@ def test_a_target_whose_wish_is_not_to_be_minded_is_not_left_alone(a_target: Mak
     condition = Conditions().of(replace(a_target("t"), breaker=BreakerLimits(longest_rest_s=0.0)))
     call(condition, Outcome.NEITHER, "upstream_overloaded", rest_s=7.0)
     assert condition.begin(again=False) is not None
-
-
-def _fields() -> dict[str, str]:
-    return {
-        "id": "t", "provider": "openai_compatible", "base_url": "http://127.0.0.1:1/v1", "model": "m",
-        "format": "spotlight", "family": "all",
-    }  # fmt: skip
 
 
 def test_an_open_breaker_lets_nothing_through_and_waiting_for_it_is_of_no_use(

@@ -114,7 +114,7 @@ def test_a_server_that_ran_out_of_time_itself_may_have_worked_on_the_request(sta
     assert "secret" not in str(error)
 
 
-@pytest.mark.parametrize("code", ["unreadable_answer", "vendor_broke_off"])
+@pytest.mark.parametrize("code", ["unchecked_call", "unreadable_answer", "vendor_broke_off"])
 def test_what_the_litellm_process_could_not_read_may_be_done(code: str) -> None:
     assert isinstance(refusal(502, {"error": {"code": code}}), UpstreamGarbled)
     assert isinstance(refusal(502, {"error": {"code": "vendor_unreachable"}}), UpstreamFailed)
