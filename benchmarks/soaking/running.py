@@ -162,8 +162,10 @@ def _config(key: str, upstream: int, nowhere: int) -> str:
             "model": name,
             "format": "tool-envelope",
             "timeouts": _TIMEOUTS,
+            # One call in twenty fails on purpose: those that follow are to be made all the same.
+            "breaker": {"failures": 0, "longest_rest_s": 0},
         }
-        return {"targets": [target]}
+        return {"retries": 0, "targets": [target]}
 
     return json.dumps(
         {

@@ -245,6 +245,8 @@ def config_of(transport: str, port: int, dead: int, folder: Path) -> str:
             "model": "m",
             "format": "tool-envelope",
             "timeouts": limits,
+            # A row is about one fault, again and again: what is made of several is tests/e2e/test_targets.py's.
+            "breaker": {"failures": 0, "longest_rest_s": 0},
         }
 
     models = {OK: None, **{fault.name: fault for fault in FAULTS}}
@@ -253,7 +255,7 @@ def config_of(transport: str, port: int, dead: int, folder: Path) -> str:
             "server": {"transport": transport, "max_concurrent": PLACES, "max_queued": 0},
             "audit": {"dir": str(folder / "audit"), "deadline_s": 20},
             "telemetry": {"metrics": {"port": 0}},
-            "models": {name: {"targets": [target(name, fault)]} for name, fault in models.items()},
+            "models": {name: {"retries": 0, "targets": [target(name, fault)]} for name, fault in models.items()},
         }
     )
 
