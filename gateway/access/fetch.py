@@ -6,7 +6,6 @@ time. No message holds what came.
 
 import asyncio
 import ssl
-from pathlib import Path
 from typing import Final
 
 import httpx
@@ -29,13 +28,8 @@ class Fetching:
 
     def __init__(self, settings: OidcSettings) -> None:
         self._settings = settings
-        self._client = httpx.AsyncClient(
-            trust_env=False,
-            follow_redirects=False,
-            timeout=settings.timeout_s,
-            verify=_trusting(settings.ca_file),
-            headers={"accept": "application/json", "accept-encoding": "identity"},
-        )
+        self._context = _context_of(settings)
+        self._client = _client(settings, self._context)
 
     async def keys(self) -> SigningKeys:
         """The keys as they are now.
@@ -43,6 +37,7 @@ class Fetching:
         Raises:
             NotFetched: they cannot be had.
         """
+        await self._renew()
         try:
             async with asyncio.timeout(self._settings.timeout_s):
                 raw = await self._get(self._settings.jwks_url or await self._discovered())
@@ -59,6 +54,14 @@ class Fetching:
     async def close(self) -> None:
         """Close what is open."""
         await self._client.aclose()
+
+    async def _renew(self) -> None:
+        """Believe whom the file of authorities names by now: one fetch at a time is under way."""
+        context = _context_of(self._settings)
+        if context is not self._context:
+            old, self._context = self._client, context
+            self._client = _client(self._settings, context)
+            await old.aclose()
 
     async def _discovered(self) -> str:
         """Where the issuer's own description says that its keys are (OpenID Connect Discovery 1.0)."""
@@ -91,5 +94,15 @@ class Fetching:
             raise NotFetched(f"the call failed ({type(error).__name__})") from error
 
 
-def _trusting(ca_file: Path | None) -> ssl.SSLContext | bool:
-    return True if ca_file is None else ssl.create_default_context(cafile=ca_file)
+def _context_of(settings: OidcSettings) -> ssl.SSLContext | None:
+    return None if settings.tls is None else settings.tls.context
+
+
+def _client(settings: OidcSettings, context: ssl.SSLContext | None) -> httpx.AsyncClient:
+    return httpx.AsyncClient(
+        trust_env=False,
+        follow_redirects=False,
+        timeout=settings.timeout_s,
+        verify=True if context is None else context,
+        headers={"accept": "application/json", "accept-encoding": "identity"},
+    )

@@ -13,7 +13,8 @@ from gateway.configuration.crowd import Crowd
 from gateway.domain.identity import Key, Role
 from gateway.domain.model import Model
 from gateway.domain.prompt import Trust
-from gateway.domain.target import Secret
+from gateway.domain.target import Secret, Tls
+from gateway.yamlfile.mounted import Mounted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +22,7 @@ class Server:
     """Where to listen, and what to take in.
 
     ``record_recent`` is how many request bodies ``doctor`` may ask for, ``record_recent_bytes`` what they may come to.
+    ``tls`` None: plain HTTP.
     """
 
     host: str
@@ -31,6 +33,7 @@ class Server:
     record_recent_bytes: int
     allowed_hosts: tuple[str, ...]
     crowd: Crowd = field(default_factory=Crowd)
+    tls: Tls | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +50,8 @@ class ClaimNames:
 class OidcSettings:
     """An issuer of tokens, how its tokens are checked, and what callers its claims make.
 
-    ``jwks_url`` None: where discovery says. ``require`` has for each claim what it may say. ``models`` and ``routes``
-    are what may be asked for at most, None for all.
+    ``jwks_url`` None: where discovery says. ``tls`` None: the system's authorities are believed. ``require`` has for
+    each claim what it may say. ``models`` and ``routes`` are what may be asked for at most, None for all.
     """
 
     name: str
@@ -57,7 +60,7 @@ class OidcSettings:
     algorithms: tuple[str, ...]
     types: frozenset[str]
     jwks_url: str | None
-    ca_file: Path | None
+    tls: Tls | None
     timeout_s: float
     refresh_s: float
     keep_s: float
@@ -177,6 +180,8 @@ class Settings:
     """The whole configuration. ``file`` names where it came from, ``warnings`` are sentences for whoever starts us.
 
     ``state_dir`` and ``keys_file`` are absolute and may not exist yet; ``keys`` are those of the file itself.
+    ``digest`` is the SHA-256 of the file's bytes, ``mounted`` are the credentials and certificates that stand in files
+    of their own, and are looked at again while the gateway runs.
     """
 
     file: str
@@ -192,6 +197,8 @@ class Settings:
     telemetry: TelemetrySettings
     state_dir: Path
     warnings: tuple[str, ...] = ()
+    digest: str = ""
+    mounted: tuple[Mounted, ...] = ()
 
     @property
     def asks(self) -> bool:
