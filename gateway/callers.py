@@ -3,10 +3,10 @@
 Whoever serves requests gets a doorkeeper to ask, and knows nothing of key files, issuers and what is fetched from them.
 """
 
-import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from gateway.access.in_force import KeysInForce
 from gateway.access.key_file import KeyFile, KeySet
@@ -53,8 +53,7 @@ def _tokens(settings: Settings, ours: AsyncExitStack) -> Tokens:
 
     issuers: list[tokens.Issuer] = []
     for one in settings.oidc:
-        tls = None if one.ca_file is None else ssl.create_default_context(cafile=one.ca_file)
-        fetching = Fetching(one, checked_transport(one.addresses, tls=tls))
+        fetching = Fetching(one, partial(checked_transport, one.addresses))
         ours.push_async_callback(fetching.close)
         keys = IssuerKeys(
             one.name, fetching.keys, refresh_s=one.refresh_s, keep_s=one.keep_s, cooldown_s=one.cooldown_s

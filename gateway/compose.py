@@ -6,9 +6,10 @@ The one composition root: only this file knows formats, providers, transports, p
 import os
 import secrets
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeVar
 
 from adapters.registry import (
@@ -60,6 +61,7 @@ from gateway.pipeline.lift import lift
 from gateway.pipeline.limiter import Limiter
 from gateway.probes import Probes
 from gateway.recorded import Recorded, recorded
+from gateway.rotation import Rotation, ends, mounted, noted
 from gateway.settings import Settings
 from gateway.standing import EXAMPLE, Standing, Standings
 from gateway.stores.approvals import SqliteApprovals
@@ -67,6 +69,7 @@ from gateway.stores.share import ALONE, Share
 from gateway.stores.sweep import swept
 from gateway.stores.untainted import UntaintedReplies
 from gateway.target_health import TargetHealth
+from gateway.telemetry.families import SECOND, WORKER
 from gateway.web.admin import Desk, admin_routes
 from gateway.web.app import App
 from gateway.web.approvals import ApprovalDesk, approval_routes
@@ -74,7 +77,9 @@ from gateway.web.auth import Doorkeeper
 from gateway.web.door import Lobby
 from gateway.web.gate import Gate
 from gateway.web.recent import Recent
+from gateway.web.running import RunningDesk, running_routes
 from gateway.web.targets import target_routes
+from policies.engine.model import Policy
 
 Offered = TypeVar("Offered")
 
@@ -92,6 +97,7 @@ class Worker:
     app: App
     standings: Callable[[], Standings]
     reload: Callable[[], Awaitable[object]]
+    ready: Callable[[], bool]
     scrape: Callable[[], Awaitable[bytes]] | None
 
 
@@ -136,15 +142,22 @@ async def running_worker(
             callers(settings, records.events) as who,
             limited(settings, share, records.events, seen.together()) as limiter,
             swept(store.sweep),
+            Rotation(lambda: mounted(settings, _policies(activation)), partial(noted, records.events)) as rotation,
         ):
             _begin_with_policies(records, activation)
             seen.watch(activation.state, activation.break_glass.state)
+            seen.watch_files(settings.digest, rotation.stale, partial(ends, settings))
             if limiter is not None:
                 seen.watch_limits(limiter.fullest)
             seen.watch_targets(conditions)
             services = _services(
                 models, targets, client, probes.evidence, activation=activation, approvals=store, conditions=conditions
             )
+
+            def ready() -> bool:
+                known = activation.ready and who.ready() and records.writable
+                return known and probes.settled and (health is None or health.answers)
+
             yield Worker(
                 app=_app(
                     settings,
@@ -161,14 +174,10 @@ async def running_worker(
                         closed=closed_facts(),
                     ),
                     events=records.events,
-                    ready=lambda: (
-                        activation.ready
-                        and who.ready()
-                        and records.writable
-                        and probes.settled
-                        and (health is None or health.answers)
-                    ),
+                    ready=ready,
+                    rotation=rotation,
                 ),
+                ready=ready,
                 standings=lambda: {name: standing(model, services) for name, model in models.items()},
                 reload=lambda: _reload(activation, who),
                 scrape=seen.scrape,
@@ -199,6 +208,11 @@ def _begin_with_policies(records: Recorded, activation: Activation) -> None:
 def _policies_of(activation: Activation) -> Mapping[str, Value]:
     """What is in force, as records tell it."""
     return policies_of(activation.state(), activation.in_force().ruleset if activation.ready else None)
+
+
+def _policies(activation: Activation) -> Sequence[Policy]:
+    """Those in force, if any are yet."""
+    return activation.in_force().ruleset.all_policies if activation.ready else ()
 
 
 def _activation(settings: Settings, client: UpstreamClient, events: Events) -> Activation:
@@ -290,6 +304,7 @@ def _app(
     evidence: EvidenceOf,
     events: Events,
     ready: Callable[[], bool],
+    rotation: Rotation,
 ) -> App:
     lobby = Lobby(
         services=services,
@@ -315,7 +330,15 @@ def _app(
         events=events,
     )
     shown = target_routes(services.models, services.conditions, doorkeeper)
-    more = (*admin_routes(desk), *shown, *approval_routes(approvals))
+    running = RunningDesk(
+        doorkeeper=doorkeeper,
+        file=settings.file,
+        digest=settings.digest,
+        worker=os.environ.get(WORKER, "").removesuffix(SECOND),
+        stale=rotation.stale,
+        changed=rotation.changed,
+    )
+    more = (*admin_routes(desk), *shown, *approval_routes(approvals), *running_routes(running))
     return App(lobby, reach=lambda model: reach(model, services.credit), ready=ready, admin=more)
 
 

@@ -15,13 +15,13 @@ from gateway.stores.counts_file import NAME, CountsFile
 from gateway.stores.memory_counters import MemoryCounters
 from gateway.stores.share import Share
 from gateway.stores.shared_counts import sharing
-from gateway.telemetry.families import WORKER
+from gateway.telemetry.families import SECOND, WORKER
 from gateway.telemetry.together import TogetherFigures
 
 
 def share_of(environ: Mapping[str, str], workers: int) -> Share:
     """Which of ``workers`` this is, as the supervisor says."""
-    number = environ.get(WORKER, "")
+    number = environ.get(WORKER, "").removesuffix(SECOND)
     return Share(number=int(number) if number.isdigit() else 1, of=workers)
 
 

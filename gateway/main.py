@@ -6,15 +6,16 @@ model and the litellm process running. It serves no request itself.
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from gateway.banner import banner
 from gateway.configuration.limits import refuse_undividable
 from gateway.litellm_process import litellm_process
+from gateway.rereading import Rereading
 from gateway.settings import Settings, load, with_bind
 from gateway.standing import read
-from gateway.supervisor.config import Companion, Listening, MetricsPlace, OnDemand, SupervisorConfig
+from gateway.supervisor.config import Companion, Configuration, Listening, MetricsPlace, OnDemand, SupervisorConfig
 from gateway.supervisor.supervise import Supervisor
 from gateway.telemetry.logs import supervisor_says
 
@@ -29,21 +30,39 @@ def serve(config: Path | None, host: str | None, port: int | None, workers: int)
     Raises:
         ConfigError: the configuration cannot be used, or not with so many workers.
     """
-    settings = with_bind(load(config, os.environ), host, port)
+    if config is None:
+        settings = with_bind(load(None, os.environ), host, port)
+        return _supervise(plan(settings, None, workers), lambda: settings, None)
+
+    def planned(settings: Settings, raw: bytes) -> SupervisorConfig:
+        return plan(settings, config, workers, raw)
+
+    rereading = Rereading(config, os.environ, host=host, port=port, plan=planned)
+    return _supervise(rereading.first(), lambda: rereading.settings, rereading)
+
+
+def _supervise(first: SupervisorConfig, settings: Callable[[], Settings], configuration: Configuration | None) -> int:
+    """``settings`` are those in force."""
 
     def announce(listening: Listening) -> None:
         standings = read(listening.reports)
-        sys.stdout.write(banner(settings, listening.host, listening.port, standings, listening.metrics_port))
+        sys.stdout.write(banner(settings(), listening.host, listening.port, standings, listening.metrics_port))
         sys.stdout.flush()
 
+    def say(text: str) -> None:
+        supervisor_says(settings().telemetry.logs)(text)
+
+    return Supervisor(first, on_ready=announce, say=say, configuration=configuration).run()
+
+
+def plan(settings: Settings, config: Path | None, workers: int, raw: bytes | None = None) -> SupervisorConfig:
+    """What the supervisor is to keep running; ``raw`` is what the configuration file was found to hold.
+
+    Raises:
+        ConfigError: it has a limit that so many workers cannot divide.
+    """
     if settings.redis is None:
         refuse_undividable(settings.limits, workers, settings.file)
-    supervised = plan(settings, config, workers)
-    return Supervisor(supervised, on_ready=announce, say=supervisor_says(settings.telemetry.logs)).run()
-
-
-def plan(settings: Settings, config: Path | None, workers: int) -> SupervisorConfig:
-    """What the supervisor is to keep running."""
     named = [] if config is None else ["--config", str(config)]
     metrics, server = settings.telemetry.metrics, settings.server.crowd
     return SupervisorConfig(
@@ -56,6 +75,7 @@ def plan(settings: Settings, config: Path | None, workers: int) -> SupervisorCon
         companions=_companions(settings, named),
         grace_s=server.grace_s + _CLOSE_S,
         drain_delay_s=server.drain_delay_s,
+        snapshot=raw,
     )
 
 

@@ -17,10 +17,10 @@ from gateway.pipeline.condition import Conditions
 from gateway.settings import Settings
 from gateway.telemetry.audit import AuditFigures
 from gateway.telemetry.counting import Counting
-from gateway.telemetry.families import FOLDER, WORKER
+from gateway.telemetry.families import CONFIG_INFO, FOLDER, SECOND, WORKER
 from gateway.telemetry.publish import Publishing
 from gateway.telemetry.sampling import sampling
-from gateway.telemetry.standing import GlassFigures, LimitFigures, PolicyFigures, TargetFigures
+from gateway.telemetry.standing import GlassFigures, LimitFigures, MountedFigures, PolicyFigures, TargetFigures
 from gateway.telemetry.together import TogetherFigures
 from gateway.telemetry.totals import Totals
 
@@ -59,6 +59,13 @@ class Observed:
         """Tell how the targets are doing."""
         self.read(TargetFigures(self.totals, conditions.standings).read)
 
+    def watch_files(
+        self, digest: str, stale: Callable[[], Mapping[str, bool]], ends: Callable[[], Mapping[str, float]]
+    ) -> None:
+        """Tell of the configuration that this worker runs, and of the files that are mounted beside it."""
+        self.totals.of(CONFIG_INFO)[self.worker, f"sha256:{digest}"] = 1.0
+        self.read(MountedFigures(self.totals, stale=stale, ends=ends).read)
+
 
 @asynccontextmanager
 async def observed(settings: Settings, environ: Mapping[str, str]) -> AsyncGenerator[Observed, None]:
@@ -70,7 +77,8 @@ async def observed(settings: Settings, environ: Mapping[str, str]) -> AsyncGener
     sampled = sampling(traces.sample)
     totals = Totals()
     worker = environ.get(WORKER) or str(os.getpid())
-    folder = environ.get(FOLDER) if settings.telemetry.metrics.enabled else None
+    # The supervisor says whether there are metrics: it opened the port for them, or did not.
+    folder = environ.get(FOLDER)
     observers: list[Observer] = []
     async with AsyncExitStack() as ours:
         publishing = None
@@ -89,7 +97,7 @@ async def observed(settings: Settings, environ: Mapping[str, str]) -> AsyncGener
             scrape=None if publishing is None else publishing.scrape,
             read=_unread if publishing is None else publishing.read,
             totals=totals,
-            worker=worker,
+            worker=worker.removesuffix(SECOND),
         )
 
 
@@ -100,8 +108,7 @@ async def _tracing(
     from gateway.telemetry.traces import Tracing  # noqa: PLC0415  loaded only where asked for: it takes its time
 
     traces = settings.telemetry.traces
-    headers = {name: secret.reveal() for name, secret in traces.headers.items()}
-    async with Tracing(endpoint, headers, sampled=sampled, conventions=traces.conventions) as tracing:
+    async with Tracing(endpoint, traces.headers, sampled=sampled, conventions=traces.conventions) as tracing:
         yield tracing
 
 

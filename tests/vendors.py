@@ -84,8 +84,9 @@ class _Handler(BaseHTTPRequestHandler):
         raw = self.rfile.read(int(self.headers.get("content-length", "0")))
         headers = {name.lower(): value for name, value in self.headers.items()}
         vendor.calls.append(Call(path=self.path, headers=headers, body=json.loads(raw)))
+        hold = vendor.hold
         vendor.entered.release()
-        if vendor.hold and self._left(vendor):
+        if hold and self._left(vendor):
             vendor.gone.set()
             self.close_connection = True
             return
@@ -236,7 +237,7 @@ models:
       - provider: litellm
         base_url: "{url}/v2/chat"
         model: cohere_chat/command-a-03-2025
-        api_key: env:VENDOR_KEY
+        api_key: file:cohere-key
         id: cohere-1
         breaker: {forgiving}
         format: tool-envelope
@@ -271,11 +272,21 @@ _PATIENCE_S = 60.0
 
 
 @pytest.fixture(scope="session")
-def vendor_gateway(vendor_url: str, _upstream_server: Any, session_gateways: Callable[..., Any]) -> Any:
-    """A gateway in front of a vendor and of an ordinary upstream; for its models see the text above."""
+def vendor_gateway(
+    vendor_url: str,
+    _upstream_server: Any,
+    session_gateways: Callable[..., Any],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Any:
+    """A gateway in front of a vendor and of an ordinary upstream; for its models see the text above.
+
+    Its log stands in the folder of its configuration, beside the file with Cohere's key.
+    """
+    folder = tmp_path_factory.mktemp("vendors")
+    (folder / "cohere-key").write_text("planted-vendor-key")
     gemini = _GEMINI.format(url=vendor_url, forgiving=_FORGIVING)
     config = _CONFIG.format(url=vendor_url, other=_upstream_server.url, gemini=gemini, forgiving=_FORGIVING)
-    return session_gateways(config, **_SECRETS)
+    return session_gateways(config, folder=folder, **_SECRETS)
 
 
 @pytest.fixture

@@ -28,6 +28,7 @@ from gateway.configuration.schema import (
 from gateway.configuration.secrets import Surroundings
 from gateway.configuration.state import state_dir
 from gateway.configuration.targets import build_target
+from gateway.configuration.tls import build_server_tls
 from gateway.configuration.values import EmbeddedSettings, PolicySettings, Server, Settings
 from gateway.domain.address import is_loopback
 from gateway.domain.isolation import Isolation, isolation_from_label
@@ -47,7 +48,7 @@ def build(document: Document, report: Report, surroundings: Surroundings) -> Set
         ConfigError: some of it cannot be used; all of that is told.
     """
     asks = bool(document.keys or document.keys_file or document.auth.oidc)
-    server = _server(document.server, report, asks=asks)
+    server = _server(document.server, report, surroundings, asks=asks)
     oidc = build_oidc(document.auth.oidc, report, surroundings, document.models)
     known = Known(models=document.models, issuers=[one.name for one in oidc])
     keys = build_keys(document.keys, report, known)
@@ -80,7 +81,7 @@ def build(document: Document, report: Report, surroundings: Surroundings) -> Set
     )
 
 
-def _server(section: ServerSection, report: Report, *, asks: bool) -> Server:
+def _server(section: ServerSection, report: Report, surroundings: Surroundings, *, asks: bool) -> Server:
     wrong = wrong_with_bind(section.host, asks=asks)
     if wrong is not None:
         report.add(("server", "host"), wrong)
@@ -98,6 +99,7 @@ def _server(section: ServerSection, report: Report, *, asks: bool) -> Server:
         record_recent_bytes=section.record_recent_bytes,
         allowed_hosts=tuple(host.lower() for host in section.allowed_hosts),
         crowd=build_crowd(section, report),
+        tls=build_server_tls(section.tls, report, surroundings),
     )
 
 

@@ -21,6 +21,7 @@ from gateway.configuration.schema_limits import SECTIONS as LIMIT_SECTIONS
 from gateway.configuration.schema_limits import LimitsSection
 from gateway.configuration.schema_targets import PATTERNS as TARGET_PATTERNS
 from gateway.configuration.schema_targets import BreakerSection, HealthSection, Tier, Weight
+from gateway.configuration.schema_tls import CaFile, ClientCertFile, ClientKeyFile, ServerTlsSection
 from gateway.configuration.section import Level, Name, Seconds, Section
 from gateway.yamlfile.validate import Shape
 
@@ -43,6 +44,7 @@ class ServerSection(Section):
         description="Address to listen on. Without `keys`, `keys_file` and `auth`: loopback only.",
     )
     port: int = Field(default=8400, ge=0, le=65_535, description="Port to listen on; 0 takes a free one.")
+    tls: ServerTlsSection | None = Field(default=None, description="See `server.tls` below.")
     max_body_bytes: int = Field(
         default=4_194_304,
         ge=1024,
@@ -348,6 +350,9 @@ class TargetSection(Section):
     api_key: str | None = Field(
         default=None, description="The upstream's key, as `env:NAME` or `file:PATH`; never the key."
     )
+    ca_file: CaFile = None
+    client_cert_file: ClientCertFile = None
+    client_key_file: ClientKeyFile = None
     auth: Literal["key", "bearer"] = Field(
         default="key",
         description="What `api_key` holds, for providers that tell the two apart (`azure`, `anthropic`): the vendor's "
@@ -503,6 +508,7 @@ class Document(Section):
 SECTIONS: Final[tuple[tuple[tuple[str, ...], type[Section]], ...]] = (
     ((), Document),
     (("server",), ServerSection),
+    (("server", "tls"), ServerTlsSection),
     (("server", "embedded"), EmbeddedSection),
     (("keys", "*"), KeySection),
     (("keys", "*", "digests", "*"), DigestSection),

@@ -22,11 +22,12 @@ from gateway.configuration.evidence import credit
 from gateway.configuration.left_alone import build_breaker, build_health
 from gateway.configuration.schema import TargetSection
 from gateway.configuration.secrets import Surroundings, resolve
+from gateway.configuration.tls import build_target_tls
 from gateway.dialects.body import is_forbidden_field
 from gateway.domain.address import PUBLIC_ONLY, Addresses
 from gateway.domain.isolation import Isolation
 from gateway.domain.jsonvalue import JsonObject
-from gateway.domain.target import Secret, Target, Timeouts, Translated
+from gateway.domain.target import Secret, Target, Timeouts, Tls, Translated
 from gateway.yamlfile.addresses import addresses_of
 from gateway.yamlfile.problems import Loc
 from gateway.yamlfile.report import Report
@@ -39,6 +40,7 @@ EMBEDDED_URL: Final = "http://embedded.invalid/v1"
 _OF_SOME_PROVIDERS: Final = ("auth", "api_version", "credentials")
 _EMBEDDED_REFUSES: Final = (
     *("base_url", "socket", "allow_private", "allow_addresses", "model", "api_key", "headers", "trained"),
+    *("ca_file", "client_cert_file", "client_key_file"),
     "render_probe",
 )
 _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
@@ -64,7 +66,7 @@ def build_target(
     if section.family is not None:
         report.expect_known(loc, "family", section.family, FAMILIES)
     key = _secret(section, loc, report, surroundings)
-    told = None
+    told, tls = None, None
     if section.provider in translated.PROVIDERS:
         told = translated.build_translated(section, loc, report, surroundings, key)
         key = None
@@ -72,6 +74,7 @@ def build_target(
         _refuse_for_embedded(section, loc, report)
     else:
         _require_address(section, loc, report)
+        tls = build_target_tls(section, loc, report, surroundings)
     addresses = _addresses(section, loc, report, told)
     _refuse_foreign(section, loc, report)
     _check_headers(section, loc, report)
@@ -80,7 +83,7 @@ def build_target(
     if report.count > before or entry is None:
         return None
     target = replace(
-        _target(section, default_id, entry, key, told=told, addresses=addresses),
+        _target(section, default_id, entry, key, told=told, addresses=addresses, tls=tls),
         breaker=build_breaker(section.breaker, (*loc, "breaker"), report),
         health=build_health(section.health, section.provider, (*loc, "health"), report),
     )
@@ -103,6 +106,7 @@ def _target(
     *,
     told: Translated | None,
     addresses: Addresses,
+    tls: Tls | None,
 ) -> Target:
     embedded = section.provider == "embedded"
     provider = provider_entry(section.provider)
@@ -140,6 +144,7 @@ def _target(
         translated=told,
         tier=section.tier,
         weight=section.weight,
+        tls=tls,
     )
 
 
@@ -223,7 +228,7 @@ def _secret(section: TargetSection, loc: Loc, report: Report, surroundings: Surr
     if section.api_key is None or section.provider == "embedded":
         return None
     try:
-        return resolve(section.api_key, surroundings)
+        return resolve(section.api_key, surroundings, at=(*loc, "api_key"))
     except ValueError as error:
         report.add((*loc, "api_key"), f"`api_key`: {error}")
         return None

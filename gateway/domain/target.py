@@ -1,5 +1,6 @@
 """Where can a model be reached, and what exactly would be sent there?"""
 
+import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -28,6 +29,23 @@ class Secret:
 
     def __reduce__(self) -> Never:
         raise TypeError("a secret is never pickled")
+
+
+class Tls:
+    """Whom to believe at the other end of a connection, and what to show there.
+
+    ``context`` is asked for each call: it is another one once the files behind it have changed.
+    """
+
+    __slots__ = ("_context",)
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self._context = context
+
+    @property
+    def context(self) -> ssl.SSLContext:
+        """What connections are made with from now on."""
+        return self._context
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +112,8 @@ class Target:
     and as ``unproven`` until then; ``assumed`` says that it is credited on the configuration's word (of training, or
     instead of the probe), which replies must show. ``auth`` says whether ``api_key`` is the vendor's kind of key or a
     bearer token, ``api_version`` is the version of the vendor's API to ask for: for providers that tell them apart.
-    ``translated`` is set where the litellm process makes the call.
+    ``translated`` is set where the litellm process makes the call. ``tls`` None: the system's certificate authorities
+    are believed, and no certificate is shown.
     Targets of a lower ``tier`` are tried first; ``weight`` is the target's share of the calls within its tier where
     these are balanced. ``breaker`` and ``health`` say when it is left alone.
     """
@@ -124,6 +143,7 @@ class Target:
     weight: float = 1.0
     breaker: BreakerLimits = field(default_factory=BreakerLimits)
     health: HealthCheck | None = None
+    tls: Tls | None = None
 
 
 class Endpoint(StrEnum):

@@ -3,7 +3,7 @@
 Read now and then, not when it changes: what a scrape shows is at most a second old.
 """
 
-from collections.abc import Callable, Iterable, MutableMapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 
 from gateway.domain.activation import GlassState, PolicyState
 from gateway.pipeline.breaker import State
@@ -85,3 +85,25 @@ class TargetFigures:
                 self._state[one.target, state.value] = float(one.state is state)
             self._resting[one.target,] = float(one.resting_s > 0)
             self._pending[one.target,] = float(one.pending)
+
+
+class MountedFigures:
+    """What stands in mounted files, by the names that the configuration has for it.
+
+    ``stale`` says what cannot be used at present, ``ends`` when certificates do, in seconds since the epoch.
+    """
+
+    def __init__(
+        self, totals: Totals, *, stale: Callable[[], Mapping[str, bool]], ends: Callable[[], Mapping[str, float]]
+    ) -> None:
+        self._read_stale = stale
+        self._read_ends = ends
+        self._stale = totals.of(families.SECRET_STALE)
+        self._ends = totals.of(families.CERTIFICATE_EXPIRES)
+
+    def read(self) -> None:
+        """Bring the figures up to date."""
+        for name, stale in self._read_stale().items():
+            self._stale[name,] = float(stale)
+        for name, ends in self._read_ends().items():
+            self._ends[name,] = ends

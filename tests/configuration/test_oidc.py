@@ -52,7 +52,7 @@ def test_an_issuer_is_read_whole(settings_of: SettingsOf) -> None:
         ({"types": ["a b"]}, "must be a media type's name"),
         ({"models": ["gone"]}, "no model is called `gone`"),
         ({"routes": ["gone"]}, "no route is called `gone`"),
-        ({"ca_file": "not-there.pem"}, "holds no certificates that can be read"),
+        ({"ca_file": "not-there.pem"}, "`ca_file` holds no certificates that can be read"),
         ({"client_secret": "planted"}, "there is no key `client_secret` here"),
     ],
 )
@@ -118,4 +118,4 @@ def test_certificates_are_looked_for_only_where_they_are_used(tmp_path: Path) ->
     path = tmp_path / "splitgate.yaml"
     path.write_text(text_of({"ca_file": "not-here.pem"}))
     (one,) = load(path, {}, offline=True).oidc
-    assert one.ca_file == tmp_path / "not-here.pem"
+    assert one.tls is None

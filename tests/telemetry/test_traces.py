@@ -12,6 +12,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from gateway.domain.evidence import Ended
+from gateway.domain.target import Secret
 from gateway.domain.trace import Trace
 from gateway.telemetry.traces import Tracing
 
@@ -32,7 +33,7 @@ class Collector(Protocol):
 
 
 def tracing(url: str, *, sampled: Callable[[Trace], bool] = lambda _: True, **details: float) -> Tracing:
-    return Tracing(url, {"x-token": "planted-token"}, sampled=sampled, conventions="1.37", **details)
+    return Tracing(url, {"x-token": Secret("planted-token")}, sampled=sampled, conventions="1.37", **details)
 
 
 async def until(holds: Callable[[], bool]) -> None:
@@ -70,6 +71,24 @@ async def test_who_sends_is_told_with_the_spans(collector: Collector, make_ended
     assert named["service.name"] == "splitgate"
     assert resource.scope_spans[0].schema_url == "https://opentelemetry.io/schemas/1.37.0"
     assert collector.headers[0]["x-token"] == "planted-token"
+
+
+class Rotating(Secret):
+    """Becomes another one when the test says so."""
+
+    def become(self, value: str) -> None:
+        self._value = value
+
+
+async def test_headers_are_what_they_are_when_spans_are_sent(collector: Collector, make_ended: MakeEnded) -> None:
+    token = Rotating("planted-one")
+    headers = {"x-token": token}
+    async with Tracing(collector.url, headers, sampled=lambda _: True, conventions="1.37", every_ms=10) as observer:
+        observer.ended(make_ended())
+        await until(lambda: bool(collector.requests))
+        token.become("planted-two")
+        observer.ended(make_ended())
+    assert [one["x-token"] for one in collector.headers] == ["planted-one", "planted-two"]
 
 
 async def test_a_trace_that_begins_here_has_no_parent(collector: Collector, make_ended: MakeEnded) -> None:
