@@ -5,7 +5,7 @@ Pure, and counted by a clock that is handed in. Two fixed windows stand for a sl
 
 from typing import Final
 
-from gateway.domain.limits import is_long
+from gateway.domain.limits import is_long, window_in_words
 from gateway.domain.period import period_of
 from gateway.domain.quota import Bucket, Calendar, Sliding
 
@@ -35,9 +35,7 @@ class Count:
         self.start, self.end = self._window_of(now)
 
     def roll(self, now: float) -> None:
-        """Go on to the window in which ``now`` lies. A clock that was set back changes nothing."""
-        if now < self.end:
-            return
+        """Go on from a window that is over to the one in which ``now`` lies."""
         start, end = self._window_of(now)
         self.before = self.amount if self.length and start == self.end else 0
         self.amount = self.known = self.fresh = 0
@@ -99,12 +97,5 @@ class Places:
 
 
 def name_of(bucket: Bucket) -> str:
-    """What a bucket is called in the shared file, whatever its limit is at present."""
-    match bucket.window:
-        case Sliding(seconds=seconds):
-            length = f"{seconds}s"
-        case Calendar(unit=unit):
-            length = unit
-        case _:
-            length = "now"
-    return f"{bucket.rule} {bucket.measure} {length} {bucket.subject}"
+    """What a bucket of some length is called in the shared file, whatever its limit is at present."""
+    return f"{bucket.rule} {bucket.measure} {window_in_words(bucket.window)} {bucket.subject}"

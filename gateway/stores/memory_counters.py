@@ -68,26 +68,12 @@ class MemoryCounters:
     async def settle(self, taken: Taken, used: tuple[Portion, ...]) -> None:
         """Put ``used`` in the place of what was taken, and free places in progress."""
         now = self._now()
-        instead = {id(portion.bucket): portion.amount for portion in used}
-        named = {portion.bucket.measure for portion in used}
         for portion in taken.portions:
-            bucket = portion.bucket
-            if id(bucket) in instead:
-                amount = instead[id(bucket)]
-            elif isinstance(bucket.window, InProgress):
-                kept = self._find(bucket, now)
-                if isinstance(kept, Places):
-                    kept.leave(taken.holder)
-                continue
-            elif bucket.measure not in named:
-                continue
-            else:
-                # The same count by another object, if it is named at all.
-                amount = next((one.amount for one in used if one.bucket == bucket), portion.amount)
-            if amount != portion.amount:
-                kept = self._find(bucket, now)
-                if isinstance(kept, Count):
-                    self._change(kept, amount - portion.amount, taken.at)
+            kept = self._find(portion.bucket, now)
+            if isinstance(kept, Places):
+                kept.leave(taken.holder)
+            elif more := _instead(portion, used) - portion.amount:
+                self._change(kept, more, taken.at)
 
     @property
     def size(self) -> int:
@@ -216,3 +202,13 @@ class MemoryCounters:
             if not count.fresh:
                 self._fresh.append(count)
             count.fresh += amount
+
+
+def _instead(taken: Portion, used: tuple[Portion, ...]) -> int:
+    """What of ``used`` takes its place: itself, where its bucket is not named."""
+    bucket = taken.bucket
+    for one in used:
+        if one.bucket is bucket:
+            return one.amount
+    same = (one.amount for one in used if one.bucket.measure is bucket.measure and one.bucket == bucket)
+    return next(same, taken.amount)
