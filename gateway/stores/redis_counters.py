@@ -12,9 +12,9 @@ from dataclasses import replace
 from typing import Final
 
 from gateway.domain.quota import Bucket, Denied, InProgress, Measure, Portion, Sliding, Taken
-from gateway.stores._lanes import Lanes
+from gateway.stores._lanes import LANES, Lanes
 from gateway.stores._owed import Owed
-from gateway.stores._redis_failure import GARBLED, Away, reason_of
+from gateway.stores._redis_failure import GARBLED, NO_ANSWER, Away, reason_of
 from gateway.stores._redis_message import MOST, Answer, Change, Garbled, Message, Place, Wish, answers_of, merged
 from gateway.stores._windows import period_of
 from gateway.stores.redis_client import Client
@@ -46,6 +46,8 @@ class RedisCounters:
         self._client = client
         self._prefix = prefix
         self._patience_s = patience_s
+        # Whether there are connections that were tried.
+        self._warm = False
         self._lease_s = lease_s
         self._heard = heard
         self._clock = clock
@@ -102,6 +104,7 @@ class RedisCounters:
 
     def shut(self, gone: Away) -> None:
         """Redis is away: let nobody wait for it, and tell it nothing."""
+        self._warm = False
         self._lanes.shut(gone)
 
     async def try_out(self) -> None:
@@ -110,12 +113,20 @@ class RedisCounters:
         Raises:
             Away: it does not.
         """
-        # The first call may have to make a connection, which requests are spared.
-        for patience_s in (BESIDE_S, self._patience_s):
-            message = self._message()
-            # A period that is still to come counts as the present one, whichever that is by Redis's clock.
-            message.change([Change(bucket=self._trial, period=MOST, amount=1)])
-            await self._beside(message, patience_s)
+        loop = asyncio.get_running_loop()
+        if not self._warm:
+            # Connections are made beforehand, so that requests are spared that: with TLS it takes long.
+            await asyncio.gather(*[self._try() for _ in range(LANES)])
+            self._warm = True
+        began = loop.time()
+        try:
+            # One that answers late keeps its connection, so that the next time it is known to be slow, too.
+            await self._try()
+        except Away:
+            self._warm = False
+            raise
+        if loop.time() - began > self._patience_s:
+            raise Away(NO_ANSWER, sent=True)
 
     async def restore(self) -> None:
         """Tell it all that is owed, and which places are taken, whether it knows of them or not.
@@ -164,10 +175,16 @@ class RedisCounters:
                 message.keep(self._places.get(holder, ()), only_known=only_known)
             await self._beside(message)
 
-    async def _beside(self, message: Message, patience_s: float = BESIDE_S) -> None:
+    async def _try(self) -> None:
+        message = self._message()
+        # A period that is still to come counts as the present one, whichever that is by Redis's clock.
+        message.change([Change(bucket=self._trial, period=MOST, amount=1)])
+        await self._beside(message)
+
+    async def _beside(self, message: Message) -> None:
         """Make a call that no request waits for."""
         try:
-            async with asyncio.timeout(patience_s):
+            async with asyncio.timeout(BESIDE_S):
                 answers_of(await self._ask(message), 0)
         except Garbled:
             raise Away(GARBLED, sent=True) from None

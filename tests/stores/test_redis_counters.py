@@ -1,5 +1,6 @@
 """What Redis is told of a request that is over, and what it keeps for those that are not."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,6 +8,7 @@ import orjson
 import pytest
 
 from gateway.domain.quota import Bucket, Calendar, InProgress, Measure, Portion, Sliding, Taken
+from gateway.stores._lanes import LANES
 from gateway.stores._redis_failure import Away
 from gateway.stores.redis_counters import RedisCounters
 
@@ -22,10 +24,12 @@ class Played:
     def __init__(self) -> None:
         self.asked: list[dict[str, Any]] = []
         self.now = AT
+        self.delay_s = 0.0
 
     async def run(self, keys: Sequence[str], argument: bytes) -> object:
         assert all(key.startswith("{p}:") for key in keys)
         self.asked.append(orjson.loads(argument))
+        await asyncio.sleep(self.delay_s)
         return [[int(self.now * 1000), 1, *[0, 0, 0] * len(take[1])] for take in self.asked[-1]["take"]]
 
     async def close(self) -> None:
@@ -43,7 +47,7 @@ async def counters(played: Played) -> RedisCounters:
     made = RedisCounters(
         played,
         prefix="p",
-        patience_s=1.0,
+        patience_s=0.1,
         lost=lost.append,
         heard=lambda left, at: None,  # noqa: ARG005
         # A clock that is a day behind Redis's.
@@ -95,9 +99,21 @@ async def test_places_are_kept_until_their_request_is_over(played: Played, count
     assert [row[1:] for row in played.asked[-1]["keep"]] == [["two", 1, False]]
 
 
-async def test_a_trial_writes_and_is_made_twice(played: Played, counters: RedisCounters) -> None:
+async def test_a_trial_writes_and_the_first_one_makes_the_connections(played: Played, counters: RedisCounters) -> None:
     await counters.try_out()
-    assert [len(call["add"]) for call in played.asked] == [1, 1]
+    assert [len(call["add"]) for call in played.asked] == [1] * (LANES + 1)
+    await counters.try_out()
+    assert len(played.asked) == LANES + 2
+
+
+async def test_one_that_answers_later_than_requests_wait_is_away(played: Played, counters: RedisCounters) -> None:
+    await counters.try_out()
+    played.delay_s = 0.15
+    for _ in range(2):
+        with pytest.raises(Away, match="does not answer in time"):
+            await counters.try_out()
+    played.delay_s = 0.0
+    await counters.try_out()
 
 
 async def test_what_was_counted_elsewhere_is_told_in_whole(played: Played, counters: RedisCounters) -> None:
