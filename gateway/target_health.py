@@ -62,6 +62,7 @@ class TargetHealth:
                     timeouts=Timeouts(connect=limit, first_byte=limit, idle=limit, total=limit),
                     socket=target.socket,
                     addresses=target.addresses,
+                    tls=target.tls,
                 ) as response,
             ):
                 return response.status in _WELL
