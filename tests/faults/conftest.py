@@ -262,7 +262,7 @@ def config_of(transport: str, port: int, dead: int, folder: Path) -> str:
 
 @pytest.fixture(scope="session", params=["aiohttp", pytest.param("httpx", marks=pytest.mark.exhaustive)])
 def site(
-    request: pytest.FixtureRequest, keep_gateway: Callable[..., Gateway], tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, session_gateways: Callable[..., Gateway], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Site]:
     """The gateway of all rows, by each transport."""
     folder: Path = tmp_path_factory.mktemp("faults")
@@ -271,7 +271,7 @@ def site(
     command = [sys.executable, "-m", "benchmarks.soaking.upstream", "--log", str(seen)]
     with socket.socket() as dead, Process("upstream", command, core=None) as upstream:
         dead.bind(("127.0.0.1", 0))  # bound and never listening: connections are refused, and nobody takes the port
-        gateway = keep_gateway(config_of(request.param, upstream.port, dead.getsockname()[1], folder))
+        gateway = session_gateways(config_of(request.param, upstream.port, dead.getsockname()[1], folder))
         assert gateway.metrics is not None
         pid = gateway.process.pid
         (worker,) = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()

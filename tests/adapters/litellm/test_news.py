@@ -11,7 +11,15 @@ from adapters.litellm.targets import Target
 
 
 def line(name: str, key: str) -> bytes:
-    told = {"id": name, "model": "v/m", "embeddings": "v/m", "address": None, "credentials": {"api_key": key}}
+    told = {
+        "id": name,
+        "model": "v/m",
+        "embeddings": "v/m",
+        "address": None,
+        "private": False,
+        "networks": [],
+        "credentials": {"api_key": key},
+    }
     return orjson.dumps([{**told, "fields": []}]) + b"\n"
 
 
