@@ -76,7 +76,7 @@ async def _run(
     ):
         if worker.scrape is not None and metrics_fd is not None:
             scrapes = more.enter_context(socket.socket(fileno=metrics_fd))
-            await more.enter_async_context(serving_metrics(worker.scrape, scrapes))
+            await more.enter_async_context(serving_metrics(worker.scrape, worker.app.readiness, scrapes))
         await serve(
             worker.app, listening, grace_s=grace_s, on_started=started, patience=_patience(settings.server.crowd)
         )

@@ -245,9 +245,9 @@ class AuditSection(Section):
 
 
 class MetricsSection(Section):
-    """Prometheus metrics, on a port of their own."""
+    """Prometheus metrics, on a port of their own, and probes that find room there when the gateway is full."""
 
-    enabled: bool = Field(default=True, description="Serve `/metrics`.")
+    enabled: bool = Field(default=True, description="Serve `/metrics`, `/healthz` and `/readyz` there.")
     host: str = Field(default="127.0.0.1", min_length=1, description="Address to listen on.")
     port: int = Field(
         default=9464,
