@@ -1,0 +1,34 @@
+{{/* What stands in splitgate.yaml? The values' configuration, and where the chart puts things. */}}
+
+{{- define "splitgate.configuration" -}}
+{{- $configuration := deepCopy .Values.configuration -}}
+{{- $ours := dict "state_dir" "/var/lib/splitgate" -}}
+{{- $_ := set $ours "server" (dict "host" .Values.address "port" 8400) -}}
+{{- $logs := default "json" (default dict $configuration.telemetry).logs -}}
+{{- $_ := set $ours "telemetry" (dict "logs" $logs "metrics" (dict "enabled" true "host" .Values.address "port" 9464)) -}}
+{{- if .Values.keysFile.existingSecret -}}
+{{- $_ := set $ours "keys_file" (printf "/etc/splitgate/keys/%s" .Values.keysFile.key) -}}
+{{- end -}}
+{{- if include "splitgate.policiesMap" . -}}
+{{- $_ := set $ours "policies" (dict "paths" (list "/etc/splitgate/policies")) -}}
+{{- end -}}
+{{- mergeOverwrite $configuration $ours | toYaml -}}
+{{- end -}}
+
+{{/* What a running gateway cannot take up: with `server.watch` only where it listens and how; without, all of it. */}}
+{{- define "splitgate.needsRestart" -}}
+{{- $server := default dict .Values.configuration.server -}}
+{{- if $server.watch -}}
+{{- dict "address" .Values.address "tls" (kindIs "map" $server.tls) | toJson -}}
+{{- else -}}
+{{- include "splitgate.configuration" . -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Seconds from the word to stop until the kubelet kills: the pause before it, the drain, and ten to close up. */}}
+{{- define "splitgate.terminationGrace" -}}
+{{- $server := default dict .Values.configuration.server -}}
+{{- $delay := ternary $server.drain_delay_s 0 (hasKey $server "drain_delay_s") -}}
+{{- $grace := ternary $server.grace_s 30 (hasKey $server "grace_s") -}}
+{{- addf .Values.drain.preStopSeconds $delay $grace 10 | ceil | int64 -}}
+{{- end -}}
