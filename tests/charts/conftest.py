@@ -1,12 +1,14 @@
 """What tests of the chart share: a real helm, and what it makes of values."""
 
+import copy
 import io
+import json
 import os
 import shutil
 import subprocess
 import tarfile
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -63,22 +65,22 @@ def run_helm(helm: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[.
 def rendered(
     run_helm: Callable[..., "subprocess.CompletedProcess[str]"], tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[..., tuple[list[Json], str]]:
-    """``rendered(values, …)``: the objects, or none and what helm said. Values are mappings or files, later ones win."""
+    """``rendered(values, …)``: the objects, or none, and what helm said. Later values win; they may be files."""
     folder = tmp_path_factory.mktemp("values")
+    known: dict[str, tuple[list[Json], str]] = {}
 
-    def render(
-        *values: Mapping[str, Any] | Path, chart: Path = CHART, show: Sequence[str] = ()
-    ) -> tuple[list[Json], str]:
-        arguments: list[str | Path] = ["template", "rel", chart, "--namespace", "prod"]
-        for index, given in enumerate(values):
-            file = given if isinstance(given, Path) else folder / f"{index}.yaml"
-            if not isinstance(given, Path):
-                file.write_text(yaml.safe_dump(dict(given)))
-            arguments += ["--values", file]
-        done = run_helm(*arguments, *[part for path in show for part in ("--show-only", path)])
-        if done.returncode:
-            return [], done.stderr
-        return [one for one in yaml.safe_load_all(done.stdout) if one], done.stderr
+    def render(*values: Mapping[str, Any] | Path, chart: Path = CHART) -> tuple[list[Json], str]:
+        texts = [one.read_text() if isinstance(one, Path) else json.dumps(one) for one in values]
+        key = json.dumps([str(chart), *texts])
+        if key not in known:
+            files = [folder / f"{index}.yaml" for index in range(len(texts))]
+            for file, text in zip(files, texts, strict=True):
+                file.write_text(text)
+            named = [part for file in files for part in ("--values", file)]
+            done = run_helm("template", "rel", chart, "--namespace", "prod", *named)
+            text = "" if done.returncode else done.stdout
+            known[key] = ([one for one in yaml.load_all(text, Loader=yaml.CSafeLoader) if one], done.stderr)
+        return copy.deepcopy(known[key])
 
     return render
 
@@ -87,8 +89,8 @@ def rendered(
 def objects(rendered: Callable[..., tuple[list[Json], str]]) -> Callable[..., dict[tuple[str, str], Json]]:
     """``objects(values, …)``: what was rendered, by kind and name."""
 
-    def named(*values: Mapping[str, Any] | Path, **options: Any) -> dict[tuple[str, str], Json]:
-        found, said = rendered(*values, **options)
+    def named(*values: Mapping[str, Any] | Path) -> dict[tuple[str, str], Json]:
+        found, said = rendered(*values)
         assert found, said
         by_name = {(one["kind"], one["metadata"]["name"]): one for one in found}
         assert len(by_name) == len(found), "two objects have one name"

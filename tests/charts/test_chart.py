@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import kubernetes_validate
+import kubernetes_validate  # pyright: ignore[reportMissingTypeStubs]
 import pytest
 import yaml
 
@@ -58,7 +58,7 @@ def test_what_is_rendered_is_what_was(objects: Objects, values: Path) -> None:
 
 @each_file
 def test_the_gateway_takes_its_configuration(objects: Objects, values: Path, tmp_path: Path) -> None:
-    (mapped,) = [one for (kind, name), one in objects(values).items() if name.endswith("-configuration")]
+    (mapped,) = [one for (_, name), one in objects(values).items() if name.endswith("-configuration")]
     file = tmp_path / "splitgate.yaml"
     file.write_text(mapped["data"]["splitgate.yaml"])
     settings = load(file, {}, offline=True)
