@@ -67,7 +67,7 @@ def test_the_gateway_takes_its_configuration(objects: Objects, values: Path, tmp
     assert settings.server.port == 8400
     assert settings.telemetry.metrics == MetricsSettings(enabled=True, host=address, port=9464, chosen=True)
     assert settings.asks
-    assert settings.state_dir == Path("/var/lib/splitgate")
+    assert settings.state_dir == Path("/var/lib/splitgate/state")
     assert settings.audit.dir == settings.state_dir / "audit"
     given = yaml.safe_load(values.read_text())
     assert settings.policies.paths == ((Path("/etc/splitgate/policies"),) if "policies" in given else ())

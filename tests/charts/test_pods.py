@@ -7,6 +7,9 @@ from typing import Any, TypeAlias
 
 import pytest
 
+from gateway.activation.state_folder import StateFolder
+from gateway.domain.errors import StateUnusable
+
 Json: TypeAlias = dict[str, Any]
 Objects: TypeAlias = Callable[..., dict[tuple[str, str], Json]]
 
@@ -150,6 +153,22 @@ def test_folders_are_mounted_and_never_single_files(objects: Objects, values: Pa
     # No mount lies within another one: it would have to be made in a folder that nobody may write.
     paths = [f"{mount['mountPath']}/" for mount in mounts]
     assert not [(one, other) for one in paths for other in paths if one != other and one.startswith(other)]
+
+
+def test_state_lies_in_a_folder_of_the_gateways_own_since_a_volumes_is_not_believed(
+    objects: Objects, tmp_path: Path
+) -> None:
+    found = objects(MOST)
+    (mount,) = [one for one in pod_of(found)["containers"][0]["volumeMounts"] if one["name"] == "state"]
+    text = found["ConfigMap", "guard-configuration"]["data"]["splitgate.yaml"]
+    assert f"state_dir: {mount['mountPath']}/state\n" in text
+    assert pod_of(found)["securityContext"]["fsGroupChangePolicy"] == "OnRootMismatch"
+    # As the kubelet gives a volume to `fsGroup`.
+    tmp_path.chmod(0o2777)
+    with pytest.raises(StateUnusable):
+        StateFolder(tmp_path).write("x", b"")
+    StateFolder(tmp_path / "state").write("x", b"")
+    assert StateFolder(tmp_path / "state").read("x", 1) == b""
 
 
 def restarts(objects: Objects, *values: Any) -> str:

@@ -49,7 +49,9 @@ def test_every_default_is_described(readme: ModuleType) -> None:
     expect(yaml.safe_load(VALUES), ())
 
 
-def test_the_example_of_the_readme_is_rendered_once_a_key_is_filled_in(rendered: Callable[..., tuple[list[Any], str]], tmp_path: Path) -> None:
+def test_the_example_of_the_readme_is_rendered_once_a_key_is_filled_in(
+    rendered: Callable[..., tuple[list[Any], str]], tmp_path: Path
+) -> None:
     (example,) = [part.partition("```")[0] for part in README.split("```yaml\n")[1:]]
     file = tmp_path / "values.yaml"
     file.write_text(example)

@@ -138,6 +138,8 @@ def test_the_image_serves_as_nobody_on_a_disk_that_is_not_written(
             os.chown(path, NOBODY, NOBODY)
     environ = image.environ | {"TMPDIR": str(work / "tmp"), "HOME": str(work / "state")}
     command = [*before_it, str(home / "bin" / "splitgate"), "serve", "--config", str(work / "splitgate.yaml")]
+    for path in [image.final, *[one for one in image.final.rglob("*") if one.is_dir()]]:
+        path.chmod(0o555)
     before = marks(image.final)
     with (tmp_path / "said").open("w+") as said:
         gateway = subprocess.Popen(command, env=environ, cwd=work, stdout=said, stderr=said, **who)
@@ -184,7 +186,7 @@ def nobody() -> tuple[list[str], Json]:
     """
     if os.getuid() != 0:
         return [], {}
-    who = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
+    who: Json = {"user": NOBODY, "group": NOBODY, "extra_groups": list[int]()}
     try:
         subprocess.run([sys.executable, "-c", "import json"], cwd="/", check=True, capture_output=True, **who)
     except (OSError, subprocess.CalledProcessError):

@@ -6,6 +6,7 @@ import re
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -102,9 +103,9 @@ def front(nginx: list[str], gateway: Any, certificate: Path, tmp_path: Path) -> 
     text = file.read_text().replace("listen 443 ssl", f"listen 127.0.0.1:{port} ssl")
     text = text.replace("  listen [::]:443 ssl;\n", "")
     file.write_text(text.replace("127.0.0.1:8400", gateway.url.removeprefix("http://")))
+    trusted = ssl.create_default_context(cafile=certificate / "llm.example.com.crt")
     with (tmp_path / "log").open("wb") as log:
         process = subprocess.Popen(nginx, stdout=log, stderr=log, cwd=tmp_path)
-    trusted = httpx.create_ssl_context(verify=str(certificate / "llm.example.com.crt"), trust_env=False)
     try:
         with httpx.Client(base_url=f"https://localhost:{port}", verify=trusted, trust_env=False) as client:
             ends = time.monotonic() + 30

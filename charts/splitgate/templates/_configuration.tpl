@@ -2,7 +2,8 @@
 
 {{- define "splitgate.configuration" -}}
 {{- $configuration := deepCopy .Values.configuration -}}
-{{- $ours := dict "state_dir" "/var/lib/splitgate" -}}
+{{- /* A folder that the gateway makes itself: a volume's own is shared with its group, and is not believed. */ -}}
+{{- $ours := dict "state_dir" "/var/lib/splitgate/state" -}}
 {{- $_ := set $ours "server" (dict "host" .Values.address "port" 8400) -}}
 {{- $logs := default "json" (default dict $configuration.telemetry).logs -}}
 {{- $_ := set $ours "telemetry" (dict "logs" $logs "metrics" (dict "enabled" true "host" .Values.address "port" 9464)) -}}
