@@ -1,5 +1,6 @@
 """Is what the chart renders what a cluster takes, what it was, and what the gateway can run on?"""
 
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -79,6 +80,34 @@ def test_numbers_reach_the_gateway_as_they_were_written(objects: Objects) -> Non
     said = objects(CHART / "ci" / "everything.yaml")["ConfigMap", "guard-configuration"]["data"]["splitgate.yaml"]
     assert "roll_bytes: 536870912\n" in said
     assert "grace_s: 120.5\n" in said
+
+
+@pytest.mark.parametrize(
+    ("values", "count"),
+    [
+        ({}, 2),
+        ({"replicas": 0}, 1),
+        ({"replicas": 3, "autoscaling": {"enabled": True, "maxReplicas": 12}}, 12),
+        ({"configuration": {"limits": {"redis": {"replicas": 40}}}}, 40),
+    ],
+)
+def test_gateways_that_count_together_know_how_many_they_are(objects: Objects, values: Json, count: int) -> None:
+    redis = {"configuration": {"limits": {"redis": {"url": "redis://redis:6379/0"}}}}
+    way: Json = {"networkPolicy": {"redis": [{"to": [{"podSelector": {}}], "ports": [6379]}]}}
+    found = objects(VALUES[0], way, redis, values)["ConfigMap", "rel-splitgate-configuration"]
+    told = yaml.safe_load(found["data"]["splitgate.yaml"])
+    assert told["limits"]["redis"] == {"url": "redis://redis:6379/0", "replicas": count}
+
+
+def test_the_charts_version_of_the_gateway_is_the_gateways() -> None:
+    project = tomllib.loads((CHART.parents[1] / "pyproject.toml").read_text())
+    assert yaml.safe_load((CHART / "Chart.yaml").read_text())["appVersion"] == project["project"]["version"]
+
+
+@pytest.mark.parametrize("section", ["server", "audit", "telemetry", "policies", "limits", "auth"])
+def test_a_section_without_a_word_is_none(objects: Objects, section: str) -> None:
+    empty = {"configuration": {section: None}, "journal": {"persistent": True}}
+    assert objects(VALUES[0], empty)
 
 
 @each_file

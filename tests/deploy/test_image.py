@@ -52,6 +52,15 @@ def test_only_a_digest_that_somebody_looked_up_is_built_on(base: str, taken: boo
     assert taken or "docs/deploy.md" in done.stderr
 
 
+def test_make_builds_nothing_on_a_base_that_nobody_looked_up() -> None:
+    environ = {name: value for name, value in os.environ.items() if name not in {"MAKEFLAGS", "MAKELEVEL", "MFLAGS"}}
+    command = ["make", "--no-print-directory", "image", "BASE=python:3.11-slim-bookworm"]
+    done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert "name the base image by its digest" in done.stderr
+    assert "docker" not in done.stdout
+
+
 def test_the_final_stage_is_nobodys_and_says_how_it_is(stages: dict[str, Any]) -> None:
     final = stages["final"]
     assert final.all("USER") == [f"{NOBODY}:{NOBODY}"]

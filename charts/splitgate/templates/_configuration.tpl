@@ -13,6 +13,12 @@
 {{- if include "splitgate.policiesMap" . -}}
 {{- $_ := set $ours "policies" (dict "paths" (list "/etc/splitgate/policies")) -}}
 {{- end -}}
+{{- /* While Redis is away each gateway has its share of a limit: it has to know of how many. */ -}}
+{{- $redis := (default dict $configuration.limits).redis -}}
+{{- if and $redis (not $redis.replicas) -}}
+{{- $most := ternary (max .Values.replicas .Values.autoscaling.maxReplicas) .Values.replicas .Values.autoscaling.enabled -}}
+{{- $_ := set $ours "limits" (dict "redis" (dict "replicas" (max 1 $most | int64))) -}}
+{{- end -}}
 {{- mergeOverwrite $configuration $ours | toYaml -}}
 {{- end -}}
 

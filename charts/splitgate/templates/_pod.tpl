@@ -8,7 +8,7 @@ metadata:
     {{- toYaml . | nindent 4 }}
     {{- end }}
   annotations:
-    # Policies, keys and certificates are followed by running gateways; this stands for what is not.
+    # Policies and the key file are followed by running gateways; this stands for what is not.
     checksum/needs-restart: {{ include "splitgate.needsRestart" . | sha256sum }}
     {{- if eq (toString (default dict .Values.configuration.policies).watch) "false" }}
     checksum/policies: {{ .Values.policies.files | toJson | sha256sum }}
