@@ -18,7 +18,8 @@ Objects: TypeAlias = Callable[..., dict[tuple[str, str], Json]]
 CHART = Path(__file__).parents[2] / "charts" / "splitgate"
 GOLDEN = Path(__file__).parent / "golden"
 VALUES = sorted((CHART / "ci").glob("*.yaml"))
-KUBERNETES = "1.37.0"
+# What Chart.yaml asks for at least, and the newest that there are schemas of.
+OLDEST, NEWEST = "1.30.0", "1.37.0"
 # The Prometheus operator's, of which there is no schema here; the tests below look at them.
 FOREIGN = {"ServiceMonitor", "PrometheusRule"}
 
@@ -32,18 +33,25 @@ def test_helm_has_nothing_to_say_against_it(run_helm: Callable[..., Any], values
 
 
 @each_file
-def test_every_object_is_what_the_clusters_own_schemas_say_strictly(objects: Objects, values: Path) -> None:
+@pytest.mark.parametrize("version", [NEWEST, pytest.param(OLDEST, marks=pytest.mark.exhaustive)])
+def test_every_object_is_what_the_clusters_own_schemas_say_strictly(
+    objects: Objects, values: Path, version: str
+) -> None:
     for one in objects(values).values():
         if one["kind"] not in FOREIGN:
-            kubernetes_validate.validate(one, KUBERNETES, strict=True)
+            kubernetes_validate.validate(one, version, strict=True)
         assert one["metadata"].get("namespace") in {None, "prod"}
+
+
+def test_the_oldest_kubernetes_is_the_one_that_the_chart_asks_for() -> None:
+    assert yaml.safe_load((CHART / "Chart.yaml").read_text())["kubeVersion"] == f">={OLDEST}-0"
 
 
 def test_a_field_that_no_schema_knows_would_be_found(objects: Objects) -> None:
     service = objects(VALUES[0])["Service", "rel-splitgate"]
     service["spec"]["portz"] = []
     with pytest.raises(kubernetes_validate.ValidationError):
-        kubernetes_validate.validate(service, KUBERNETES, strict=True)
+        kubernetes_validate.validate(service, NEWEST, strict=True)
 
 
 @each_file

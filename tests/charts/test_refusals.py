@@ -15,14 +15,20 @@ CASES: dict[str, Json] = yaml.safe_load(Path(__file__).with_name("refusals.yaml"
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_it_is_refused_and_what_is_near_to_it_is_not(rendered: Rendered, name: str) -> None:
+def test_it_is_refused(rendered: Rendered, name: str) -> None:
     case = CASES[name]
     found, said = rendered(LEAST, case["refused"])
     assert not found
     assert case["says"] in said
     # A chart's message reaches terminals and logs of pipelines.
     assert "planted" not in said
-    found, said = rendered(LEAST, case["near"])
+
+
+# Each near miss is a helm of its own; those that every test of the chart begins with are the short form.
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("name", CASES)
+def test_what_is_near_to_it_is_not_refused(rendered: Rendered, name: str) -> None:
+    found, said = rendered(LEAST, CASES[name]["near"])
     assert found, said
 
 

@@ -108,6 +108,13 @@ reference must be one too. */}}
 {{- define "splitgate.refuseJournal" -}}
 {{- $audit := default dict .Values.configuration.audit -}}
 {{- $kept := ne (toString $audit.enabled) "false" -}}
+{{- range $list := list "ship" "anchors" -}}
+{{- range $index, $place := default list (get $audit $list) -}}
+{{- if eq (toString $place.kind) "directory" -}}
+{{- fail (printf "configuration.audit.%s[%d]: a folder of the pod's own is no other place; use a kind that leads out of it" $list $index) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- if and $kept (not .Values.journal.persistent) -}}
 {{- if eq (toString $audit.content) "encrypted" -}}
 {{- fail "configuration.audit.content: texts are not shipped, and would be lost with each pod; set journal.persistent" -}}
