@@ -69,13 +69,13 @@
 {{/* Every credential of the configuration must be a file of a secret that is mounted; whatever else looks like a
 reference must be one too. */}}
 {{- define "splitgate.walk" -}}
-{{- $known := list "api_key" "secret" "password" "master_key" "signing_keys" "access_key_id" "secret_access_key" "aws_access_key_id" "aws_secret_access_key" "aws_session_token" "vertex_credentials" -}}
+{{- $known := list "api_key" "secret" "password" "master_key" "signing_keys" "access_key_id" "secret_access_key" "aws_access_key_id" "aws_secret_access_key" "aws_session_token" "vertex_credentials" "authorization" "x-api-key" "api-key" -}}
 {{- $names := .names -}}
 {{- $at := .at -}}
 {{- $secret := .secret -}}
 {{- if kindIs "map" .value -}}
 {{- range $key, $inner := .value -}}
-{{- include "splitgate.walk" (dict "value" $inner "at" (printf "%s.%s" $at $key) "names" $names "secret" (has $key $known)) -}}
+{{- include "splitgate.walk" (dict "value" $inner "at" (printf "%s.%s" $at $key) "names" $names "secret" (has (lower $key) $known)) -}}
 {{- end -}}
 {{- else if kindIs "slice" .value -}}
 {{- range $index, $inner := .value -}}
