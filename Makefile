@@ -6,6 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Set in some containers. A gateway's start would then compile all of its code, twice, and the tests start many.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
 help:  ## show this list
@@ -69,8 +71,9 @@ format: setup  ## format and sort imports
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# A worker each for two cores; the slow ones are printed, so that a test that grows is seen.
-PYTEST := $(BIN)/pytest -n 2 --dist loadgroup --durations=20
+# A worker each for two cores, files in the order of tests/conftest.py; the slow ones are printed, so that a test that
+# grows is seen.
+PYTEST := $(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-reorder --durations=20
 
 .PHONY: test
 test: setup model  ## all tests but the exhaustive ones
@@ -78,11 +81,11 @@ test: setup model  ## all tests but the exhaustive ones
 
 .PHONY: test-full
 test-full: setup model $(CLIENTS)/.installed  ## everything: all faults, the long fuzz, other clients
-	$(PYTEST) --timeout=1800
+	$(PYTEST) --timeout=1800 --hypothesis-profile thorough
 
 .PHONY: coverage
 coverage: setup model  ## tests with branch coverage of the core
-	$(BIN)/pytest -n 2 --dist loadgroup -m 'not exhaustive' --cov --cov-report=term-missing:skip-covered
+	$(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-reorder -m 'not exhaustive' --cov --cov-report=term-missing:skip-covered
 
 .PHONY: docs
 docs: setup  ## write the pages and JSON Schemas that are made by the code
@@ -106,6 +109,10 @@ image:  ## build the image (BASE= by digest, PARTS=, TAG=)
 	docker build --build-arg BASE="$(BASE)" --build-arg PARTS="$(PARTS)" --build-arg REVISION="$$(git rev-parse HEAD)" \
 	  --build-arg VERSION="$$($(PYTHON) -c 'import tomllib; print(tomllib.load(open("pyproject.toml", "rb"))["project"]["version"])')" \
 	  --tag "$(or $(TAG),splitgate)" .
+
+.PHONY: soak
+soak: setup  ## 20 minutes at half load with faults (SOAK_MINUTES=, SOAK_WORKERS=, SOAK_REPORT=)
+	@exec $(BIN)/python benchmarks/soak.py$(if $(SOAK_MINUTES), --minutes "$(SOAK_MINUTES)")$(if $(SOAK_WORKERS), --workers "$(SOAK_WORKERS)")$(if $(SOAK_REPORT), --report "$(SOAK_REPORT)")
 
 .PHONY: bench
 bench: setup model  ## the gateway beside a bare pass-through, same run

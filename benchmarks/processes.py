@@ -97,9 +97,12 @@ def _preempted(pid: int) -> int:
 
 
 class Process:
-    """A running server, and the port that it listens on. Leaving the context stops it."""
+    """A running server, and the port that it listens on. Leaving the context stops it.
 
-    def __init__(self, name: str, command: Sequence[str], core: int | None) -> None:
+    One that stands ``apart`` does not hear of a Ctrl-C by itself, so that it is stopped when its turn has come.
+    """
+
+    def __init__(self, name: str, command: Sequence[str], core: int | None, *, apart: bool = False) -> None:
         self._name = name
         listening = socket.create_server(("127.0.0.1", 0), backlog=2048)
         self.port: int = listening.getsockname()[1]
@@ -107,7 +110,9 @@ class Process:
         with listening, on_core(core):
             descriptors = (listening.fileno(), said)
             arguments = ["--fd", str(descriptors[0]), "--ready-fd", str(descriptors[1])]
-            self._process = subprocess.Popen([*command, *arguments], pass_fds=descriptors, cwd=ROOT)  # noqa: S603
+            self._process = subprocess.Popen(  # noqa: S603
+                [*command, *arguments], pass_fds=descriptors, cwd=ROOT, start_new_session=apart
+            )
         os.close(said)
         self._heard = heard
 

@@ -26,7 +26,7 @@ def banner(settings: Settings, host: str, port: int, standings: Standings, metri
 
 
 def _lines(settings: Settings, host: str, port: int, standings: Standings, metrics_port: int | None) -> Iterator[str]:
-    yield f"Splitgate {version('splitgate')} is listening on {_url(host, port)}"
+    yield f"Splitgate {version('splitgate')} is listening on {_url(host, port, settings)}"
     if settings.asks:
         yield from _callers(settings)
     else:
@@ -38,7 +38,7 @@ def _lines(settings: Settings, host: str, port: int, standings: Standings, metri
         yield f"  model    {name:<{width}}  {_reaches(model, standings.get(name, _UNTOLD))}"
     yield from (f"  WARNING  {warning}" for warning in settings.warnings)
     yield "  try"
-    yield f"    {try_line(settings, _url(_EVERYWHERE.get(host, host), port), standings)}"
+    yield f"    {try_line(settings, _url(_EVERYWHERE.get(host, host), port, settings), standings)}"
 
 
 def _callers(settings: Settings) -> Iterator[str]:
@@ -51,8 +51,9 @@ def _callers(settings: Settings) -> Iterator[str]:
         yield f"  tokens   of {issuer.issuer}"
 
 
-def _url(host: str, port: int) -> str:
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+def _url(host: str, port: int, settings: Settings | None = None) -> str:
+    scheme = "http" if settings is None or settings.server.tls is None else "https"
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def _reaches(model: Model, standing: Standing) -> str:

@@ -3,22 +3,17 @@
 Whoever serves requests gets a doorkeeper to ask, and knows nothing of key files, issuers and what is fetched from them.
 """
 
-import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
-from adapters.transport.httpx_client import checked_transport
-from gateway.access.fetch import Fetching
 from gateway.access.in_force import KeysInForce
-from gateway.access.issuer_keys import IssuerKeys
 from gateway.access.key_file import KeyFile, KeySet
-from gateway.access.tokens import Issuer, Tokens
 from gateway.activation.state_folder import StateFolder
 from gateway.audit.events import Events
-from gateway.configuration.values import OidcSettings
 from gateway.settings import Settings
-from gateway.web.auth import Doorkeeper
+from gateway.web.auth import Doorkeeper, Tokens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,20 +36,29 @@ async def callers(settings: Settings, events: Events) -> AsyncGenerator[Callers,
     folder = StateFolder(settings.state_dir / "keys")
     async with AsyncExitStack() as ours:
         keys = await ours.enter_async_context(KeysInForce(settings.keys, file, folder, on_change=told))
-        issuers = [_issuer(one, ours) for one in settings.oidc]
         doorkeeper = Doorkeeper(
             keys if settings.asks else None,
             settings.server.allowed_hosts,
-            tokens=Tokens(issuers, settings.models) if issuers else None,
+            tokens=_tokens(settings, ours) if settings.oidc else None,
         )
         yield Callers(doorkeeper=doorkeeper, reload=keys.reload, ready=lambda: keys.ready)
 
 
-def _issuer(settings: OidcSettings, ours: AsyncExitStack) -> Issuer:
-    tls = None if settings.ca_file is None else ssl.create_default_context(cafile=settings.ca_file)
-    fetching = Fetching(settings, checked_transport(settings.addresses, tls=tls))
-    ours.push_async_callback(fetching.close)
-    keys = IssuerKeys(settings.name, fetching.keys, refresh_s=settings.refresh_s, keep_s=settings.keep_s)
-    ours.push_async_callback(keys.close)
-    keys.start()
-    return Issuer(settings=settings, keys=keys)
+def _tokens(settings: Settings, ours: AsyncExitStack) -> Tokens:
+    # Loaded only where tokens are taken: what fetches keys and reads tokens is a twentieth of a worker's start.
+    from adapters.transport.httpx_client import checked_transport  # noqa: PLC0415
+    from gateway.access import tokens  # noqa: PLC0415
+    from gateway.access.fetch import Fetching  # noqa: PLC0415
+    from gateway.access.issuer_keys import IssuerKeys  # noqa: PLC0415
+
+    issuers: list[tokens.Issuer] = []
+    for one in settings.oidc:
+        fetching = Fetching(one, partial(checked_transport, one.addresses))
+        ours.push_async_callback(fetching.close)
+        keys = IssuerKeys(
+            one.name, fetching.keys, refresh_s=one.refresh_s, keep_s=one.keep_s, cooldown_s=one.cooldown_s
+        )
+        ours.push_async_callback(keys.close)
+        keys.start()
+        issuers.append(tokens.Issuer(settings=one, keys=keys))
+    return tokens.Tokens(issuers, settings.models)

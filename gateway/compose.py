@@ -6,9 +6,10 @@ The one composition root: only this file knows formats, providers, transports, p
 import os
 import secrets
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeVar
 
 from adapters.registry import (
@@ -50,18 +51,25 @@ from gateway.domain.prompt import Prompt
 from gateway.domain.request import REASONING_FIELDS, Options
 from gateway.domain.target import FormatOptions, Layout, Target
 from gateway.embedded_health import EmbeddedHealth
+from gateway.limited import limited
 from gateway.observed import observed
 from gateway.pipeline import route
+from gateway.pipeline.condition import Conditions
 from gateway.pipeline.credit import Evidence, credit
 from gateway.pipeline.handle import Services
 from gateway.pipeline.lift import lift
+from gateway.pipeline.limiter import Limiter
 from gateway.probes import Probes
 from gateway.recorded import Recorded, recorded
+from gateway.rotation import Rotation, ends, mounted, noted
 from gateway.settings import Settings
 from gateway.standing import EXAMPLE, Standing, Standings
 from gateway.stores.approvals import SqliteApprovals
+from gateway.stores.share import ALONE, Share
 from gateway.stores.sweep import swept
 from gateway.stores.untainted import UntaintedReplies
+from gateway.target_health import TargetHealth
+from gateway.telemetry.families import SECOND, WORKER
 from gateway.web.admin import Desk, admin_routes
 from gateway.web.app import App
 from gateway.web.approvals import ApprovalDesk, approval_routes
@@ -69,6 +77,9 @@ from gateway.web.auth import Doorkeeper
 from gateway.web.door import Lobby
 from gateway.web.gate import Gate
 from gateway.web.recent import Recent
+from gateway.web.running import RunningDesk, running_routes
+from gateway.web.targets import target_routes
+from policies.engine.model import Policy
 
 Offered = TypeVar("Offered")
 
@@ -86,6 +97,7 @@ class Worker:
     app: App
     standings: Callable[[], Standings]
     reload: Callable[[], Awaitable[object]]
+    ready: Callable[[], bool]
     scrape: Callable[[], Awaitable[bytes]] | None
 
 
@@ -100,9 +112,9 @@ async def running_app(
 
 @asynccontextmanager
 async def running_worker(
-    settings: Settings, embedded_socket: str | None, litellm_socket: str | None = None
+    settings: Settings, embedded_socket: str | None, litellm_socket: str | None = None, *, share: Share = ALONE
 ) -> AsyncGenerator[Worker, None]:
-    """The same, with what its models can do."""
+    """The same, with what its models can do; ``share`` says which of how many workers it is."""
     sockets = {"embedded": embedded_socket, "litellm": litellm_socket, "bedrock": litellm_socket}
     client = _client(settings)
     models = {name: _reachable(model, sockets) for name, model in settings.models.items()}
@@ -115,9 +127,12 @@ async def running_worker(
 
     probes = Probes(evidence_of)
     health = _health(settings, targets, client)
+    conditions = Conditions(targets)
+    checks = TargetHealth(client, conditions)
     try:
         if health is not None:
             health.start()
+        checks.start(targets)
         await probes.start(targets, wait_s=PROBE_WAIT_S)
         store = SqliteApprovals(settings.state_dir / "approvals.sqlite3", time.time)
         async with (
@@ -125,17 +140,31 @@ async def running_worker(
             recorded(settings, seen.audit) as records,
             _activation(settings, client, records.events) as activation,
             callers(settings, records.events) as who,
+            limited(settings, share, records.events, seen.together()) as limiter,
             swept(store.sweep),
+            Rotation(lambda: mounted(settings, _policies(activation)), partial(noted, records.events)) as rotation,
         ):
             _begin_with_policies(records, activation)
             seen.watch(activation.state, activation.break_glass.state)
-            services = _services(models, targets, client, probes.evidence, activation=activation, approvals=store)
+            seen.watch_files(settings.digest, rotation.stale, partial(ends, settings))
+            if limiter is not None:
+                seen.watch_limits(limiter.fullest)
+            seen.watch_targets(conditions)
+            services = _services(
+                models, targets, client, probes.evidence, activation=activation, approvals=store, conditions=conditions
+            )
+
+            def ready() -> bool:
+                known = activation.ready and who.ready() and records.writable
+                return known and probes.settled and (health is None or health.answers)
+
             yield Worker(
                 app=_app(
                     settings,
                     services,
                     activation,
                     store,
+                    limiter=limiter,
                     doorkeeper=who.doorkeeper,
                     evidence=EvidenceOf(
                         recording=records.recording,
@@ -145,14 +174,10 @@ async def running_worker(
                         closed=closed_facts(),
                     ),
                     events=records.events,
-                    ready=lambda: (
-                        activation.ready
-                        and who.ready()
-                        and records.writable
-                        and probes.settled
-                        and (health is None or health.answers)
-                    ),
+                    ready=ready,
+                    rotation=rotation,
                 ),
+                ready=ready,
                 standings=lambda: {name: standing(model, services) for name, model in models.items()},
                 reload=lambda: _reload(activation, who),
                 scrape=seen.scrape,
@@ -160,6 +185,7 @@ async def running_worker(
     finally:
         if health is not None:
             await health.close()
+        await checks.close()
         await probes.close()
         await client.close()
 
@@ -182,6 +208,11 @@ def _begin_with_policies(records: Recorded, activation: Activation) -> None:
 def _policies_of(activation: Activation) -> Mapping[str, Value]:
     """What is in force, as records tell it."""
     return policies_of(activation.state(), activation.in_force().ruleset if activation.ready else None)
+
+
+def _policies(activation: Activation) -> Sequence[Policy]:
+    """Those in force, if any are yet."""
+    return activation.in_force().ruleset.all_policies if activation.ready else ()
 
 
 def _activation(settings: Settings, client: UpstreamClient, events: Events) -> Activation:
@@ -214,6 +245,7 @@ def _services(
     *,
     activation: Activation,
     approvals: Approvals,
+    conditions: Conditions,
 ) -> Services:
     layouts = Layouts(targets)
     providers = {target.provider: provider_named(target.provider, client) for target in targets}
@@ -238,6 +270,7 @@ def _services(
         untainted=UntaintedReplies(time.monotonic),
         approvals=approvals,
         draw_canary=canary.draw,
+        conditions=conditions,
     )
 
 
@@ -266,10 +299,12 @@ def _app(
     activation: Activation,
     store: SqliteApprovals,
     *,
+    limiter: Limiter | None,
     doorkeeper: Doorkeeper,
     evidence: EvidenceOf,
     events: Events,
     ready: Callable[[], bool],
+    rotation: Rotation,
 ) -> App:
     lobby = Lobby(
         services=services,
@@ -277,6 +312,7 @@ def _app(
         doorkeeper=doorkeeper,
         max_body_bytes=settings.server.max_body_bytes,
         compressed_bodies=settings.server.compressed_bodies,
+        limiter=limiter,
         gate=_gate(settings.server.crowd),
         recent=Recent(settings.server.record_recent, most_bytes=settings.server.record_recent_bytes),
     )
@@ -293,7 +329,16 @@ def _app(
         dialects=DIALECTS,
         events=events,
     )
-    more = (*admin_routes(desk), *approval_routes(approvals))
+    shown = target_routes(services.models, services.conditions, doorkeeper)
+    running = RunningDesk(
+        doorkeeper=doorkeeper,
+        file=settings.file,
+        digest=settings.digest,
+        worker=os.environ.get(WORKER, "").removesuffix(SECOND),
+        stale=rotation.stale,
+        changed=rotation.changed,
+    )
+    more = (*admin_routes(desk), *shown, *approval_routes(approvals), *running_routes(running))
     return App(lobby, reach=lambda model: reach(model, services.credit), ready=ready, admin=more)
 
 

@@ -1,12 +1,12 @@
 """What is the litellm process started with?
 
-With its targets' credentials and nothing else of this gateway's: it is told them through a pipe, and the variables it
-gets are a few of ours and a few that keep litellm from looking around. The supervisor alone uses this; workers know no
-more of that process than its socket.
+With its targets' credentials and nothing else of this gateway's: it is told them through a pipe, and through another
+one what they are when their files have changed. The variables it gets are a few of ours and a few that keep litellm
+from looking around. The supervisor alone uses this; workers know no more of that process than its socket.
 """
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 import orjson
@@ -14,6 +14,8 @@ import orjson
 from gateway.domain.target import Target
 from gateway.settings import Settings
 from gateway.supervisor.config import OnDemand
+from gateway.yamlfile.mounted import Looked
+from gateway.yamlfile.secrets import MountedSecret
 
 SOCKET: Final = "SPLITGATE_LITELLM_SOCKET"
 
@@ -55,7 +57,22 @@ def litellm_process(settings: Settings, environ: Mapping[str, str]) -> OnDemand 
         variable=SOCKET,
         environ={**{name: environ[name] for name in _KEPT if name in environ}, **_SET},
         told=written(targets),
+        again=_again(targets),
     )
+
+
+def _again(targets: Sequence[Target]) -> Callable[[], bytes | None] | None:
+    """What is to be told instead, once a file that holds one of the credentials has changed."""
+    told = [target.translated for target in targets if target.translated is not None]
+    mounted = [one for each in told for one in each.credentials.values() if isinstance(one, MountedSecret)]
+    if not mounted:
+        return None
+
+    def look() -> bytes | None:
+        looked = [one.refresh() for one in mounted]
+        return written(targets) if Looked.CHANGED in looked else None
+
+    return look
 
 
 def written(targets: Iterable[Target]) -> bytes:

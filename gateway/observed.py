@@ -5,7 +5,7 @@ serves requests gets observers and figures to call, and knows nothing of what be
 """
 
 import os
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, MutableMapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +13,15 @@ from pathlib import Path
 from gateway.domain.activation import GlassState, PolicyState
 from gateway.domain.ports import Observer
 from gateway.domain.trace import Trace
+from gateway.pipeline.condition import Conditions
 from gateway.settings import Settings
 from gateway.telemetry.audit import AuditFigures
 from gateway.telemetry.counting import Counting
-from gateway.telemetry.families import FOLDER, WORKER
+from gateway.telemetry.families import CONFIG_INFO, FOLDER, SECOND, WORKER
 from gateway.telemetry.publish import Publishing
 from gateway.telemetry.sampling import sampling
-from gateway.telemetry.standing import GlassFigures, PolicyFigures
+from gateway.telemetry.standing import GlassFigures, LimitFigures, MountedFigures, PolicyFigures, TargetFigures
+from gateway.telemetry.together import TogetherFigures
 from gateway.telemetry.totals import Totals
 
 
@@ -45,6 +47,25 @@ class Observed:
         self.read(PolicyFigures(self.totals, self.worker, policies).read)
         self.read(GlassFigures(self.totals, glass).read)
 
+    def watch_limits(self, fullest: MutableMapping[str, float]) -> None:
+        """Tell how full limits are, by their names."""
+        self.read(LimitFigures(self.totals, fullest).read)
+
+    def together(self) -> TogetherFigures:
+        """Where to count what counting with other gateways comes to."""
+        return TogetherFigures(self.totals, self.worker)
+
+    def watch_targets(self, conditions: Conditions) -> None:
+        """Tell how the targets are doing."""
+        self.read(TargetFigures(self.totals, conditions.standings).read)
+
+    def watch_files(
+        self, digest: str, stale: Callable[[], Mapping[str, bool]], ends: Callable[[], Mapping[str, float]]
+    ) -> None:
+        """Tell of the configuration that this worker runs, and of the files that are mounted beside it."""
+        self.totals.of(CONFIG_INFO)[self.worker, f"sha256:{digest}"] = 1.0
+        self.read(MountedFigures(self.totals, stale=stale, ends=ends).read)
+
 
 @asynccontextmanager
 async def observed(settings: Settings, environ: Mapping[str, str]) -> AsyncGenerator[Observed, None]:
@@ -56,7 +77,8 @@ async def observed(settings: Settings, environ: Mapping[str, str]) -> AsyncGener
     sampled = sampling(traces.sample)
     totals = Totals()
     worker = environ.get(WORKER) or str(os.getpid())
-    folder = environ.get(FOLDER) if settings.telemetry.metrics.enabled else None
+    # The supervisor says whether there are metrics: it opened the port for them, or did not.
+    folder = environ.get(FOLDER)
     observers: list[Observer] = []
     async with AsyncExitStack() as ours:
         publishing = None
@@ -75,7 +97,7 @@ async def observed(settings: Settings, environ: Mapping[str, str]) -> AsyncGener
             scrape=None if publishing is None else publishing.scrape,
             read=_unread if publishing is None else publishing.read,
             totals=totals,
-            worker=worker,
+            worker=worker.removesuffix(SECOND),
         )
 
 
@@ -86,8 +108,7 @@ async def _tracing(
     from gateway.telemetry.traces import Tracing  # noqa: PLC0415  loaded only where asked for: it takes its time
 
     traces = settings.telemetry.traces
-    headers = {name: secret.reveal() for name, secret in traces.headers.items()}
-    async with Tracing(endpoint, headers, sampled=sampled, conventions=traces.conventions) as tracing:
+    async with Tracing(endpoint, traces.headers, sampled=sampled, conventions=traces.conventions) as tracing:
         yield tracing
 
 

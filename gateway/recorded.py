@@ -4,12 +4,10 @@ The journal put together by the settings: keys, folder, and how long to wait. Wh
 them, and what records everything else.
 """
 
-import hashlib
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
-from pathlib import Path
 
 from gateway.audit.events import Events
 from gateway.audit.journal import Journal, Meter, Plan, Record
@@ -21,7 +19,7 @@ from gateway.audit.subjects import SubjectKeys
 from gateway.audit.trail import Recording
 from gateway.domain.errors import StateUnusable
 from gateway.domain.identity import ANONYMOUS
-from gateway.settings import BUILT_IN, Settings
+from gateway.settings import Settings
 
 # Tenants whose keys are there when a worker starts; those of others come with their first request.
 _MOST_AT_START = 256
@@ -102,13 +100,9 @@ def plan_of(settings: Settings, keys: Sequence[SigningKey], process: str) -> Pla
 
 def _configuration(settings: Settings) -> Record:
     """Which configuration stands: its digest, and what it says of evidence."""
-    try:
-        raw = b"" if settings.file == BUILT_IN else Path(settings.file).read_bytes()
-    except OSError:
-        raw = b""
     return {
         "what": "configuration",
-        "digest": f"sha256:{hashlib.sha256(raw).hexdigest()}",
+        "digest": f"sha256:{settings.digest}",
         "content": settings.audit.content,
         "models": sorted(settings.models),
     }

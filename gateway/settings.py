@@ -3,6 +3,8 @@
 The one door to the configuration: a file, or a built-in default with the embedded model.
 """
 
+import hashlib
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -19,15 +21,26 @@ from gateway.yamlfile.report import Report
 from gateway.yamlfile.source import MAX_BYTES, read_source
 from gateway.yamlfile.validate import validate
 
-__all__ = ["BUILT_IN", "EmbeddedSettings", "Key", "Server", "Settings", "load", "with_bind"]
+__all__ = [
+    "BUILT_IN",
+    "EmbeddedSettings",
+    "Key",
+    "Server",
+    "Settings",
+    "load",
+    "read_file",
+    "read_snapshot",
+    "with_bind",
+]
 
 BUILT_IN: Final = "built-in default"
 _DEFAULT: Final = b"models: {local: {targets: [{provider: embedded}]}}\n"
 
 
-def load(path: Path | None, environ: Mapping[str, str], *, offline: bool = False) -> Settings:
+def load(path: Path | None, environ: Mapping[str, str], *, offline: bool = False, raw: bytes | None = None) -> Settings:
     """Read and check the configuration; ``None`` gives the built-in default.
 
+    ``raw`` is what stood in the file when somebody else read it, and is read instead of what stands there now.
     ``offline`` checks only the form of references to credentials and reads none: such settings can call no model.
 
     Raises:
@@ -36,7 +49,7 @@ def load(path: Path | None, environ: Mapping[str, str], *, offline: bool = False
     if path is None:
         file, raw, folder = BUILT_IN, _DEFAULT, Path()
     else:
-        file, raw, folder = str(path), _read(path), path.parent
+        file, raw, folder = str(path), read_file(path) if raw is None else raw, path.parent
     source = read_source(file, raw)
     document, faults = validate(source, SHAPE)
     if document is None:
@@ -44,7 +57,9 @@ def load(path: Path | None, environ: Mapping[str, str], *, offline: bool = False
     report = Report(source=source, faults=faults)
     if document is None:
         refuse(report.problems)
-    return build(document, report, Surroundings(environ=environ, folder=folder, offline=offline))
+    surroundings = Surroundings(environ=environ, folder=folder, offline=offline)
+    settings = build(document, report, surroundings)
+    return replace(settings, digest=hashlib.sha256(raw).hexdigest(), mounted=tuple(surroundings.mounted))
 
 
 def with_bind(settings: Settings, host: str | None, port: int | None) -> Settings:
@@ -64,10 +79,25 @@ def with_bind(settings: Settings, host: str | None, port: int | None) -> Setting
     return replace(settings, server=server)
 
 
-def _read(path: Path) -> bytes:
+def read_file(path: Path) -> bytes:
+    """What stands in the file; more than it may hold is cut off behind that, and refused by ``load``.
+
+    Raises:
+        ConfigError: it cannot be read.
+    """
     try:
         with path.open("rb") as file:
             return file.read(MAX_BYTES + 1)
     except OSError as error:
         message = f"cannot be read ({error.strerror}); name an existing file with --config"
         refuse([Problem(file=str(path), message=message)], cause=error)
+
+
+def read_snapshot(descriptor: int | None) -> bytes | None:
+    """What the supervisor read and checked, from a file that all its workers share; the descriptor is closed."""
+    if descriptor is None:
+        return None
+    try:
+        return os.pread(descriptor, MAX_BYTES + 1, 0)
+    finally:
+        os.close(descriptor)

@@ -1,7 +1,8 @@
 """How does the process run that hands on what the journals hold?
 
-``python -m gateway.shipper [--config FILE]``: started by the supervisor where sinks or anchors are configured. It reads
-the journals' folder and writes nothing there but its cursors: what it does, and whether it lives, no request notices.
+``python -m gateway.shipper [--config FILE [--config-fd N]]``: started by the supervisor where sinks or anchors are
+configured. It reads the journals' folder and writes nothing there but its cursors: what it does, and whether it lives,
+no request notices.
 """
 
 import argparse
@@ -28,10 +29,11 @@ from gateway.audit.ship.sigv4 import S3Key
 from gateway.audit.ship.sink import Sink
 from gateway.audit.ship.source import Source
 from gateway.audit.ship.webhook import WebhookSink
-from gateway.configuration.values import AnchorSettings, AuditSettings, SinkSettings
+from gateway.configuration.values import AnchorSettings, SinkSettings
 from gateway.domain.address import Addresses
 from gateway.domain.errors import ConfigError
-from gateway.settings import load
+from gateway.rotation import Rotation
+from gateway.settings import Settings, load, read_snapshot
 from gateway.shipper_figures import ShipperFigures, figures_of
 from gateway.telemetry.logs import set_up_logs
 
@@ -40,9 +42,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Ship until told to stop; 2 says that the configuration cannot be used."""
     parser = argparse.ArgumentParser(prog="splitgate-shipper")
     parser.add_argument("--config", type=Path)
+    parser.add_argument("--config-fd", type=int)
     options = parser.parse_args(arguments)
     try:
-        settings = load(options.config, os.environ)
+        settings = load(options.config, os.environ, raw=read_snapshot(options.config_fd))
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
         return 2
@@ -51,16 +54,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     # Sinks and anchors are of the operator's own network mostly; nothing is at home where clouds hand out credentials.
     guard(lambda: Addresses(private=True))
-    asyncio.run(_ship(settings.audit, figures_of(os.environ), Pace()))
+    asyncio.run(_ship(settings, figures_of(os.environ), Pace()))
     return 0
 
 
-async def _ship(audit: AuditSettings, figures: ShipperFigures, pace: Pace) -> None:
+async def _ship(settings: Settings, figures: ShipperFigures, pace: Pace) -> None:
+    audit = settings.audit
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     places = Places(audit.dir)
-    async with alone(places, pace, stopping) as lock_held:
+    # The journal's workers note what changes: this process writes none.
+    own = [(one.name, one) for one in settings.mounted if one.name.startswith("audit.")]
+    async with Rotation(lambda: own, lambda _: None), alone(places, pace, stopping) as lock_held:
         if not lock_held:
             return
         await run(

@@ -21,13 +21,15 @@ from typing import Any, TypeAlias
 import pytest
 from hypothesis import HealthCheck, settings
 
-settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# Tests that need more examples ask for a multiple. `make test-full` takes the thorough profile.
+settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=40)
+settings.register_profile("thorough", settings.get_profile("default"), max_examples=200)
 settings.load_profile("default")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Load the plugins beside this file: by path, since tests are no package."""
-    for name in ("mutations", "vendors"):
+    for name in ("certificates", "mutations", "redis_servers", "vendors", "workers"):
         spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
         assert spec is not None
         assert spec.loader is not None
@@ -279,9 +281,9 @@ def run_gateway(tmp_path: Path) -> Iterator[RunGateway]:
         yield start
 
 
-@pytest.fixture(scope="session")
-def keep_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunGateway]:
-    """Start a gateway that several tests share: it stops with the session."""
+@contextlib.contextmanager
+def keeping(factory: pytest.TempPathFactory) -> Generator[RunGateway, None, None]:
+    """Start gateways that stop with the context."""
     with contextlib.ExitStack() as stack:
 
         def start(
@@ -291,18 +293,34 @@ def keep_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunGatewa
             folder: Path | None = None,
             **environ: str,
         ) -> Gateway:
-            place = folder or tmp_path_factory.mktemp("kept")
+            place = folder or factory.mktemp("kept")
             return stack.enter_context(running(place, config, environ, workers, names=names))
 
+        yield start
+
+
+@pytest.fixture(scope="module")
+def keep_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunGateway]:
+    """Start a gateway that several tests of a file share: it stops with the file, since idling costs as well."""
+    with keeping(tmp_path_factory) as start:
+        yield start
+
+
+@pytest.fixture(scope="session")
+def session_gateways(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunGateway]:
+    """The same for several files: it stops with the session."""
+    with keeping(tmp_path_factory) as start:
         yield start
 
 
 MODELS = """
 models:
   local:
+    retries: 0
     targets: [{{provider: embedded}}]
   envelope:
     min_isolation: channel
+    retries: 0
     targets:
       - provider: openai_compatible
         base_url: "{url}"
@@ -310,11 +328,14 @@ models:
         format: tool-envelope
         api_key: env:UPSTREAM_KEY
         extra_params: [top_k]
+        breaker: {forgiving}
   spotlight:
-    targets: [{{provider: openai_compatible, base_url: "{url}", model: m, format: spotlight}}]
+    retries: 0
+    targets: [{{provider: openai_compatible, base_url: "{url}", model: m, format: spotlight, breaker: {forgiving}}}]
   plain:
     min_isolation: none
-    targets: [{{provider: openai_compatible, base_url: "{url}", model: m, format: plain}}]
+    retries: 0
+    targets: [{{provider: openai_compatible, base_url: "{url}", model: m, format: plain, breaker: {forgiving}}}]
 """
 
 
@@ -322,6 +343,7 @@ models:
 def gateway(_upstream_server: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """The session's gateway: models ``local``, ``envelope``, ``spotlight`` and ``plain``, no keys."""
     folder = tmp_path_factory.mktemp("gateway")
-    config = MODELS.format(url=_upstream_server.url)
+    # What one test has the upstream do must not have the next one find it left alone; and a call is one call.
+    config = MODELS.format(url=_upstream_server.url, forgiving="{failures: 0, longest_rest_s: 0}")
     with running(folder, config, {"UPSTREAM_KEY": "planted-upstream-key"}) as started:
         yield started

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from gateway.domain.address import PUBLIC_ONLY, Addresses
 from gateway.domain.errors import UpstreamUnreachable
-from gateway.domain.target import Timeouts
+from gateway.domain.target import Timeouts, Tls
 from gateway.embedded_health import EmbeddedHealth
 
 
@@ -41,7 +41,9 @@ class Client:
         timeouts: Timeouts,
         socket: str | None = None,
         addresses: Addresses = PUBLIC_ONLY,
+        tls: Tls | None = None,
     ) -> AsyncGenerator[Response]:
+        assert tls is None
         assert (headers, body, timeouts.connect < 5, addresses) == ({}, b"", True, PUBLIC_ONLY)
         self.asked.append((method, url, socket))
         status = self.statuses.pop(0)

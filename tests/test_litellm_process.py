@@ -59,6 +59,26 @@ def test_neither_its_variables_nor_its_command_hold_what_it_is_told(settings: Se
     assert "planted" not in str(process.environ) + str(process.command) + repr(process)
 
 
+def test_it_is_told_anew_when_a_file_with_a_credential_has_changed(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("planted-1")
+    (tmp_path / "splitgate.yaml").write_text(CONFIG.replace("env:KEY", "file:key"))
+    process = litellm_process(load(tmp_path / "splitgate.yaml", ENVIRON), ENVIRON)
+    assert process is not None
+    assert process.again is not None
+    assert [process.again(), process.again()] == [None, None]
+    (tmp_path / "key").write_text("planted-2")
+    told = [process.again() for _ in range(3)]
+    assert [one is None for one in told] == [True, False, True]
+    one, two = json.loads(told[1] or b"")
+    assert (one["credentials"], two["credentials"]) == ({"api_key": "planted-2"}, {})
+
+
+def test_without_credentials_in_files_there_is_no_more_to_tell(settings: Settings) -> None:
+    process = litellm_process(settings, ENVIRON)
+    assert process is not None
+    assert process.again is None
+
+
 def test_without_such_targets_there_is_no_such_process() -> None:
     assert litellm_process(load(None, {}), {}) is None
 

@@ -38,14 +38,32 @@ async def test_requests_are_counted_where_the_supervisor_gives_a_folder(
     assert (tmp_path / "gauge_livesum_7.db").exists()
 
 
-async def test_nobody_counts_without_a_supervisor_or_where_metrics_are_switched_off(
+async def test_nobody_counts_where_the_supervisor_gives_no_folder(settings_of: Callable[[str], Settings]) -> None:
+    async with observed(settings_of("{}"), {}) as seen:
+        assert (seen.observers, seen.scrape) == ((), None)
+        seen.read(lambda: None)
+
+
+async def test_metrics_that_were_there_at_the_start_stay_until_a_restart(
     settings_of: Callable[[str], Settings], tmp_path: Path
 ) -> None:
-    nowhere = {FOLDER: str(tmp_path / "nowhere"), WORKER: "1"}
-    for telemetry, environ in (("{}", {}), ("{metrics: {enabled: false}}", nowhere)):
-        async with observed(settings_of(telemetry), environ) as seen:
-            assert (seen.observers, seen.scrape) == ((), None)
-            seen.read(lambda: None)
+    # The port for them is open: whoever asks there is to be answered.
+    async with observed(settings_of("{metrics: {enabled: false}}"), {FOLDER: str(tmp_path), WORKER: "1"}) as seen:
+        assert seen.scrape is not None
+
+
+async def test_the_second_worker_in_a_place_has_files_of_its_own_and_the_places_number(
+    settings_of: Callable[[str], Settings], tmp_path: Path
+) -> None:
+    async with observed(settings_of("{}"), {FOLDER: str(tmp_path), WORKER: "7b"}) as seen:
+        seen.watch_files("ab12", lambda: {"models.m.targets.0.api_key": True}, lambda: {"server.tls": 1.5})
+        assert seen.worker == "7"
+        assert seen.scrape is not None
+        exposed = (await seen.scrape()).decode()
+    assert 'splitgate_config_info{digest="sha256:ab12",worker="7"} 1.0' in exposed
+    assert 'splitgate_secret_stale{name="models.m.targets.0.api_key"} 1.0' in exposed
+    assert 'splitgate_certificate_expires_timestamp_seconds{name="server.tls"} 1.5' in exposed
+    assert (tmp_path / "gauge_livesum_7b.db").exists()
 
 
 async def test_a_trace_goes_on_only_where_the_configuration_says_so(settings_of: Callable[[str], Settings]) -> None:

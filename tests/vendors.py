@@ -34,7 +34,7 @@ class Call:
 
 @dataclass(kw_only=True)
 class Vendor:
-    """A server that plays every vendor: it answers by what was set last, or waits for ``go_on``."""
+    """A server that plays every vendor: it answers by what was set last, waits for ``go_on``, or drops the call."""
 
     url: str
     calls: list[Call] = field(default_factory=list[Call])
@@ -43,6 +43,7 @@ class Vendor:
     content_type: str = "application/json"
     pieces: Sequence[bytes] = ()
     cut: bool = False
+    drop: bool = False
     hold: bool = False
     entered: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
     go_on: threading.Event = field(default_factory=threading.Event)
@@ -51,7 +52,7 @@ class Vendor:
     def clear(self) -> None:
         self.go_on.set()
         self.calls.clear()
-        self.cut = self.hold = False
+        self.cut = self.drop = self.hold = False
         self.entered, self.go_on, self.gone = threading.Semaphore(0), threading.Event(), threading.Event()
         self.answer({})
 
@@ -83,9 +84,13 @@ class _Handler(BaseHTTPRequestHandler):
         raw = self.rfile.read(int(self.headers.get("content-length", "0")))
         headers = {name.lower(): value for name, value in self.headers.items()}
         vendor.calls.append(Call(path=self.path, headers=headers, body=json.loads(raw)))
+        hold = vendor.hold
         vendor.entered.release()
-        if vendor.hold and self._left(vendor):
+        if hold and self._left(vendor):
             vendor.gone.set()
+            self.close_connection = True
+            return
+        if vendor.drop:
             self.close_connection = True
             return
         self._answer(vendor)
@@ -212,37 +217,50 @@ audit: {{deadline_s: 10}}
 models:
   claude:
     min_isolation: channel
+    retries: 0
     targets:
       - id: claude-1
         provider: bedrock
         base_url: "{url}"
         model: anthropic.claude-sonnet-4-5-20250929-v1:0
         format: tool-envelope
+        breaker: {forgiving}
         credentials:
           {{aws_region_name: eu-central-1, aws_access_key_id: env:AWS_KEY, aws_secret_access_key: env:AWS_SECRET}}
   gemini:
     min_isolation: channel
+    retries: 0
     targets: [{{{gemini}, id: gemini-1, format: tool-envelope}}]
   cohere:
+    retries: 0
     targets:
       - provider: litellm
         base_url: "{url}/v2/chat"
         model: cohere_chat/command-a-03-2025
-        api_key: env:VENDOR_KEY
+        api_key: file:cohere-key
         id: cohere-1
+        breaker: {forgiving}
         format: tool-envelope
   spotlight:
+    retries: 0
     targets: [{{{gemini}, id: gemini-2, format: spotlight}}]
   impatient:
+    retries: 0
     targets: [{{{gemini}, id: gemini-3, format: tool-envelope, timeouts: {{first_byte: 1, connect: 1}}}}]
   either:
+    retries: 0
     targets:
       - {{{gemini}, id: gemini-4, format: tool-envelope}}
       - {{provider: openai_compatible, base_url: "{other}", model: m, format: tool-envelope, id: other-2}}
   other:
+    retries: 0
     targets: [{{provider: openai_compatible, base_url: "{other}", model: m, format: tool-envelope, id: other-1}}]
 """
-_GEMINI = 'provider: litellm, base_url: "{url}", model: gemini/gemini-2.5-pro, api_key: env:VENDOR_KEY'
+# What one test has a vendor do must not have the next one find it left alone; and a call is one call.
+_FORGIVING = "{failures: 0, longest_rest_s: 0}"
+_GEMINI = (
+    'provider: litellm, base_url: "{url}", model: gemini/gemini-2.5-pro, api_key: env:VENDOR_KEY, breaker: {forgiving}'
+)
 _SECRETS = {
     "AWS_KEY": "planted-aws-key",
     "AWS_SECRET": "planted-aws-secret",
@@ -254,10 +272,21 @@ _PATIENCE_S = 60.0
 
 
 @pytest.fixture(scope="session")
-def vendor_gateway(vendor_url: str, _upstream_server: Any, keep_gateway: Callable[..., Any]) -> Any:
-    """A gateway in front of a vendor and of an ordinary upstream; for its models see the text above."""
-    gemini = _GEMINI.format(url=vendor_url)
-    return keep_gateway(_CONFIG.format(url=vendor_url, other=_upstream_server.url, gemini=gemini), **_SECRETS)
+def vendor_gateway(
+    vendor_url: str,
+    _upstream_server: Any,
+    session_gateways: Callable[..., Any],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Any:
+    """A gateway in front of a vendor and of an ordinary upstream; for its models see the text above.
+
+    Its log stands in the folder of its configuration, beside the file with Cohere's key.
+    """
+    folder = tmp_path_factory.mktemp("vendors")
+    (folder / "cohere-key").write_text("planted-vendor-key")
+    gemini = _GEMINI.format(url=vendor_url, forgiving=_FORGIVING)
+    config = _CONFIG.format(url=vendor_url, other=_upstream_server.url, gemini=gemini, forgiving=_FORGIVING)
+    return session_gateways(config, folder=folder, **_SECRETS)
 
 
 @pytest.fixture

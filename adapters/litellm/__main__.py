@@ -1,6 +1,7 @@
-"""How is the litellm process run? ``python -m adapters.litellm --fd N --config-fd M``.
+"""How is the litellm process run? ``python -m adapters.litellm --fd N --config-fd M [--news-fd L]``.
 
-N is a listening Unix socket, M what its targets are read from. It serves at once and loads litellm in the background.
+N is a listening Unix socket, M what its targets are read from, L a pipe of lines that tell them anew: calls that have
+begun go on with what they began with. It serves at once and loads litellm in the background.
 It ends on SIGTERM and SIGINT, when the process that started it ends, when litellm cannot be loaded, and when it is
 stuck. Nothing is written anywhere but lines of our own, which hold neither prompts nor credentials.
 """
@@ -10,7 +11,7 @@ import asyncio
 import os
 import socket
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from typing import Final
 
@@ -18,6 +19,7 @@ from adapters._output import silence
 from adapters._queue import Queue
 from adapters._serving import serve
 from adapters.litellm.gate import reach
+from adapters.litellm.news import listen
 from adapters.litellm.server import Front
 from adapters.litellm.targets import Target, Untold, read
 from adapters.litellm.vendors import Vendors
@@ -43,7 +45,7 @@ def main() -> int:
         return _UNUSABLE
     say = silence()
     guard(reach)
-    code = asyncio.new_event_loop().run_until_complete(_run(listener, targets, parent, arguments.patience, say))
+    code = asyncio.new_event_loop().run_until_complete(_run(listener, targets, parent, arguments, say))
     # Not by returning: that would wait for threads in which litellm may be at work.
     os._exit(code)
 
@@ -51,6 +53,7 @@ def main() -> int:
 class _Arguments(argparse.Namespace):
     fd: int
     config_fd: int
+    news_fd: int | None
     patience: float
 
 
@@ -58,6 +61,7 @@ def _arguments() -> _Arguments:
     parser = argparse.ArgumentParser(prog="python -m adapters.litellm", description="Translate for other vendors.")
     parser.add_argument("--fd", type=int, required=True, help="descriptor of a listening Unix socket")
     parser.add_argument("--config-fd", type=int, required=True, help="descriptor that tells the targets")
+    parser.add_argument("--news-fd", type=int, help="descriptor of a pipe that tells them anew, line by line")
     parser.add_argument(
         "--patience", type=float, default=_PATIENCE_S, help="seconds without an answer of the loop until the end"
     )
@@ -65,11 +69,17 @@ def _arguments() -> _Arguments:
 
 
 async def _run(
-    listener: socket.socket, targets: Mapping[str, Target], parent: int, patience: float, say: Callable[[str], None]
+    listener: socket.socket,
+    targets: dict[str, Target],
+    parent: int,
+    arguments: _Arguments,
+    say: Callable[[str], None],
 ) -> int:
+    if arguments.news_fd is not None:
+        listen(arguments.news_fd, targets)
     vendors, loaded = Vendors(targets), asyncio.Event()
     front = Front(vendors, targets, Queue(slots=_AT_ONCE, waiting=_WAITING), loaded)
-    watch(asyncio.get_running_loop(), patience_of(patience), partial(_give_up, say))
+    watch(asyncio.get_running_loop(), patience_of(arguments.patience), partial(_give_up, say))
     failed = await serve(front.application(), listener, parent, partial(_load, vendors, loaded))
     if failed:
         say("the litellm process cannot load litellm: install it with `pip install 'splitgate[litellm]'`")

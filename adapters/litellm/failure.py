@@ -20,6 +20,8 @@ _WORDS: Final = {
 }
 _WORD: Final = re.compile(r"\b[a-z_]{1,40}\b")
 _RETRY_AFTER: Final = re.compile(r"[\x20-\x7e]{1,64}")
+# What went wrong before a byte of the request was written. The call may be made elsewhere then, and else it may not.
+_UNCONNECTED: Final = ("ConnectError", "ConnectTimeout", "PoolTimeout")
 # A refusal that is no fault of the request's.
 _OURS: Final = "unknown_wire"
 
@@ -70,12 +72,15 @@ def _by_status(status: int, kinds: list[str], passage: Passage) -> Failure:
 
 def _unanswered(error: BaseException, kinds: list[str], passage: Passage) -> Failure:
     """The request went out, and no usable answer came."""
-    if "Timeout" in kinds or _stands_for(error, "TimeoutException"):
-        return Failure(status=504, code="vendor_timeout", message="The vendor took too long: try again.")
-    if passage.status is None:
+    if any(_stands_for(error, name) for name in _UNCONNECTED):
         return Failure(
             status=502, code="vendor_unreachable", message="The vendor cannot be reached: check the target's base_url."
         )
+    if "Timeout" in kinds or _stands_for(error, "TimeoutException"):
+        return Failure(status=504, code="vendor_timeout", message="The vendor took too long: try again.")
+    if passage.status is None:
+        message = "The connection to the vendor broke before it answered: it may have worked on the request."
+        return Failure(status=502, code="vendor_broke_off", message=message)
     return Failure(status=502, code="unreadable_answer", message="The vendor's answer cannot be read.")
 
 

@@ -19,6 +19,7 @@ import orjson
 from httpx import USE_CLIENT_DEFAULT
 
 from adapters._refusal import Refused
+from adapters.litellm.ending import Ending
 from gateway.domain.address import PUBLIC_ONLY, Addresses
 from gateway.domain.jsonvalue import JsonValue
 
@@ -28,14 +29,6 @@ if TYPE_CHECKING:
 
 _MOST_BYTES: Final = 64 * 1024 * 1024
 _IDENTIFIER: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
-# How vendors say that an answer is whole: a word for the reason, or the name of a last event. Inside a JSON text a
-# quotation mark has a backslash before it and a line has no end, so that no answer's own words can look like this.
-_END: Final = re.compile(
-    rb'[{,\s]"(?:finish_?[rR]eason|stop_?[rR]eason|done_reason)"\s*:\s*"'
-    rb"|\ndata:\s*\[DONE\]"
-    rb"|:event-type\x07\x00\x0bmessageStop"  # Amazon's event streams: a text (7) of length 11
-)
-_END_LENGTH: Final = 64
 
 
 class Stopped(httpx.RequestError):
@@ -179,23 +172,29 @@ def _passage_of(request: httpx.Request) -> Passage:
     return passage
 
 
-@dataclass(slots=True)
 class Seen:
-    """The bytes of an answer so far: how many, and the last ones."""
+    """The bytes of an answer so far: how many, and whether they said that it is at its end."""
 
-    passage: Passage
-    request: httpx.Request
-    count: int = 0
-    tail: bytes = b"\n"
+    __slots__ = ("_count", "_ending", "_passage", "_request")
+
+    def __init__(self, passage: Passage, request: httpx.Request) -> None:
+        self._passage = passage
+        self._request = request
+        self._count = 0
+        self._ending = Ending()
 
     def take(self, chunk: bytes) -> bytes:
-        self.count += len(chunk)
-        if self.count > _MOST_BYTES:
-            raise Stopped("too long", request=self.request)
-        seen = self.tail + chunk
-        self.passage.ended = self.passage.ended or _END.search(seen) is not None
-        self.tail = seen[-_END_LENGTH:]
+        self._count += len(chunk)
+        if self._count > _MOST_BYTES:
+            raise Stopped("too long", request=self._request)
+        self._ending.feed(chunk)
+        self._passage.ended = self._ending.said
         return chunk
+
+    def finish(self) -> None:
+        """The answer has come whole."""
+        self._ending.finish()
+        self._passage.ended = self._ending.said
 
 
 class _Watched(httpx.AsyncByteStream):
@@ -206,6 +205,7 @@ class _Watched(httpx.AsyncByteStream):
     async def __aiter__(self) -> AsyncIterator[bytes]:
         async for chunk in self._inner:
             yield self._seen.take(chunk)
+        self._seen.finish()
 
     async def aclose(self) -> None:
         await self._inner.aclose()
@@ -219,6 +219,7 @@ class _WatchedAtOnce(httpx.SyncByteStream):
     def __iter__(self) -> Iterator[bytes]:
         for chunk in self._inner:
             yield self._seen.take(chunk)
+        self._seen.finish()
 
     def close(self) -> None:
         self._inner.close()

@@ -1,7 +1,7 @@
 """Which models does this process call, where, and on whose account?
 
-Read once, from the descriptor that the process was started with: what stands there is nowhere else in this process's
-surroundings, neither in its variables nor in its command.
+Read from a descriptor that the process was started with, and told anew by another one when a credential changes: what
+stands there is nowhere else in this process's surroundings, neither in its variables nor in its command.
 """
 
 import os
@@ -38,7 +38,7 @@ class Target:
     fields: frozenset[str] = frozenset()
 
 
-def read(fd: int) -> Mapping[str, Target]:
+def read(fd: int) -> dict[str, Target]:
     """The targets by their ids; ``fd`` is read to its end and closed.
 
     Raises:
@@ -46,8 +46,21 @@ def read(fd: int) -> Mapping[str, Target]:
     """
     try:
         with os.fdopen(fd, "rb") as pipe:
-            told: JsonValue = orjson.loads(pipe.read())
-    except (OSError, orjson.JSONDecodeError):
+            raw = pipe.read()
+    except OSError:
+        raise _untold() from None
+    return parse(raw)
+
+
+def parse(raw: bytes) -> dict[str, Target]:
+    """The same of what was read.
+
+    Raises:
+        Untold: it is nothing usable.
+    """
+    try:
+        told: JsonValue = orjson.loads(raw)
+    except orjson.JSONDecodeError:
         # Without a cause: the decoder's error carries what it read.
         raise _untold() from None
     if not isinstance(told, list):

@@ -13,11 +13,20 @@ from typing import Final
 
 import orjson
 
-from gateway.domain.errors import UpstreamError, UpstreamFailed, UpstreamOverloaded, UpstreamRejected
+from gateway.domain.errors import (
+    UpstreamError,
+    UpstreamFailed,
+    UpstreamGarbled,
+    UpstreamOverloaded,
+    UpstreamRejected,
+    UpstreamTimeout,
+)
 from gateway.domain.jsonvalue import JsonObject, JsonValue
 
 _IDENTIFIER: Final = re.compile(r"[A-Za-z0-9_.\[\]-]{1,64}")
 _SECONDS: Final = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
+# Whatever an upstream asks for, nobody is told to wait for longer.
+_MOST_DELAY_S: Final = 86_400.0
 _FINER_DELAYS: Final = ("retry-after-ms", "x-ms-retry-after-ms")
 _CONTEXT: Final = "context_length_exceeded"
 # llama.cpp has a word of its own; vLLM says it in its message only.
@@ -31,6 +40,10 @@ _FILTERS: Final = (
 )
 # Words for having no room that some servers say in ``type`` alone, and that applications act on.
 _NO_ROOM: Final = frozenset({"insufficient_quota", "rate_limit_exceeded"})
+# Some server behind the upstream did not answer in time, and may still be at work. Bedrock's models time out by 408.
+_OUT_OF_TIME: Final = frozenset({408, 504, 524})
+# What the litellm process says of a call that its vendor may have worked on.
+_MAY_BE_DONE: Final = frozenset({"unchecked_call", "unreadable_answer", "vendor_broke_off"})
 _ADVICE: Final = {
     401: "refused the gateway's credentials (401). Check the target's api_key.",
     403: "refused the gateway's credentials (403). Check the target's api_key.",
@@ -51,11 +64,24 @@ def read_refusal(
         )
     if status in {400, 413, 415, 422}:
         return _rejected(status, _error_object(body), target)
+    if status in _OUT_OF_TIME:
+        return UpstreamTimeout(
+            f"Target {target}: the upstream ran out of time itself ({status}). It may have worked on the request; look "
+            "at the upstream's log before sending it again.",
+            target=target,
+            phase="upstream",
+        )
+    if status == 502 and _reason(_error_object(body)) in _MAY_BE_DONE:
+        return UpstreamGarbled(
+            f"Target {target}: the vendor's answer cannot be read, or broke off ({status}). It may have worked on the "
+            "request; look at the vendor's log before sending it again.",
+            target=target,
+        )
     if 300 <= status < 400:
         advice = f"answered with a redirect ({status}), which is not followed. Set the target's base_url to its end."
     else:
         advice = _ADVICE.get(status, f"failed with status {status}. Look at the upstream's log.")
-    return UpstreamFailed(f"Target {target}: the upstream {advice}", target=target)
+    return UpstreamFailed(f"Target {target}: the upstream {advice}", target=target, status=status)
 
 
 def _delay(headers: Mapping[str, str], now: datetime) -> float | None:
@@ -63,24 +89,28 @@ def _delay(headers: Mapping[str, str], now: datetime) -> float | None:
     for name in _FINER_DELAYS:
         value = headers.get(name, "").strip()
         if _SECONDS.fullmatch(value):
-            return float(value) / 1000
+            return min(float(value) / 1000, _MOST_DELAY_S)
     return read_retry_after(headers.get("retry-after"), now)
 
 
 def read_retry_after(value: str | None, now: datetime) -> float | None:
-    """Seconds from a ``Retry-After`` header's two forms (RFC 9110, section 10.2.3); None where it is neither."""
+    """Seconds from a ``Retry-After`` header's two forms (RFC 9110, section 10.2.3); None where it is neither.
+
+    More than a day counts as a day.
+    """
     if value is None:
         return None
     value = value.strip()
     if _SECONDS.fullmatch(value):
-        return float(value)
+        return min(float(value), _MOST_DELAY_S)
     try:
         when = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):
+        # The second: an offset from UTC of more digits than any date can take.
         return None
     if when.tzinfo is None:
         when = when.replace(tzinfo=UTC)
-    return max(0.0, (when - now).total_seconds())
+    return min(max(0.0, (when - now).total_seconds()), _MOST_DELAY_S)
 
 
 def _rejected(status: int, error: JsonObject, target: str) -> UpstreamRejected:

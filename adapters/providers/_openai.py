@@ -127,6 +127,7 @@ class OpenAiProvider:
             timeouts=target.timeouts,
             socket=target.socket,
             addresses=target.addresses,
+            tls=target.tls,
         )
 
 

@@ -65,6 +65,7 @@ class Rendering:
             timeouts=target.timeouts,
             socket=target.socket,
             addresses=target.addresses,
+            tls=target.tls,
         ) as response:
             status, headers, raw = response.status, response.headers, await response.read(_MAX_ANSWER)
         if status != 200:

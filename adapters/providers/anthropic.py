@@ -127,6 +127,7 @@ def _post(
         timeouts=target.timeouts,
         socket=target.socket,
         addresses=target.addresses,
+        tls=target.tls,
     )
 
 

@@ -1,12 +1,14 @@
-"""How does httpx connect to no address that is not allowed?
+"""How does httpx connect to no address that is not allowed, and keep nothing that nobody needs?
 
 httpx looks names up deep inside its pool. Here the pool gets a network of ours, which is given a name, looks it up by
-``_resolve`` and connects to what comes out.
+``_resolve`` and connects to what comes out. A pool looks at idle connections only when the next one is wanted: after a
+burst of requests all of theirs would stay open for as long as nobody asks.
 """
 
 import asyncio
 import ssl
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Final
 
 import httpcore
@@ -15,7 +17,8 @@ import httpx
 from adapters.transport._resolve import Lookup, OutOfReach, resolve
 from gateway.domain.address import Addresses
 
-_KEEPALIVE_S: Final = 4.0
+# How long an idle connection is kept.
+KEEPALIVE_S: Final = 4.0
 
 
 class _CheckedNetwork(httpcore.AsyncNetworkBackend):
@@ -62,12 +65,57 @@ class _CheckedNetwork(httpcore.AsyncNetworkBackend):
             raise httpcore.ConnectError from error
 
 
-class CheckedTransport(httpx.AsyncHTTPTransport):
-    """The transport that comes with httpx, over a pool whose network is checked."""
+class SweptTransport(httpx.AsyncHTTPTransport):
+    """The transport that comes with httpx; connections that were idle for too long are closed by themselves.
 
-    def __init__(self, allowed: Addresses, lookup: Lookup, *, pool_limit: int, tls: ssl.SSLContext | None) -> None:
+    For one event loop. ``every_s`` is how often it is looked, while there are any.
+    """
+
+    every_s = KEEPALIVE_S
+    _timer: asyncio.TimerHandle | None = None
+    _sweeping: asyncio.Task[None] | None = None
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request, as ever."""
+        self._look_later()
+        return await super().handle_async_request(request)
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+        await super().aclose()
+
+    def _look_later(self) -> None:
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(self.every_s, self._look)
+
+    def _look(self) -> None:
+        self._timer = None
+        if any(not one.is_closed() for one in self._pool.connections):
+            self._sweeping = asyncio.ensure_future(self._sweep())
+            self._look_later()
+
+    async def _sweep(self) -> None:
+        for one in self._pool.connections:
+            # Whoever is given it meanwhile is given another one by the pool: nothing was sent on it.
+            if one.is_idle() and one.has_expired():
+                with suppress(OSError, httpcore.NetworkError):
+                    await one.aclose()
+
+
+class CheckedTransport(SweptTransport):
+    """The same, over a pool whose network is checked."""
+
+    def __init__(
+        self, allowed: Addresses, lookup: Lookup, *, pool_limit: int, keepalive: float, tls: ssl.SSLContext | None
+    ) -> None:
         context = tls or httpx.create_ssl_context(trust_env=False)
         super().__init__(verify=context, trust_env=False)
+        self.every_s = keepalive
         # httpx has no public way to choose a network. Should it come to keep its pool elsewhere, nothing is sent.
         if not isinstance(self._pool, httpcore.AsyncConnectionPool):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise TypeError("this version of httpx keeps its connections in another way: they cannot be checked")
@@ -75,6 +123,6 @@ class CheckedTransport(httpx.AsyncHTTPTransport):
             ssl_context=context,
             max_connections=pool_limit,
             max_keepalive_connections=pool_limit,
-            keepalive_expiry=_KEEPALIVE_S,
+            keepalive_expiry=keepalive,
             network_backend=_CheckedNetwork(allowed, lookup),
         )

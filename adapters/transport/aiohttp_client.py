@@ -38,7 +38,7 @@ from adapters.transport._failures import (
 from adapters.transport._resolve import Lookup, OutOfReach, check, look_up, resolve
 from gateway.domain.address import PUBLIC_ONLY, Addresses
 from gateway.domain.errors import UpstreamError
-from gateway.domain.target import Timeouts
+from gateway.domain.target import Timeouts, Tls
 
 _AUTOMATIC_HEADERS = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 _ATTEMPTS = 4
@@ -136,6 +136,7 @@ class _Exchange:
         headers: Mapping[str, str],
         body: bytes,
         timeouts: Timeouts,
+        tls: ssl.SSLContext | bool,
     ) -> None:
         self._session = session
         self._method = method
@@ -144,6 +145,7 @@ class _Exchange:
         self._headers = headers
         self._body = body
         self._timeouts = timeouts
+        self._tls = tls
         self._response: aiohttp.ClientResponse
 
     async def __aenter__(self) -> _Response:
@@ -176,6 +178,7 @@ class _Exchange:
                     data=self._body,
                     timeout=timeout,
                     allow_redirects=False,
+                    ssl=self._tls,
                 )
             except _StaleConnection:
                 # Lets the loop see the other connections' ends, so that the pool drops them too.
@@ -271,6 +274,7 @@ class AiohttpClient:
         timeouts: Timeouts,
         socket: str | None = None,
         addresses: Addresses = PUBLIC_ONLY,
+        tls: Tls | None = None,
     ) -> _Exchange:
         """Open an exchange; ``socket`` is the path of a Unix socket to connect to instead of the URL's host."""
         session = self._sessions.get((socket, addresses)) or self._open_session(socket, addresses)
@@ -282,6 +286,8 @@ class AiohttpClient:
             headers=headers,
             body=body,
             timeouts=timeouts,
+            # aiohttp keeps connections apart by this, and takes its connector's own for True.
+            tls=True if tls is None else tls.context,
         )
 
     async def close(self) -> None:

@@ -22,11 +22,11 @@ from adapters.transport._failures import (
     unreachable,
     unusable_address,
 )
-from adapters.transport._httpx_pool import CheckedTransport
+from adapters.transport._httpx_pool import KEEPALIVE_S, CheckedTransport, SweptTransport
 from adapters.transport._resolve import Lookup, OutOfReach, look_up
 from gateway.domain.address import PUBLIC_ONLY, Addresses
 from gateway.domain.errors import UpstreamError
-from gateway.domain.target import Timeouts
+from gateway.domain.target import Timeouts, Tls
 
 
 class _Response:
@@ -64,13 +64,30 @@ class _Response:
         return await read_whole(self.chunks(), limit=limit, target=self._target)
 
 
+class _Pool:
+    """A transport, and how many exchanges it has; one that was given up is closed when the last of them is over."""
+
+    __slots__ = ("busy", "given_up", "transport")
+
+    def __init__(self, transport: httpx.AsyncBaseTransport) -> None:
+        self.transport = transport
+        self.busy = 0
+        self.given_up = False
+
+    async def release(self) -> None:
+        """One exchange is over."""
+        self.busy -= 1
+        if self.given_up and not self.busy:
+            await self.transport.aclose()
+
+
 class _Exchange:
     """One request under way; leaving it closes the connection, unless the answer was read to its end."""
 
     def __init__(
         self,
         *,
-        transport: httpx.AsyncBaseTransport,
+        pool: _Pool,
         method: str,
         url: str,
         target: str,
@@ -78,7 +95,7 @@ class _Exchange:
         body: bytes,
         timeouts: Timeouts,
     ) -> None:
-        self._transport = transport
+        self._pool = pool
         self._method = method
         self._url = url
         self._target = target
@@ -96,10 +113,14 @@ class _Exchange:
             "read": self._timeouts.first_byte,
         }
         request = self._build(limits)
+        self._pool.busy += 1
         try:
             async with asyncio.timeout_at(deadline):
-                response = self._response = await self._transport.handle_async_request(request)
-        except (httpx.HTTPError, OSError) as exc:
+                response = self._response = await self._pool.transport.handle_async_request(request)
+        except BaseException as exc:
+            await self._pool.release()
+            if not isinstance(exc, httpx.HTTPError | OSError):
+                raise
             raise self._translate(exc) from _cause(exc)
         # The transport looks its limits up again for the body: from here on silence has the limit between chunks.
         limits["read"] = self._timeouts.idle
@@ -108,7 +129,10 @@ class _Exchange:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._response.aclose()
+        try:
+            await self._response.aclose()
+        finally:
+            await self._pool.release()
 
     def _build(self, limits: dict[str, float]) -> httpx.Request:
         try:
@@ -147,16 +171,17 @@ def _cause(exc: Exception) -> Exception | None:
 
 
 def checked_transport(
-    addresses: Addresses, *, tls: ssl.SSLContext | None = None, lookup: Lookup = look_up
+    addresses: Addresses, tls: ssl.SSLContext | None = None, *, lookup: Lookup = look_up
 ) -> httpx.AsyncBaseTransport:
     """A transport for an ``httpx.AsyncClient`` that fetches now and then: it connects to what ``addresses`` permits.
 
     What it raises beyond that, an ``OSError``, is no ``httpx.HTTPError``.
     """
-    return CheckedTransport(addresses, lookup, pool_limit=4, tls=tls)
+    return CheckedTransport(addresses, lookup, pool_limit=4, keepalive=KEEPALIVE_S, tls=tls)
 
 
-MakeTransport: TypeAlias = Callable[[str | None, Addresses], httpx.AsyncBaseTransport]
+MakeTransport: TypeAlias = Callable[[str | None, Addresses, ssl.SSLContext | None], httpx.AsyncBaseTransport]
+_Key: TypeAlias = tuple[str, str | None, Addresses]
 
 
 class HttpxClient:
@@ -164,7 +189,7 @@ class HttpxClient:
 
     Each target has a transport of its own: one that is slow takes no connection from another. ``make_transport`` makes
     them instead of us: it gets a Unix socket's path, or None for TCP, and is itself responsible for connecting to no
-    address but those that it is given. The rest is as ``AiohttpClient`` has it.
+    address but those that it is given, and by what it is given for TLS. The rest is as ``AiohttpClient`` has it.
     """
 
     def __init__(
@@ -172,14 +197,17 @@ class HttpxClient:
         make_transport: MakeTransport | None = None,
         *,
         pool_limit: int = 256,
+        keepalive: float = KEEPALIVE_S,
         tls: ssl.SSLContext | None = None,
         lookup: Lookup = look_up,
     ) -> None:
         self._make_transport = make_transport or self._own_transport
         self._pool_limit = pool_limit
+        self._keepalive = keepalive
         self._tls = tls
         self._lookup = lookup
-        self._transports: dict[tuple[str, str | None, Addresses], httpx.AsyncBaseTransport] = {}
+        self._pools: dict[_Key, tuple[ssl.SSLContext | None, _Pool]] = {}
+        self._given_up: list[_Pool] = []
 
     def request(
         self,
@@ -192,13 +220,11 @@ class HttpxClient:
         timeouts: Timeouts,
         socket: str | None = None,
         addresses: Addresses = PUBLIC_ONLY,
+        tls: Tls | None = None,
     ) -> _Exchange:
         """Open an exchange; ``socket`` is the path of a Unix socket to connect to instead of the URL's host."""
-        transport = self._transports.get((target, socket, addresses))
-        if transport is None:
-            transport = self._transports[target, socket, addresses] = self._make_transport(socket, addresses)
         return _Exchange(
-            transport=transport,
+            pool=self._pool((target, socket, addresses), None if tls is None else tls.context),
             method=method,
             url=url,
             target=target,
@@ -209,14 +235,37 @@ class HttpxClient:
 
     async def close(self) -> None:
         """Close pooled connections."""
-        while self._transports:
-            _, transport = self._transports.popitem()
-            await transport.aclose()
+        while self._pools:
+            _, (_, pool) = self._pools.popitem()
+            await pool.transport.aclose()
+        while self._given_up:
+            await self._given_up.pop().transport.aclose()
 
-    def _own_transport(self, socket: str | None, addresses: Addresses) -> httpx.AsyncBaseTransport:
+    def _pool(self, key: _Key, tls: ssl.SSLContext | None) -> _Pool:
+        known = self._pools.get(key)
+        if known is not None and known[0] is tls:
+            return known[1]
+        _, socket, addresses = key
+        made = _Pool(self._make_transport(socket, addresses, tls))
+        self._pools[key] = (tls, made)
+        if known is not None:
+            # Its files changed: what is under way goes on, and nothing new begins there.
+            known[1].given_up = True
+            self._given_up = [pool for pool in (*self._given_up, known[1]) if pool.busy]
+        return made
+
+    def _own_transport(
+        self, socket: str | None, addresses: Addresses, tls: ssl.SSLContext | None
+    ) -> httpx.AsyncBaseTransport:
         if socket is None:
-            return CheckedTransport(addresses, self._lookup, pool_limit=self._pool_limit, tls=self._tls)
+            return CheckedTransport(
+                addresses, self._lookup, pool_limit=self._pool_limit, keepalive=self._keepalive, tls=tls or self._tls
+            )
         limits = httpx.Limits(
-            max_connections=self._pool_limit, max_keepalive_connections=self._pool_limit, keepalive_expiry=4.0
+            max_connections=self._pool_limit,
+            max_keepalive_connections=self._pool_limit,
+            keepalive_expiry=self._keepalive,
         )
-        return httpx.AsyncHTTPTransport(trust_env=False, limits=limits, uds=socket)
+        made = SweptTransport(trust_env=False, limits=limits, uds=socket)
+        made.every_s = self._keepalive
+        return made

@@ -5,7 +5,9 @@ time. No message holds what came.
 """
 
 import asyncio
-from typing import Final
+import ssl
+from collections.abc import Callable
+from typing import Final, TypeAlias
 
 import httpx
 
@@ -14,6 +16,9 @@ from gateway.configuration.oidc import wrong_with_address
 from gateway.configuration.values import OidcSettings
 from gateway.domain.address import OutOfReach
 from gateway.domain.strict_json import parse_object
+
+# Gets the context for TLS, None for the system's authorities.
+MakeTransport: TypeAlias = Callable[[ssl.SSLContext | None], httpx.AsyncBaseTransport]
 
 MAX_BYTES: Final = 1 << 20
 _WELL_KNOWN: Final = "/.well-known/openid-configuration"
@@ -24,17 +29,16 @@ class NotFetched(Exception):
 
 
 class Fetching:
-    """Fetches one issuer's signing keys; ``transport`` is trusted to connect to what the settings allow alone."""
+    """Fetches one issuer's signing keys.
 
-    def __init__(self, settings: OidcSettings, transport: httpx.AsyncBaseTransport) -> None:
+    ``transport`` makes what connects; it is trusted to connect to what the settings allow alone.
+    """
+
+    def __init__(self, settings: OidcSettings, transport: MakeTransport) -> None:
         self._settings = settings
-        self._client = httpx.AsyncClient(
-            transport=transport,
-            trust_env=False,
-            follow_redirects=False,
-            timeout=settings.timeout_s,
-            headers={"accept": "application/json", "accept-encoding": "identity"},
-        )
+        self._make_transport = transport
+        self._context = _context_of(settings)
+        self._client = self._made()
 
     async def keys(self) -> SigningKeys:
         """The keys as they are now.
@@ -42,6 +46,7 @@ class Fetching:
         Raises:
             NotFetched: they cannot be had.
         """
+        await self._renew()
         try:
             async with asyncio.timeout(self._settings.timeout_s):
                 raw = await self._get(self._settings.jwks_url or await self._discovered())
@@ -58,6 +63,23 @@ class Fetching:
     async def close(self) -> None:
         """Close what is open."""
         await self._client.aclose()
+
+    async def _renew(self) -> None:
+        """Believe whom the file of authorities names by now: one fetch at a time is under way."""
+        context = _context_of(self._settings)
+        if context is not self._context:
+            old, self._context = self._client, context
+            self._client = self._made()
+            await old.aclose()
+
+    def _made(self) -> httpx.AsyncClient:
+        return httpx.AsyncClient(
+            transport=self._make_transport(self._context),
+            trust_env=False,
+            follow_redirects=False,
+            timeout=self._settings.timeout_s,
+            headers={"accept": "application/json", "accept-encoding": "identity"},
+        )
 
     async def _discovered(self) -> str:
         """Where the issuer's own description says that its keys are (OpenID Connect Discovery 1.0)."""
@@ -92,3 +114,7 @@ class Fetching:
             ) from None
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             raise NotFetched(f"the call failed ({type(error).__name__})") from error
+
+
+def _context_of(settings: OidcSettings) -> ssl.SSLContext | None:
+    return None if settings.tls is None else settings.tls.context

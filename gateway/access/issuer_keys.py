@@ -19,15 +19,17 @@ from gateway.domain.errors import InvalidToken, SignInUnavailable
 
 _log: Final = logging.getLogger("splitgate.keys")
 
-# Seconds between two fetches that tokens ask for, and the first and longest ones after a failure.
-COOLDOWN_S: Final = 5.0
+# The first and the longest pause after a failure.
 _AFTER_FAILURE_S: Final = (2.0, 60.0)
 # Workers that started together should not fetch together for ever.
 _SPREAD: Final = (0.9, 1.1)
 
 
 class IssuerKeys:
-    """The keys of the issuer ``name`` in this worker; ``start`` and ``close`` bound the time in which they are kept."""
+    """The keys of the issuer ``name`` in this worker; ``start`` and ``close`` bound the time in which they are kept.
+
+    Fetches that tokens ask for are ``cooldown_s`` apart.
+    """
 
     def __init__(
         self,
@@ -36,7 +38,7 @@ class IssuerKeys:
         *,
         refresh_s: float,
         keep_s: float,
-        cooldown_s: float = COOLDOWN_S,
+        cooldown_s: float,
         ticks: Callable[[], float] = time.monotonic,
     ) -> None:
         self._name = name

@@ -46,11 +46,6 @@ class Unverified:
     claims: JsonObject
 
 
-def looks_like_token(credential: bytes) -> bool:
-    """Whether it has a token's three parts; no key of ours has a dot."""
-    return credential.count(b".") == 2
-
-
 def take_apart(raw: bytes) -> Unverified:
     """Read a token without believing it.
 

@@ -55,13 +55,14 @@ class Custody:
             return
         try:
             async with asyncio.timeout(within_s):
-                for name in missing:
-                    self._keys[name] = await self._of.fetch(self._tenant, self._subject if name is None else name)
+                whose = [self._subject if name is None else name for name in missing]
+                found = await asyncio.gather(*[self._of.fetch(self._tenant, name) for name in whose])
         except StateUnusable as error:
             raise AuditUnavailable(f"the keys of data subjects cannot be used: {error.message}") from error
         except TimeoutError as error:
             message = "the keys of data subjects were not there in time; look at the audit's disk, and try again"
             raise AuditUnavailable(message) from error
+        self._keys |= zip(missing, found, strict=True)
 
     @property
     def ready(self) -> bool:

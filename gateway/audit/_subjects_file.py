@@ -10,7 +10,7 @@ import secrets
 import sqlite3
 import stat
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Collection, Generator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from threading import Lock
@@ -85,21 +85,19 @@ class SubjectsFile:
         with self._used() as connection:
             return _wrapped(connection, row)
 
-    def wrapped_or_made(self, row: str, make: Callable[[], bytes]) -> bytes:
-        """The same; where there is none, what ``make`` gives becomes it, unless another process was faster."""
+    def wrapped_or_made(self, rows: Collection[str], make: Callable[[str], bytes]) -> Mapping[str, bytes]:
+        """The same of several; where there is none, what ``make`` gives becomes it, unless another process was faster.
+
+        All that are made are durable by one write.
+        """
         with self._used() as connection:
-            found = _wrapped(connection, row)
-            if found is not None:
-                return found
-            connection.execute("BEGIN IMMEDIATE")
-            found = _wrapped(connection, row)
-            if found is None:
-                found = make()
-                connection.execute(
-                    "INSERT INTO keys SELECT ?, 1 + count(*), ?, ? FROM erased WHERE pseudonym = ?",
-                    (row, self._wall(), found, row),
-                )
-            connection.execute("COMMIT")
+            found = {row: key for row in rows if (key := _wrapped(connection, row)) is not None}
+            missing = [row for row in rows if row not in found]
+            if missing:
+                connection.execute("BEGIN IMMEDIATE")
+                for row in missing:
+                    found[row] = _wrapped(connection, row) or self._made(connection, row, make(row))
+                connection.execute("COMMIT")
             return found
 
     def erased(self, row: str) -> tuple[Erased, ...]:
@@ -130,6 +128,13 @@ class SubjectsFile:
         """Close the file; it is opened again where it is needed."""
         with self._lock:
             self._drop()
+
+    def _made(self, connection: sqlite3.Connection, row: str, key: bytes) -> bytes:
+        connection.execute(
+            "INSERT INTO keys SELECT ?, 1 + count(*), ?, ? FROM erased WHERE pseudonym = ?",
+            (row, self._wall(), key, row),
+        )
+        return key
 
     def _empty_log(self, connection: sqlite3.Connection) -> None:
         until = time.monotonic() + self._patience_s

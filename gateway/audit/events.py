@@ -48,6 +48,9 @@ class Events:
             _log.error("audit: %s could not be recorded", what)
 
 
+NO_EVENTS: Final = Events(None)
+
+
 def policies_of(state: PolicyState, ruleset: Ruleset | None = None) -> Mapping[str, Value]:
     """What a record says of the policies in force, which are those of ``ruleset``.
 

@@ -14,7 +14,8 @@ import orjson
 from gateway.audit._told import Heard, Told
 from gateway.audit.line import Value
 from gateway.audit.mask import TOOL, masked_name, masked_origin
-from gateway.domain.evidence import Timeline
+from gateway.domain.errors import LimitReached
+from gateway.domain.evidence import Attempt, Timeline
 from gateway.domain.exchange import Handling, Usage
 from gateway.domain.finding import Finding
 from gateway.domain.identity import Caller
@@ -220,6 +221,22 @@ def attempt(handling: Handling, upstream: str, number: int) -> dict[str, Value]:
     }
 
 
+def attempts(tried: Sequence[Attempt]) -> dict[str, Value]:
+    """How each call ended; of a single one that was answered at once the rest of the record says it."""
+    if not tried or (len(tried) == 1 and tried[0].error is None and not tried[0].waited):
+        return {}
+    return {"attempts": [_tried(one) for one in tried]}
+
+
+def _tried(one: Attempt) -> dict[str, Value]:
+    told: dict[str, Value] = {"target": one.target.id, "took": one.took // _NS}
+    if one.waited:
+        told["waited"] = one.waited // _NS
+    if one.error is not None:
+        told["error"] = one.error
+    return told
+
+
 def ending(said: Told) -> dict[str, Value]:
     """What is told of an answer beside its texts. Of vectors that is their number and length: texts show in them."""
     told: dict[str, Value] = {}
@@ -234,6 +251,11 @@ def ending(said: Told) -> dict[str, Value]:
     if said.vectors is not None:
         told["vectors"] = {"count": said.vectors[0], "dimensions": said.vectors[1]}
     return told
+
+
+def limited(error: LimitReached) -> dict[str, Value]:
+    """Which limit refused a request, and what it counts."""
+    return {"rule": error.rule, "measure": error.measure.value}
 
 
 def used(usage: Usage) -> dict[str, Value]:

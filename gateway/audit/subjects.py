@@ -9,24 +9,24 @@ of the same subject gets a new key. The rule, and its limit: copies of the file 
 disk are the operator's to handle; with such a copy and the master key nothing is erased.
 """
 
-import asyncio
 import base64
 import binascii
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from hashlib import sha256
 from hmac import digest
 from pathlib import Path
-from typing import Final, Never, Protocol, Self
+from typing import Final, Never, Protocol, Self, TypeAlias
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from gateway.audit._fetching import Fetching, Named
 from gateway.audit._subjects_file import Erased, SubjectsFile
 from gateway.audit.kept import kept_text
 from gateway.domain.errors import StateUnusable
@@ -185,6 +185,10 @@ class Keys:
         raise TypeError("keys are not copied or written anywhere")
 
 
+# Keys, and until when they are remembered.
+_Until: TypeAlias = tuple[float, Keys]
+
+
 class SubjectKeys:
     """The keys in the file at ``path``, which is made at first use.
 
@@ -208,7 +212,8 @@ class SubjectKeys:
         self._now = now
         self._most = most
         self._keep_s = keep_s
-        self._known: OrderedDict[tuple[str, str | None], tuple[float, Keys]] = OrderedDict()
+        self._known: OrderedDict[Named, _Until] = OrderedDict()
+        self._fetching = Fetching(self._found, self._keep)
         self.pseudonym = master.pseudonym
 
     def cached(self, tenant: str, subject: str | None) -> Keys | None:
@@ -229,13 +234,7 @@ class SubjectKeys:
         Raises:
             StateUnusable: the file cannot be used; nothing may be committed to.
         """
-        # Counted from before the file is read: what is erased meanwhile must not live longer than the rest.
-        until = self._now() + self._keep_s
-        keys = await asyncio.to_thread(self.get, tenant, subject)
-        self._known[tenant, subject] = (until, keys)
-        self._known.move_to_end((tenant, subject))
-        while len(self._known) > self._most:
-            self._known.popitem(last=False)
+        _, keys = await self._fetching.fetch((tenant, subject))
         return keys
 
     def get(self, tenant: str, subject: str | None) -> Keys:
@@ -244,9 +243,10 @@ class SubjectKeys:
         Raises:
             StateUnusable: the file cannot be used.
         """
-        row = self._master.row(tenant, subject)
-        wrapped = self._file.wrapped_or_made(row, lambda: self._master.wrap(row, secrets.token_bytes(_BYTES)))
-        return Keys(row, None if subject is None else row, self._master.unwrap(row, wrapped))
+        (found,) = self._found([(tenant, subject)])
+        if isinstance(found, StateUnusable):
+            raise found
+        return found[1]
 
     def kept(self, tenant: str, pseudonym: str | None) -> Keys | None:
         """The keys of a pseudonym, None for the tenant's own, as they are now; None where there are none (any more).
@@ -284,8 +284,29 @@ class SubjectKeys:
         return gone
 
     def close(self) -> None:
-        """Close the file."""
-        self._file.close()
+        """Close the file, unless somebody hangs in it."""
+        if self._fetching.close():
+            self._file.close()
+
+    def _found(self, names: Sequence[Named]) -> Sequence[_Until | StateUnusable]:
+        """The keys of all these, made together where there are none yet; one that is damaged spoils no other."""
+        # Counted from before the file is read: what is erased meanwhile must not live longer than the rest.
+        until = self._now() + self._keep_s
+        rows = [self._master.row(*named) for named in names]
+        wrapped = self._file.wrapped_or_made(rows, lambda row: self._master.wrap(row, secrets.token_bytes(_BYTES)))
+        return [self._opened(until, row, wrapped[row], of=of) for row, (_, of) in zip(rows, names, strict=True)]
+
+    def _opened(self, until: float, row: str, wrapped: bytes, *, of: str | None) -> _Until | StateUnusable:
+        try:
+            return until, Keys(row, None if of is None else row, self._master.unwrap(row, wrapped))
+        except StateUnusable as error:
+            return error
+
+    def _keep(self, named: Named, found: _Until) -> None:
+        self._known[named] = found
+        self._known.move_to_end(named)
+        while len(self._known) > self._most:
+            self._known.popitem(last=False)
 
 
 def load_or_make_master(path: Path) -> MasterKey:

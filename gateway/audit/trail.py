@@ -17,12 +17,13 @@ from gateway.audit import facts, record
 from gateway.audit._chain import Untellable
 from gateway.audit._custody import Custody, size_of
 from gateway.audit._told import Told
+from gateway.audit._written import written
 from gateway.audit.journal import Journal, Record
 from gateway.audit.line import Value
 from gateway.audit.mask import hides_names
 from gateway.audit.subjects import SubjectKeys
-from gateway.domain.errors import AuditUnavailable
-from gateway.domain.evidence import Ended, Timeline
+from gateway.domain.errors import AuditUnavailable, LimitReached
+from gateway.domain.evidence import Attempt, Ended, Timeline
 from gateway.domain.exchange import Embeddings, Handling, Reply, ReplyEvent
 from gateway.domain.finding import Finding, finding_of
 from gateway.domain.identity import Caller
@@ -39,10 +40,8 @@ from gateway.pipeline.trail import Judgement
 
 _Segments: TypeAlias = list[dict[str, Value]]
 
-# The part of the journal's deadline that keys of data subjects may take before it begins.
-_KEYS_SHARE: Final = 0.2
-
 UNAUDITED: Final = "unaudited"
+RETRIED: Final = "retried"
 CLIENT_GONE: Final = "client_gone"
 # What a status is called that nobody was told: as nginx calls it.
 _NOBODY: Final = 499
@@ -95,17 +94,20 @@ class RequestTrail:
         self._judgement: Judgement | None = None
         self._target: Target | None = None
         self._attempts = 0
+        self._tried: list[Attempt] = []
         self._intent: str | None = None
         self._told = Told()
         self._outputs: _Segments = []
         self._seen: Seen | None = None
+        self._limit: LimitReached | None = None
         # Whether the request is over; and whether its outcome was handed to the journal.
         self._over = self._ordered = False
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What the reply must say of how it was recorded."""
-        return () if self._recording is not None else (UNAUDITED,)
+        """What the reply must say of how it was recorded, and that more than one call was made for it."""
+        recorded = () if self._recording is not None else (UNAUDITED,)
+        return (*recorded, RETRIED) if self._attempts > 1 else recorded
 
     @property
     def seen(self) -> Seen | None:
@@ -137,6 +139,10 @@ class RequestTrail:
         self._request = request
         self.timeline.read = time.perf_counter_ns()
 
+    def limited(self, error: LimitReached) -> None:
+        """A limit refuses it."""
+        self._limit = error
+
     def judged(self, judgement: Judgement) -> None:
         """What policy decided on the request."""
         self._judgement = judgement
@@ -163,9 +169,13 @@ class RequestTrail:
             told |= record.attempt(handling, call.target.model, self._attempts + 1)
             told |= record.options(sent.tools, {**options.values, **options.extra}, custody.commit)
             told |= record.sealed(sent, custody.commit)
-            self._intent = await recording.journal.write("intent", told, blob)
+            self._intent = await written(recording.journal, "intent", told, blob, since=began)
             self.timeline.journal += time.perf_counter_ns() - began
         self._attempts += 1
+
+    def tried(self, attempt: Attempt) -> None:
+        """How a call that was intended ended."""
+        self._tried.append(attempt)
 
     def streaming(self, handling: Handling) -> None:
         """An answer begins that is streamed."""
@@ -234,6 +244,7 @@ class RequestTrail:
             with contextlib.suppress(AuditUnavailable):
                 self._note_outcome(recording, status, error)
             return
+        began = time.perf_counter_ns()
         await self._keys(recording, None)
         if self._judgement is not None and self._intent is None and error is not None:
             await self._record_refusal(recording, self._judgement)
@@ -241,7 +252,7 @@ class RequestTrail:
             told = self._outcome(status, error)
             blob = self._output_blob(recording)
             self._ordered = True
-            await recording.journal.write("outcome", told, blob)
+            await written(recording.journal, "outcome", told, blob, since=began)
         except Untellable as untellable:
             # The caller will be told this error: that much can be recorded.
             await recording.journal.write("outcome", self._least(untellable.code))
@@ -300,7 +311,7 @@ class RequestTrail:
             tenant = "" if self._caller is None else self._caller.tenant
             subject = None if self._request is None else self._request.subject
             custody = self._custody = Custody(recording.keys, tenant, subject)
-        await custody.fetch(prompt, recording.journal.deadline_s * _KEYS_SHARE)
+        await custody.fetch(prompt, recording.journal.deadline_s)
         return custody
 
     def _outcome(self, status: int, error: str | None) -> Record:
@@ -309,6 +320,8 @@ class RequestTrail:
         told["status"] = status
         if error is not None:
             told["error"] = error
+        if self._limit is not None:
+            told["limit"] = record.limited(self._limit)
         if self._intent is not None:
             told["intent"] = self._intent
         if judgement is not None:
@@ -317,6 +330,7 @@ class RequestTrail:
             told |= record.decided(said.findings, said.decision)
         elif said.handling is not None and error is None:
             told["decision"] = said.handling.decision
+        told |= record.attempts(self._tried)
         told |= self._answer()
         if self._seen is not None and judgement is not None and error is None:
             heard = [(one.choice, one.label) for one in said.texts]
@@ -404,11 +418,13 @@ class RequestTrail:
             configured=request is not None and request.model in self._evidence.models,
             target=self._target,
             attempts=self._attempts,
+            tried=tuple(self._tried),
             error=error,
             decision=decision,
             handling=handling,
             findings=findings,
             revision=None if judgement is None else judgement.policies.revision,
+            limit=None if self._limit is None else (self._limit.rule, self._limit.measure.value),
             usage=said.usage,
             finish=tuple(said.finish),
         )

@@ -8,6 +8,7 @@ import typer
 from gateway.cli.callers import all_keys
 from gateway.cli.told import say
 from gateway.configuration.json_schema import FILE
+from gateway.domain.limits import LimitRule, in_words
 from gateway.settings import Settings, load
 
 
@@ -31,12 +32,23 @@ def check(path: Path | None, *, secrets: bool) -> None:
     models = _count(len(settings.models), "model")
     listens = f"listens on {server.host} port {server.port}"
     unread = "" if secrets else "; credentials were not looked for"
-    typer.echo(f"{settings.file}: OK — {models}, {_count(targets, 'target')}, {callers}, {listens}{unread}")
+    limits = f", {_count(len(settings.limits.rules), 'limit')}" if settings.limits.rules else ""
+    typer.echo(f"{settings.file}: OK — {models}, {_count(targets, 'target')}, {callers}{limits}, {listens}{unread}")
+    for rule in settings.limits.rules:
+        typer.echo(f"  {_limit(rule, settings.limits.currency)}")
 
 
 def _callers(settings: Settings) -> str:
     keys = _count(len({key.caller.key for key in all_keys(settings)}), "key")
     return f"{keys}, tokens of {_count(len(settings.oidc), 'issuer')}" if settings.oidc else keys
+
+
+def _limit(rule: LimitRule, currency: str) -> str:
+    """One rule in a line: whom it is counted for, for which requests it stands, and what it allows."""
+    asked = (("keys", rule.keys), ("tenants", rule.tenants), ("models", rule.models), ("routes", rule.routes))
+    only = "".join([f", {what} {' '.join(sorted(names))}" for what, names in asked if names is not None])
+    allows = ", ".join([in_words(one, currency) for one in rule.allows])
+    return f"limit {rule.name}: per {' and '.join(rule.per)}{only}: {allows}"
 
 
 def _count(number: int, noun: str) -> str:

@@ -28,7 +28,7 @@ from gateway.domain.identity import Caller
 from gateway.domain.model import Model
 from gateway.domain.ports import Call, UpstreamClient, UpstreamResponse
 from gateway.domain.request import ClientRequest, Options
-from gateway.domain.target import Endpoint, Layout, Target, Timeouts
+from gateway.domain.target import Endpoint, Layout, Target, Timeouts, Tls
 from gateway.domain.verdict import Block, RequireApproval
 from gateway.pipeline import route
 from gateway.pipeline.admit import admit
@@ -140,6 +140,7 @@ class _NoNetwork:
         timeouts: Timeouts,
         socket: str | None = None,
         addresses: Addresses = PUBLIC_ONLY,
+        tls: Tls | None = None,
     ) -> AbstractAsyncContextManager[UpstreamResponse]:
         raise NotImplementedError
 

@@ -6,15 +6,18 @@ collects every problem before it gives up.
 
 import re
 from collections import Counter
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
 from gateway.configuration.callers import Known, build_keys
 from gateway.configuration.crowd import build_crowd
+from gateway.configuration.limits import build_limits, callers_of
 from gateway.configuration.observing import build_audit, build_telemetry
 from gateway.configuration.oidc import build_oidc
 from gateway.configuration.packs import shipped
+from gateway.configuration.redis import build_redis
 from gateway.configuration.schema import (
     Document,
     ModelSection,
@@ -25,10 +28,11 @@ from gateway.configuration.schema import (
 from gateway.configuration.secrets import Surroundings
 from gateway.configuration.state import state_dir
 from gateway.configuration.targets import build_target
+from gateway.configuration.tls import build_server_tls
 from gateway.configuration.values import EmbeddedSettings, PolicySettings, Server, Settings
 from gateway.domain.address import is_loopback
 from gateway.domain.isolation import Isolation, isolation_from_label
-from gateway.domain.model import Model, Template
+from gateway.domain.model import Model, Persistence, Template
 from gateway.domain.target import Target
 from gateway.pipeline.unmix import parse_template
 from gateway.yamlfile.problems import Loc
@@ -44,7 +48,7 @@ def build(document: Document, report: Report, surroundings: Surroundings) -> Set
         ConfigError: some of it cannot be used; all of that is told.
     """
     asks = bool(document.keys or document.keys_file or document.auth.oidc)
-    server = _server(document.server, report, asks=asks)
+    server = _server(document.server, report, surroundings, asks=asks)
     oidc = build_oidc(document.auth.oidc, report, surroundings, document.models)
     known = Known(models=document.models, issuers=[one.name for one in oidc])
     keys = build_keys(document.keys, report, known)
@@ -54,6 +58,9 @@ def build(document: Document, report: Report, surroundings: Surroundings) -> Set
     state = state_dir(document.state_dir, report.source.file, surroundings)
     audit = build_audit(document.audit, report, surroundings, state)
     telemetry = build_telemetry(document.telemetry, report, surroundings)
+    callers = callers_of(keys, asks=asks, closed=not (document.keys_file or document.auth.oidc))
+    limits = build_limits(document.limits, report, models, callers)
+    redis = build_redis(document.limits.redis, report, surroundings)
     report.finish()
     return Settings(
         file=report.source.file,
@@ -64,6 +71,8 @@ def build(document: Document, report: Report, surroundings: Surroundings) -> Set
         models=models,
         transport=document.server.transport,
         embedded=EmbeddedSettings(start=document.server.embedded.start),
+        limits=limits,
+        redis=redis,
         policies=policies,
         audit=audit,
         telemetry=telemetry,
@@ -72,7 +81,7 @@ def build(document: Document, report: Report, surroundings: Surroundings) -> Set
     )
 
 
-def _server(section: ServerSection, report: Report, *, asks: bool) -> Server:
+def _server(section: ServerSection, report: Report, surroundings: Surroundings, *, asks: bool) -> Server:
     wrong = wrong_with_bind(section.host, asks=asks)
     if wrong is not None:
         report.add(("server", "host"), wrong)
@@ -90,6 +99,7 @@ def _server(section: ServerSection, report: Report, *, asks: bool) -> Server:
         record_recent_bytes=section.record_recent_bytes,
         allowed_hosts=tuple(host.lower() for host in section.allowed_hosts),
         crowd=build_crowd(section, report),
+        tls=build_server_tls(section.tls, report, surroundings),
     )
 
 
@@ -170,9 +180,12 @@ def _model(name: str, section: ModelSection, report: Report, surroundings: Surro
         allow_unmatched=section.allow_unmatched,
         require_data=section.require_data,
         allow_prefill=section.allow_prefill,
+        balance=section.balance,
+        persistence=Persistence(retries=section.retries, max_wait_s=section.max_wait_s, deadline_s=section.deadline_s),
     )
     _warn_of_floor(model, loc, report)
-    return model
+    # A stable order: targets of one tier stay as they stand in the file.
+    return replace(model, targets=tuple(sorted(targets, key=lambda target: target.tier)))
 
 
 def _templates(sections: tuple[TemplateSection, ...], loc: Loc, report: Report) -> tuple[Template, ...]:

@@ -82,7 +82,8 @@ def _signing_keys(section: AuditSection, report: Report, surroundings: Surroundi
     found: list[Secret] = []
     for index, reference in enumerate(section.signing_keys):
         loc: Loc = ("audit", "signing_keys", index)
-        secret = _secret(reference, loc, report, surroundings)
+        # What was signed and wrapped by a key must be found again under it: these change at a start alone.
+        secret = _secret(reference, loc, report, surroundings, fixed=True)
         if secret is None or isinstance(secret, Withheld):
             continue
         try:
@@ -108,7 +109,9 @@ def _earlier_keys(section: AuditSection, report: Report) -> tuple[VerifierKey, .
 
 def _master_key(section: AuditSection, report: Report, surroundings: Surroundings) -> Secret | None:
     loc: Loc = ("audit", "master_key")
-    secret = None if section.master_key is None else _secret(section.master_key, loc, report, surroundings)
+    secret = None
+    if section.master_key is not None:
+        secret = _secret(section.master_key, loc, report, surroundings, fixed=True)
     if secret is None or isinstance(secret, Withheld):
         return secret
     try:
@@ -208,9 +211,11 @@ def _optional(reference: str | None, loc: Loc, report: Report, surroundings: Sur
     return None if reference is None else _secret(reference, loc, report, surroundings)
 
 
-def _secret(reference: str, loc: Loc, report: Report, surroundings: Surroundings) -> Secret | None:
+def _secret(
+    reference: str, loc: Loc, report: Report, surroundings: Surroundings, *, fixed: bool = False
+) -> Secret | None:
     try:
-        return resolve(reference, surroundings)
+        return resolve(reference, surroundings, at=loc, fixed=fixed)
     except ValueError as error:
         report.add(loc, str(error))
         return None

@@ -1,19 +1,19 @@
 """Whose tokens are taken, how are they checked, and what callers do they make?"""
 
 import re
-import ssl
 from collections.abc import Collection
-from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
 from gateway.configuration.callers import expect_models, models_of, routes_of
 from gateway.configuration.schema_callers import OidcSection
 from gateway.configuration.secrets import Surroundings
+from gateway.configuration.tls import build_authorities
 from gateway.configuration.values import ClaimNames, OidcSettings
 from gateway.domain.address import PUBLIC_ONLY, Addresses, is_loopback
 from gateway.domain.identity import Role
 from gateway.domain.prompt import Trust
+from gateway.domain.target import Tls
 from gateway.yamlfile.addresses import addresses_of
 from gateway.yamlfile.problems import Loc
 from gateway.yamlfile.report import Report
@@ -67,10 +67,11 @@ def _issuer(
         algorithms=section.algorithms,
         types=_types(section, loc, report),
         jwks_url=section.jwks_url,
-        ca_file=_ca_file(section, loc, report, surroundings),
+        tls=_tls(section, loc, report, surroundings),
         addresses=_addresses(section, loc, report),
         timeout_s=section.timeout_s,
         refresh_s=section.refresh_s,
+        cooldown_s=section.cooldown_s,
         keep_s=section.keep_s,
         leeway_s=section.leeway_s,
         require={name: wanted if isinstance(wanted, tuple) else (wanted,) for name, wanted in section.require.items()},
@@ -140,14 +141,8 @@ def _types(section: OidcSection, loc: Loc, report: Report) -> frozenset[str]:
     return frozenset(found)
 
 
-def _ca_file(section: OidcSection, loc: Loc, report: Report, surroundings: Surroundings) -> Path | None:
-    if section.ca_file is None:
+def _tls(section: OidcSection, loc: Loc, report: Report, surroundings: Surroundings) -> Tls | None:
+    if section.ca_file is None or surroundings.offline:
         return None
     path = (surroundings.folder / section.ca_file).absolute()
-    if surroundings.offline:
-        return path
-    try:
-        ssl.create_default_context(cafile=path)
-    except (OSError, ValueError):
-        report.add((*loc, "ca_file"), "holds no certificates that can be read; name a PEM file")
-    return path
+    return build_authorities(path, (*loc, "ca_file"), report, surroundings)

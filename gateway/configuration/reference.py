@@ -41,7 +41,7 @@ def splice(document: str) -> str:
 
 
 def _section(path: tuple[str, ...], section: type[Section]) -> str:
-    title = ".".join(path).replace("models.*", "models.NAME").replace(".*", "[]")
+    title = ".".join(path).replace("models.*", "models.NAME").replace("prices.*", "prices.MODEL").replace(".*", "[]")
     heading = f"### `{title}`" if path else "### The whole file"
     rows = (
         f"| `{name}` | {_values(field.annotation)} | {_default(field)} | {field.description} |"

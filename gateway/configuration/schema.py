@@ -16,6 +16,12 @@ from gateway.configuration.schema_callers import (
     KeySection,
     OidcSection,
 )
+from gateway.configuration.schema_limits import PATTERNS as LIMIT_PATTERNS
+from gateway.configuration.schema_limits import SECTIONS as LIMIT_SECTIONS
+from gateway.configuration.schema_limits import LimitsSection
+from gateway.configuration.schema_targets import PATTERNS as TARGET_PATTERNS
+from gateway.configuration.schema_targets import BreakerSection, HealthSection, Tier, Weight
+from gateway.configuration.schema_tls import CaFile, ClientCertFile, ClientKeyFile, ServerTlsSection
 from gateway.configuration.section import Level, Name, Seconds, Section
 from gateway.yamlfile.validate import Shape
 
@@ -38,6 +44,7 @@ class ServerSection(Section):
         description="Address to listen on. Without `keys`, `keys_file` and `auth`: loopback only.",
     )
     port: int = Field(default=8400, ge=0, le=65_535, description="Port to listen on; 0 takes a free one.")
+    tls: ServerTlsSection | None = Field(default=None, description="See `server.tls` below.")
     max_body_bytes: int = Field(
         default=4_194_304,
         ge=1024,
@@ -343,6 +350,9 @@ class TargetSection(Section):
     api_key: str | None = Field(
         default=None, description="The upstream's key, as `env:NAME` or `file:PATH`; never the key."
     )
+    ca_file: CaFile = None
+    client_cert_file: ClientCertFile = None
+    client_key_file: ClientKeyFile = None
     auth: Literal["key", "bearer"] = Field(
         default="key",
         description="What `api_key` holds, for providers that tell the two apart (`azure`, `anthropic`): the vendor's "
@@ -376,6 +386,14 @@ class TargetSection(Section):
         default=(), description="Request fields passed on though Splitgate does not know them, such as `top_k`."
     )
     timeouts: TimeoutsSection = Field(default_factory=TimeoutsSection, description="See `timeouts` below.")
+    tier: Tier = Field(default=1, description="Targets of a lower tier are tried first, wherever they stand.")
+    weight: Weight = Field(
+        default=1.0, description="With `balance: least_pending`: the share of calls, against others of its tier."
+    )
+    breaker: BreakerSection = Field(default_factory=BreakerSection, description="See `breaker` below.")
+    health: HealthSection | None = Field(
+        default=None, description="Where its server says whether it is well: see `health` below. None: it is not asked."
+    )
     trained: Literal["auto", True, False] = Field(
         default="auto",
         description="Whether the model was trained for its format, without which that format does not count as "
@@ -430,6 +448,26 @@ class ModelSection(Section):
         default=False, description="With `templates`: let a message that matches none through as it is."
     )
     targets: tuple[TargetSection, ...] = Field(min_length=1, description="Where the model is reached, in order.")
+    balance: Literal["in_order", "least_pending"] = Field(
+        default="in_order",
+        description="Which of several targets is tried first: the first one, or the one with the fewest calls in "
+        "progress. Either way the others are tried if it fails.",
+    )
+    retries: Annotated[int, Field(ge=0, le=10)] = Field(
+        default=1,
+        description="How many times all targets are tried again after each has failed, with growing pauses; only after "
+        "failures after which that is safe.",
+    )
+    max_wait_s: Annotated[float, Field(ge=0, le=60)] = Field(
+        default=2.0,
+        description="How long a request waits in all, in such pauses or for targets that asked to be left alone. 0: it "
+        "never waits, and nothing is tried again.",
+    )
+    deadline_s: Seconds | None = Field(
+        default=None,
+        description="The most that a request may take from its first byte on, its answer included. None: only the "
+        "targets' `timeouts` count.",
+    )
 
 
 class Document(Section):
@@ -452,6 +490,7 @@ class Document(Section):
     models: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:/-]{1,128}$")], ModelSection] = Field(
         min_length=1, description="The models, by the name that clients ask for."
     )
+    limits: LimitsSection = Field(default_factory=LimitsSection, description="See `limits` below.")
     policies: PoliciesSection = Field(default_factory=PoliciesSection, description="See `policies` below.")
     audit: AuditSection = Field(default_factory=AuditSection, description="See `audit` below.")
     telemetry: TelemetrySection = Field(default_factory=TelemetrySection, description="See `telemetry` below.")
@@ -469,12 +508,14 @@ class Document(Section):
 SECTIONS: Final[tuple[tuple[tuple[str, ...], type[Section]], ...]] = (
     ((), Document),
     (("server",), ServerSection),
+    (("server", "tls"), ServerTlsSection),
     (("server", "embedded"), EmbeddedSection),
     (("keys", "*"), KeySection),
     (("keys", "*", "digests", "*"), DigestSection),
     (("auth",), AuthSection),
     (("auth", "oidc", "*"), OidcSection),
     (("auth", "oidc", "*", "claims"), ClaimsSection),
+    *LIMIT_SECTIONS,
     (("policies",), PoliciesSection),
     (("audit",), AuditSection),
     (("audit", "ship", "*"), SinkSection),
@@ -486,6 +527,8 @@ SECTIONS: Final[tuple[tuple[tuple[str, ...], type[Section]], ...]] = (
     (("models", "*", "templates", "*"), TemplateSection),
     (("models", "*", "targets", "*"), TargetSection),
     (("models", "*", "targets", "*", "timeouts"), TimeoutsSection),
+    (("models", "*", "targets", "*", "breaker"), BreakerSection),
+    (("models", "*", "targets", "*", "health"), HealthSection),
 )
 
-SHAPE: Final = Shape(document=Document, sections=SECTIONS, patterns=PATTERNS)
+SHAPE: Final = Shape(document=Document, sections=SECTIONS, patterns={**PATTERNS, **LIMIT_PATTERNS, **TARGET_PATTERNS})

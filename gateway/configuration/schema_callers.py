@@ -140,6 +140,9 @@ class OidcSection(Section):
     refresh_s: Annotated[float, Field(ge=10, le=86_400)] = Field(
         default=600.0, description="How often the signing keys are fetched, beside whenever a token names another one."
     )
+    cooldown_s: Annotated[float, Field(ge=0.1, le=60)] = Field(
+        default=5.0, description="How far apart fetches are that tokens with unknown keys ask for, in each worker."
+    )
     keep_s: Annotated[float, Field(ge=10, le=604_800)] = Field(
         default=86_400.0, description="How long those known go on to count while none can be fetched."
     )

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final, TypeGuard
 from urllib.parse import urlsplit
 
@@ -18,13 +19,15 @@ from adapters.registry import (
 from gateway.configuration import translated
 from gateway.configuration.address import check_address, wrong_with_url
 from gateway.configuration.evidence import credit
+from gateway.configuration.left_alone import build_breaker, build_health
 from gateway.configuration.schema import TargetSection
 from gateway.configuration.secrets import Surroundings, resolve
+from gateway.configuration.tls import build_target_tls
 from gateway.dialects.body import is_forbidden_field
 from gateway.domain.address import PUBLIC_ONLY, Addresses
 from gateway.domain.isolation import Isolation
 from gateway.domain.jsonvalue import JsonObject
-from gateway.domain.target import Secret, Target, Timeouts, Translated
+from gateway.domain.target import Secret, Target, Timeouts, Tls, Translated
 from gateway.yamlfile.addresses import addresses_of
 from gateway.yamlfile.problems import Loc
 from gateway.yamlfile.report import Report
@@ -37,6 +40,7 @@ EMBEDDED_URL: Final = "http://embedded.invalid/v1"
 _OF_SOME_PROVIDERS: Final = ("auth", "api_version", "credentials")
 _EMBEDDED_REFUSES: Final = (
     *("base_url", "socket", "allow_private", "allow_addresses", "model", "api_key", "headers", "trained"),
+    *("ca_file", "client_cert_file", "client_key_file"),
     "render_probe",
 )
 _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
@@ -62,7 +66,7 @@ def build_target(
     if section.family is not None:
         report.expect_known(loc, "family", section.family, FAMILIES)
     key = _secret(section, loc, report, surroundings)
-    told = None
+    told, tls = None, None
     if section.provider in translated.PROVIDERS:
         told = translated.build_translated(section, loc, report, surroundings, key)
         key = None
@@ -70,6 +74,7 @@ def build_target(
         _refuse_for_embedded(section, loc, report)
     else:
         _require_address(section, loc, report)
+        tls = build_target_tls(section, loc, report, surroundings)
     addresses = _addresses(section, loc, report, told)
     _refuse_foreign(section, loc, report)
     _check_headers(section, loc, report)
@@ -77,7 +82,13 @@ def build_target(
     entry = _format(section, loc, report)
     if report.count > before or entry is None:
         return None
-    target = _target(section, default_id, entry, key, told=told, addresses=addresses)
+    target = replace(
+        _target(section, default_id, entry, key, told=told, addresses=addresses, tls=tls),
+        breaker=build_breaker(section.breaker, (*loc, "breaker"), report),
+        health=build_health(section.health, section.provider, (*loc, "health"), report),
+    )
+    if report.count > before:
+        return None
     try:
         provider_entry(section.provider).check_target(target)
     except ValueError as error:
@@ -95,6 +106,7 @@ def _target(
     *,
     told: Translated | None,
     addresses: Addresses,
+    tls: Tls | None,
 ) -> Target:
     embedded = section.provider == "embedded"
     provider = provider_entry(section.provider)
@@ -130,6 +142,9 @@ def _target(
         auth=section.auth,
         api_version=section.api_version,
         translated=told,
+        tier=section.tier,
+        weight=section.weight,
+        tls=tls,
     )
 
 
@@ -213,7 +228,7 @@ def _secret(section: TargetSection, loc: Loc, report: Report, surroundings: Surr
     if section.api_key is None or section.provider == "embedded":
         return None
     try:
-        return resolve(section.api_key, surroundings)
+        return resolve(section.api_key, surroundings, at=(*loc, "api_key"))
     except ValueError as error:
         report.add((*loc, "api_key"), f"`api_key`: {error}")
         return None

@@ -25,7 +25,10 @@ _PLAIN: Final = frozenset({_ENDPOINT, "aws_region_name", "vertex_location", "ver
 _AWS: Final = frozenset({name for name in _SECRETS | _PLAIN if name.startswith("aws_")})
 # Credentials that are no word but a whole JSON text.
 _TEXTS: Final = frozenset({"vertex_credentials"})
-_REFUSED: Final = ("socket", "headers", "trained", "render_probe")
+_REFUSED: Final = (
+    *("socket", "headers", "trained", "render_probe"),
+    *("ca_file", "client_cert_file", "client_key_file"),
+)
 _WHERE: Final = ("allow_private", "allow_addresses")
 _MODEL: Final = re.compile(r"[A-Za-z0-9_.:/@+-]{1,256}")
 _VENDOR: Final = re.compile(r"[a-z0-9_]{2,40}/.+")
@@ -125,7 +128,7 @@ def _credentials(section: TargetSection, loc: Loc, report: Report, surroundings:
 def _credential(name: str, value: str, loc: Loc, report: Report, surroundings: Surroundings) -> Secret | None:
     if name in _SECRETS or value.startswith(("env:", "file:")):
         try:
-            return resolve(value, surroundings, in_header=name not in _TEXTS)
+            return resolve(value, surroundings, at=loc, in_header=name not in _TEXTS)
         except ValueError as error:
             report.add(loc, f"`{name}`: {error}")
             return None

@@ -10,11 +10,14 @@ from typing import Literal
 
 from gateway.audit.note import VerifierKey
 from gateway.configuration.crowd import Crowd
+from gateway.configuration.redis import RedisSettings
 from gateway.domain.address import Addresses
 from gateway.domain.identity import Key, Role
+from gateway.domain.limits import Limits
 from gateway.domain.model import Model
 from gateway.domain.prompt import Trust
-from gateway.domain.target import Secret
+from gateway.domain.target import Secret, Tls
+from gateway.yamlfile.mounted import Mounted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +25,7 @@ class Server:
     """Where to listen, and what to take in.
 
     ``record_recent`` is how many request bodies ``doctor`` may ask for, ``record_recent_bytes`` what they may come to.
+    ``tls`` None: plain HTTP.
     """
 
     host: str
@@ -32,6 +36,7 @@ class Server:
     record_recent_bytes: int
     allowed_hosts: tuple[str, ...]
     crowd: Crowd = field(default_factory=Crowd)
+    tls: Tls | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,8 +53,9 @@ class ClaimNames:
 class OidcSettings:
     """An issuer of tokens, how its tokens are checked, and what callers its claims make.
 
-    ``jwks_url`` None: where discovery says. ``addresses`` are those that connections may lead to. ``require`` has for
-    each claim what it may say. ``models`` and ``routes`` are what may be asked for at most, None for all.
+    ``jwks_url`` None: where discovery says. ``tls`` None: the system's authorities are believed. ``addresses`` are
+    those that connections may lead to. ``require`` has for each claim what it may say. ``models`` and ``routes`` are
+    what may be asked for at most, None for all.
     """
 
     name: str
@@ -58,10 +64,11 @@ class OidcSettings:
     algorithms: tuple[str, ...]
     types: frozenset[str]
     jwks_url: str | None
-    ca_file: Path | None
+    tls: Tls | None
     addresses: Addresses
     timeout_s: float
     refresh_s: float
+    cooldown_s: float
     keep_s: float
     leeway_s: int
     require: Mapping[str, tuple[str | bool, ...]]
@@ -178,7 +185,10 @@ class TelemetrySettings:
 class Settings:
     """The whole configuration. ``file`` names where it came from, ``warnings`` are sentences for whoever starts us.
 
-    ``state_dir`` and ``keys_file`` are absolute and may not exist yet; ``keys`` are those of the file itself.
+    ``redis`` is where limits are counted with other gateways, None where nobody else is. ``state_dir`` and
+    ``keys_file`` are absolute and may not exist yet; ``keys`` are those of the file itself. ``digest`` is the SHA-256
+    of the file's bytes, ``mounted`` are the credentials and certificates that stand in files of their own, and are
+    looked at again while the gateway runs.
     """
 
     file: str
@@ -193,7 +203,11 @@ class Settings:
     audit: AuditSettings
     telemetry: TelemetrySettings
     state_dir: Path
+    limits: Limits = field(default_factory=Limits)
+    redis: RedisSettings | None = None
     warnings: tuple[str, ...] = ()
+    digest: str = ""
+    mounted: tuple[Mounted, ...] = ()
 
     @property
     def asks(self) -> bool:

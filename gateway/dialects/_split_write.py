@@ -12,7 +12,7 @@ import orjson
 
 from gateway.dialects import _sse
 from gateway.dialects._instead import CUT_SHORT
-from gateway.domain.errors import GatewayError, UpstreamGarbled, blocking_rules, upstream_reason
+from gateway.domain.errors import GatewayError, UpstreamGarbled, blocking_rules, limit_told, upstream_reason
 from gateway.domain.exchange import (
     AppliedRevision,
     ApprovalPending,
@@ -72,6 +72,8 @@ def _problem(error: GatewayError, status: int) -> JsonObject:
         problem["param"] = error.param
     if rules := blocking_rules(error):
         problem["rules"] = list(rules)
+    if (limit := limit_told(error)) is not None:
+        problem["limit"] = limit
     return problem
 
 

@@ -18,6 +18,8 @@
     │   ├── UnknownModel
     │   ├── UnknownRoute
     │   ├── MethodNotAllowed
+    │   ├── LimitReached            a limit leaves no room for it at present
+    │   │   └── BudgetSpent         the money that may be spent in a while is spent
     │   ├── BlockedByPolicy         rules of policy refuse it
     │   ├── UnknownApproval         no such approval of this caller's tenant
     │   ├── NotAnApprover           this key may not decide on that answer
@@ -32,7 +34,9 @@
     │   ├── UpstreamRejected        it refused the request (4xx)
     │   ├── UpstreamOverloaded      429, 503 or 529, with retry-after where given
     │   ├── UpstreamFailed          5xx, or our credentials were refused
-    │   └── UpstreamGarbled         an answer that is not its protocol, or one that broke off
+    │   ├── UpstreamGarbled         an answer that is not its protocol, or one that broke off
+    │   ├── TargetsUnavailable      every target that may serve it is left alone for now: nothing was sent
+    │   └── DeadlinePassed          the request's time was over before a target could be called
     ├── SignInUnavailable           a token cannot be checked: its issuer's keys are not to be had
     ├── PoliciesNotLoaded           no policies are in force yet: nothing may pass
     ├── PoliciesRejected            the policy files cannot be put in force; those in force stay
@@ -40,6 +44,7 @@
     ├── GatewayFull                 as many requests as may be are in progress
     ├── GatewayStopping             the gateway ends before the request does
     ├── AuditUnavailable            what happens cannot be recorded: nothing may pass
+    ├── LimitsUnavailable           what is used cannot be counted, and nothing may pass uncounted
     ├── ApprovalsUnavailable        answers cannot be held for approval, or those held cannot be read
     └── ConfigError                 a file of ours cannot be used
 
@@ -49,6 +54,7 @@ maps classes to status codes.
 
 from typing import ClassVar
 
+from gateway.domain.quota import Measure
 from gateway.domain.verdict import NOTHING, Findings
 
 
@@ -165,6 +171,46 @@ class MethodNotAllowed(RequestError):
     code = "method_not_allowed"
 
 
+class LimitReached(RequestError):
+    """A limit of the configuration leaves no room for the request.
+
+    ``rule`` is its name there, ``measure`` what it counts, ``window`` in which while, in words. There may be room in
+    ``retry_after_s`` whole seconds; with ``waiting_helps`` False there will never be for a request as large as this.
+    """
+
+    code = "rate_limited"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        rule: str = "",
+        measure: Measure = Measure.REQUESTS,
+        window: str = "",
+        retry_after_s: int = 1,
+        waiting_helps: bool = True,
+    ) -> None:
+        super().__init__(message)
+        self.rule = rule
+        self.measure = measure
+        self.window = window
+        self.retry_after_s = retry_after_s
+        self.waiting_helps = waiting_helps
+
+
+class BudgetSpent(LimitReached):
+    """So much money as the request may cost is not left."""
+
+    code = "budget_spent"
+
+
+def limit_told(error: GatewayError) -> dict[str, str] | None:
+    """Which limit refused the request, of what and in which while; None if none did."""
+    if not isinstance(error, LimitReached):
+        return None
+    return {"rule": error.rule, "measure": error.measure.value, "window": error.window}
+
+
 class BlockedByPolicy(RequestError):
     """Policy refuses the request. ``rules`` are the ids of the rules that did, ``found`` is all that was found."""
 
@@ -242,7 +288,7 @@ class UpstreamUnreachable(UpstreamError):
 
 
 class UpstreamTimeout(UpstreamError):
-    """A limit ran out. ``phase`` is connect, first_byte, idle or total."""
+    """A limit ran out. ``phase`` is connect, first_byte, idle or total, or upstream where it was the upstream's own."""
 
     code = "upstream_timeout"
 
@@ -282,15 +328,41 @@ def upstream_reason(error: GatewayError) -> str | None:
 
 
 class UpstreamFailed(UpstreamError):
-    """The upstream failed on its own account, or refused the gateway's credentials."""
+    """The upstream failed on its own account, or refused the gateway's credentials.
+
+    ``status`` is what it answered, None where its answer had begun before it failed.
+    """
 
     code = "upstream_failed"
+
+    def __init__(self, message: str, *, target: str, status: int | None = None) -> None:
+        super().__init__(message, target=target)
+        self.status = status
 
 
 class UpstreamGarbled(UpstreamError):
     """The answer is not the protocol's, or broke off before its end."""
 
     code = "upstream_garbled"
+
+
+class TargetsUnavailable(UpstreamError):
+    """No target that may serve the request is called at present, since they failed time and again: nothing was sent.
+
+    ``retry_after`` is in seconds: when the first of them will be tried again.
+    """
+
+    code = "targets_unavailable"
+
+    def __init__(self, message: str, *, target: str, retry_after: float) -> None:
+        super().__init__(message, target=target)
+        self.retry_after = retry_after
+
+
+class DeadlinePassed(UpstreamError):
+    """The time that the model's requests may take was over before a target could be called: nothing was sent."""
+
+    code = "deadline_passed"
 
 
 class SignInUnavailable(GatewayError):
@@ -341,6 +413,12 @@ class GatewayStopping(GatewayError):
     """The gateway stops, and the request was not over in time. An upstream may have been called."""
 
     code = "gateway_stopping"
+
+
+class LimitsUnavailable(GatewayError):
+    """What a request uses cannot be counted for all at present, and the settings let nothing pass uncounted."""
+
+    code = "limits_unavailable"
 
 
 class ApprovalsUnavailable(GatewayError):

@@ -4,6 +4,7 @@ An exchange is one request and whatever became of it. Nothing here holds text of
 """
 
 import time
+from typing import Final
 
 from gateway.domain.exchange import Handling, Usage
 from gateway.domain.finding import Finding
@@ -20,19 +21,20 @@ class Timeline:
     ``began`` and ``ended`` bound the exchange; ``sent`` is when the last attempt went upstream, ``first`` when its
     answer began, ``last`` when it was complete. ``read``, ``lifted``, ``judged`` are when these were done. ``held`` is
     the longest that the guard held anything back, ``journal`` how long the exchange waited for the journal: durations.
-    ``wall`` is when it began, in nanoseconds since the epoch.
+    ``elsewhere`` is what went by before the last attempt was made: earlier ones, and pauses between them. ``wall`` is
+    when it began, in nanoseconds since the epoch.
     """
 
     __slots__ = (
-        "began", "ended", "first", "held", "journal", "judged", "last", "lifted", "read", "released", "scanned", "sent",
-        "truncated", "wall",
+        "began", "elsewhere", "ended", "first", "held", "journal", "judged", "last", "lifted", "read", "released",
+        "scanned", "sent", "truncated", "wall",
     )  # fmt: skip
 
     def __init__(self) -> None:
         self.wall = time.time_ns()
         self.began = time.perf_counter_ns()
         self.read = self.lifted = self.judged = self.sent = self.first = self.last = self.ended = 0
-        self.held = self.journal = 0
+        self.held = self.journal = self.elsewhere = 0
         # Events of a stream that the guard was fed, and that went on; whether something was cut out of it.
         self.scanned = self.released = 0
         self.truncated = False
@@ -49,8 +51,30 @@ class Timeline:
 
     @property
     def gateway(self) -> int:
-        """What is the gateway's own: all but the upstream's."""
-        return max(0, self.total - self.upstream)
+        """What is the gateway's own: all but the upstreams'."""
+        return max(0, self.total - self.upstream - self.elsewhere)
+
+
+# What an attempt came to, beside the codes of errors.
+ANSWERED: Final = "answered"
+ABANDONED: Final = "abandoned"
+
+
+@value
+class Attempt:
+    """A call of an upstream that is over, or whose streamed answer has begun.
+
+    ``error`` is the code of what went wrong, ``ABANDONED`` where nobody waited for it, None for an answer. ``began`` is
+    by the timeline's clock; the call ``took`` so long, and the request ``waited`` before it: nanoseconds. ``again``
+    says that the target had been called before for the same request.
+    """
+
+    target: Target
+    error: str | None
+    began: int
+    took: int
+    waited: int = 0
+    again: bool = False
 
 
 @value
@@ -61,8 +85,9 @@ class Ended:
     of what went wrong, ``client_gone`` where the caller did not wait. ``model`` is as asked, and may be one that nobody
     configured: ``configured`` says whether it is. ``target`` is the one that was called last. ``decision`` is the
     verdict's word, of the request where the answer was not judged. ``handling`` is what was done, where the request got
-    as far. ``findings`` are all that were made, also of a request that was refused and of the answer; ``revision`` is
-    that of the policies that it was judged by.
+    as far. ``tried`` are the calls that were made for it. ``findings`` are all that were made, also of a request that
+    was refused and of the answer; ``revision`` is that of the policies that it was judged by. ``limit`` is the rule
+    that refused it, and what that counts.
     """
 
     request_id: str
@@ -77,7 +102,9 @@ class Ended:
     configured: bool = False
     target: Target | None = None
     attempts: int = 0
+    tried: tuple[Attempt, ...] = ()
     error: str | None = None
+    limit: tuple[str, str] | None = None
     decision: str | None = None
     handling: Handling | None = None
     findings: tuple[Finding, ...] = ()

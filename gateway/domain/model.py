@@ -1,6 +1,6 @@
 """What does the configuration say of a model's name?"""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from gateway.domain.isolation import Isolation
@@ -28,11 +28,26 @@ class Template:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Persistence:
+    """How long it is tried to have a request answered.
+
+    After all targets have failed they are tried again, ``retries`` times at most. ``max_wait_s`` is what a request
+    waits for that in all, or for targets that asked to be left alone. ``deadline_s`` is the most that it may take from
+    its first byte on, its answer included; None for no such limit. Times are in seconds.
+    """
+
+    retries: int = 1
+    max_wait_s: float = 2.0
+    deadline_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
     """A name that clients may ask for, and how its requests are read and sent.
 
-    ``targets`` are tried in order. ``user_channel`` says what a user message's text is. With ``templates``, a message
-    that matches none is refused unless ``allow_unmatched``. ``allow_prefill`` admits a final assistant turn.
+    ``targets`` stand in order, those of a lower tier first, and are tried so unless ``balance`` says otherwise.
+    ``user_channel`` says what a user message's text is. With ``templates``, a message that matches none is refused
+    unless ``allow_unmatched``. ``allow_prefill`` admits a final assistant turn.
     """
 
     name: str
@@ -44,3 +59,5 @@ class Model:
     require_data: bool = False
     allow_prefill: bool = False
     created: int = 0
+    balance: Literal["in_order", "least_pending"] = "in_order"
+    persistence: Persistence = field(default_factory=Persistence)

@@ -11,7 +11,7 @@ from gateway.domain.evidence import Ended
 from gateway.domain.exchange import Embeddings, Reply, StreamEvent
 from gateway.domain.prompt import Prompt
 from gateway.domain.request import Options
-from gateway.domain.target import FormatOptions, Layout, Target, Timeouts
+from gateway.domain.target import FormatOptions, Layout, Target, Timeouts, Tls
 from gateway.domain.value import value
 
 
@@ -108,10 +108,12 @@ class UpstreamClient(Protocol):
         timeouts: Timeouts,
         socket: str | None = None,
         addresses: Addresses = PUBLIC_ONLY,
+        tls: Tls | None = None,
     ) -> AbstractAsyncContextManager[UpstreamResponse]:
         """Open an exchange; leaving the context cancels whatever is still under way.
 
-        No connection is made to an address that ``addresses`` does not permit, whatever the URL's host is or means.
+        No connection is made to an address that ``addresses`` does not permit, whatever the URL's host is or means. A
+        call with ``tls`` uses no connection that was made without it, or with what it was before its files changed.
 
         Raises ``UpstreamUnreachable``, ``UpstreamTimeout`` or ``UpstreamGarbled``, naming ``target``.
         """

@@ -38,7 +38,7 @@ class Calendar:
     unit: Literal["day", "month"]
 
 
-@value
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InProgress:
     """Now: what is used is given back at the request's end."""
 
@@ -91,16 +91,21 @@ class Denied:
 
 
 class Counters(Protocol):
-    """Keeps the counts of all buckets. Neither method raises: whoever cannot count decides by its settings."""
+    """Keeps the counts of all buckets. Whoever cannot count decides by its settings what then."""
 
     async def take(self, holder: str, wanted: tuple[Portion, ...]) -> Taken | Denied:
-        """Take all that is wanted, or nothing."""
+        """Take all that is wanted, or nothing.
+
+        Raises:
+            LimitsUnavailable: nobody can count at present, and nothing may pass uncounted.
+        """
         ...
 
     async def settle(self, taken: Taken, used: tuple[Portion, ...]) -> None:
         """End what was taken: put ``used`` in its place for the buckets named there, and free places in progress.
 
         What was used may be more than what was taken, and more than there is: the next one is denied then. Buckets that
-        ``used`` does not name keep what was taken.
+        ``used`` does not name keep what was taken. More than was taken counts in the present window, so that what takes
+        long counts at all; less is given back to the window of ``taken.at``, if that still counts. It never raises.
         """
         ...

@@ -1,5 +1,6 @@
 """Where can a model be reached, and what exactly would be sent there?"""
 
+import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -30,6 +31,23 @@ class Secret:
         raise TypeError("a secret is never pickled")
 
 
+class Tls:
+    """Whom to believe at the other end of a connection, and what to show there.
+
+    ``context`` is asked for each call: it is another one once the files behind it have changed.
+    """
+
+    __slots__ = ("_context",)
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self._context = context
+
+    @property
+    def context(self) -> ssl.SSLContext:
+        """What connections are made with from now on."""
+        return self._context
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeouts:
     """Limits in seconds: connect and TLS, request sent to response headers, between two chunks, the whole exchange."""
@@ -38,6 +56,34 @@ class Timeouts:
     first_byte: float = 600.0
     idle: float = 60.0
     total: float = 600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakerLimits:
+    """When a target that fails is left alone, and for how long.
+
+    ``failures`` in a row open its breaker, 0 for never. Then it is left alone for ``cooldown_s`` seconds, for twice as
+    long after each trial that fails, and for ``longest_s`` at most. One that asks for it (``Retry-After``) is left
+    alone for ``longest_rest_s`` at most, 0 for not at all.
+    """
+
+    failures: int = 5
+    cooldown_s: float = 2.0
+    longest_s: float = 60.0
+    longest_rest_s: float = 300.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthCheck:
+    """Where a target is asked whether it is well: a path on its host, without credentials. Times are in seconds.
+
+    ``failures`` answers in a row that say no, or do not come, open its breaker.
+    """
+
+    path: str
+    interval_s: float = 10.0
+    timeout_s: float = 2.0
+    failures: int = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +112,10 @@ class Target:
     and as ``unproven`` until then; ``assumed`` says that it is credited on the configuration's word (of training, or
     instead of the probe), which replies must show. ``auth`` says whether ``api_key`` is the vendor's kind of key or a
     bearer token, ``api_version`` is the version of the vendor's API to ask for: for providers that tell them apart.
-    ``translated`` is set where the litellm process makes the call.
+    ``translated`` is set where the litellm process makes the call. ``tls`` None: the system's certificate authorities
+    are believed, and no certificate is shown.
+    Targets of a lower ``tier`` are tried first; ``weight`` is the target's share of the calls within its tier where
+    these are balanced. ``breaker`` and ``health`` say when it is left alone.
     """
 
     id: str
@@ -90,6 +139,11 @@ class Target:
     auth: Literal["key", "bearer"] = "key"
     api_version: str | None = None
     translated: Translated | None = None
+    tier: int = 1
+    weight: float = 1.0
+    breaker: BreakerLimits = field(default_factory=BreakerLimits)
+    health: HealthCheck | None = None
+    tls: Tls | None = None
 
 
 class Endpoint(StrEnum):

@@ -158,7 +158,7 @@ class Answering:
 
     async def _unwatched(self, opened: OpenedStream, guard: Guard) -> AsyncGenerator[ReplyEvent, None]:
         """An answer that no rule looks at."""
-        async with aclosing(opened.rest) as rest:
+        async with opened as rest:
             event: StreamEvent | None = opened.first
             while event is not None:
                 self.timeline.scanned += 1
@@ -171,7 +171,7 @@ class Answering:
     async def _cleared(self, opened: OpenedStream, guard: Guard) -> AsyncGenerator[GuardEvent, None]:
         """What the guard lets through of the upstream's events, until there is nothing more to wait for."""
         size, since = 0, 0
-        async with aclosing(opened.rest) as rest:
+        async with opened as rest:
             event: StreamEvent | None = opened.first
             while event is not None:
                 size += self._weight(event)

@@ -6,8 +6,8 @@ tokens one would take (``count``), and those for vectors (``embed``). What diffe
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from gateway.domain.detection import Facts
 from gateway.domain.errors import BlockedByPolicy, UnknownModel
@@ -24,6 +24,9 @@ from gateway.pipeline import route, send
 from gateway.pipeline.admit import admit
 from gateway.pipeline.answer import Answered, Answering, Held, Streaming
 from gateway.pipeline.apply import Applied, apply
+from gateway.pipeline.attempts import Sending
+from gateway.pipeline.balance import order
+from gateway.pipeline.condition import Conditions
 from gateway.pipeline.handling import handling_of
 from gateway.pipeline.in_force import InForce
 from gateway.pipeline.lift import lift
@@ -31,6 +34,7 @@ from gateway.pipeline.run import Run, at_once
 from gateway.pipeline.scan import common_facts, scan, scan_as_data
 from gateway.pipeline.seams import spread
 from gateway.pipeline.subjects import prompt_seams, subjects_of, undemoted
+from gateway.pipeline.tab import UNLIMITED, Tab
 from gateway.pipeline.taint import is_tainted
 from gateway.pipeline.trail import Judgement, Trail
 from policies.engine.applicable import Applicable
@@ -43,7 +47,8 @@ class Services:
 
     ``now`` gives seconds since the epoch; ``in_force`` the policies, once for each request, and ``bypass`` the reason
     for which they are not enforced at present, if they are not. ``lay_out_texts`` lays out what is to be embedded.
-    ``counters`` and ``embedders`` raise ``NotSayable`` for a target that cannot do that.
+    ``counters`` and ``embedders`` raise ``NotSayable`` for a target that cannot do that. ``conditions`` is how the
+    targets are doing.
     """
 
     models: Mapping[str, Model]
@@ -59,6 +64,7 @@ class Services:
     untainted: Untainted
     approvals: Approvals
     draw_canary: Callable[[], str]
+    conditions: Conditions = field(default_factory=Conditions)
 
 
 @value
@@ -78,18 +84,25 @@ class Embedded:
 
 
 async def handle(
-    request: ClientRequest, caller: Caller, request_id: str, services: Services, *, trail: Trail, run: Run = at_once
+    request: ClientRequest,
+    caller: Caller,
+    request_id: str,
+    services: Services,
+    *,
+    trail: Trail,
+    tab: Tab = UNLIMITED,
+    run: Run = at_once,
 ) -> Answered | Streaming | Held:
-    """Serve one request; ``run`` does its computing, ``trail`` keeps the evidence.
+    """Serve one request; ``run`` does its computing, ``trail`` keeps the evidence, ``tab`` counts what is used.
 
     Raises:
-        RequestError: the request cannot be served as it is, or policy refuses it; nothing was sent upstream.
+        RequestError: the request cannot be served as it is, or policy or a limit refuses it; nothing was sent upstream.
         UpstreamError: no target answered.
         PoliciesNotLoaded: there are no policies to judge by.
         AuditUnavailable: what is about to be sent cannot be recorded; it was not sent.
     """
     # 1 to 6
-    ready = await _prepare(request, caller, services, services.lay_out, trail=trail, run=run)
+    ready = await _prepare(request, caller, services, services.lay_out, trail=trail, tab=tab, run=run)
     # 7 send, each attempt recorded before; 8 guard
     sending = ready.sending(request_id, run)
     answering = Answering(
@@ -99,20 +112,32 @@ async def handle(
     )  # fmt: skip
     if request.options.stream:
         call, opened = await send.open_stream(
-            ready.ranked, sending, lambda call: services.providers(call.target).stream(call)
+            ready.ranked,
+            sending,
+            lambda call: tab.streaming(call.target, services.providers(call.target).stream(call)),
         )
         return answering.stream(opened, call, ready.handling(call))
-    call, reply = await send.send(ready.ranked, sending, lambda call: services.providers(call.target).send(call))
+    call, reply = await send.send(
+        ready.ranked, sending, lambda call: tab.asking(call.target, services.providers(call.target).send(call))
+    )
+    tab.answered(reply)
     return await answering.whole(reply, call, ready.handling(call))
 
 
 async def count(
-    request: ClientRequest, caller: Caller, request_id: str, services: Services, *, trail: Trail, run: Run = at_once
+    request: ClientRequest,
+    caller: Caller,
+    request_id: str,
+    services: Services,
+    *,
+    trail: Trail,
+    tab: Tab = UNLIMITED,
+    run: Run = at_once,
 ) -> Counted:
     """Count the tokens of a request as it would be sent; raises as ``handle`` does."""
     # 1 to 6
     lay_out = route.able(services.lay_out, services.counters)
-    ready = await _prepare(request, caller, services, lay_out, trail=trail, run=run)
+    ready = await _prepare(request, caller, services, lay_out, trail=trail, tab=tab, run=run)
     # 7 send, each attempt recorded before. A number holds no text: there is nothing to guard.
     call, tokens = await send.send(
         ready.ranked, ready.sending(request_id, run), lambda call: services.counters(call.target).count(call)
@@ -121,28 +146,46 @@ async def count(
 
 
 async def embed(
-    request: ClientRequest, caller: Caller, request_id: str, services: Services, *, trail: Trail, run: Run = at_once
+    request: ClientRequest,
+    caller: Caller,
+    request_id: str,
+    services: Services,
+    *,
+    trail: Trail,
+    tab: Tab = UNLIMITED,
+    run: Run = at_once,
 ) -> Embedded:
     """Have a request's texts made into vectors; raises as ``handle`` does."""
     # 1 to 6
     lay_out = route.able(services.lay_out_texts, services.embedders)
-    ready = await _prepare(request, caller, services, lay_out, trail=trail, run=run)
+    ready = await _prepare(request, caller, services, lay_out, trail=trail, tab=tab, run=run)
     # 7 send, each attempt recorded before. Vectors hold no text: there is nothing to guard.
     call, made = await send.send(
-        ready.ranked, ready.sending(request_id, run), lambda call: services.embedders(call.target).embed(call)
+        ready.ranked,
+        ready.sending(request_id, run),
+        lambda call: tab.asking(call.target, services.embedders(call.target).embed(call)),
     )
+    tab.answered(made)
     return Embedded(embeddings=made, handling=ready.handling(call))
 
 
 async def _prepare(
-    request: ClientRequest, caller: Caller, services: Services, lay_out: route.LayOut, *, trail: Trail, run: Run
+    request: ClientRequest,
+    caller: Caller,
+    services: Services,
+    lay_out: route.LayOut,
+    *,
+    trail: Trail,
+    tab: Tab,
+    run: Run,
 ) -> "_Ready":
     """Take a request as far as it goes before anything is sent; raises ``handle``'s errors but the upstream's."""
-    # 1 admit: the model must exist; one revision of the policies stands for the whole request
+    # 1 admit: the model must exist; one revision of the policies stands for the whole request; limits leave room for it
     model = find_model(request.model, services.models, caller)
     in_force = services.in_force()
     bypass = services.bypass()
     policies = admit(request, caller, in_force.ruleset, bypass)
+    await tab.take(request, caller, model, run)
     # 2 lift: trust and channel of each segment
     prompt = await run(lambda: lift(request, model, caller))
     trail.timeline.lifted = time.perf_counter_ns()
@@ -167,7 +210,7 @@ async def _prepare(
     canary = services.draw_canary() if policies.uses("canary") else None
     applied = await run(lambda: apply(prompt, request.options, verdict.found, canary))
     # 6 route: the targets that reach the floor, each with its layout
-    ranked = route.candidates(
+    judge = route.judging(
         applied.prompt,
         applied.options,
         model,
@@ -175,9 +218,10 @@ async def _prepare(
         lay_out=lay_out,
         credit=services.credit,
     )
+    ranked = route.Ranked(targets=order(model, services.conditions), judge=judge)
     return _Ready(
-        request=request, policies=policies, scanner=in_force.scanner, facts=facts, verdict=verdict, grounds=grounds,
-        applied=applied, ranked=ranked, trail=trail, now=services.now,
+        request=request, model=model, policies=policies, scanner=in_force.scanner, facts=facts, verdict=verdict,
+        grounds=grounds, applied=applied, ranked=ranked, trail=trail, now=services.now, conditions=services.conditions,
     )  # fmt: skip
 
 
@@ -186,22 +230,33 @@ class _Ready:
     """A request that steps 1 to 6 let pass. ``grounds`` is what came less what policy lowered to data."""
 
     request: ClientRequest
+    model: Model
     policies: Applicable
     scanner: Scanner
     facts: Facts
     verdict: Verdict
     grounds: Prompt
     applied: Applied
-    ranked: Iterator[route.Candidate]
+    ranked: route.Ranked
     trail: Trail
     now: Callable[[], float]
+    conditions: Conditions
 
-    def sending(self, request_id: str, run: Run) -> send.Sending:
+    def sending(self, request_id: str, run: Run) -> Sending:
         """What sending it takes; each attempt is recorded before it is made."""
-        return send.Sending(
-            request_id=request_id, trace=self.trail.traceparent, intend=self._intend, run=run,
-            timeline=self.trail.timeline,
+        return Sending(
+            request_id=request_id, trace=self.trail.traceparent, intend=self._intend, tried=self.trail.tried, run=run,
+            timeline=self.trail.timeline, conditions=self.conditions, persistence=self.model.persistence,
+            ends=self._ends(),
         )  # fmt: skip
+
+    def _ends(self) -> float | None:
+        """The deadline by the conditions' clock: it is counted from the request's first byte."""
+        deadline = self.model.persistence.deadline_s
+        if deadline is None:
+            return None
+        gone = time.perf_counter_ns() - self.trail.timeline.began
+        return self.conditions.ticks() + deadline - gone * 1e-9
 
     def handling(self, call: Call) -> Handling:
         """What was done with it, once it went out as ``call``."""

@@ -34,6 +34,14 @@ class Candidate:
     refusal: GatewayError | None = None
 
 
+@value
+class Ranked:
+    """Targets in the order in which they are to be tried; ``judge`` makes a layout, when the target's turn comes."""
+
+    targets: Sequence[Target]
+    judge: Callable[[Target], Candidate]
+
+
 def able(lay_out: LayOut, find: Callable[[Target], object]) -> LayOut:
     """``lay_out`` for the targets that can do more: ``find`` raises a ``RequestError`` for any other."""
 
@@ -52,11 +60,19 @@ def floor_of(asked: Isolation | None, model: Model, by_policy: Isolation | None 
 def candidates(
     prompt: Prompt, options: Options, model: Model, floor: Isolation, *, lay_out: LayOut, credit: Credit
 ) -> Iterator[Candidate]:
-    """Judge each target in order, lazily: a layout is made only when its turn comes.
+    """Judge each target in order, lazily: a layout is made only when its turn comes."""
+    return map(judging(prompt, options, model, floor, lay_out=lay_out, credit=credit), model.targets)
+
+
+def judging(
+    prompt: Prompt, options: Options, model: Model, floor: Isolation, *, lay_out: LayOut, credit: Credit
+) -> Callable[[Target], Candidate]:
+    """How a target is judged for one request.
 
     ``credit`` lowers a layout's isolation to what the target has shown that it deserves.
     """
-    for target in model.targets:
+
+    def judge(target: Target) -> Candidate:
         try:
             unknown = [name for name in options.extra if name not in target.extra_params]
             if unknown:
@@ -65,9 +81,10 @@ def candidates(
             _check_layout(layout, options, model)
             layout = _credited(layout, target, floor, credit) if prompt.holds_data else replace(layout, isolation=None)
         except RequestError as refusal:
-            yield Candidate(target=target, layout=None, options=options, refusal=refusal)
-        else:
-            yield Candidate(target=target, layout=layout, options=clean)
+            return Candidate(target=target, layout=None, options=options, refusal=refusal)
+        return Candidate(target=target, layout=layout, options=clean)
+
+    return judge
 
 
 def _credited(layout: Layout, target: Target, floor: Isolation, credit: Credit) -> Layout:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from gateway.domain.detection import Scanned
-from gateway.domain.evidence import Timeline
+from gateway.domain.evidence import Attempt, Timeline
 from gateway.domain.exchange import Handling
 from gateway.domain.ports import Call
 from gateway.domain.prompt import Prompt
@@ -56,6 +56,10 @@ class Trail(Protocol):
 
     def judged(self, judgement: Judgement) -> None:
         """Policy decided. It may do so again, once it treats some of the prompt as data."""
+        ...
+
+    def tried(self, attempt: Attempt) -> None:
+        """A call that was intended is over, or its streamed answer has begun; or nobody waits for it any more."""
         ...
 
     async def intend(self, call: Call, handling: Handling, sent: Prompt, options: Options) -> None:

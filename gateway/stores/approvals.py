@@ -14,7 +14,7 @@ from typing import Final, Literal
 from gateway.domain.approval import Approval, ApprovalStatus, HeldReply
 from gateway.domain.errors import ApprovalsUnavailable, UnknownApproval
 from gateway.stores._approval_rows import COLUMNS, NEW_COLUMNS, Row, approval_of, held_of, new_row
-from gateway.stores._approvals_file import ApprovalsFile
+from gateway.stores._approvals_file import approvals_file
 
 MOST_PER_TENANT: Final = 1_000
 MOST_BYTES: Final = 8 * 1024 * 1024
@@ -71,7 +71,7 @@ class SqliteApprovals:
         most_bytes: int = MOST_BYTES,
         patience_s: float = PATIENCE_S,
     ) -> None:
-        self._file = ApprovalsFile(path, patience_s)
+        self._file = approvals_file(path, patience_s)
         self._now = now
         self._most_per_tenant = most_per_tenant
         self._most_bytes = most_bytes

@@ -5,14 +5,11 @@ ones; the embedded model and the litellm process are started by the first connec
 printed here: what is worth saying is returned.
 """
 
-import errno
-import fcntl
 import os
 import selectors
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -20,17 +17,16 @@ from dataclasses import dataclass, field
 
 from gateway.supervisor.lifecycle import Backoff, Lifecycle, Phase
 from gateway.supervisor.listen import Door
+from gateway.supervisor.pipes import PIECE, pipe_that_holds, written_whole
 from gateway.supervisor.spawn import spawn
-
-# A report can be longer than a pipe holds: it is read in pieces of at most this many bytes.
-_PIECE = 65_536
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
     """What a child runs; ``command`` is completed with its descriptors. ``key`` is what its figures are called by.
 
-    ``told`` is what it reads from a pipe at each start.
+    ``files`` are descriptors by the options that name them. ``told`` is what it reads from a pipe at each start,
+    ``again`` gives what it is to be told instead, None while nothing has changed.
     """
 
     name: str
@@ -38,7 +34,9 @@ class Program:
     command: Sequence[str]
     environ: Mapping[str, str]
     backoff: Backoff
+    files: Mapping[str, int] = field(default_factory=dict[str, int])
     told: bytes | None = field(default=None, repr=False)
+    again: Callable[[], bytes | None] | None = field(default=None, repr=False)
 
 
 class Child:
@@ -89,13 +87,17 @@ class Child:
 
     def _descriptors(self) -> Mapping[str, int]:
         """What the command is completed with: options and the descriptors that they name."""
-        return {}
+        return self._program.files
+
+    def _switches(self) -> Sequence[str]:
+        """What it is completed with besides."""
+        return ()
 
     def _start(self, now: float) -> str | None:
         try:
             descriptors = self._descriptors()
             arguments = [word for option, fd in descriptors.items() for word in (option, str(fd))]
-            command = [*self._program.command, *arguments]
+            command = [*self._program.command, *self._switches(), *arguments]
             self._process = spawn(command, pass_fds=tuple(descriptors.values()), environ=self._program.environ)
         except OSError as exc:
             return self._bury(now, f"cannot be started ({exc.strerror})")
@@ -112,7 +114,8 @@ class Child:
 class WorkerChild(Child):
     """A worker: it serves from its listeners and says so by one line on its pipe, kept as ``report``.
 
-    ``listeners`` are TCP listeners by the options that name them.
+    ``listeners`` are TCP listeners by the options that name them. A ``successor`` is to take another's place: until it
+    is ``settled`` it is started to serve nobody before it is ready.
     """
 
     def __init__(
@@ -122,11 +125,11 @@ class WorkerChild(Child):
         *,
         listeners: Mapping[str, socket.socket],
         on_ready: Callable[[], None],
+        successor: bool = False,
     ) -> None:
         super().__init__(program, selector)
         self.report: str | None = None
-        self.kill_at: float | None = None
-        """When one that is to give way to a new one has had its time; None unless one is."""
+        self._successor = successor
         self._reload_due = False
         self._heard = b""
         self._listeners = listeners
@@ -139,10 +142,9 @@ class WorkerChild(Child):
         """Whether it has said that it serves."""
         return self.report is not None
 
-    @property
-    def giving_way(self) -> bool:
-        """Whether its process was asked to end for a new one to take its place."""
-        return self.kill_at is not None
+    def settled(self) -> None:
+        """It has the place now: if it dies, the next one serves at once."""
+        self._successor = False
 
     def reload(self) -> None:
         """Have it reload. One that does not serve yet may have read the files already: it is told when it serves."""
@@ -156,26 +158,21 @@ class WorkerChild(Child):
         if self._process is not None and self.ready:
             self._process.send_signal(signal.SIGUSR1)
 
-    def give_way(self, kill_at: float) -> None:
-        """Ask its process to end, so that ``keep`` starts a new one; it is killed when its time is over."""
+    def give_way(self) -> None:
+        """Ask it to take no more connections, and to end once those that it has are over; it is not started again."""
+        self.stopping = True
         if self._process is not None:
-            self.report = None
-            self.kill_at = kill_at
-            self._process.send_signal(signal.SIGTERM)
-
-    def reap(self, now: float) -> str | None:
-        """The same; and kill what does not give way."""
-        if self.kill_at is not None and now >= self.kill_at and self._process is not None:
-            self._process.kill()
-            self._process.wait()
-        return super().reap(now)
+            self._process.send_signal(signal.SIGUSR2 if self.ready else signal.SIGTERM)
 
     def _descriptors(self) -> Mapping[str, int]:
         self._heard = b""
         self._pipe, self._far_end = os.pipe()
         self._selector.register(self._pipe, selectors.EVENT_READ, self._hear)
         listeners = {option: listener.fileno() for option, listener in self._listeners.items()}
-        return {**listeners, "--ready-fd": self._far_end}
+        return {**listeners, "--ready-fd": self._far_end, **super()._descriptors()}
+
+    def _switches(self) -> Sequence[str]:
+        return ("--successor",) if self._successor else ()
 
     def _start(self, now: float) -> str | None:
         failure = super()._start(now)
@@ -185,7 +182,7 @@ class WorkerChild(Child):
     def _hear(self) -> None:
         if self._pipe is None:
             return
-        piece = os.read(self._pipe, _PIECE)
+        piece = os.read(self._pipe, PIECE)
         self._heard += piece
         whole = piece.endswith(b"\n")
         if whole or not piece:
@@ -208,11 +205,7 @@ class WorkerChild(Child):
         self._hang_up()
         # The next process reads the files anew.
         self._reload_due = False
-        if not self.giving_way:
-            return super()._bury(now, cause)
-        self.kill_at = None
-        self.lifecycle.replaced()
-        return f"{self.name} gave way to a new one"
+        return super()._bury(now, cause)
 
 
 class OnDemandChild(Child):
@@ -223,8 +216,10 @@ class OnDemandChild(Child):
     def __init__(self, program: Program, selector: selectors.BaseSelector, *, door: Door) -> None:
         super().__init__(program, selector)
         self._door = door
+        self._told = program.told
         self._watched = False
-        self._pipe: int | None = None
+        self._pipes: list[int] = []
+        self._news: int | None = None
         self._watch()
 
     def keep(self, now: float) -> str | None:
@@ -233,10 +228,36 @@ class OnDemandChild(Child):
             self._door.open()
         return super().keep(now)
 
+    def refresh(self) -> None:
+        """Tell it what it is to be told by now; one that does not take that is ended, and told at its next start."""
+        told = None if self._program.again is None else self._program.again()
+        if told is None:
+            return
+        self._told = told
+        if self._news is not None and self.running and not written_whole(self._news, told + b"\n"):
+            self.destroy()
+            self.stopping = False
+
+    @property
+    def refreshes(self) -> bool:
+        """Whether what it is told may change."""
+        return self._program.again is not None
+
+    def leave(self) -> None:
+        """Nobody will come to its door any more."""
+        if self._watched:
+            self._selector.unregister(self._door.listener)
+            self._watched = False
+        self._door.remove()
+
     def _descriptors(self) -> Mapping[str, int]:
         descriptors = {"--fd": self._door.listener.fileno()}
-        if self._program.told is not None:
-            self._pipe = descriptors["--config-fd"] = _pipe_that_holds(self._program.told)
+        if self._told is not None:
+            descriptors["--config-fd"] = pipe_that_holds(self._told)
+            self._pipes.append(descriptors["--config-fd"])
+        if self._program.again is not None:
+            descriptors["--news-fd"], self._news = os.pipe()
+            self._pipes.append(descriptors["--news-fd"])
         # From here on the process accepts.
         self._selector.unregister(self._door.listener)
         self._watched = False
@@ -244,9 +265,8 @@ class OnDemandChild(Child):
 
     def _start(self, now: float) -> str | None:
         failure = super()._start(now)
-        if self._pipe is not None:
-            os.close(self._pipe)
-            self._pipe = None
+        while self._pipes:
+            os.close(self._pipes.pop())
         return failure
 
     def _watch(self) -> None:
@@ -262,6 +282,9 @@ class OnDemandChild(Child):
 
     def _bury(self, now: float, cause: str) -> str:
         said = super()._bury(now, cause)
+        if self._news is not None:
+            os.close(self._news)
+            self._news = None
         self._watch()
         if self.lifecycle.phase is Phase.RESTING:
             self._door.shut()
@@ -270,24 +293,6 @@ class OnDemandChild(Child):
 
     def _outlook(self, delay: float) -> str:
         return f"refusing requests for it for {delay:g} s" if delay else "the next request starts it again"
-
-
-def _pipe_that_holds(told: bytes) -> int:
-    """The end to read of a pipe that holds all of ``told``, whose other end is closed.
-
-    Raises:
-        OSError: it does not fit into a pipe of this system's.
-    """
-    near, far = os.pipe()
-    with os.fdopen(far, "wb", buffering=0) as writer:
-        if sys.platform == "linux":  # 64 KiB by default, and a megabyte for whoever asks
-            with suppress(PermissionError):
-                fcntl.fcntl(far, fcntl.F_SETPIPE_SZ, max(len(told), _PIECE))
-        os.set_blocking(far, False)
-        if writer.write(told) == len(told):
-            return near
-    os.close(near)
-    raise OSError(errno.EFBIG, "what it is told does not fit into a pipe")
 
 
 def _cause(returncode: int) -> str:

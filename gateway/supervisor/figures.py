@@ -12,9 +12,21 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
-from gateway.telemetry.families import FOLDER, START_TIME, WORKER, WORKER_RESTARTS, WORKER_UP, Family
+from gateway.telemetry.families import (
+    CONFIG_LOADS,
+    CONFIG_REFUSED,
+    FOLDER,
+    START_TIME,
+    WORKER,
+    WORKER_RESTARTS,
+    WORKER_UP,
+    Family,
+)
 
 _FILE: Final = "supervisor.prom"
+# What may come of a new look at the configuration: it is the same, it was taken up by all workers, it cannot be used,
+# or a worker could not be started with it.
+RESULTS: Final = ("unchanged", "taken", "refused", "failed")
 
 
 class Figures:
@@ -24,29 +36,40 @@ class Figures:
         self._folder = Path(tempfile.mkdtemp(prefix="splitgate-metrics-"))
         self._started = time.time()
         self._restarts = Counter[str]()
+        self._loads = Counter[str]()
+        self._refused = False
         self._told = ""
 
     def environ(self, process: str) -> Mapping[str, str]:
         """The variables that a process finds its files by."""
         return {FOLDER: str(self._folder), WORKER: process}
 
-    def gone(self, process: str, *, died: bool) -> None:
-        """A process is no more: its gauges go with it, and all that one says that keeps no counts for its successor.
-
-        ``died`` says that nobody asked for that.
-        """
-        if died:
-            self._restarts[process] += 1
+    def gone(self, process: str) -> None:
+        """A process is no more: its gauges go with it, and all that one says that keeps no counts for its successor."""
         (self._folder / f"{process}.prom").unlink(missing_ok=True)
         for file in self._folder.glob(f"gauge_live*_{process}.db"):
             file.unlink(missing_ok=True)
+
+    def died(self, worker: str) -> None:
+        """A worker of this number ended, and nobody had asked for that."""
+        self._restarts[worker] += 1
+
+    def looked(self, result: str) -> None:
+        """The configuration was looked at again; ``result`` is what came of it."""
+        self._loads[result] += 1
+        self._refused = result in {"refused", "failed"}
 
     def tell(self, serving: Mapping[str, bool]) -> None:
         """Write which workers serve, if that or anything else has changed."""
         up = [({"worker": worker}, float(serves)) for worker, serves in serving.items()]
         restarts = [({"worker": worker}, float(self._restarts[worker])) for worker in serving]
+        loads = [({"result": result}, float(self._loads[result])) for result in RESULTS]
         told = (
-            _written(WORKER_UP, up) + _written(WORKER_RESTARTS, restarts) + _written(START_TIME, [({}, self._started)])
+            _written(WORKER_UP, up)
+            + _written(WORKER_RESTARTS, restarts)
+            + _written(START_TIME, [({}, self._started)])
+            + _written(CONFIG_LOADS, loads)
+            + _written(CONFIG_REFUSED, [({}, float(self._refused))])
         )
         if told == self._told:
             return

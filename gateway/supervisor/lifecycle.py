@@ -69,10 +69,6 @@ class Lifecycle:
         self.resume_at = now + delay if delay else None
         return delay
 
-    def replaced(self) -> None:
-        """It ended because it was asked to: that is no death to be counted."""
-        self.phase = self._at_rest
-
     def rested(self, now: float) -> bool:
         """End a rest whose time is over; true at that moment alone."""
         if self.resume_at is None or now < self.resume_at:

@@ -2,32 +2,35 @@
 
 One loop, woken by a selector: signals arrive as bytes on a wake-up socket, workers report by a pipe, and the listeners
 of processes on demand are watched while nobody accepts from them. All waiting happens in ``_wait``. SIGTERM and SIGINT
-stop, after ``drain_delay_s`` in which workers serve and say that they are not ready; SIGHUP has every worker reload its
-policies, SIGUSR2 replaces the workers one by one. What is not a worker ends after them, since they use it.
+stop, after ``drain_delay_s`` in which workers serve and say that they are not ready; SIGUSR1 has every worker reload
+its policies, SIGHUP has the configuration looked at again as well, SIGUSR2 replaces the workers one by one. What is not
+a worker ends after them, since they use it.
 """
 
-import os
 import secrets
 import selectors
 import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from types import FrameType
 
-from gateway.supervisor.children import Child, OnDemandChild, Program, WorkerChild
-from gateway.supervisor.config import Companion, Listening, OnDemand, SupervisorConfig
+from gateway.supervisor.children import Child
+from gateway.supervisor.config import Configuration, Listening, SupervisorConfig
 from gateway.supervisor.figures import Figures
-from gateway.supervisor.listen import CannotListen, Door, listen_for_metrics, listen_tcp
+from gateway.supervisor.generation import Generation, Surroundings
+from gateway.supervisor.listen import CannotListen, listen_for_metrics, listen_tcp
+from gateway.supervisor.taking_up import TakingUp
+from gateway.supervisor.workers import Workers, soonest
 
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 # How a worker's command names its listeners.
 _FD = "--fd"
 _METRICS_FD = "--metrics-fd"
-_OTHER_SIGNALS = (signal.SIGCHLD, signal.SIGHUP, signal.SIGUSR2)
+_OTHER_SIGNALS = (signal.SIGCHLD, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 _AFTER_WORKERS_S = 2.0
 
 
@@ -41,7 +44,10 @@ def _announce_nothing(_: Listening) -> None:
 
 
 class Supervisor:
-    """Binds, starts, restarts and stops. ``on_ready`` is called once, when every worker serves."""
+    """Binds, starts, restarts and stops. ``on_ready`` is called once, when every worker serves.
+
+    ``configuration`` is looked at on SIGHUP.
+    """
 
     def __init__(
         self,
@@ -49,10 +55,12 @@ class Supervisor:
         *,
         on_ready: Callable[[Listening], None] = _announce_nothing,
         say: Callable[[str], None] = _say,
+        configuration: Configuration | None = None,
     ) -> None:
         self._config = config
         self._on_ready = on_ready
         self._say = say
+        self._configuration = configuration
 
     def run(self) -> int:
         """Supervise until SIGTERM or SIGINT; the answer is the process's exit code.
@@ -66,7 +74,6 @@ class Supervisor:
             except CannotListen as exc:
                 self._say(str(exc))
                 return 1
-            doors = {one.key: self._door(one, ours) for one in self._config.on_demand}
             figures = Figures() if self._config.metrics is not None else None
             if figures is not None:
                 ours.callback(figures.remove)
@@ -76,8 +83,8 @@ class Supervisor:
                 say=self._say,
                 selector=ours.enter_context(selectors.DefaultSelector()),
                 listeners=listeners,
-                doors=doors,
                 figures=figures,
+                configuration=self._configuration,
             )
             return run.until_stopped(ours.enter_context(_signals()))
 
@@ -87,11 +94,6 @@ class Supervisor:
         if self._config.metrics is not None:
             listeners[_METRICS_FD] = ours.enter_context(listen_for_metrics(self._config.metrics, self._say))
         return listeners
-
-    def _door(self, one: OnDemand, ours: ExitStack) -> Door:
-        door = Door(one.key)
-        ours.callback(door.remove)
-        return door
 
 
 class _Run:
@@ -105,28 +107,30 @@ class _Run:
         say: Callable[[str], None],
         selector: selectors.BaseSelector,
         listeners: Mapping[str, socket.socket],
-        doors: Mapping[str, Door],
         figures: Figures | None,
+        configuration: Configuration | None,
     ) -> None:
-        self._config = config
         self._on_ready = on_ready
         self._say = say
         self._selector = selector
         self._listeners = listeners
         self._figures = figures
+        around = Surroundings(
+            selector=selector,
+            listeners=listeners,
+            figures=figures,
+            # Known to this gateway's workers alone, and to them anew at each start: break-glass grants are sealed
+            # with it.
+            grant_key=secrets.token_hex(32),
+            on_ready=self._on_worker_ready,
+        )
+        first = Generation(config, around)
         ports = {option: int(listener.getsockname()[1]) for option, listener in listeners.items()}
         self._listening = Listening(
-            host=config.host,
-            port=ports[_FD],
-            sockets={key: door.path for key, door in doors.items()},
-            metrics_port=ports.get(_METRICS_FD),
+            host=config.host, port=ports[_FD], sockets=first.sockets, metrics_port=ports.get(_METRICS_FD)
         )
-        # Known to this gateway's workers alone, and to them anew at each start: break-glass grants are sealed with it.
-        self._grant_key = secrets.token_hex(32)
-        self._workers = [self._worker(number) for number in range(1, config.workers + 1)]
-        self._to_replace: list[WorkerChild] = []
-        self._on_demand = [self._on_demand_child(one, doors[one.key]) for one in config.on_demand]
-        self._companions = [self._companion(companion) for companion in config.companions]
+        self._workers = Workers(config.workers, first, figures=figures, say=say, on_death=self._on_worker_death)
+        self._taking = TakingUp(first, self._workers, around, configuration=configuration, say=say)
         self._exit_code = 0
         self._announced = False
         self._stop_at: float | None = None  # set when a stop is announced
@@ -142,85 +146,48 @@ class _Run:
                 self._wait()
         finally:
             # Reached with a living child only by an exception: nothing that we started stays behind.
-            for child in self._children():
+            self._workers.destroy()
+            for child in self._taking.processes():
                 child.destroy()
-
-    def _program(self, name: str, key: str, command: Sequence[str], more: Mapping[str, str]) -> Program:
-        environ = {**os.environ, **(self._figures.environ(key) if self._figures else {}), **more}
-        return Program(name=name, key=key, command=tuple(command), environ=environ, backoff=self._config.backoff)
-
-    def _worker(self, number: int) -> WorkerChild:
-        more = {"SPLITGATE_SUPERVISOR": str(os.getpid()), "SPLITGATE_GRANT_KEY": self._grant_key}
-        more |= {one.variable: self._listening.sockets[one.key] for one in self._config.on_demand}
-        program = self._program(f"worker {number}", str(number), self._config.worker_command, more)
-        return WorkerChild(program, self._selector, listeners=self._listeners, on_ready=self._on_worker_ready)
-
-    def _on_demand_child(self, one: OnDemand, door: Door) -> OnDemandChild:
-        program = replace(self._program(one.name, one.key, one.command, {}), told=one.told)
-        if one.environ is not None:
-            program = replace(program, environ=one.environ)
-        child = OnDemandChild(program, self._selector, door=door)
-        if one.at_start:
-            child.lifecycle.demanded()
-        return child
-
-    def _companion(self, companion: Companion) -> Child:
-        return Child(self._program(companion.name, companion.name, companion.command, {}), self._selector)
-
-    def _children(self) -> list[Child]:
-        return [*self._workers, *self._others()]
-
-    def _others(self) -> list[Child]:
-        """What is not a worker."""
-        return [*self._on_demand, *self._companions]
-
-    def _working(self) -> bool:
-        return any(worker.running for worker in self._workers)
+            self._taking.close()
 
     def _finished(self) -> bool:
-        return self._deadline is not None and not any(child.running for child in self._children())
+        others = any(child.running for child in self._taking.processes())
+        return self._deadline is not None and not self._workers.running and not others
 
     def _advance(self, now: float) -> None:
-        for child in self._children():
-            gave_way = isinstance(child, WorkerChild) and child.giving_way
+        self._workers.advance(now, stopping=self._deadline is not None)
+        for child in self._taking.processes():
             said = child.reap(now)
             if said is not None and self._figures is not None:
-                self._figures.gone(child.key, died=not gave_way and self._deadline is None)
-            if said is not None and self._deadline is None:
-                self._report(child, said)
-                if not gave_way and isinstance(child, WorkerChild):
-                    self._keep_the_others()
+                self._figures.gone(child.key)
+            if said is not None and not child.stopping and self._deadline is None:
+                self._say(said)
         if self._deadline is None and self._stop_at is not None and now >= self._stop_at:
             self._stop()
         if self._deadline is not None:
             self._press(now, self._deadline)
+        else:
+            self._keep_workers(now)
+        if self._deadline is None:
+            self._taking.advance(now)
         for child in self._kept():
             said = child.keep(now)
             if said is not None:
-                self._report(child, said)
-        self._replace_one(now)
+                self._say(said)
         if self._figures is not None:
-            self._figures.tell({worker.key: worker.ready for worker in self._workers})
+            self._figures.tell(self._workers.serving())
 
-    def _replace_one(self, now: float) -> None:
-        """Ask the next worker to give way, if all of them serve: so that requests always find one, if there are two."""
-        if self._to_replace and self._deadline is None and all(worker.ready for worker in self._workers):
-            self._to_replace.pop(0).give_way(now + self._config.grace_s)
-
-    def _keep_the_others(self) -> None:
-        """A new worker that dies may do so for a reason that all new ones have."""
-        if self._to_replace:
-            self._say("not replacing the other workers")
-            self._to_replace.clear()
+    def _keep_workers(self, now: float) -> None:
+        for said in self._workers.keep(now):
+            self._on_worker_death(said)
 
     def _kept(self) -> list[Child]:
-        """Whom to start again: while the last requests are being answered, all but the workers."""
-        if self._deadline is None:
-            return self._children()
-        return self._others() if self._working() else []
+        """Whom beside workers to start again: until the last requests are answered, all."""
+        return self._taking.kept() if self._deadline is None or self._workers.running else []
 
-    def _report(self, child: Child, said: str) -> None:
-        if self._announced or not isinstance(child, WorkerChild) or self._deadline is not None:
+    def _on_worker_death(self, said: str) -> None:
+        if self._announced or self._deadline is not None:
             self._say(said)
             return
         # A mistake in the configuration is not mended by trying again.
@@ -229,19 +196,16 @@ class _Run:
         self._stop()
 
     def _wait(self) -> None:
-        times = [child.lifecycle.resume_at for child in self._kept()]
-        times += [worker.kill_at for worker in self._workers]
-        next_step = self._stop_at if self._deadline is None else self._deadline
-        wake_at = min((at for at in (*times, next_step) if at is not None), default=None)
-        timeout = None if wake_at is None else max(0.0, wake_at - time.monotonic())
-        for key, _ in self._selector.select(timeout):
+        times = [*self._taking.times(), *self._workers.times()]
+        times.append(self._stop_at if self._deadline is None else self._deadline)
+        for key, _ in self._selector.select(soonest(times)):
             key.data()
 
     def _on_worker_ready(self) -> None:
-        reports = tuple(worker.report for worker in self._workers if worker.report is not None)
-        if not self._announced and self._deadline is None and len(reports) == len(self._workers):
-            self._announced = True
-            self._on_ready(replace(self._listening, reports=reports))
+        reports = self._workers.reports()
+        if not self._announced and self._deadline is None and reports is not None:
+            self._announced = self._taking.may_begin = True
+            self._on_ready(replace(self._listening, reports=tuple(reports)))
 
     def _on_signals(self, wakeup: socket.socket) -> None:
         # SIGCHLD only has to end the wait: `_advance` asks every child.
@@ -249,20 +213,21 @@ class _Run:
             if number in _STOP_SIGNALS:
                 self._asked_to_stop()
             elif number == signal.SIGHUP and self._deadline is None:
-                for worker in self._workers:
-                    worker.reload()
-            elif number == signal.SIGUSR2 and self._announced and self._deadline is None and self._stop_at is None:
-                self._say("replacing the workers one by one")
-                self._to_replace = list(self._workers)
+                self._taking.hang_up()
+            elif number == signal.SIGUSR1 and self._deadline is None:
+                self._workers.reload()
+            elif number == signal.SIGUSR2 and self._taking.may_begin:
+                self._taking.replace_all()
 
     def _asked_to_stop(self) -> None:
         """Let balancers know first, if they are to have time for it; whoever asks again has none."""
-        if not self._config.drain_delay_s or not self._announced or self._stop_at is not None:
+        delay = self._taking.config.drain_delay_s
+        if not delay or not self._announced or self._stop_at is not None:
             self._stop()
             return
-        self._stop_at = time.monotonic() + self._config.drain_delay_s
-        for worker in self._workers:
-            worker.announce_stop()
+        self._stop_at = time.monotonic() + delay
+        self._taking.may_begin = False
+        self._workers.announce_stop()
 
     def _stop(self) -> None:
         """Begin to stop; when asked a second time, at once."""
@@ -270,21 +235,21 @@ class _Run:
         if self._deadline is not None:
             self._deadline = now
             return
-        self._deadline = now + self._config.grace_s
+        self._deadline = now + self._taking.config.grace_s
+        self._taking.may_begin = False
         self._listeners[_FD].close()
-        for worker in self._workers:
-            worker.stop()
+        self._workers.stop()
 
     def _press(self, now: float, deadline: float) -> None:
         """Workers first, so that what they have under way is answered; then what they were using."""
-        if self._working():
+        if self._workers.running:
             if now < deadline:
                 return
-            for worker in self._workers:
-                worker.destroy()
-        asked = [child for child in self._others() if child.stopping]
-        if len(asked) < len(self._others()):
-            for child in self._others():
+            self._workers.destroy()
+        others = self._taking.processes()
+        asked = [child for child in others if child.stopping]
+        if len(asked) < len(others):
+            for child in others:
                 child.stop()
             self._deadline = now + _AFTER_WORKERS_S
         elif now >= deadline:

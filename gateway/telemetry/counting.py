@@ -5,7 +5,7 @@ On every request's way: dicts and no locks.
 
 from typing import Final
 
-from gateway.domain.evidence import Ended
+from gateway.domain.evidence import ANSWERED, Ended
 from gateway.telemetry import families
 from gateway.telemetry.families import UNKNOWN
 from gateway.telemetry.totals import Totals
@@ -23,9 +23,11 @@ class Counting:
         self._requests = totals.of(families.REQUESTS)
         self._findings = totals.of(families.FINDINGS)
         self._errors = totals.of(families.ERRORS)
+        self._limits = totals.of(families.LIMIT_REFUSALS)
         self._in_flight = totals.of(families.IN_FLIGHT)
         self._tokens = totals.of(families.TOKENS)
         self._attempts = totals.of(families.UPSTREAM_ATTEMPTS)
+        self._retries = totals.of(families.UPSTREAM_RETRIES)
         self._request_s = totals.histogram(families.REQUEST_SECONDS)
         self._gateway_s = totals.histogram(families.GATEWAY_SECONDS)
         self._upstream_s = totals.histogram(families.UPSTREAM_SECONDS)
@@ -46,6 +48,8 @@ class Counting:
         self._requests[*asked, model, ended.decision or UNKNOWN, isolation, str(ended.status)] += 1
         if ended.error is not None:
             self._errors[ended.error,] += 1
+        if ended.limit is not None:
+            self._limits[ended.limit] += 1
         self._request_s.observe(asked, ended.timeline.total * _S)
         self._gateway_s.observe(asked, ended.timeline.gateway * _S)
         if ended.target is not None:
@@ -59,10 +63,10 @@ class Counting:
 
     def _called(self, ended: Ended, target: tuple[str]) -> None:
         times = ended.timeline
-        if ended.attempts:
-            self._attempts[target] += 1
-        if ended.attempts > 1:
-            self._attempts[UNKNOWN,] += ended.attempts - 1
+        for one in ended.tried:
+            self._attempts[one.target.id, one.error or ANSWERED] += 1
+            if one.again:
+                self._retries[one.target.id,] += 1
         if times.sent:
             self._upstream_s.observe(target, times.upstream * _S)
         if times.first:

@@ -5,10 +5,11 @@ without any library of theirs. No text is ever in them: none of prompts and answ
 configured.
 """
 
+from collections.abc import Callable
 from typing import Final, Literal, TypeAlias
 from urllib.parse import urlsplit
 
-from gateway.domain.evidence import Ended
+from gateway.domain.evidence import Attempt, Ended
 from gateway.domain.operation import Operation
 from gateway.domain.target import Target
 from gateway.domain.value import value
@@ -77,18 +78,12 @@ def server_span(ended: Ended) -> SpanFacts:
 
 
 def call_span(ended: Ended, conventions: Conventions) -> SpanFacts | None:
-    """The span of the upstream call, if there was one."""
+    """The span of the last upstream call, if there was one."""
     times, target = ended.timeline, ended.target
     if target is None or not times.sent:
         return None
-    attributes: Attributes = {
-        "gen_ai.operation.name": ended.operation.value,
-        "gen_ai.system" if conventions == "1.36" else "gen_ai.provider.name": _provider(target),
-        "gen_ai.request.model": target.model,
-        **_address(target),
-        "splitgate.target": target.id,
-        "splitgate.attempts": ended.attempts,
-    }
+    attributes = _called(target, ended.operation, conventions)
+    attributes["splitgate.attempts"] = ended.attempts
     if ended.finish:
         attributes["gen_ai.response.finish_reasons"] = ended.finish
     if ended.usage is not None:
@@ -109,6 +104,35 @@ def call_span(ended: Ended, conventions: Conventions) -> SpanFacts | None:
         attributes=attributes,
         error=error,
     )
+
+
+def earlier_spans(ended: Ended, conventions: Conventions, draw: Callable[[], str]) -> list[SpanFacts]:
+    """The spans of the calls before the last one, which failed; ``draw`` makes their ids."""
+    return [_failed_span(ended, one, conventions, draw()) for one in ended.tried[:-1] if one.error is not None]
+
+
+def _failed_span(ended: Ended, attempt: Attempt, conventions: Conventions, id_: str) -> SpanFacts:
+    began = ended.timeline.wall + attempt.began - ended.timeline.began
+    error = attempt.error or UNKNOWN
+    return SpanFacts(
+        id=id_,
+        parent=ended.trace.span,
+        name=f"{ended.operation.value} {attempt.target.model}",
+        began=began,
+        ended=began + attempt.took,
+        attributes={**_called(attempt.target, ended.operation, conventions), "error.type": error},
+        error=error,
+    )
+
+
+def _called(target: Target, operation: Operation, conventions: Conventions) -> Attributes:
+    return {
+        "gen_ai.operation.name": operation.value,
+        "gen_ai.system" if conventions == "1.36" else "gen_ai.provider.name": _provider(target),
+        "gen_ai.request.model": target.model,
+        **_address(target),
+        "splitgate.target": target.id,
+    }
 
 
 def _provider(target: Target) -> str:

@@ -6,12 +6,15 @@ never a request. Imported only where traces are asked for, since the SDK takes i
 
 import asyncio
 import logging
+import secrets
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from types import TracebackType
 from typing import Final, Self
 
+import requests
+import requests.auth
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
@@ -20,8 +23,9 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
 from gateway.domain.evidence import Ended
+from gateway.domain.target import Secret
 from gateway.domain.trace import Trace
-from gateway.telemetry.spans import Conventions, SpanFacts, call_span, server_span
+from gateway.telemetry.spans import Conventions, SpanFacts, call_span, earlier_spans, server_span
 
 _log: Final = logging.getLogger("splitgate.traces")
 
@@ -42,7 +46,7 @@ class Tracing:
     def __init__(
         self,
         endpoint: str,
-        headers: Mapping[str, str],
+        headers: Mapping[str, Secret],
         *,
         sampled: Callable[[Trace], bool],
         conventions: Conventions,
@@ -55,7 +59,9 @@ class Tracing:
         self._conventions: Conventions = conventions
         self._resource = Resource.create({"service.name": "splitgate", "service.version": version("splitgate")})
         self._scope = InstrumentationScope("splitgate", version("splitgate"), _SCHEMA.format(conventions))
-        self._exporter = _Telling(OTLPSpanExporter(endpoint=endpoint, headers=dict(headers), timeout=export_s))
+        session = requests.Session()
+        session.auth = _Showing(headers)
+        self._exporter = _Telling(OTLPSpanExporter(endpoint=endpoint, timeout=export_s, session=session))
         self._processor = BatchSpanProcessor(
             self._exporter,
             max_queue_size=_QUEUE,
@@ -71,6 +77,8 @@ class Tracing:
         if not self._sampled(ended.trace):
             return
         self._queue(ended.trace, server_span(ended), SpanKind.SERVER, remote_parent=True)
+        for failed in earlier_spans(ended, self._conventions, lambda: secrets.token_hex(8)):
+            self._queue(ended.trace, failed, SpanKind.CLIENT, remote_parent=False)
         call = call_span(ended, self._conventions)
         if call is not None:
             self._queue(ended.trace, call, SpanKind.CLIENT, remote_parent=False)
@@ -117,6 +125,18 @@ class Tracing:
                 instrumentation_scope=self._scope,
             )
         )
+
+
+class _Showing(requests.auth.AuthBase):
+    """Puts the headers on each request as they are by then: what stands in files may change."""
+
+    def __init__(self, headers: Mapping[str, Secret]) -> None:
+        self._headers = headers
+
+    def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
+        for name, secret in self._headers.items():
+            r.headers[name] = secret.reveal()
+        return r
 
 
 class _Telling(SpanExporter):

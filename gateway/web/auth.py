@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
-from gateway.access.token import looks_like_token
+from gateway.access.sort import looks_like_token
 from gateway.domain.errors import CredentialExpired, CredentialRevoked, Forbidden, Unauthenticated
 from gateway.domain.identity import ANONYMOUS, Caller, Key, Role
 from gateway.domain.instant import written

@@ -31,7 +31,9 @@ class Counting:
     async def answer(self, asked: Asked) -> None:
         """Have the tokens counted, and write the number."""
         trail = asked.trail
-        counted = await count(asked.request, asked.caller, trail.request_id, asked.services, trail=trail, run=asked.run)
+        counted = await count(
+            asked.request, asked.caller, trail.request_id, asked.services, trail=trail, tab=asked.tab, run=asked.run
+        )
         asked.tell(counted.handling)
         content = self._dialect.write_count(counted.tokens)
         trail.counted(counted.tokens, counted.handling)

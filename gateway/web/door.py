@@ -13,7 +13,14 @@ from typing import Protocol
 
 from gateway.audit.trail import Evidence, RequestTrail
 from gateway.dialects.body import parse_body
-from gateway.domain.errors import AuditUnavailable, BlockedByPolicy, GatewayError, GatewayStopping, MethodNotAllowed
+from gateway.domain.errors import (
+    AuditUnavailable,
+    BlockedByPolicy,
+    GatewayError,
+    GatewayStopping,
+    LimitReached,
+    MethodNotAllowed,
+)
 from gateway.domain.exchange import Handling
 from gateway.domain.finding import Finding, finding_of
 from gateway.domain.identity import Caller
@@ -23,7 +30,9 @@ from gateway.domain.request import ClientRequest
 from gateway.domain.value import value
 from gateway.domain.verdict import Weight
 from gateway.pipeline.handle import Services
+from gateway.pipeline.limiter import Limiter, RequestTab
 from gateway.pipeline.run import Run, runner_for
+from gateway.pipeline.tab import UNLIMITED, Tab
 from gateway.telemetry.logs import place_of
 from gateway.telemetry.request_id import request_of
 from gateway.web.auth import Doorkeeper, expect_app
@@ -41,6 +50,7 @@ from gateway.web.edge import (
 )
 from gateway.web.encoding import plain
 from gateway.web.gate import Gate
+from gateway.web.limits import Vendor, limit_headers
 from gateway.web.problems import headers_of, status_of
 from gateway.web.respond import Response
 from gateway.web.verdicts import tell
@@ -59,7 +69,10 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lobby:
-    """What all doors share. ``recent`` keeps nothing unless the configuration asks for it."""
+    """What all doors share. ``recent`` keeps nothing unless the configuration asks for it.
+
+    ``limiter`` is None where nothing is limited.
+    """
 
     services: Services
     evidence: Evidence
@@ -67,17 +80,19 @@ class Lobby:
     max_body_bytes: int
     recent: deque[Recorded]
     compressed_bodies: bool = False
+    limiter: Limiter | None = None
     gate: Gate = field(default_factory=lambda: Gate(places=2500, queue=250, patience_s=1.0))
 
 
 @value
 class Asked:
-    """A request that was read, and all that it takes to answer it; ``run`` does its computing."""
+    """A request that was read, and all that it takes to answer it; ``run`` does its computing, ``tab`` its counting."""
 
     request: ClientRequest
     caller: Caller
     services: Services
     trail: RequestTrail
+    tab: Tab
     response: Response
     run: Run
 
@@ -117,16 +132,18 @@ class Door:
         self._serving = serving
         self._lobby = lobby
         self._error_type = error_type(serving.name)
+        self._vendor: Vendor = "anthropic" if serving.name == "anthropic_messages" else "openai"
         # Under this name the vendor's SDK looks for it.
-        self._id_header = b"request-id" if serving.name == "anthropic_messages" else None
+        self._id_header = b"request-id" if self._vendor == "anthropic" else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one HTTP request."""
         trail = self._lobby.evidence.begin(self._serving.name, _traceparent(scope), self._serving.operation)
         named = request_of.set(trail.request_id)
-        response = Response(send, trail.request_id, self._id_header)
+        tab = self._tab(trail.request_id)
+        response = Response(send, trail.request_id, self._id_header, more=lambda: limit_headers(tab, self._vendor))
         try:
-            await self._serve(scope, receive, trail, response)
+            await self._serve(scope, receive, trail, tab, response)
         except GatewayError as error:
             await self._refuse(error, response, trail)
         except Disconnected:
@@ -146,22 +163,37 @@ class Door:
             failed = GatewayError(f"the gateway failed on request {trail.request_id}; report it")
             await self._refuse(failed, response, trail)
         finally:
+            if tab is not None:
+                tab.close()
             trail.abandon()
             request_of.reset(named)
 
-    async def _serve(self, scope: Scope, receive: Receive, trail: RequestTrail, response: Response) -> None:
+    def _tab(self, request_id: str) -> RequestTab | None:
+        limiter = self._lobby.limiter
+        return None if limiter is None else limiter.open(request_id, self._serving.name, self._serving.operation)
+
+    async def _serve(
+        self, scope: Scope, receive: Receive, trail: RequestTrail, tab: RequestTab | None, response: Response
+    ) -> None:
         if scope["method"] != "POST":
             raise MethodNotAllowed("use POST")
         headers = deciding_headers(scope)
         caller = await self._lobby.doorkeeper.caller(headers)
         await self._lobby.gate.enter()
         try:
-            await self._admitted(caller, headers, receive, trail, response)
+            await self._admitted(caller, headers, receive, trail=trail, tab=tab, response=response)
         finally:
             self._lobby.gate.leave()
 
     async def _admitted(
-        self, caller: Caller, headers: Headers, receive: Receive, trail: RequestTrail, response: Response
+        self,
+        caller: Caller,
+        headers: Headers,
+        receive: Receive,
+        *,
+        trail: RequestTrail,
+        tab: RequestTab | None,
+        response: Response,
     ) -> None:
         trail.known(caller)
         expect_app(caller, self._serving.name)
@@ -182,6 +214,7 @@ class Door:
                     caller=caller,
                     services=self._lobby.services,
                     trail=trail,
+                    tab=tab or UNLIMITED,
                     response=response,
                     run=run,
                 )
@@ -197,6 +230,8 @@ class Door:
             self._lobby.recent.append(Recorded(tenant=caller.tenant, dialect=self._serving.name, body=body))
 
     async def _refuse(self, error: GatewayError, response: Response, trail: RequestTrail) -> None:
+        if isinstance(error, LimitReached):
+            trail.limited(error)
         try:
             # A stream that breaks off has its status already.
             await trail.end(status_of(error) if response.fail is None else 200, error.code)

@@ -32,7 +32,7 @@ class Embedding:
         """Have the vectors made, and write them."""
         trail = asked.trail
         embedded = await embed(
-            asked.request, asked.caller, trail.request_id, asked.services, trail=trail, run=asked.run
+            asked.request, asked.caller, trail.request_id, asked.services, trail=trail, tab=asked.tab, run=asked.run
         )
         made, handling = embedded.embeddings, embedded.handling
         asked.tell(handling)

@@ -36,7 +36,7 @@ class Generating:
         """Have the request answered, and write what comes of it."""
         trail, response = asked.trail, asked.response
         outcome = await handle(
-            asked.request, asked.caller, trail.request_id, asked.services, trail=trail, run=asked.run
+            asked.request, asked.caller, trail.request_id, asked.services, trail=trail, tab=asked.tab, run=asked.run
         )
         match outcome:
             case Answered():

@@ -1,10 +1,12 @@
 """Which HTTP answer does an error get?
 
-This is the one place that knows status codes; the shape of the body is the dialect's. None of the codes for a refusal
-of ours sets off a stock SDK's retries.
+This is the one place that knows status codes; the shape of the body is the dialect's. Of our own refusals only those
+that are over soon set off a stock SDK's retries.
 """
 
+import math
 from collections.abc import Mapping
+from typing import Final
 
 from gateway.domain.errors import (
     ApprovalDenied,
@@ -12,11 +14,15 @@ from gateway.domain.errors import (
     ApprovalsUnavailable,
     AuditUnavailable,
     BodyTooLarge,
+    BudgetSpent,
+    DeadlinePassed,
     Forbidden,
     ForeignOrigin,
     GatewayError,
     GatewayFull,
     GatewayStopping,
+    LimitReached,
+    LimitsUnavailable,
     MethodNotAllowed,
     NotAnApprover,
     PoliciesNotLoaded,
@@ -24,6 +30,7 @@ from gateway.domain.errors import (
     RequestError,
     SignInUnavailable,
     StateUnusable,
+    TargetsUnavailable,
     Unauthenticated,
     UnknownApproval,
     UnknownModel,
@@ -36,6 +43,9 @@ from gateway.domain.errors import (
     UpstreamTimeout,
 )
 
+# Nobody's SDK is made to wait longer in the middle of a call: some would sleep for as long as they are told.
+_PATIENCE_S: Final = 60
+
 STATUS: Mapping[type[GatewayError], int] = {
     BodyTooLarge: 413,
     UnsupportedEncoding: 415,
@@ -45,6 +55,7 @@ STATUS: Mapping[type[GatewayError], int] = {
     UnknownModel: 404,
     UnknownRoute: 404,
     MethodNotAllowed: 405,
+    LimitReached: 429,
     SignInUnavailable: 503,
     PoliciesNotLoaded: 503,
     PoliciesRejected: 409,
@@ -57,7 +68,10 @@ STATUS: Mapping[type[GatewayError], int] = {
     AuditUnavailable: 503,
     GatewayFull: 503,
     GatewayStopping: 503,
+    LimitsUnavailable: 503,
     UpstreamTimeout: 504,
+    DeadlinePassed: 504,
+    TargetsUnavailable: 503,
     UpstreamOverloaded: 429,
     UpstreamRejected: 400,
     # The rest of each branch of the tree.
@@ -77,9 +91,13 @@ def headers_of(error: GatewayError) -> tuple[tuple[bytes, bytes], ...]:
     match error:
         case UpstreamOverloaded(retry_after=float() as seconds):
             return ((b"retry-after", str(max(0, round(seconds))).encode()),)
+        case LimitReached():
+            return _waiting(error)
+        case TargetsUnavailable(retry_after=seconds):
+            return ((b"retry-after", str(max(1, math.ceil(seconds))).encode()),)
         case GatewayFull(retry_after_s=seconds):
             return ((b"retry-after", str(seconds).encode()),)
-        case AuditUnavailable(sent=False) | SignInUnavailable():
+        case AuditUnavailable(sent=False) | SignInUnavailable() | LimitsUnavailable():
             return ((b"retry-after", b"1"),)
         case AuditUnavailable() | UpstreamTimeout() | UpstreamGarbled() | ApprovalsUnavailable() | GatewayStopping():
             # The upstream may have done the work: stock SDKs would otherwise pay for it again.
@@ -90,3 +108,11 @@ def headers_of(error: GatewayError) -> tuple[tuple[bytes, bytes], ...]:
             return ((b"connection", b"close"),)
         case _:
             return ()
+
+
+def _waiting(error: LimitReached) -> tuple[tuple[bytes, bytes], ...]:
+    """When to come back; and whether a stock SDK is to do so by itself."""
+    after = (b"retry-after", str(error.retry_after_s).encode())
+    if isinstance(error, BudgetSpent) or not error.waiting_helps or error.retry_after_s > _PATIENCE_S:
+        return (after, (b"x-should-retry", b"false"))
+    return (after,)

@@ -65,6 +65,8 @@ class PacedProtocol(HttpToolsProtocol):
     _write_due = inf
     _unwritten = 0
     _stopping = False
+    _linger_s: float | None = None
+    """How long one that serves no further request waits for that one, so that none is lost on the way to it."""
 
     def __init__(
         self,
@@ -158,10 +160,10 @@ class PacedProtocol(HttpToolsProtocol):
             self._due = now + self._patience.head_s
         elif self.cycle.more_body:
             self._due = min(self._due, now + self._patience.body_s)
-        elif self._stopping:
+        elif self._stopping and self._linger_s is None:
             self.transport.close()
         else:
-            self._due = now + self._patience.idle_s
+            self._due = now + (self._patience.idle_s if self._linger_s is None else self._linger_s)
         if self._spoilt is not None:
             self._refuse_the_spoilt(self._spoilt)
 
@@ -199,11 +201,23 @@ class PacedProtocol(HttpToolsProtocol):
 
     def shutdown(self) -> None:
         """Take no further request; one that has begun to come is served."""
-        self._stopping = True
+        self._stopping, self._linger_s = True, None
         if self._answering():
             self.cycle.keep_alive = False
         elif not self._in_head:
             self.transport.close()
+
+    def retire(self, linger_s: float) -> None:
+        """Answer what is under way and at most one request more, which is told that it is the last.
+
+        A client may send that one at this very moment, and would find the connection closed.
+        """
+        self._stopping, self._linger_s = True, linger_s
+        if self._answering():
+            if not self.cycle.response_started:
+                self.cycle.keep_alive = False
+        elif not self._in_head:
+            self._due = min(self._due, self.loop.time() + linger_s)
 
     def cut(self) -> None:
         """Have the running request end now, with an error of its dialect."""

@@ -10,12 +10,22 @@ from gateway.web.edge import AsgiMessage, Send
 
 
 class Response:
-    """The ASGI side of one answer; the request's id stands in a second header where ``id_header`` names one."""
+    """The ASGI side of one answer; the request's id stands in a second header where ``id_header`` names one.
 
-    def __init__(self, send: Send, request_id: str, id_header: bytes | None = None) -> None:
+    ``more`` gives further headers, once the first byte is about to be sent.
+    """
+
+    def __init__(
+        self,
+        send: Send,
+        request_id: str,
+        id_header: bytes | None = None,
+        more: Callable[[], tuple[tuple[bytes, bytes], ...]] = tuple,
+    ) -> None:
         self._send = send
         names = (b"x-request-id",) if id_header is None else (b"x-request-id", id_header)
         self._ids = [(name, request_id.encode()) for name in names]
+        self._more = more
         self.fail: Callable[[GatewayError, int], bytes] | None = None
 
     async def whole(
@@ -43,6 +53,6 @@ class Response:
         message: AsgiMessage = {
             "type": "http.response.start",
             "status": status,
-            "headers": [(b"content-type", content_type), *self._ids, *headers],
+            "headers": [(b"content-type", content_type), *self._ids, *headers, *self._more()],
         }
         await self._send(message)

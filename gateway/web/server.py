@@ -1,12 +1,14 @@
 """How does uvicorn run the gateway, and how does it end?
 
 A stop has an order: the gateway says that it is not ready, takes no more connections, finishes what is under way, and
-gives what is left when its time is over an end in its own dialect. Only then are connections closed.
+gives what is left when its time is over an end in its own dialect. Only then are connections closed. A worker that
+gives way to another one does the same, but is in no hurry with connections on which nothing happens: what is on its way
+to it is served, so that nobody notices.
 """
 
 import asyncio
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from socket import socket
@@ -15,13 +17,19 @@ from typing import Any, Final
 
 import uvicorn
 
+from gateway.domain.target import Tls
 from gateway.web.app import App
 from gateway.web.edge import RUNNING, Receive, Running, Scope, Send
 from gateway.web.protocol import PATIENT, PacedProtocol, Patience, look_around
+from gateway.web.tls import Following
 
 # How long a request that is cut off has to say so and to leave its record.
 LAST_WORDS_S: Final = 3.0
+# How long one that gives way waits for the last request on an idle connection: more than common clients keep one idle.
+LINGER_S: Final = 6.0
 _STEP_S: Final = 0.05
+# How long a client's side of TLS has to close the connection too.
+_GOODBYE_S: Final = 2.0
 
 
 class Cancellable:
@@ -57,21 +65,43 @@ class _Server(uvicorn.Server):
     """``grace_s`` is how long requests have to be finished once a stop has begun."""
 
     def __init__(
-        self, config: uvicorn.Config, app: Cancellable, grace_s: float, on_started: Callable[[], None]
+        self,
+        config: uvicorn.Config,
+        app: Cancellable,
+        grace_s: float,
+        on_started: Callable[[], None],
+        *,
+        protocol: Callable[..., PacedProtocol],
+        tls: Mapping[str, Any],
     ) -> None:
         super().__init__(config)
         self._app = app
+        self._protocol = protocol
+        self._tls = tls
         self._grace_s = grace_s
         self._on_started = on_started
+        self._gives_way = False
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self._app.stopping = True
+        self._gives_way = False
         super().handle_exit(sig, frame)
 
+    def give_way(self) -> None:
+        """Stop as one whose place another one has: the gateway goes on, and is ready."""
+        self._gives_way = not self.should_exit
+        self.should_exit = True
+
     async def startup(self, sockets: list[socket] | None = None) -> None:
-        await super().startup(sockets)
-        if self.started:
-            self._on_started()
+        """Take connections. As uvicorn has it for sockets that it is given, but for the deadlines of TLS."""
+        loop = asyncio.get_running_loop()
+        made = partial(self._protocol, config=self.config, server_state=self.server_state, app_state={})
+        listening = [
+            await loop.create_server(made, sock=one, backlog=self.config.backlog, **self._tls) for one in sockets or []
+        ]
+        self.servers = listening
+        self.started = True
+        self._on_started()
 
     async def shutdown(self, sockets: list[socket] | None = None) -> None:
         """Take no more connections, finish what is under way, cut off what takes too long."""
@@ -79,9 +109,16 @@ class _Server(uvicorn.Server):
             server.close()
         for listener in sockets or []:
             listener.close()
-        for connection in self._connections():
-            connection.shutdown()
-        await self._until_idle(self._grace_s)
+        loop = asyncio.get_running_loop()
+        ends = loop.time() + self._grace_s
+        if self._gives_way:
+            for connection in self._connections():
+                connection.retire(min(LINGER_S, self._grace_s))
+            await self._until_idle(self._grace_s, unless=lambda: not self._gives_way)
+        if not self._gives_way:
+            for connection in self._connections():
+                connection.shutdown()
+            await self._until_idle(ends - loop.time())
         for connection in self._connections():
             connection.cut()
         await self._until_idle(LAST_WORDS_S)
@@ -93,12 +130,13 @@ class _Server(uvicorn.Server):
     def _connections(self) -> list[PacedProtocol]:
         return [one for one in self.server_state.connections if isinstance(one, PacedProtocol)]
 
-    async def _until_idle(self, within_s: float) -> None:
+    async def _until_idle(self, within_s: float, unless: Callable[[], bool] = lambda: False) -> None:
         """Wait until all connections are closed and all requests over, at most so many seconds."""
+        state = self.server_state
         with suppress(TimeoutError):
-            async with asyncio.timeout(within_s):
+            async with asyncio.timeout(max(0.0, within_s)):
                 # A second SIGINT asks for no more waiting.
-                while (self.server_state.connections or self.server_state.tasks) and not self.force_exit:  # noqa: ASYNC110
+                while (state.connections or state.tasks) and not self.force_exit and not unless():  # noqa: ASYNC110
                     await asyncio.sleep(_STEP_S)
 
 
@@ -118,26 +156,49 @@ def bare_config(app: Callable[..., Any], protocol: Callable[..., PacedProtocol])
     )
 
 
+def _options(tls: Tls | None, patience: Patience) -> Mapping[str, Any]:
+    """What a listener that speaks TLS is given: a handshake has the time of a head, the last word of one a moment."""
+    if tls is None:
+        return {}
+    return {
+        "ssl": Following(tls),
+        "ssl_handshake_timeout": patience.head_s,
+        "ssl_shutdown_timeout": _GOODBYE_S,
+    }
+
+
 async def serve(
-    app: App, listening: socket, *, grace_s: float, on_started: Callable[[], None], patience: Patience = PATIENT
+    app: App,
+    listening: socket,
+    *,
+    grace_s: float,
+    on_started: Callable[[], None],
+    patience: Patience = PATIENT,
+    tls: Tls | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then finish what is under way for at most ``grace_s`` seconds.
 
-    SIGUSR1 announces a stop: from then on ``/readyz`` says 503, and everything else is served as before.
+    SIGUSR1 announces a stop: from then on ``/readyz`` says 503, and everything else is served as before. SIGUSR2 says
+    that another worker has taken this one's place.
     """
     told = Cancellable(app)
-    config = bare_config(told, partial(PacedProtocol, patience=patience))
+    protocol = partial(PacedProtocol, patience=patience)
+    config = bare_config(told, protocol)
     config.backlog = 2048
-    server = _Server(config, told, grace_s, on_started)
+    server = _Server(config, told, grace_s, on_started, protocol=protocol, tls=_options(tls, patience))
     loop = asyncio.get_running_loop()
 
     def announced() -> None:
         told.stopping = True
 
     loop.add_signal_handler(signal.SIGUSR1, announced)
+    loop.add_signal_handler(signal.SIGUSR2, server.give_way)
     looking = asyncio.create_task(look_around(server.server_state.connections, patience))
     try:
         await server.serve(sockets=[listening])
     finally:
         looking.cancel()
-        loop.remove_signal_handler(signal.SIGUSR1)
+        for number in (signal.SIGUSR1, signal.SIGUSR2):
+            loop.remove_signal_handler(number)
+            # What is still to be closed is not to be ended by a word that comes late.
+            signal.signal(number, signal.SIG_IGN)

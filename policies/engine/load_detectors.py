@@ -115,7 +115,7 @@ def _key(reference: str | None, loc: Loc, report: Report, surroundings: Surround
     if reference is None:
         return None
     try:
-        return resolve(reference, surroundings)
+        return resolve(reference, surroundings, at=loc)
     except ValueError as error:
         report.add(loc, f"`key`: {error}")
         return None

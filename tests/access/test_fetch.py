@@ -7,8 +7,9 @@ import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
 from pathlib import Path
@@ -24,6 +25,7 @@ from cryptography.x509.oid import NameOID
 from adapters.transport.httpx_client import checked_transport
 from gateway.access.fetch import MAX_BYTES, Fetching, NotFetched
 from gateway.configuration.values import OidcSettings
+from gateway.domain.target import Tls
 
 Json = dict[str, Any]
 OidcOf = Callable[..., OidcSettings]
@@ -91,8 +93,7 @@ async def here(_host: str, _port: int) -> list[str]:
 
 @asynccontextmanager
 async def fetching(settings: OidcSettings) -> AsyncGenerator[Fetching]:
-    tls = None if settings.ca_file is None else ssl.create_default_context(cafile=settings.ca_file)
-    made = Fetching(settings, checked_transport(settings.addresses, tls=tls, lookup=here))
+    made = Fetching(settings, partial(checked_transport, settings.addresses, lookup=here))
     try:
         yield made
     finally:
@@ -234,6 +235,13 @@ def certified(tmp_path: Path) -> tuple[Path, Path]:
     return certificate, secret
 
 
+class Rotating(Tls):
+    """Becomes another one when the test says so."""
+
+    def become(self, context: ssl.SSLContext) -> None:
+        self._context = context
+
+
 async def test_over_https_only_who_is_vouched_for_is_believed(
     issuer: Issuer, oidc_of: OidcOf, certified: tuple[Path, Path]
 ) -> None:
@@ -251,5 +259,12 @@ async def test_over_https_only_who_is_vouched_for_is_believed(
     async with await asyncio.start_server(answer, "127.0.0.1", 0, ssl=context) as server:
         url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/keys"
         assert "ConnectError" in await why(oidc_of(jwks_url=url))
-        async with fetching(oidc_of(jwks_url=url, ca_file=str(certificate))) as one:
+        vouched = Rotating(ssl.create_default_context(cafile=certificate))
+        async with fetching(replace(oidc_of(jwks_url=url), tls=vouched)) as one:
+            assert len(await one.keys()) == 1
+            # The file names somebody else by now, and then the first one again.
+            vouched.become(ssl.create_default_context())
+            with pytest.raises(NotFetched, match="ConnectError"):
+                await one.keys()
+            vouched.become(ssl.create_default_context(cafile=certificate))
             assert len(await one.keys()) == 1

@@ -41,7 +41,7 @@ class Site:
     @asynccontextmanager
     async def running(self, **more: Any) -> AsyncGenerator[IssuerKeys]:
         """Keys that were fetched once, unless that is held up."""
-        timing = {"refresh_s": 600.0, "keep_s": 86_400.0, **more}
+        timing = {"refresh_s": 600.0, "keep_s": 86_400.0, "cooldown_s": 5.0, **more}
         keys = IssuerKeys("corp", self.fetch, ticks=lambda: self.now, **timing)
         keys.start()
         try:
@@ -202,7 +202,7 @@ async def test_a_fetch_that_breaks_in_an_unforeseen_way_ends_nothing(
     async def breaks() -> SigningKeys:
         raise RuntimeError("planted")
 
-    keys = IssuerKeys("corp", breaks, refresh_s=600, keep_s=600, ticks=lambda: site.now)
+    keys = IssuerKeys("corp", breaks, refresh_s=600, keep_s=600, cooldown_s=5, ticks=lambda: site.now)
     with pytest.raises(SignInUnavailable):
         await keys.key("rsa", RSA)
     await keys.close()

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from gateway.access.signing_keys import SigningKeys
-from gateway.access.token import MAX_BYTES, expect_sort, looks_like_token, take_apart, verify, words_of
+from gateway.access.token import MAX_BYTES, expect_sort, take_apart, verify, words_of
 from gateway.configuration.values import OidcSettings
 from gateway.domain.errors import CredentialExpired, InvalidToken, Unauthenticated
 from gateway.domain.jsonvalue import JsonObject
@@ -313,14 +313,6 @@ def test_a_very_large_token_is_not_taken_apart(issuer: Issuer, oidc_of: OidcOf) 
     assert "is over" in refused(issuer.token(pad="x" * MAX_BYTES), oidc_of(), issuer)
     long_header = issuer.token(header={"pad": "x" * 2000})
     assert refused(long_header, oidc_of(), issuer)
-
-
-@pytest.mark.parametrize(
-    ("credential", "looks"),
-    [(b"a.b.c", True), (b"..", True), (b"a.b", False), (b"a.b.c.d.e", False), (b"sg-1a2b3c4d-x_y-z", False)],
-)
-def test_a_token_has_three_parts(credential: bytes, looks: bool) -> None:
-    assert looks_like_token(credential) is looks
 
 
 def test_claims_are_read_strictly(issuer: Issuer) -> None:

@@ -28,7 +28,7 @@ class Keys(IssuerKeys):
         async def nothing() -> SigningKeys:
             raise NotImplementedError
 
-        super().__init__("corp", nothing, refresh_s=1, keep_s=1)
+        super().__init__("corp", nothing, refresh_s=1, keep_s=1, cooldown_s=1)
         self.standing: SigningKeys | None = SigningKeys(raw)
         self.asked = 0
 

@@ -12,7 +12,7 @@ from gateway.activation.fan_out import SUPERVISOR, ask_all_workers
 PROGRAM = """
 import json, os, signal, subprocess, sys
 heard = []
-signal.signal(signal.SIGHUP, lambda *_: heard.append(1))
+signal.signal(signal.SIGUSR1, lambda *_: heard.append(1))
 named = sys.argv[1] or str(os.getpid())
 code = "import os; from gateway.activation.fan_out import ask_all_workers; print(ask_all_workers(os.environ))"
 asked = subprocess.run([sys.executable, "-c", code], env={**os.environ, "SPLITGATE_SUPERVISOR": named},
@@ -32,7 +32,7 @@ def test_without_a_supervisor_nobody_is_asked() -> None:
     assert not ask_all_workers({SUPERVISOR: "x"})
 
 
-def test_the_supervisor_gets_sighup(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_supervisor_gets_a_signal_that_is_no_operators(monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[tuple[int, int]] = []
 
     def note(pid: int, number: int) -> None:
@@ -40,7 +40,7 @@ def test_the_supervisor_gets_sighup(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(os, "kill", note)
     assert ask_all_workers({SUPERVISOR: str(os.getppid())})
-    assert sent == [(os.getppid(), signal.SIGHUP)]
+    assert sent == [(os.getppid(), signal.SIGUSR1)]
 
 
 def test_a_supervisor_that_is_not_ours_to_signal_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

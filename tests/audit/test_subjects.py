@@ -10,6 +10,7 @@ import pickle
 import random
 import sqlite3
 import sys
+import time
 from asyncio.subprocess import PIPE
 from collections.abc import Callable, Generator
 from contextlib import closing
@@ -17,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.audit.subjects import KEEP_S, Erased, MasterKey, SubjectKeys, kept_text, load_or_make_master
+from gateway.audit.subjects import KEEP_S, Erased, Keys, MasterKey, SubjectKeys, kept_text, load_or_make_master
 from gateway.domain.errors import StateUnusable
 
 RAW = bytes(range(32))
@@ -333,6 +334,32 @@ async def test_many_threads_that_want_one_key_get_one(opened: Opened) -> None:
     stores = [opened(), opened()]
     found = await asyncio.gather(*(stores[n % 2].fetch("acme", f"u{n % 5}") for n in range(100)))
     assert len({keys.commitment("x") for keys in found}) == 5
+
+
+async def test_who_gives_up_finds_the_key_there_the_next_time(opened: Opened, path: Path) -> None:
+    keys = opened()
+    await keys.fetch("acme", None)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await keys.fetch("acme", "u")
+        other.execute("COMMIT")
+    end = time.monotonic() + 20
+    while keys.cached("acme", "u") is None:
+        assert time.monotonic() < end
+        await asyncio.sleep(0.01)
+    assert (await keys.fetch("acme", "u")).commitment("x") == opened().get("acme", "u").commitment("x")
+
+
+async def test_a_damaged_key_spoils_no_other_that_is_fetched_with_it(opened: Opened, path: Path) -> None:
+    keys = opened()
+    bad = await keys.fetch("acme", "bad")
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE keys SET wrapped = ? WHERE pseudonym = ?", (b"x" * 60, bad.row))
+    fresh = opened()
+    found = await asyncio.gather(*(fresh.fetch("acme", u) for u in ("u", "bad", "v")), return_exceptions=True)
+    assert [type(one) for one in found] == [Keys, StateUnusable, Keys]
 
 
 PROCESS = """

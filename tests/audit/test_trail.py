@@ -1,4 +1,7 @@
+import asyncio
 import json
+import threading
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -9,15 +12,16 @@ import pytest
 from gateway.activation.assemble import assemble
 from gateway.activation.engine import engine
 from gateway.activation.sources import PolicyFile
+from gateway.audit._writer import Command
 from gateway.audit.content import Reference, blob_at, opened
 from gateway.audit.journal import Journal, Plan
 from gateway.audit.note import SigningKey
 from gateway.audit.places import Places
-from gateway.audit.subjects import MasterKey, SubjectKeys
+from gateway.audit.subjects import Keys, MasterKey, SubjectKeys
 from gateway.audit.trail import Evidence, Recording, RequestTrail
 from gateway.domain.detection import Detection, Scanned, Stage, Subject
-from gateway.domain.errors import AuditUnavailable
-from gateway.domain.evidence import Ended
+from gateway.domain.errors import AuditUnavailable, LimitReached
+from gateway.domain.evidence import Attempt, Ended
 from gateway.domain.exchange import Choice, Embeddings, Finish, Handling, Judged, Reply, TextDelta, Usage, UsageReport
 from gateway.domain.finding import Finding
 from gateway.domain.identity import Caller
@@ -25,12 +29,15 @@ from gateway.domain.isolation import Isolation
 from gateway.domain.operation import Operation
 from gateway.domain.ports import Call
 from gateway.domain.prompt import Data, Instruction, Prompt, Speaker, ToolCall, Trust, Turn
+from gateway.domain.quota import Measure
 from gateway.domain.request import ClientRequest, Options
 from gateway.domain.target import Endpoint, Layout, Target
 from gateway.domain.verdict import Action, Allow, Block, Edit, Findings, Hit, Weight
 from gateway.pipeline.trail import Judgement
 from policies.engine.ruleset import Asker
 
+# The deadline of a journal for which nobody waits for long.
+HASTY_S = 1.0
 CALLER = Caller(key="app", tenant="t")
 PARENT = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 POLICY = b"apiVersion: splitgate/v1\nkind: Policy\nmetadata: {name: p}\nspec: {mode: enforce}\n"
@@ -127,9 +134,10 @@ class House:
 
 @pytest.fixture
 async def house(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[House]:
-    """With the parameter ``content``, texts are kept."""
+    """With the parameter ``content``, texts are kept; with ``hasty``, nobody waits for long."""
+    deadline_s = HASTY_S if getattr(request, "param", None) == "hasty" else 5
     key = SigningKey.draw("test.example/audit")
-    plan = Plan(folder=tmp_path / "audit", name=key.name, keys=[key], process="test", build="1", deadline_s=5)
+    plan = Plan(folder=tmp_path / "audit", name=key.name, keys=[key], process="test", build="1", deadline_s=deadline_s)
     keys = SubjectKeys(tmp_path / "subjects.sqlite3", MasterKey(b"k" * 32))
     seen = Counting()
     async with Journal(plan) as journal:
@@ -214,6 +222,43 @@ async def test_each_attempt_has_its_intent(house: House) -> None:
     assert [(one["target"], one["attempt"]) for one in (first, second)] == [("m/1", 1), ("m/2", 2)]
     assert (outcome["intent"], outcome["error"]) == (second["event"], "upstream_failed")
     assert "output" not in outcome
+
+
+async def test_the_outcome_says_how_each_attempt_ended(house: House) -> None:
+    trail, came = house.begin(), prompt()
+    trail.judged(judgement(came))
+    await trail.intend(call("m/1"), handling(), came, Options())
+    assert "retried" not in trail.notes
+    trail.tried(Attempt(target=call("m/1").target, error="upstream_failed", began=0, took=5_000_999))
+    await trail.intend(call("m/2"), replace(handling(), target="m/2"), came, Options())
+    trail.tried(Attempt(target=call("m/2").target, error=None, began=0, took=7_000_000, waited=250_000_000))
+    assert "retried" in trail.notes
+    await trail.end(200)
+    assert house.records()[-1]["attempts"] == [
+        {"target": "m/1", "took": 5000, "error": "upstream_failed"},
+        {"target": "m/2", "took": 7000, "waited": 250_000},
+    ]
+    assert [attempt.error for attempt in house.seen.over[0].tried] == ["upstream_failed", None]
+
+
+async def test_an_attempt_that_nobody_waited_for_is_recorded_too(house: House) -> None:
+    trail, came = house.begin(), prompt()
+    trail.judged(judgement(came))
+    await trail.intend(call(), handling(), came, Options())
+    trail.tried(Attempt(target=call().target, error="abandoned", began=0, took=1000))
+    trail.abandon()
+    await house.journal.close()
+    (outcome,) = [record for record in house.records() if record["phase"] == "outcome"]
+    assert outcome["attempts"] == [{"target": "m/1", "took": 1, "error": "abandoned"}]
+
+
+async def test_a_single_attempt_that_was_answered_at_once_needs_no_more_words(house: House) -> None:
+    trail, came = house.begin(), prompt()
+    trail.judged(judgement(came))
+    await trail.intend(call(), handling(), came, Options())
+    trail.tried(Attempt(target=call().target, error=None, began=0, took=1000))
+    await trail.end(200)
+    assert "attempts" not in house.records()[-1]
 
 
 async def test_a_stream_is_told_by_what_the_client_got(house: House) -> None:
@@ -459,3 +504,65 @@ async def test_a_call_that_has_a_segments_name_is_not_taken_for_it(house: House)
     trail.judged(judgement(came))
     await trail.intend(call(), handling(), came, Options())
     assert ["blob" in one for one in house.records()[0]["segments"]] == [True, True, False]
+
+
+class Slow(SubjectKeys):
+    """Keys that take a while."""
+
+    def __init__(self, path: Path, takes_s: float) -> None:
+        super().__init__(path, MasterKey(b"k" * 32))
+        self.takes_s = takes_s
+
+    async def fetch(self, tenant: str, subject: str | None) -> Keys:
+        await asyncio.sleep(self.takes_s)
+        return await super().fetch(tenant, subject)
+
+
+async def intend(house: House, keys: SubjectKeys) -> None:
+    evidence = Evidence(recording=Recording(journal=house.journal, keys=keys), models=("m",))
+    trail = replace(house, evidence=evidence).begin()
+    trail.judged(judgement(prompt()))
+    try:
+        await trail.intend(call(), handling(), prompt(), Options())
+    finally:
+        keys.close()
+
+
+@pytest.mark.parametrize("house", ["hasty"], indirect=True)
+async def test_keys_of_subjects_may_take_most_of_the_deadline(house: House, tmp_path: Path) -> None:
+    await intend(house, Slow(tmp_path / "slow.sqlite3", takes_s=HASTY_S * 0.4))
+    assert [one["phase"] for one in house.records()] == ["intent"]
+
+
+@pytest.mark.parametrize("house", ["hasty"], indirect=True)
+async def test_keys_of_subjects_that_take_longer_are_a_refusal(house: House, tmp_path: Path) -> None:
+    with pytest.raises(AuditUnavailable, match="keys of data subjects were not there in time"):
+        await intend(house, Slow(tmp_path / "slow.sqlite3", takes_s=HASTY_S * 60))
+    assert house.records() == []
+
+
+@pytest.mark.parametrize("house", ["hasty"], indirect=True)
+async def test_a_record_has_of_the_deadline_what_its_keys_have_left(house: House, tmp_path: Path) -> None:
+    go_on, began = threading.Event(), time.monotonic()
+
+    def hold() -> None:
+        go_on.wait(60)
+
+    house.journal._put(Command(hold, lambda _: None))  # pyright: ignore[reportPrivateUsage]
+    try:
+        with pytest.raises(AuditUnavailable, match="not durable in time"):
+            await intend(house, Slow(tmp_path / "slow.sqlite3", takes_s=HASTY_S * 0.8))
+    finally:
+        go_on.set()
+    # Together they may take one deadline, one after the other it would be nearly two.
+    assert time.monotonic() - began < HASTY_S * 1.6
+
+
+async def test_what_a_limit_refused_says_which_one(house: House) -> None:
+    trail = house.begin()
+    error = LimitReached("m", rule="app-rpm", measure=Measure.TOKENS, window="minute", retry_after_s=1)
+    trail.limited(error)
+    await trail.end(429, error.code)
+    (outcome,) = house.records()
+    assert (outcome["error"], outcome["limit"]) == ("rate_limited", {"rule": "app-rpm", "measure": "tokens"})
+    assert house.seen.over[0].limit == ("app-rpm", "tokens")

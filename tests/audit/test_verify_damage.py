@@ -2,7 +2,7 @@
 
 import itertools
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,6 +17,8 @@ from gateway.audit.verify import verify
 
 COUNT = 10
 Told = Callable[..., set[tuple[str, int | None]]]
+Pair = tuple[int, int]
+Some = Callable[[Iterable[Pair]], Iterable[Pair]]
 
 
 @pytest.fixture(params=["closed", "sealed", "unsigned"])
@@ -44,6 +46,13 @@ def log(request: pytest.FixtureRequest, new_journals: Any, epochs: Any, problems
     return SimpleNamespace(lines=lines, told=told, epoch=epoch, maker=made, state=request.param)
 
 
+# Rows of pairs are 9, 11 and 15 long: at every fourth each record is met, with other ones than its neighbour.
+@pytest.fixture(params=[pytest.param(4, id="some"), pytest.param(1, id="all", marks=pytest.mark.exhaustive)])
+def some(request: pytest.FixtureRequest) -> Some:
+    """Of the pairs of records those that are tried: one in four, and all in the long form."""
+    return lambda pairs: itertools.islice(pairs, 0, None, request.param)
+
+
 def others(value: Any) -> Iterator[Any]:
     """Other values than this one, some like it and some not."""
     if isinstance(value, str):
@@ -66,8 +75,8 @@ def test_a_record_with_any_field_changed_is_modified(log: Any, changed: Any) -> 
                 assert found == {("modified", number)}, (number, name, other)
 
 
-def test_each_record_that_takes_anothers_number_is_modified(log: Any, changed: Any) -> None:
-    for number, other in itertools.product(range(COUNT), range(COUNT + 5)):
+def test_each_record_that_takes_anothers_number_is_modified(log: Any, some: Some, changed: Any) -> None:
+    for number, other in some(itertools.product(range(COUNT), range(COUNT + 5))):
         if number == other:
             continue
         line = changed(log.lines[number], event=f"{log.epoch}.{other}")
@@ -75,8 +84,8 @@ def test_each_record_that_takes_anothers_number_is_modified(log: Any, changed: A
         assert found == {("modified", number)}, (number, other)
 
 
-def test_each_record_that_names_another_before_it_is_modified(log: Any, changed: Any, second: Any) -> None:
-    for number, other in itertools.product(range(COUNT), range(-1, COUNT)):
+def test_each_record_that_names_another_before_it_is_modified(log: Any, some: Some, changed: Any, second: Any) -> None:
+    for number, other in some(itertools.product(range(COUNT), range(-1, COUNT))):
         prev = "0" * 64 if other < 0 else second.leaf(log.lines[other]).hex()
         line = changed(log.lines[number], prev=prev)
         if line != log.lines[number]:
@@ -105,7 +114,7 @@ def flips(log: Any, numbers: Iterator[int] | range, step: int, masks: tuple[int,
 
 
 def test_a_byte_changed_anywhere_in_a_record_is_modified(log: Any) -> None:
-    flips(log, range(0, COUNT, 3), 9, (0x01,))
+    flips(log, range(0, COUNT, 3), 25, (0x01,))
 
 
 @pytest.mark.exhaustive
@@ -166,8 +175,8 @@ def test_any_two_records_that_changed_places_are_reordered(log: Any) -> None:
         assert log.told(lines) == {("reordered", first), ("reordered", other)}, (first, other)
 
 
-def test_a_record_moved_elsewhere_is_reordered(log: Any) -> None:
-    for start, to in itertools.permutations(range(COUNT), 2):
+def test_a_record_moved_elsewhere_is_reordered(log: Any, some: Some) -> None:
+    for start, to in some(itertools.permutations(range(COUNT), 2)):
         lines = list(log.lines)
         lines.insert(to, lines.pop(start))
         found = log.told(lines)
@@ -175,8 +184,8 @@ def test_a_record_moved_elsewhere_is_reordered(log: Any) -> None:
         assert {position for _, position in found} == set(range(min(start, to), max(start, to) + 1))
 
 
-def test_each_record_written_twice_is_inserted(log: Any) -> None:
-    for number, place in itertools.product(range(COUNT), range(COUNT + 1)):
+def test_each_record_written_twice_is_inserted(log: Any, some: Some) -> None:
+    for number, place in some(itertools.product(range(COUNT), range(COUNT + 1))):
         found = log.told([*log.lines[:place], log.lines[number], *log.lines[place:]])
         # Where it stands beside itself nobody can tell which of the two was put in.
         assert found == {("inserted", place + 1 if place == number else place)}, (number, place)
@@ -213,8 +222,8 @@ def test_two_records_changed_are_both_told(log: Any, changed: Any) -> None:
             assert found == {("modified", first), ("modified", other)}, (first, other)
 
 
-def test_a_record_changed_and_another_taken_out_are_both_told(log: Any, changed: Any) -> None:
-    for first, other in itertools.permutations(range(COUNT), 2):
+def test_a_record_changed_and_another_taken_out_are_both_told(log: Any, some: Some, changed: Any) -> None:
+    for first, other in some(itertools.permutations(range(COUNT), 2)):
         lines = list(log.lines)
         lines[first] = changed(lines[first], request="x")
         del lines[other]
@@ -229,7 +238,7 @@ def test_a_record_changed_and_another_taken_out_are_both_told(log: Any, changed:
             assert found == {("modified", first), ("missing", other)}, (first, other)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_no_mixture_of_damages_goes_unseen(log: Any, data: st.DataObject) -> None:
     lines = list(log.lines)

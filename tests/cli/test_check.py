@@ -53,6 +53,21 @@ def test_a_key_file_and_issuers_count_too(splitgate: Splitgate, tmp_path: Path) 
     assert "keys.jsonl:2:1: the key `name` is missing here" in broken.stderr
 
 
+def test_limits_are_shown_with_whom_they_stand_for(splitgate: Splitgate, tmp_path: Path) -> None:
+    rules = (
+        "[{name: rpm, requests: [60/minute, 5000/day], concurrent: 3}, "
+        "{name: purse, per: [tenant, model], models: [m], money: ['12.5/month']}]"
+    )
+    text = f"models: {{m: {{targets: [{{provider: embedded}}]}}}}\nlimits: {{rules: {rules}, currency: EUR}}\n"
+    (tmp_path / "splitgate.yaml").write_text(text, encoding="utf-8")
+    first, *limits = splitgate("check").stdout.splitlines()
+    assert ", 2 limits, listens on" in first
+    assert limits == [
+        "  limit rpm: per key: 60 requests per minute, 5000 requests per day, 3 requests at once",
+        "  limit purse: per tenant and model, models m: 12.5 EUR per month",
+    ]
+
+
 def test_every_problem_is_shown_with_its_line_and_a_caret(splitgate: Splitgate, tmp_path: Path) -> None:
     text = "server: {prot: 1}\nmodels: {m: {targets: [{provider: openai_compatible, api_key: sk-hunter2}]}}\n"
     (tmp_path / "bad.yaml").write_text(text, encoding="utf-8")

@@ -61,25 +61,35 @@ def test_a_real_process_helps_and_ends_with_0(process: Callable[..., subprocess.
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_what_goes_wrong_in_a_process_is_said_without_a_traceback(
+    process: Callable[..., subprocess.CompletedProcess[str]],
+) -> None:
+    done = process("check", "--config", "nope.yaml")
+    assert done.returncode == 2
+    assert "cannot be read" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
         (["chekc"], 2, "No such command"),
-        (["check", "--config", "nope.yaml"], 2, "cannot be read"),
         (["explain", "nope.json"], 2, "cannot be read"),
         (["serve", "--port", "70000"], 2, "65535"),
         (["serve", "--host", "0.0.0.0"], 2, "loopback only"),  # noqa: S104 - what is refused
         (["doctor", "--url", "http://127.0.0.1:1"], 3, "no gateway answers"),
     ],
 )
-def test_what_goes_wrong_is_said_without_a_traceback(
-    process: Callable[..., subprocess.CompletedProcess[str]], arguments: list[str], code: int, said: str
+def test_what_goes_wrong_is_said_and_is_no_exception(
+    splitgate: Splitgate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], code: int, said: str
 ) -> None:
-    done = process(*arguments)
-    assert done.returncode == code
-    assert said in done.stderr
-    assert "Traceback" not in done.stderr
-    assert done.stdout == ""
+    monkeypatch.chdir(tmp_path)
+    result = splitgate(*arguments)
+    assert result.exit_code == code
+    assert said in result.stderr
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    assert result.stdout == ""
 
 
 def test_a_terminal_gets_colours_and_never_raw_bytes(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ def test_any_text_is_read_or_refused_with_a_place(text: str) -> None:
 
 
 @given(st.dictionaries(st.sampled_from(["server", "keys", "keys_file", "auth", "models"]), documents, max_size=3))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_document_is_used_or_refused_with_a_place(tmp_path: Path, document: object) -> None:
     path = tmp_path / "splitgate.yaml"
     path.write_text(json.dumps(document), encoding="utf-8")

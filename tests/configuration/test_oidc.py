@@ -25,6 +25,7 @@ def test_an_issuer_is_read_whole(settings_of: SettingsOf) -> None:
     (one,) = settings_of(text_of({"require": {"hd": "a", "v": True, "g": ["x", "y"]}})).oidc
     assert (one.algorithms, one.types) == (("RS256", "ES256"), {"jwt", "at+jwt"})
     assert (one.leeway_s, one.refresh_s, one.keep_s, one.timeout_s) == (30, 600.0, 86_400.0, 5.0)
+    assert one.cooldown_s == 5.0
     assert one.require == {"hd": ("a",), "v": (True,), "g": ("x", "y")}
     assert (one.roles, one.tenant, one.models, one.routes) == ({Role.APP}, "default", None, None)
 
@@ -51,7 +52,7 @@ def test_an_issuer_is_read_whole(settings_of: SettingsOf) -> None:
         ({"types": ["a b"]}, "must be a media type's name"),
         ({"models": ["gone"]}, "no model is called `gone`"),
         ({"routes": ["gone"]}, "no route is called `gone`"),
-        ({"ca_file": "not-there.pem"}, "holds no certificates that can be read"),
+        ({"ca_file": "not-there.pem"}, "`ca_file` holds no certificates that can be read"),
         ({"client_secret": "planted"}, "there is no key `client_secret` here"),
     ],
 )
@@ -117,4 +118,4 @@ def test_certificates_are_looked_for_only_where_they_are_used(tmp_path: Path) ->
     path = tmp_path / "splitgate.yaml"
     path.write_text(text_of({"ca_file": "not-here.pem"}))
     (one,) = load(path, {}, offline=True).oidc
-    assert one.ca_file == tmp_path / "not-here.pem"
+    assert one.tls is None

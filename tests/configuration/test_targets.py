@@ -5,11 +5,14 @@ import pytest
 from adapters.registry import PROVIDERS
 from gateway.domain.address import THIS_MACHINE, Addresses
 from gateway.domain.isolation import Isolation
-from gateway.domain.target import Timeouts
+from gateway.domain.model import Persistence
+from gateway.domain.target import BreakerLimits, HealthCheck, Timeouts
 from gateway.settings import Settings
+from gateway.yamlfile.problems import Problem
 
 SettingsOf = Callable[..., Settings]
 Message = Callable[..., str]
+ProblemsOf = Callable[..., tuple[Problem, ...]]
 
 
 def test_a_target_with_everything_is_read(target_of: SettingsOf) -> None:
@@ -273,3 +276,59 @@ def test_a_literal_key_is_refused_and_not_shown(problems_of: Callable[..., objec
     found = str(problems_of(f"models: {{m: {{targets: [{target}]}}}}"))
     assert "must be a reference" in found
     assert "hunter2" not in found
+
+
+def test_when_a_target_is_left_alone_is_read(target_of: SettingsOf) -> None:
+    (target,) = target_of("").models["m"].targets
+    assert (target.tier, target.weight, target.breaker, target.health) == (1, 1.0, BreakerLimits(), None)
+    text = """tier: 2
+weight: 0.5
+breaker: {failures: 3, cooldown_s: 1, longest_s: 4, longest_rest_s: 0}
+health: {path: /health, interval_s: 5, timeout_s: 1.5, failures: 4}
+"""
+    (target,) = target_of(text).models["m"].targets
+    assert (target.tier, target.weight) == (2, 0.5)
+    assert target.breaker == BreakerLimits(failures=3, cooldown_s=1.0, longest_s=4.0, longest_rest_s=0.0)
+    assert target.health == HealthCheck(path="/health", interval_s=5.0, timeout_s=1.5, failures=4)
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ("breaker: {cooldown_s: 10, longest_s: 5}", "as long as `cooldown_s`"),
+        ("health: {path: /health, interval_s: 1, timeout_s: 2}", "not be longer than `interval_s`"),
+        ("health: {path: health}", "begins with a slash"),
+        ("health: {path: '/health?key=1'}", "without a query"),
+        ("health: {path: '//elsewhere.example/'}", "without a query"),
+        ("health: {}", "path"),
+        ("weight: 0", "greater than 0"),
+        ("tier: 0", "at least 1"),
+    ],
+)
+def test_what_makes_no_sense_there_is_refused(target_problem: Message, more: str, said: str) -> None:
+    assert said in target_problem(more)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "provider: embedded",
+        "provider: litellm, model: gemini/gemini-2.5-pro, api_key: 'env:KEY'",
+    ],
+)
+def test_processes_of_ours_are_not_asked_how_they_are(problems_of: ProblemsOf, target: str) -> None:
+    text = f"models: {{m: {{targets: [{{{target}, health: {{path: /health}}}}]}}}}"
+    assert "`health` means nothing" in " ".join(one.message for one in problems_of(text, {"KEY": "k"}))
+
+
+def test_how_long_a_model_is_tried_is_read(settings_of: SettingsOf) -> None:
+    target = "{provider: embedded, id: %s, tier: %d}"
+    text = "models: {m: {balance: least_pending, retries: 0, max_wait_s: 0, deadline_s: 30, targets: [%s]}}"
+    targets = ", ".join([target % ("a", 2), target % ("b", 1), target % ("c", 2), target % ("d", 1)])
+    model = settings_of(text % targets).models["m"]
+    assert model.balance == "least_pending"
+    assert model.persistence == Persistence(retries=0, max_wait_s=0.0, deadline_s=30.0)
+    # Lower tiers first, and else as they stand.
+    assert [target.id for target in model.targets] == ["b", "d", "a", "c"]
+    model = settings_of("models: {m: {targets: [{provider: embedded}]}}").models["m"]
+    assert (model.balance, model.persistence) == ("in_order", Persistence())

@@ -7,8 +7,8 @@ from gateway.yamlfile.problems import Problem
 Problems = Callable[..., tuple[Problem, ...]]
 
 KEYS = (
-    "there is no key `zzz` here; the keys here are server, keys, keys_file, auth, models, policies, audit, telemetry, "
-    "state_dir"
+    "there is no key `zzz` here; the keys here are server, keys, keys_file, auth, models, limits, policies, audit, "
+    "telemetry, state_dir"
 )
 MODELS = "models: {m: {targets: [{provider: embedded}]}}\n"
 

@@ -279,34 +279,44 @@ def second(staged_pair: tuple[Staged, Staged]) -> Staged:
     return staged_pair[1]
 
 
+# What one test has an upstream do must not have the next one find it left alone; and a call is one call.
+_FORGIVING = "{failures: 0, longest_rest_s: 0}"
 # Targets: `a` is the first upstream, `b` the second, `dead` a port that nobody listens on.
 _STAGED_MODELS = """
 models:
   one:
+    retries: 0
     targets: [{{{a}, id: one-a, format: tool-envelope}}]
   two:
+    retries: 0
     targets: [{{{a}, id: two-a, format: tool-envelope}}, {{{b}, id: two-b, format: tool-envelope}}]
   dead-first:
+    retries: 0
     targets: [{{{dead}, id: dead-first-dead, format: tool-envelope}}, {{{b}, id: dead-first-b, format: tool-envelope}}]
   all-dead:
+    retries: 0
     targets: [{{{dead}, id: all-dead-1, format: tool-envelope}}, {{{dead}, id: all-dead-2, format: tool-envelope}}]
   weaker-second:
+    retries: 0
     targets: [{{{a}, id: weaker-second-a, format: tool-envelope}}, {{{b}, id: weaker-second-b, format: spotlight}}]
   impatient:
+    retries: 0
     targets:
       - {{{a}, id: impatient-a, format: tool-envelope, timeouts: {{first_byte: 0.2}}}}
       - {{{b}, id: impatient-b, format: tool-envelope}}
   idle:
+    retries: 0
     targets: [{{{a}, id: idle-a, format: tool-envelope, timeouts: {{idle: 0.2}}}}]
   anything:
     min_isolation: none
+    retries: 0
     targets: [{{{a}, id: anything-a, format: plain}}]
 """
 
 
 @pytest.fixture(scope="session", params=["aiohttp", "httpx"])
 def staged_gateway(
-    staged_pair: tuple[Staged, Staged], keep_gateway: Callable[..., Gateway], request: pytest.FixtureRequest
+    staged_pair: tuple[Staged, Staged], session_gateways: Callable[..., Gateway], request: pytest.FixtureRequest
 ) -> Iterator[Gateway]:
     """A gateway in front of ``first`` and ``second``, by each transport; for its models see the text above."""
     with socket.socket() as dead:
@@ -316,8 +326,11 @@ def staged_gateway(
             "b": staged_pair[1].url,
             "dead": f"http://127.0.0.1:{dead.getsockname()[1]}/v1",
         }
-        entries = {name: f'provider: openai_compatible, base_url: "{url}", model: m' for name, url in urls.items()}
-        yield keep_gateway(f"server: {{transport: {request.param}}}\n" + _STAGED_MODELS.format(**entries))
+        entries = {
+            name: f'provider: openai_compatible, base_url: "{url}", model: m, breaker: {_FORGIVING}'
+            for name, url in urls.items()
+        }
+        yield session_gateways(f"server: {{transport: {request.param}}}\n" + _STAGED_MODELS.format(**entries))
 
 
 @pytest.fixture(scope="session")
@@ -334,8 +347,11 @@ def api_key() -> str:
 
 
 @pytest.fixture(scope="session")
-def keyed_gateway(staged_pair: tuple[Staged, Staged], keep_gateway: Callable[..., Gateway], api_key: str) -> Gateway:
+def keyed_gateway(
+    staged_pair: tuple[Staged, Staged], session_gateways: Callable[..., Gateway], api_key: str
+) -> Gateway:
     """A gateway that asks for ``api_key``, with the model ``one`` in front of ``first``."""
     digest = hashlib.sha256(api_key.encode()).hexdigest()
     target = f'provider: openai_compatible, base_url: "{staged_pair[0].url}", model: m, format: tool-envelope'
-    return keep_gateway(f"keys: [{{name: app, sha256: {digest}}}]\nmodels: {{one: {{targets: [{{{target}}}]}}}}\n")
+    target += f", breaker: {_FORGIVING}"
+    return session_gateways(f"keys: [{{name: app, sha256: {digest}}}]\nmodels: {{one: {{targets: [{{{target}}}]}}}}\n")

@@ -43,6 +43,7 @@ CONFIG = """
 models:
   claude:
     min_isolation: channel
+    retries: 0
     targets:
       - provider: anthropic
         base_url: "{url}"
@@ -50,11 +51,14 @@ models:
         format: anthropic-blocks
         api_key: env:CLAUDE_KEY
         headers: {{anthropic-beta: feature-1}}
+        breaker: {{failures: 0, longest_rest_s: 0}}
   documents:
+    retries: 0
     targets:
       - {{provider: anthropic, base_url: "{url}", model: claude-test-1, format: anthropic-blocks,
           format_options: {{place: document, max_tokens: 99}}}}
   either:
+    retries: 0
     targets:
       - {{provider: anthropic, base_url: "{url}", model: claude-test-1, format: anthropic-blocks, id: either-claude}}
       - {{provider: openai_compatible, base_url: "{other}", model: m, format: tool-envelope, id: either-other}}

@@ -170,7 +170,7 @@ def configured(folder: Path, targets: dict[str, list[str]], audit: str = "") -> 
         for key, name in KEYS.items()
     )
     models = "".join(
-        f"  {name}: {{targets: [{', '.join(_target(name, n, url) for n, url in enumerate(urls))}]}}\n"
+        f"  {name}: {{retries: 0, targets: [{', '.join(_target(name, n, url) for n, url in enumerate(urls))}]}}\n"
         for name, urls in targets.items()
     )
     text = (
@@ -184,7 +184,7 @@ def configured(folder: Path, targets: dict[str, list[str]], audit: str = "") -> 
 def _target(model: str, number: int, url: str) -> str:
     return (
         f'{{provider: openai_compatible, base_url: "{url}", model: upstream-{model}, id: {model}-{number}, '
-        "format: tool-envelope}"
+        "format: tool-envelope, breaker: {failures: 0, longest_rest_s: 0}}"
     )
 
 

@@ -174,30 +174,33 @@ def test_what_is_under_way_at_a_stop_is_finished_and_nobody_new_is_let_in(
     expect_whole_journal(tmp_path / "audit")
 
 
-@pytest.mark.parametrize("path", PATHS)
 def test_what_takes_longer_than_the_grace_ends_in_its_own_dialect_and_leaves_a_record(
-    start: Start, dial: Dial, first: Staged, chunk: Chunk, tmp_path: Path, path: str
+    start: Start, dial: Dial, first: Staged, chunk: Chunk, tmp_path: Path
 ) -> None:
     gateway = start("grace_s: 0.5")
-    whole, its_call = begin(gateway, dial, first, path, stream=False)
-    wire, exchange = begin(gateway, dial, first, path, stream=True)
-    exchange.open()
-    exchange.say(chunk({"role": "assistant", "content": "alpha"}))
-    wire.until(b"text/event-stream")
+    wholes = [begin(gateway, dial, first, path, stream=False) for path in PATHS]
+    streams = [begin(gateway, dial, first, path, stream=True) for path in PATHS]
+    for wire, exchange in streams:
+        exchange.open()
+        exchange.say(chunk({"role": "assistant", "content": "alpha"}))
+        wire.until(b"text/event-stream")
     gateway.process.send_signal(signal.SIGTERM)
-    told = wire.rest()
-    # The HTTP message is whole: it is the stream's last event that says what happened.
-    assert told.endswith(b"\r\n0\r\n\r\n")
-    assert b"gateway_stopping" in told
-    assert b"[DONE]" not in told
-    refused = whole.response()
-    assert (refused.status, refused.headers["x-should-retry"]) == (503, "false")
-    assert "gateway_stopping" in refused.body.decode()
-    assert exchange.caller_left()
-    assert its_call.caller_left()
+    for path, (wire, exchange) in zip(PATHS, streams, strict=True):
+        told = wire.rest()
+        # The HTTP message is whole: it is the stream's last event that says what happened.
+        assert told.endswith(b"\r\n0\r\n\r\n"), path
+        assert b"gateway_stopping" in told, path
+        assert b"[DONE]" not in told, path
+        assert exchange.caller_left()
+    for path, (wire, exchange) in zip(PATHS, wholes, strict=True):
+        refused = wire.response()
+        assert (refused.status, refused.headers["x-should-retry"]) == (503, "false"), path
+        assert "gateway_stopping" in refused.body.decode(), path
+        assert exchange.caller_left()
     assert gateway.process.wait(PATIENCE_S) == 0
-    ended = sorted((one["status"], one["error"]) for one in outcomes(tmp_path / "audit"))
-    assert ended == [(200, "gateway_stopping"), (503, "gateway_stopping")]
+    ended = sorted((one["status"], one["error"], one["dialect"]) for one in outcomes(tmp_path / "audit"))
+    assert [end[:2] for end in ended] == [(200, "gateway_stopping")] * 4 + [(503, "gateway_stopping")] * 4
+    assert [len({end[2] for end in half}) for half in (ended[:4], ended[4:])] == [4, 4]
     expect_whole_journal(tmp_path / "audit")
     assert "Exception" not in gateway.log.read_text()
 

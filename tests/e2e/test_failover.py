@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
 import httpx
@@ -10,8 +11,14 @@ import pytest
 Json = dict[str, Any]
 
 
+class Exchange(Protocol):
+    def die(self) -> None: ...
+
+
 class Staged(Protocol):
     bodies: list[Json]
+
+    def next(self) -> Exchange: ...
 
     def always(self, body: Json | bytes, **details: Any) -> None: ...
 
@@ -89,6 +96,33 @@ def test_a_call_that_timed_out_is_not_repeated(
     assert response.status_code == 504
     assert response.json()["error"]["code"] == "upstream_timeout"
     assert len(first.bodies) == 1
+    assert second.bodies == []
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_call_whose_connection_broke_after_it_was_written_is_not_repeated(
+    staged_http: httpx.Client, first: Staged, second: Staged, stream: bool
+) -> None:
+    second.always(ANSWER)
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(ask, staged_http, "two", stream=stream)
+        first.next().die()
+        response = asked.result()
+    assert response.status_code == 502
+    assert response.json()["error"]["code"] == "upstream_garbled"
+    assert response.headers["x-should-retry"] == "false"
+    assert (len(first.bodies), second.bodies) == (1, [])
+
+
+@pytest.mark.parametrize("status", [408, 504])
+def test_a_call_for_which_the_upstream_ran_out_of_time_is_not_repeated(
+    staged_http: httpx.Client, first: Staged, second: Staged, status: int
+) -> None:
+    first.always(ERROR, status=status)
+    second.always(ANSWER)
+    response = ask(staged_http, "two")
+    assert response.status_code == 504
+    assert response.headers["x-should-retry"] == "false"
     assert second.bodies == []
 
 

@@ -92,10 +92,12 @@ def keyed(staged_pair: tuple[Staged, Staged], keep_gateway: Callable[..., Gatewa
     """A gateway with a key of its own and one for its upstream."""
     digest = hashlib.sha256(CLIENT_KEY.encode()).hexdigest()
     target = f'provider: openai_compatible, base_url: "{staged_pair[0].url}", model: m, format: tool-envelope'
-    more = "api_key: env:UPSTREAM_KEY, headers: {x-team: ours}"
+    more = "api_key: env:UPSTREAM_KEY, headers: {x-team: ours}, breaker: {failures: 0, longest_rest_s: 0}"
     # How fast this machine's disk is is not the question here.
     config = "audit: {deadline_s: 20}\n"
-    config += f"keys: [{{name: app, sha256: {digest}}}]\nmodels: {{one: {{targets: [{{{target}, {more}}}]}}}}\n"
+    config += (
+        f"keys: [{{name: app, sha256: {digest}}}]\nmodels: {{one: {{retries: 0, targets: [{{{target}, {more}}}]}}}}\n"
+    )
     return keep_gateway(config, UPSTREAM_KEY=UPSTREAM_KEY)
 
 

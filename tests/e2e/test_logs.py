@@ -40,7 +40,13 @@ CONFIG = """
 keys: [{{name: app, sha256: {digest}}}]
 models:
   good:
-    targets: [{{provider: openai_compatible, base_url: "{url}", model: m, format: tool-envelope, api_key: "env:KEY"}}]
+    targets:
+      - provider: openai_compatible
+        base_url: "{url}"
+        model: m
+        format: tool-envelope
+        api_key: "env:KEY"
+        breaker: {{failures: 0}}
   dead:
     targets: [{{provider: openai_compatible, base_url: "http://127.0.0.1:9", model: m, api_key: "file:key"}}]
 """

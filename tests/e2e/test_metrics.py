@@ -23,6 +23,14 @@ CONFIG = """
 models: {{ {models} }}
 telemetry: {{metrics: {{port: {port}}}}}
 """
+POLICY = """apiVersion: splitgate/v1
+kind: Policy
+metadata: {name: parcels}
+spec:
+  mode: enforce
+  rules:
+    - {id: no-parcels, stage: data, severity: critical, when: segment.origin == 'parcel', action: block, message: No.}
+"""
 STALLED = b"POST /v1/split HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 99\r\n\r\n{"
 
 
@@ -85,10 +93,22 @@ def config(upstream: Upstream, port: int | str = 0) -> str:
     return CONFIG.format(models=MODEL.format(url=upstream.url), port=port)
 
 
-def test_every_scrape_counts_the_requests_of_all_workers_and_nothing_else_is_served_there(
-    run_gateway: RunGateway, upstream: Upstream
-) -> None:
-    gateway = run_gateway(config(upstream), workers=2)
+@pytest.fixture(scope="module")
+def crew(keep_gateway: RunGateway, _upstream_server: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Gateway:
+    """Two workers, under a policy that wants no parcels; the tests use it one after the other."""
+    policy = tmp_path_factory.mktemp("policy") / "parcels.yaml"
+    policy.write_text(POLICY)
+    return keep_gateway(config(_upstream_server) + f"policies: {{packs: [], paths: ['{policy}']}}\n", workers=2)
+
+
+@pytest.fixture
+def gateway(crew: Gateway, upstream: Upstream) -> Gateway:
+    """The two workers, in front of an upstream that answers."""
+    del upstream
+    return crew
+
+
+def test_every_scrape_counts_the_requests_of_all_workers_and_nothing_else_is_served_there(gateway: Gateway) -> None:
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         assert set(pool.map(ask, [gateway] * 40)) == {200}
     assert ask(gateway, model="planted-model") == 404
@@ -101,7 +121,7 @@ def test_every_scrape_counts_the_requests_of_all_workers_and_nothing_else_is_ser
     assert found["splitgate_errors_total code=model_not_found"] == 1.0
     assert found["splitgate_in_flight dialect=split"] == 0.0
     assert found["splitgate_tokens_total direction=input model=m"] == 200.0
-    assert found["splitgate_upstream_attempts_total target=m-1"] == 40.0
+    assert found["splitgate_upstream_attempts_total outcome=answered target=m-1"] == 40.0
     assert found["splitgate_upstream_seconds_count target=m-1"] == 40.0
     assert found["splitgate_gateway_seconds_count dialect=split operation=chat"] == 41.0
     revisions = [name for name, value in found.items() if name.startswith("splitgate_policy_info") and value == 1.0]
@@ -114,14 +134,21 @@ def test_every_scrape_counts_the_requests_of_all_workers_and_nothing_else_is_ser
     assert httpx.get(f"{gateway.url}/metrics", trust_env=False, timeout=30).status_code == 404
 
 
-def test_a_killed_workers_gauges_vanish_its_counts_stay_and_its_restart_is_told(
-    run_gateway: RunGateway, upstream: Upstream
-) -> None:
-    gateway = run_gateway(config(upstream), workers=2)
+def test_a_blocked_request_is_counted_by_the_rule_that_blocked_it(gateway: Gateway) -> None:
+    assert ask(gateway, "parcel") == 400
+    assert ask(gateway, "web") == 200
+    found = until(gateway, lambda samples: samples.get("splitgate_errors_total code=splitgate_blocked") == 1.0)
+    assert found["splitgate_findings_total action=block policy=parcels rule=no-parcels stage=data weight=acts"] == 1.0
+    blocked = "decision=block dialect=split isolation=(unknown) model=m operation=chat status=400"
+    assert found[f"splitgate_requests_total {blocked}"] == 1.0
+
+
+def test_a_killed_workers_gauges_vanish_its_counts_stay_and_its_restart_is_told(gateway: Gateway) -> None:
+    asked = "splitgate_requests_total decision=allow dialect=split isolation=wrapped model=m operation=chat status=200"
+    before = scrape(gateway).get(asked, 0.0)
     for _ in range(10):
         assert ask(gateway) == 200
-    asked = "splitgate_requests_total decision=allow dialect=split isolation=wrapped model=m operation=chat status=200"
-    until(gateway, lambda samples: samples.get(asked) == 10.0)
+    until(gateway, lambda samples: samples.get(asked) == before + 10.0)
     # A request without an end is under way in one worker or the other.
     address = httpx.URL(gateway.url)
     with socket.create_connection((address.host, address.port or 0)) as stalled:
@@ -138,9 +165,9 @@ def test_a_killed_workers_gauges_vanish_its_counts_stay_and_its_restart_is_told(
             ),
         )
     assert found.get("splitgate_in_flight dialect=split", 0.0) == 0.0
-    assert found[asked] == 10.0
+    assert found[asked] == before + 10.0
     assert ask(gateway) == 200
-    until(gateway, lambda samples: samples[asked] == 11.0)
+    until(gateway, lambda samples: samples[asked] == before + 11.0)
     # Whoever is replaced on purpose has not died.
     gateway.process.send_signal(signal.SIGUSR2)
     end = time.monotonic() + PATIENCE_S
@@ -149,28 +176,7 @@ def test_a_killed_workers_gauges_vanish_its_counts_stay_and_its_restart_is_told(
         time.sleep(0.05)
     found = until(gateway, lambda samples: all(samples[f"splitgate_worker_up worker={worker}"] for worker in (1, 2)))
     assert [found[f"splitgate_worker_restarts_total worker={worker}"] for worker in (1, 2)] == [1.0, 1.0]
-    assert found[asked] == 11.0
-
-
-def test_a_blocked_request_is_counted_by_the_rule_that_blocked_it(
-    run_gateway: RunGateway, upstream: Upstream, tmp_path: Any
-) -> None:
-    policy = tmp_path / "mail.yaml"
-    policy.write_text("""apiVersion: splitgate/v1
-kind: Policy
-metadata: {name: mail}
-spec:
-  mode: enforce
-  rules:
-    - {id: no-mail, stage: data, severity: critical, when: segment.origin == 'email', action: block, message: No.}
-""")
-    gateway = run_gateway(config(upstream) + f"policies: {{packs: [], paths: ['{policy}']}}\n")
-    assert ask(gateway) == 400
-    assert ask(gateway, "web") == 200
-    found = until(gateway, lambda samples: samples.get("splitgate_errors_total code=splitgate_blocked") == 1.0)
-    assert found["splitgate_findings_total action=block policy=mail rule=no-mail stage=data weight=acts"] == 1.0
-    blocked = "decision=block dialect=split isolation=(unknown) model=m operation=chat status=400"
-    assert found[f"splitgate_requests_total {blocked}"] == 1.0
+    assert found[asked] == before + 11.0
 
 
 @pytest.fixture

@@ -108,6 +108,16 @@ class Bench:
 Start: TypeAlias = Callable[..., Bench]
 
 
+def configuration(folder: Path, upstream: str, staged: str, *, watch: bool) -> str:
+    target = 'provider: openai_compatible, base_url: "{}", model: m, format: tool-envelope'
+    return (
+        f"state_dir: {folder / 'kept'}\n"
+        f"policies: {{packs: [], paths: [{folder / 'edited.yaml'}], watch: {str(watch).lower()}}}\nmodels:\n"
+        f"  m: {{targets: [{{{target.format(upstream)}}}]}}\n"
+        f"  staged: {{targets: [{{{target.format(staged)}}}]}}\n"
+    )
+
+
 @pytest.fixture
 def start(run_gateway: Callable[..., Gateway], upstream: Upstream, first: Staged, tmp_path: Path) -> Iterator[Start]:
     """``start(text, watch=…)`` writes the policy file and runs a gateway on it, with the state of the one before."""
@@ -116,19 +126,40 @@ def start(run_gateway: Callable[..., Gateway], upstream: Upstream, first: Staged
 
     def begin(text: str, *, watch: bool) -> Bench:
         file.write_text(text)
-        target = 'provider: openai_compatible, base_url: "{}", model: m, format: tool-envelope'
-        gateway = run_gateway(
-            f"state_dir: {tmp_path / 'kept'}\n"
-            f"policies: {{packs: [], paths: [{file}], watch: {str(watch).lower()}}}\nmodels:\n"
-            f"  m: {{targets: [{{{target.format(upstream.url)}}}]}}\n"
-            f"  staged: {{targets: [{{{target.format(first.url)}}}]}}\n"
-        )
+        gateway = run_gateway(configuration(tmp_path, upstream.url, first.url, watch=watch))
         opened.append(httpx.Client(base_url=gateway.url, timeout=30, trust_env=False))
         return Bench(gateway=gateway, file=file, http=opened[-1])
 
     yield begin
     for client in opened:
         client.close()
+
+
+@pytest.fixture(scope="module")
+def unwatched(
+    keep_gateway: Callable[..., Gateway],
+    _upstream_server: Upstream,
+    staged_pair: tuple[Staged, Staged],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Bench]:
+    folder: Path = tmp_path_factory.mktemp("unwatched")
+    (folder / "edited.yaml").write_text(policy("mail"))
+    gateway = keep_gateway(configuration(folder, _upstream_server.url, staged_pair[0].url, watch=False))
+    with httpx.Client(base_url=gateway.url, timeout=30, trust_env=False) as http:
+        yield Bench(gateway=gateway, file=folder / "edited.yaml", http=http)
+
+
+@pytest.fixture
+def still(unwatched: Bench, upstream: Upstream) -> Callable[[str], Bench]:
+    """``still(text)`` puts a policy in force in a gateway that follows no file by itself, and that tests share."""
+    del upstream
+
+    def begin(text: str) -> Bench:
+        unwatched.file.write_text(text)
+        assert unwatched.reload().status_code == 200
+        return unwatched
+
+    return begin
 
 
 def test_an_edited_file_comes_into_force_by_itself_and_a_broken_one_does_not(start: Start) -> None:
@@ -152,9 +183,8 @@ def test_an_edited_file_comes_into_force_by_itself_and_a_broken_one_does_not(sta
     assert (bench.state()["revision"], bench.state()["last_error"]) == (before["revision"], None)
 
 
-@pytest.mark.usefixtures("upstream")
-def test_a_call_puts_files_in_force_and_says_why_it_does_not(start: Start) -> None:
-    bench = start(policy("mail"), watch=False)
+def test_a_call_puts_files_in_force_and_says_why_it_does_not(still: Callable[[str], Bench]) -> None:
+    bench = still(policy("mail"))
     bench.file.write_text(policy("web"))
     # Nobody asked yet; a file that is followed would be in force within this time.
     time.sleep(0.3)
@@ -212,9 +242,9 @@ def test_after_a_crash_the_copy_last_in_force_stands_in_for_broken_files(start: 
 
 
 def test_a_stream_keeps_the_revision_under_which_it_began(
-    start: Start, first: Staged, dial: Callable[[str], Wire], chunk: Chunk
+    still: Callable[[str], Bench], first: Staged, dial: Callable[[str], Wire], chunk: Chunk
 ) -> None:
-    bench = start(policy("mail", action="redact"), watch=False)
+    bench = still(policy("mail", action="redact"))
     old = bench.state()["revision"]
     body = json.dumps({"model": "staged", "instructions": "x", "stream": True}).encode()
     wire = dial(bench.gateway.url)

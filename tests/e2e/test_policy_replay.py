@@ -103,6 +103,20 @@ def site(tmp_path: Path, run_gateway: Callable[..., Gateway], upstream: Upstream
     return Site(tmp_path, run_gateway, upstream, chunk)
 
 
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where what a gateway recorded under rules that only watch is kept for the next test."""
+    return tmp_path_factory.mktemp("watched")
+
+
+@pytest.fixture
+def watching(site: Site, watched: Path) -> tuple[str, str]:
+    """The policies of rules that only watch, and the journal of a gateway that ran under them, made once."""
+    policies = site.policy(str(watched / "watching"), POLICY.replace("MODE", "mode: shadow,"))
+    journal = f"{policies}-journal"
+    return policies, journal if Path(journal).exists() else site.run(policies)[0]
+
+
 def ways(journal: str) -> list[tuple[str, str]]:
     """What each record says was decided, in the order of requests."""
     lines = [line for path in sorted(Path(journal).glob("epochs/*/journal")) for line in path.read_bytes().splitlines()]
@@ -110,11 +124,10 @@ def ways(journal: str) -> list[tuple[str, str]]:
     return [(one["decision_id"].rpartition("/")[2], one["decision"]) for one in found if "decision" in one]
 
 
-def test_a_rule_that_watched_is_told_to_do_what_it_then_does(site: Site) -> None:
-    watching = site.policy("watching", POLICY.replace("MODE", "mode: shadow,"))
+def test_a_rule_that_watched_is_told_to_do_what_it_then_does(site: Site, watching: tuple[str, str]) -> None:
     acting = site.policy("acting", POLICY.replace("MODE", ""))
-    journal, _ = site.run(watching)
-    same = site.replay(journal, "-p", watching)
+    policies, journal = watching
+    same = site.replay(journal, "-p", policies)
     assert (same.exit_code, "0 changed" in same.stdout, ", 0 cannot be told" in same.stdout) == (0, True, True), (
         same.stdout
     )
@@ -132,10 +145,9 @@ def test_a_rule_that_watched_is_told_to_do_what_it_then_does(site: Site) -> None
     assert (again.exit_code, ", 0 cannot be told" in again.stdout) == (0, True), again.stdout
 
 
-def test_what_no_detector_looked_for_is_counted_by_itself(site: Site) -> None:
-    watching = site.policy("watching", POLICY.replace("MODE", "mode: shadow,"))
+def test_what_no_detector_looked_for_is_counted_by_itself(site: Site, watching: tuple[str, str]) -> None:
     more = site.policy("more", POLICY.replace("MODE", "mode: shadow,") + MORE)
-    journal, _ = site.run(watching)
+    _, journal = watching
     result = site.replay(journal, "-p", more, "--limit", "1")
     assert result.exit_code == 0
     assert (

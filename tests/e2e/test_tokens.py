@@ -18,12 +18,12 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from joserfc.jwk import ECKey, RSAKey
 from joserfc.jws import JWSRegistry, serialize_compact
 
-from gateway.access.issuer_keys import COOLDOWN_S
-
 Json: TypeAlias = dict[str, Any]
 
 PATIENCE_S = 30.0
 KEY = "planted-app-key"
+# Between two fetches of the issuer's keys: instead of five seconds, since tests wait for them.
+COOLDOWN_S = 0.5
 
 
 class Gateway(Protocol):
@@ -151,7 +151,8 @@ def configuration(folder: Path, upstream: str, issuer: str) -> str:
         f"models: {{m: {{targets: [{target}]}}, team-a: {{targets: [{target}]}}}}\n"
         "auth:\n  oidc:\n"
         f'    - {{name: corp, issuer: "{issuer}", audience: [splitgate], tenants: {{8f0c: acme}},\n'
-        "       claims: {key: azp, tenant: org, roles: groups},\n"
+        f"       cooldown_s: {COOLDOWN_S}, "
+        "claims: {key: azp, tenant: org, roles: groups},\n"
         "       role_values: {llm-users: app, llm-root: admin, llm-eyes: auditor}}\n"
     )
 

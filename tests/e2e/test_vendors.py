@@ -1,6 +1,8 @@
 """Vendors behind the litellm process: what reaches them through a running gateway, and what their trouble reaches."""
 
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
@@ -139,3 +141,31 @@ def test_no_worker_imports_litellm_and_the_process_holds_no_other_credentials(
     surroundings = (process / "environ").read_bytes() + (process / "cmdline").read_bytes()
     assert b"planted" not in surroundings
     assert b"SPLITGATE" not in surroundings
+
+
+def test_a_new_key_in_a_mounted_file_reaches_the_vendor_and_no_call_is_lost(
+    http: httpx.Client, vendor_gateway: Gateway, vendor: Any, shapes: Any
+) -> None:
+    process = children(vendor_gateway)["adapters.litellm"]
+    vendor.answer(shapes.cohere({"type": "text", "text": "a"}))
+
+    def shown() -> str:
+        assert split(http, "cohere").status_code == 200
+        return vendor.calls[-1].headers["authorization"]
+
+    assert shown().lower() == "bearer planted-vendor-key"
+    vendor.hold = True
+    with ThreadPoolExecutor(1) as threads:
+        held = threads.submit(split, http, "cohere")
+        assert vendor.entered.acquire(timeout=PATIENCE_S)
+        assert vendor.entered.acquire(timeout=PATIENCE_S)
+        vendor.hold = False
+        (vendor_gateway.log.parent / "cohere-key").write_text("planted-other-key")
+        end = time.monotonic() + PATIENCE_S
+        while shown().lower() != "bearer planted-other-key":
+            assert time.monotonic() < end
+            time.sleep(0.1)
+        # The one that began before is answered, by the process that took it.
+        vendor.go_on.set()
+        assert held.result(PATIENCE_S).status_code == 200
+    assert children(vendor_gateway)["adapters.litellm"] == process

@@ -11,7 +11,7 @@ from gateway.activation.sources import PolicyFile
 from gateway.domain.approval import HeldReply
 from gateway.domain.detection import Detection, Detections, Fact, Facts, FactType, Mark, Stage, Subject
 from gateway.domain.errors import AuditUnavailable, NotSayable
-from gateway.domain.evidence import Timeline
+from gateway.domain.evidence import Attempt, Timeline
 from gateway.domain.exchange import Handling
 from gateway.domain.isolation import Isolation
 from gateway.domain.ports import Call, Scanner
@@ -280,11 +280,15 @@ class Trail:
         self.traceparent: str | None = None
         self.seen = Seen()
         self.judgements: list[Judgement] = []
+        self.attempts: list[Attempt] = []
         self.intents: list[tuple[Call, Handling, Prompt, Options]] = []
         self.refuses = False
 
     def judged(self, judgement: Judgement) -> None:
         self.judgements.append(judgement)
+
+    def tried(self, attempt: Attempt) -> None:
+        self.attempts.append(attempt)
 
     async def intend(self, call: Call, handling: Handling, sent: Prompt, options: Options) -> None:
         if self.refuses:

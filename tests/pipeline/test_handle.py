@@ -4,11 +4,18 @@ from typing import Never
 
 import pytest
 
-from gateway.domain.errors import BlockedByPolicy, InvalidField, IsolationUnreachable, UnknownModel, UpstreamGarbled
+from gateway.domain.errors import (
+    BlockedByPolicy,
+    DeadlinePassed,
+    InvalidField,
+    IsolationUnreachable,
+    UnknownModel,
+    UpstreamGarbled,
+)
 from gateway.domain.exchange import Choice, Finish, Reply, Started, StreamEvent, TextDelta, ToolCallStarted
 from gateway.domain.identity import ANONYMOUS, Caller
 from gateway.domain.isolation import Isolation
-from gateway.domain.model import Model
+from gateway.domain.model import Model, Persistence
 from gateway.domain.ports import Approvals, Call
 from gateway.domain.prompt import RESERVED_TOOL, Prompt
 from gateway.domain.request import ClientRequest, DataPart, Message, Options, Role, TextPart
@@ -259,3 +266,40 @@ async def test_a_canary_is_drawn_for_rules_that_act_alone(
         await handle(
             request(), ANONYMOUS, "r-1", replace(services, in_force=lambda: acting, draw_canary=drawn), trail=trail
         )
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_the_deadline_counts_from_the_requests_first_byte(
+    services: Services, provider: Provider, trail: Trail, a_target: Callable[..., Target], stream: bool
+) -> None:
+    model = Model(name="m", targets=(a_target("t"),), persistence=Persistence(deadline_s=5.0))
+    services = replace(services, models={"m": model})
+    outcome = await handle(request(stream=stream), ANONYMOUS, "r-1", services, trail=trail)
+    if isinstance(outcome, Streaming):
+        await outcome.events.aclose()
+    # A call has what is left; it began a moment ago.
+    assert 0.0 < provider.calls[0].target.timeouts.total < 5.0
+    trail.timeline.began -= 6_000_000_000
+    with pytest.raises(DeadlinePassed):
+        await handle(request(stream=stream), ANONYMOUS, "r-2", services, trail=trail)
+    assert len(provider.calls) == 1
+
+
+async def test_the_target_with_the_fewest_calls_in_progress_is_asked(
+    services: Services, provider: Provider, trail: Trail, a_target: Callable[..., Target]
+) -> None:
+    one, other = a_target("one"), a_target("other")
+    model = Model(name="m", targets=(one, other), balance="least_pending")
+    services = replace(services, models={"m": model})
+    streams: list[Streaming] = []
+    for _ in range(4):
+        outcome = await handle(request(stream=True), ANONYMOUS, "r", services, trail=trail)
+        assert isinstance(outcome, Streaming)
+        # It is in progress from its first event on, and until it is over.
+        await anext(outcome.events)
+        streams.append(outcome)
+    assert sorted(call.target.id for call in provider.calls) == ["one", "one", "other", "other"]
+    assert [services.conditions.of(target).pending for target in (one, other)] == [2, 2]
+    for stream in streams:
+        await stream.events.aclose()
+    assert [services.conditions.of(target).pending for target in (one, other)] == [0, 0]

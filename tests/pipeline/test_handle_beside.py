@@ -17,7 +17,7 @@ from gateway.domain.errors import (
     UpstreamFailed,
     UpstreamRejected,
 )
-from gateway.domain.evidence import Timeline
+from gateway.domain.evidence import Attempt, Timeline
 from gateway.domain.exchange import Embeddings, Handling
 from gateway.domain.identity import ANONYMOUS, Caller
 from gateway.domain.isolation import Isolation
@@ -49,6 +49,8 @@ class Trail(Protocol):
     @property
     def traceparent(self) -> str | None: ...
     def judged(self, judgement: Judgement) -> None: ...
+    def tried(self, attempt: Attempt) -> None: ...
+
     async def intend(self, call: Call, handling: Handling, sent: Prompt, options: Options) -> None: ...
 
 

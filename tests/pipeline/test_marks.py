@@ -123,7 +123,7 @@ def test_blocks_of_both_kinds_are_united() -> None:
 
 
 @given(HOSTILE, st.sampled_from([("<documents>", "</documents>"), (OPEN, CLOSE)]))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=2 * settings().max_examples)
 def test_whatever_stands_inside_a_block_is_data(hostile: str, marks: tuple[str, str]) -> None:
     opening, closing = marks
     text = f"Before. {opening}{hostile}{closing} After."
@@ -139,7 +139,7 @@ def test_whatever_stands_inside_a_block_is_data(hostile: str, marks: tuple[str, 
 
 
 @given(HOSTILE, st.lists(st.integers(0, 200), max_size=4))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=2 * settings().max_examples)
 def test_a_split_into_parts_changes_no_channel(text: str, cuts: list[int]) -> None:
     edges = sorted({0, len(text), *(cut for cut in cuts if cut < len(text))})
     texts = [text[start:end] for start, end in pairwise(edges)] or [text]

@@ -109,7 +109,7 @@ def test_at_most_eight_templates_are_proposed() -> None:
 
 
 @given(st.lists(st.text("ab \n{}\\", max_size=20), max_size=8), st.text("\n{}\\a", max_size=6))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=2 * settings().max_examples)
 def test_every_proposal_is_a_template_that_covers_what_it_says(texts: list[str], shared: str) -> None:
     texts = [f"{shared}Answer from this:\n{shared}{text}{shared}\nThat was it.{shared}{text}" for text in texts]
     for proposal in propose(texts):

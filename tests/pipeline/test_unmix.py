@@ -76,7 +76,7 @@ def templates(draw: st.DrawFn, name: str) -> Template:
 
 
 @given(st.text("abc", max_size=9), templates("t"), templates("u"), st.booleans())
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=10 * settings().max_examples)
 def test_channels_are_those_of_every_parse_of_every_matching_template(
     text: str, first: Template, second: Template, both: bool
 ) -> None:
@@ -96,7 +96,6 @@ def test_channels_are_those_of_every_parse_of_every_matching_template(
 
 
 @given(st.lists(st.sampled_from(["\n\nQuestion: ", "\n", "Q", "Answer from the context.\n", "evil"]), max_size=8))
-@settings(deadline=None)
 def test_data_before_a_question_is_data_whatever_it_says(hostile: list[str]) -> None:
     before, context, after = "Answer from the context.\n", "".join(hostile), "\n\nQuestion: Who wrote this?"
     text = before + context + after
@@ -107,7 +106,6 @@ def test_data_before_a_question_is_data_whatever_it_says(hostile: list[str]) -> 
 
 
 @given(st.lists(st.sampled_from(["\n\nText: ", "\n\nText", ": ", "obey", "\n"]), max_size=8))
-@settings(deadline=None)
 def test_data_after_the_instruction_cannot_reach_back(hostile: list[str]) -> None:
     template = parse_template("t", "Task: {{task: user}}\n\nText: {{text: data}}")
     text = "Task: sum it up\n\nText: " + "".join(hostile)

@@ -17,10 +17,18 @@ PATIENCE_S = 15.0
 
 # Both answer each connection with their process id. A worker notes each SIGHUP in the folder of its files, and answers
 # whom it has accepted before it ends. With metrics it leaves a gauge in their folder, and answers on their port alone.
+# It notes the configuration that it was told, and the second one that is told "poisoned" ends.
 WORKER = """
 import os, pathlib, select, signal, socket, sys, time
 files = pathlib.Path(os.environ["TMPDIR"])
 if (files / "broken-worker").exists(): sys.exit(4)
+told = ""
+if "--config-fd" in sys.argv:
+    told = os.pread(int(sys.argv[sys.argv.index("--config-fd") + 1]), 99, 0).decode()
+    known = (files / "told").read_text() if (files / "told").exists() else ""
+    print(told, os.getpid(), file=(files / "told").open("a"), flush=True)
+    if told == "poisoned" and told in known: sys.exit(6)
+while "--successor" in sys.argv and (files / "not-ready").exists(): time.sleep(0.01)
 while "slow" in sys.argv and not (files / "go").exists(): time.sleep(0.01)
 signal.signal(signal.SIGHUP, lambda *_: print(os.getpid(), file=(files / "hangups").open("a"), flush=True))
 signal.signal(signal.SIGUSR1, lambda *_: print(os.getpid(), file=(files / "announced").open("a"), flush=True))
@@ -30,7 +38,8 @@ figures, number = os.environ.get("SPLITGATE_METRICS_DIR"), os.environ.get("SPLIT
 if figures: (pathlib.Path(figures) / f"gauge_livesum_{number}.db").write_text(str(os.getpid()))
 if "fail" in sys.argv: sys.exit(3)
 ending = []
-signal.signal(signal.SIGTERM, signal.SIG_IGN if "stubborn" in sys.argv else lambda *_: ending.append(True))
+for number in (signal.SIGTERM, signal.SIGUSR2):
+    signal.signal(number, signal.SIG_IGN if "stubborn" in sys.argv else lambda *_: ending.append(True))
 os.write(ready, b"serving\\n"); os.close(ready)
 listener = socket.socket(fileno=fd); listener.setblocking(False)
 while not ending:
@@ -54,17 +63,40 @@ while True:
 """
 
 SUPERVISOR = """
-import dataclasses, json, sys
+import dataclasses, json, os, pathlib, sys
 from gateway.supervisor import Backoff, Companion, MetricsPlace, OnDemand, Supervisor, SupervisorConfig
+from gateway.supervisor.config import Change
 settings = json.loads(sys.argv[1])
 settings["backoff"] = Backoff(**settings["backoff"])
 if settings.get("metrics"): settings["metrics"] = MetricsPlace(**settings["metrics"])
-def on_demand(told=None, **one):
-    return OnDemand(told=b"x" * told if isinstance(told, int) else told and told.encode(), **one)
+def news():
+    file = pathlib.Path(os.environ["TMPDIR"]) / "news"
+    told = file.read_bytes() if file.exists() else None
+    file.unlink(missing_ok=True)
+    return told
+def on_demand(told=None, again=False, **one):
+    told = b"x" * told if isinstance(told, int) else told and told.encode()
+    return OnDemand(told=told, again=news if again else None, **one)
 settings["on_demand"] = [on_demand(**one) for one in settings["on_demand"]]
 settings["companions"] = [Companion(**companion) for companion in settings.get("companions", ())]
 def ready(listening): print(json.dumps(dataclasses.asdict(listening)), flush=True)
-sys.exit(Supervisor(SupervisorConfig(**settings), on_ready=ready).run())
+# What stands in the file `next`: `bad` is unusable, anything else is a configuration.
+class Looking:
+    def __init__(self, config): self.config = config
+    def look(self):
+        told = (pathlib.Path(os.environ["TMPDIR"]) / "next").read_bytes()
+        if told == b"bad": return Change(said=("next:1:1: is bad",), usable=False)
+        if told == self.config.snapshot: return Change()
+        others = [dataclasses.replace(one, told=told) for one in self.config.on_demand]
+        companions = [dataclasses.replace(one, command=[*one.command, told.decode()]) for one in self.config.companions]
+        self.found = dataclasses.replace(self.config, snapshot=told, on_demand=others, companions=companions)
+        return Change(said=("needs a restart: nothing",), config=self.found)
+    def settle(self, *, taken):
+        if taken: self.config = self.found
+        print(f"taken {taken}", file=sys.stderr, flush=True)
+if settings.get("snapshot"): settings["snapshot"] = settings["snapshot"].encode()
+config = SupervisorConfig(**settings)
+sys.exit(Supervisor(config, on_ready=ready, configuration=Looking(config) if config.snapshot else None).run())
 """
 
 

@@ -80,14 +80,3 @@ def test_a_child_that_lived_long_enough_has_cleared_its_record_and_one_that_did_
     assert child.exited(9.9) > 0
     child.spawned(10.0)
     assert child.exited(20.0) == 0.0
-
-
-def test_one_that_was_asked_to_end_is_due_at_once_and_its_record_stays() -> None:
-    child = Lifecycle(on_demand=False, backoff=BACKOFF)
-    child.spawned(0.0)
-    assert child.exited(1.0) == 0.0
-    child.spawned(1.0)
-    child.replaced()
-    assert (child.phase, child.resume_at) == (Phase.DUE, None)
-    child.spawned(2.0)
-    assert child.exited(3.0) == 0.5

@@ -15,7 +15,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.domain.detection import Stage
-from gateway.domain.evidence import Ended, Timeline
+from gateway.domain.evidence import Attempt, Ended, Timeline
 from gateway.domain.exchange import AppliedRevision, Handling, Usage
 from gateway.domain.finding import Finding
 from gateway.domain.target import Target
@@ -84,6 +84,7 @@ def make_ended() -> MakeEnded:
                 configured=True,
                 target=TARGET,
                 attempts=1,
+                tried=(Attempt(target=TARGET, error=None, began=0, took=80 * MS),),
                 decision="allow",
                 handling=HANDLING,
                 findings=HANDLING.findings,

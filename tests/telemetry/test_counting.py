@@ -1,5 +1,6 @@
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -88,11 +89,23 @@ def test_a_model_that_nobody_configured_and_what_is_not_known_are_one_label(
     assert "planted" not in repr(totals.figures)
 
 
-def test_calls_that_failed_over_are_counted_apart_from_the_last(
+def test_each_call_is_counted_by_its_target_and_what_became_of_it(
     totals: Totals, counting: Counting, make_ended: MakeEnded
 ) -> None:
-    counting.ended(make_ended(attempts=3))
-    assert of(totals, families.UPSTREAM_ATTEMPTS) == {("m/1",): 1.0, (UNKNOWN,): 2.0}
+    (answered,) = make_ended().tried
+    spare = replace(answered.target, id="m/2")
+    tried = (
+        replace(answered, error="upstream_failed"),
+        replace(answered, target=spare, error="upstream_overloaded"),
+        replace(answered, again=True),
+    )
+    counting.ended(make_ended(attempts=3, tried=tried))
+    assert of(totals, families.UPSTREAM_ATTEMPTS) == {
+        ("m/1", "upstream_failed"): 1.0,
+        ("m/2", "upstream_overloaded"): 1.0,
+        ("m/1", "answered"): 1.0,
+    }
+    assert of(totals, families.UPSTREAM_RETRIES) == {("m/1",): 1.0}
 
 
 def test_an_upstream_that_never_answered_has_no_first_byte_and_holds_nothing(
@@ -107,7 +120,7 @@ def test_an_upstream_that_never_answered_has_no_first_byte_and_holds_nothing(
 def test_a_target_that_was_chosen_and_not_called_took_no_time(
     totals: Totals, counting: Counting, make_ended: MakeEnded
 ) -> None:
-    counting.ended(make_ended(times={"sent": 0, "first": 0, "last": 0}, attempts=0))
+    counting.ended(make_ended(times={"sent": 0, "first": 0, "last": 0}, attempts=0, tried=()))
     assert seen(totals, families.UPSTREAM_SECONDS, "m/1") == -1.0
     assert of(totals, families.UPSTREAM_ATTEMPTS) == {}
 
@@ -131,3 +144,10 @@ def test_counting_an_exchange_takes_microseconds(counting: Counting, make_ended:
 
     # 6 µs on an idle core of ours; the bound leaves room for a busy machine, not for a lock or a file.
     assert min(once() for _ in range(5)) < 50e-6
+
+
+def test_what_a_limit_refused_is_counted_by_its_rule(totals: Totals, counting: Counting, make_ended: MakeEnded) -> None:
+    counting.ended(make_ended())
+    assert of(totals, families.LIMIT_REFUSALS) == {}
+    counting.ended(make_ended(error="rate_limited", limit=("app-rpm", "requests")))
+    assert of(totals, families.LIMIT_REFUSALS) == {("app-rpm", "requests"): 1.0}

@@ -8,7 +8,7 @@ from gateway.domain.exchange import Usage
 from gateway.domain.operation import Operation
 from gateway.domain.target import Target
 from gateway.telemetry.families import UNKNOWN
-from gateway.telemetry.spans import Conventions, call_span, server_span
+from gateway.telemetry.spans import Conventions, call_span, earlier_spans, server_span
 
 MakeEnded = Callable[..., Ended]
 START = 1_700_000_000 * 10**9
@@ -148,3 +148,23 @@ def test_no_model_name_that_a_caller_made_up_is_told(make_ended: MakeEnded) -> N
 
 def test_where_findings_stand_is_not_told(make_ended: MakeEnded) -> None:
     assert "planted" not in repr(server_span(make_ended()))
+
+
+def test_each_call_that_failed_before_the_last_has_a_span_of_its_own(make_ended: MakeEnded) -> None:
+    ended = make_ended()
+    (last,) = ended.tried
+    failed = replace(last, error="upstream_failed", began=ended.timeline.began + 2 * MS, took=3 * MS)
+    ended = replace(ended, attempts=2, tried=(failed, last))
+    (span,) = earlier_spans(ended, "1.37", lambda: "e" * 16)
+    assert (span.id, span.parent, span.name, span.error) == ("e" * 16, "b" * 16, "chat up", "upstream_failed")
+    assert (span.began, span.ended) == (START + 2 * MS, START + 5 * MS)
+    assert span.attributes == {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.provider.name": "openai",
+        "gen_ai.request.model": "up",
+        "server.address": "h.example",
+        "server.port": 443,
+        "splitgate.target": "m/1",
+        "error.type": "upstream_failed",
+    }
+    assert earlier_spans(replace(ended, tried=(last,)), "1.37", lambda: "e" * 16) == []

@@ -1,9 +1,12 @@
 import pytest
 
 from gateway.domain.activation import GlassState, Grant, PolicyState
+from gateway.domain.target import HealthCheck, Target
+from gateway.pipeline.breaker import Outcome
+from gateway.pipeline.condition import Conditions
 from gateway.telemetry import families
 from gateway.telemetry.audit import AuditFigures
-from gateway.telemetry.standing import GlassFigures, PolicyFigures
+from gateway.telemetry.standing import GlassFigures, LimitFigures, PolicyFigures, TargetFigures
 from gateway.telemetry.totals import Totals
 
 GRANT = Grant(id="g", reason="planted-reason", granted_by="ops", granted_at=0.0, expires=1.0)
@@ -54,6 +57,16 @@ def test_a_grant_in_force_and_the_requests_under_it_are_told_and_its_reason_is_n
     assert "planted" not in repr(totals.figures)
 
 
+def test_how_full_a_limit_was_is_of_the_last_second(totals: Totals) -> None:
+    fullest = {"r": 0.5, "s": 1.0}
+    figures = LimitFigures(totals, fullest)
+    figures.read()
+    assert totals.of(families.LIMIT_FULLEST) == {("r",): 0.5, ("s",): 1.0}
+    fullest["r"] = 0.75
+    figures.read()
+    assert totals.of(families.LIMIT_FULLEST) == {("r",): 0.75, ("s",): 0.0}
+
+
 def test_the_journals_keeper_tells_of_its_records_and_of_how_it_stands(totals: Totals) -> None:
     audit = AuditFigures(totals, enabled=True)
     audit.recorded("intent")
@@ -72,3 +85,21 @@ def test_the_journals_keeper_tells_of_its_records_and_of_how_it_stands(totals: T
 def test_whether_there_is_a_journal_at_all_is_told(totals: Totals, *, enabled: bool) -> None:
     AuditFigures(totals, enabled=enabled)
     assert totals.of(families.AUDIT_ENABLED) == {(): float(enabled)}
+
+
+def test_a_targets_state_is_one_and_what_is_in_progress_is_told(totals: Totals) -> None:
+    target = Target(id="m/1", provider="p", base_url="", model="m", format="f", family="all")
+    conditions = Conditions([target])
+    figures = TargetFigures(totals, conditions.standings)
+    held = conditions.of(target).begin(again=False)
+    figures.read()
+    states = {("m/1", "closed"): 1.0, ("m/1", "open"): 0.0, ("m/1", "half-open"): 0.0}
+    assert totals.of(families.TARGET_STATE) == states
+    assert totals.of(families.TARGET_PENDING) == {("m/1",): 1.0}
+    assert held is not None
+    held.end(Outcome.NEITHER, "upstream_overloaded", rest_s=60.0)
+    conditions.of(target).probed(HealthCheck(path="/", failures=1), well=False)
+    figures.read()
+    assert totals.of(families.TARGET_STATE) == {**states, ("m/1", "closed"): 0.0, ("m/1", "open"): 1.0}
+    assert totals.of(families.TARGET_PENDING) == {("m/1",): 0.0}
+    assert totals.of(families.TARGET_RESTING) == {("m/1",): 1.0}

@@ -12,6 +12,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from gateway.domain.evidence import Ended
+from gateway.domain.target import Secret
 from gateway.domain.trace import Trace
 from gateway.telemetry.traces import Tracing
 
@@ -32,7 +33,7 @@ class Collector(Protocol):
 
 
 def tracing(url: str, *, sampled: Callable[[Trace], bool] = lambda _: True, **details: float) -> Tracing:
-    return Tracing(url, {"x-token": "planted-token"}, sampled=sampled, conventions="1.37", **details)
+    return Tracing(url, {"x-token": Secret("planted-token")}, sampled=sampled, conventions="1.37", **details)
 
 
 async def until(holds: Callable[[], bool]) -> None:
@@ -70,6 +71,24 @@ async def test_who_sends_is_told_with_the_spans(collector: Collector, make_ended
     assert named["service.name"] == "splitgate"
     assert resource.scope_spans[0].schema_url == "https://opentelemetry.io/schemas/1.37.0"
     assert collector.headers[0]["x-token"] == "planted-token"
+
+
+class Rotating(Secret):
+    """Becomes another one when the test says so."""
+
+    def become(self, value: str) -> None:
+        self._value = value
+
+
+async def test_headers_are_what_they_are_when_spans_are_sent(collector: Collector, make_ended: MakeEnded) -> None:
+    token = Rotating("planted-one")
+    headers = {"x-token": token}
+    async with Tracing(collector.url, headers, sampled=lambda _: True, conventions="1.37", every_ms=10) as observer:
+        observer.ended(make_ended())
+        await until(lambda: bool(collector.requests))
+        token.become("planted-two")
+        observer.ended(make_ended())
+    assert [one["x-token"] for one in collector.headers] == ["planted-one", "planted-two"]
 
 
 async def test_a_trace_that_begins_here_has_no_parent(collector: Collector, make_ended: MakeEnded) -> None:
@@ -138,3 +157,13 @@ async def test_a_dead_collector_costs_requests_nothing_and_a_stop_two_seconds(
         assert slowest < 0.5
         closing = time.monotonic()
     assert time.monotonic() - closing < 3.0
+
+
+async def test_a_call_that_failed_before_the_last_arrives_too(collector: Collector, make_ended: MakeEnded) -> None:
+    ended = make_ended()
+    failed = replace(ended.tried[0], error="upstream_failed", began=ended.timeline.began)
+    async with tracing(collector.url) as observer:
+        observer.ended(replace(ended, tried=(failed, *ended.tried)))
+    calls = [span for span in collector.spans() if span.kind == Span.SPAN_KIND_CLIENT]
+    assert sorted(span.status.code for span in calls) == [Status.STATUS_CODE_UNSET, Status.STATUS_CODE_ERROR]
+    assert len({span.span_id for span in calls}) == 2

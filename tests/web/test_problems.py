@@ -4,8 +4,10 @@ import pytest
 
 from gateway.domain import errors
 from gateway.domain.errors import (
+    BudgetSpent,
     GatewayError,
     IsolationUnreachable,
+    LimitReached,
     NotSayable,
     RequestError,
     Unauthenticated,
@@ -16,6 +18,7 @@ from gateway.domain.errors import (
     UpstreamRejected,
     UpstreamTimeout,
 )
+from gateway.domain.quota import Measure
 from gateway.web.problems import headers_of, status_of
 
 # Statuses after which stock SDKs send the request again.
@@ -32,6 +35,8 @@ RETRIED = {408, 409, 429, 500, 502, 503, 504}
         (UpstreamRejected("m", target="t", status=422, reason=None), 400),
         (UpstreamOverloaded("m", target="t", retry_after=None), 429),
         (UpstreamTimeout("m", target="t", phase="idle"), 504),
+        (errors.DeadlinePassed("m", target="t"), 504),
+        (errors.TargetsUnavailable("m", target="t", retry_after=1.0), 503),
         (UpstreamGarbled("m", target="t"), 502),
         (GatewayError("m"), 500),
     ],
@@ -42,9 +47,13 @@ def test_each_error_has_the_status_of_its_nearest_ancestor(error: GatewayError, 
 
 @pytest.mark.parametrize(
     "kind",
-    [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, RequestError)],
+    [
+        kind
+        for _, kind in inspect.getmembers(errors, inspect.isclass)
+        if issubclass(kind, RequestError) and not issubclass(kind, LimitReached)
+    ],
 )
-def test_no_refusal_of_ours_sets_off_a_retry(kind: type[RequestError]) -> None:
+def test_no_refusal_of_ours_but_a_limits_sets_off_a_retry(kind: type[RequestError]) -> None:
     assert status_of(kind("m")) not in RETRIED
 
 
@@ -60,6 +69,33 @@ def test_an_overloaded_upstream_says_when_to_come_back() -> None:
     error = UpstreamOverloaded("m", target="t", retry_after=2.4)
     assert headers_of(error) == ((b"retry-after", b"2"),)
     assert headers_of(UpstreamOverloaded("m", target="t", retry_after=None)) == ()
+
+
+@pytest.mark.parametrize(("left", "told"), [(0.0, b"1"), (0.2, b"1"), (1.2, b"2"), (60.0, b"60")])
+def test_targets_that_are_left_alone_say_when_they_are_tried_again(left: float, told: bytes) -> None:
+    error = errors.TargetsUnavailable("m", target="t", retry_after=left)
+    assert headers_of(error) == ((b"retry-after", told),)
+
+
+@pytest.mark.parametrize(
+    ("kind", "retry_after_s", "waiting_helps", "retried"),
+    [
+        (LimitReached, 1, True, True),
+        (LimitReached, 60, True, True),
+        (LimitReached, 61, True, False),
+        (LimitReached, 1, False, False),
+        (BudgetSpent, 1, True, False),
+    ],
+)
+def test_a_limit_says_when_to_come_back_and_sdks_do_so_only_soon(
+    kind: type[LimitReached], retry_after_s: int, waiting_helps: bool, retried: bool
+) -> None:
+    error = kind(
+        "m", rule="r", measure=Measure.TOKENS, window="minute", retry_after_s=retry_after_s, waiting_helps=waiting_helps
+    )
+    after = (b"retry-after", str(retry_after_s).encode())
+    assert status_of(error) == 429
+    assert headers_of(error) == ((after,) if retried else (after, (b"x-should-retry", b"false")))
 
 
 @pytest.mark.parametrize(

@@ -338,3 +338,61 @@ async def test_what_goes_on_and_on_without_content_has_an_end(endless: bytes) ->
         await asyncio.gather(pouring, return_exceptions=True)
         assert seen == b"" or seen.startswith(b"HTTP/1.1 400 ")
         writer.close()
+
+
+def retire(served: Serving, linger_s: float = LONG) -> None:
+    """Another worker has the place now."""
+    connections: list[object] = [*served.state.connections]
+    for connection in connections:
+        assert isinstance(connection, PacedProtocol)
+        connection.retire(linger_s)
+
+
+@pytest.mark.parametrize("before", [b"", GET])
+async def test_a_connection_that_is_given_up_serves_the_request_that_is_on_its_way_and_says_that_it_is_the_last(
+    before: bytes,
+) -> None:
+    async with serving(PATIENT) as served:
+        reader, writer = await served.dial()
+        writer.write(before)
+        if before:
+            assert b"connection: close" not in await reader.readuntil(b"\r\n\r\n0")
+        await until(lambda: bool(served.state.connections))
+        retire(served)
+        writer.write(GET)
+        assert b"connection: close" in await rest(reader)
+        assert served.app.asked == ["/quick"] * (2 if before else 1)
+        writer.close()
+
+
+async def test_a_connection_that_is_given_up_and_stays_idle_is_closed_after_a_while() -> None:
+    async with serving(only(idle_s=2 * SHORT)) as served:
+        reader, writer = await served.dial()
+        writer.write(GET)
+        await reader.readuntil(b"\r\n\r\n0")
+        retire(served, SHORT)
+        assert await asyncio.wait_for(rest(reader), 30) == b""
+        writer.close()
+
+
+async def test_an_answer_that_has_not_begun_says_that_it_is_the_last() -> None:
+    async with serving(PATIENT) as served:
+        reader, writer = await served.dial()
+        writer.write(GET.replace(b"/quick", b"/slow"))
+        await until(lambda: served.app.asked == ["/slow"])
+        retire(served)
+        assert b"connection: close" in await rest(reader)
+        writer.close()
+
+
+async def test_an_answer_that_has_begun_is_followed_by_one_that_says_that_it_is_the_last() -> None:
+    async with serving(PATIENT) as served:
+        reader, writer = await served.dial(limit=2 * BIG)
+        writer.write(GET.replace(b"/quick", b"/big"))
+        assert b"connection: close" not in await reader.readuntil(b"\r\n\r\n")
+        retire(served)
+        await reader.readexactly(BIG)
+        writer.write(GET)
+        assert b"connection: close" in await rest(reader)
+        assert served.app.asked == ["/big", "/quick"]
+        writer.close()

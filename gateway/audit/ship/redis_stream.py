@@ -11,6 +11,7 @@ from typing import Final
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.credentials import CredentialProvider
 from redis.exceptions import AuthenticationError, AuthorizationError, NoPermissionError, RedisError, ResponseError
 from redis.typing import EncodableT, FieldT
 
@@ -24,6 +25,19 @@ from gateway.domain.target import Secret
 _REFUSALS: Final = (AuthenticationError, AuthorizationError, NoPermissionError)
 
 
+class _Credentials(CredentialProvider):
+    """Asked at each connection: the password may have changed since the last one."""
+
+    def __init__(self, username: str | None, password: Secret) -> None:
+        self._username = username
+        self._password = password
+
+    def get_credentials(self) -> tuple[str] | tuple[str, str]:
+        """The ACL user, if any, and the password."""
+        revealed = self._password.reveal()
+        return (revealed,) if self._username is None else (self._username, revealed)
+
+
 class RedisStreamSink:
     """Adds to ``stream``, which keeps about ``max_len`` entries; each batch may take ``timeout_s`` seconds."""
 
@@ -35,8 +49,8 @@ class RedisStreamSink:
         self._timeout_s = timeout_s
         self._client = Redis.from_url(  # pyright: ignore[reportUnknownMemberType]  its keywords are untyped
             url,
-            username=username,
-            password=None if password is None else password.reveal(),
+            credential_provider=None if password is None else _Credentials(username, password),
+            username=username if password is None else None,
             socket_timeout=timeout_s,
             socket_connect_timeout=timeout_s,
             # Whoever ships has a patience of its own.

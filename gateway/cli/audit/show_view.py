@@ -61,6 +61,7 @@ def lines(story: Story, width: int | None) -> Iterator[Line]:
         yield _approved(record)
     yield _title("attempts")
     yield from [_attempt(record) for record in story.of("intent")] or [Line("Nothing was sent to a model.")]
+    yield from [_tried(one) for one in objects_of(outcome, "attempts")] if outcome is not None else ()
     yield _title("answer")
     yield from _answer(outcome, story, width) if outcome is not None else [Line(_NO_OUTCOME, style="bold red")]
     yield _title("records")
@@ -166,11 +167,23 @@ def _attempt(record: Fields) -> Line:
     )
 
 
+def _tried(attempt: Fields) -> Line:
+    """How an attempt ended, where the outcome says it of each."""
+    waited = number_of(attempt, "waited")
+    return _joined(
+        f"   {text_of(attempt, 'target')}",
+        text_of(attempt, "error") or "answered",
+        _named("after", f"{(number_of(attempt, 'took') or 0) / 1000:.3f} ms"),
+        "" if waited is None else f"waited {waited / 1000:.3f} ms before it",
+    )
+
+
 def _answer(outcome: Fields, story: Story, width: int | None) -> Iterator[Line]:
     finish = values_of(outcome, "finish")
     yield _joined(
         _named("status", str(outcome.get("status", ""))),
         _named("error", text_of(outcome, "error")),
+        _named("limit", text_of(object_of(outcome, "limit"), "rule")),
         _named("finish", ", ".join([one for one in finish if isinstance(one, str)]) or text_of(outcome, "finish")),
         _named("held for approval", text_of(outcome, "approval")),
     )

@@ -113,8 +113,7 @@ class External:
             "accept": "application/json",
             "accept-encoding": "identity",
         }
-        if settings.key is not None:
-            self._headers |= wire.headers(settings.key.reveal())
+        self._key = settings.key
         self._size = min(settings.max_chars, wire.largest)
         self._budget = settings.timeout_ms / 1000
         self._timeouts = Timeouts(connect=self._budget, first_byte=self._budget, idle=self._budget, total=self._budget)
@@ -178,7 +177,8 @@ class External:
             "POST",
             self._url,
             target=self.name,
-            headers=self._headers,
+            # What the key is now: its file may have changed.
+            headers={**self._headers, **({} if self._key is None else self._wire.headers(self._key.reveal()))},
             body=body,
             timeouts=self._timeouts,
             addresses=self._addresses,

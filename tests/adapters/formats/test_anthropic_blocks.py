@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.formats import anthropic_blocks
@@ -427,7 +427,6 @@ def plain(words: str) -> str:
 
 
 @pytest.mark.parametrize("place", ["tool_result", "document", "search_result"])
-@settings(max_examples=80, deadline=None)
 @given(drawn=st.data())
 def test_a_reader_of_the_wire_finds_the_same_roles_and_segments(
     *,
@@ -450,7 +449,6 @@ def test_a_reader_of_the_wire_finds_the_same_roles_and_segments(
         assert not given_options.remove_reserved(words)[1]
 
 
-@settings(max_examples=80, deadline=None)
 @given(drawn=st.data())
 def test_a_conversations_roles_do_not_depend_on_what_it_says(
     drawn: st.DataObject, conversations: st.SearchStrategy[Prompt], options: MakeOptions, opened: Opened

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.formats import azure_documents
@@ -166,7 +166,6 @@ def _closing(draw: st.DrawFn, prompts: st.SearchStrategy[Prompt]) -> Prompt:
 
 
 @pytest.mark.parametrize("ascii_only", [True, False])
-@settings(max_examples=150, deadline=None)
 @given(drawn=st.data())
 def test_a_reader_of_the_text_finds_the_same_roles_and_segments(
     *,
@@ -191,7 +190,6 @@ def test_a_reader_of_the_text_finds_the_same_roles_and_segments(
     assert all(given_options.remove_reserved(text)[1] == 0 for text in texts)
 
 
-@settings(max_examples=100, deadline=None)
 @given(drawn=st.data())
 def test_our_own_lift_reads_all_of_it_as_data(
     drawn: st.DataObject, exchanges: st.SearchStrategy[Prompt], options: MakeOptions, messages_of: MessagesOf
@@ -207,7 +205,6 @@ def test_our_own_lift_reads_all_of_it_as_data(
     assert not any("documents>" in text.text for text in lifted.instructions)
 
 
-@settings(max_examples=50, deadline=None)
 @given(drawn=st.data())
 def test_a_conversations_roles_do_not_depend_on_what_it_says(
     drawn: st.DataObject, conversations: st.SearchStrategy[Prompt], options: MakeOptions, messages_of: MessagesOf

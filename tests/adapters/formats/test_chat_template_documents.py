@@ -3,7 +3,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.formats import chat_template_documents
@@ -68,7 +68,6 @@ def test_ordinary_text_arrives_unharmed(ordinary: str, prompt_of: MakePrompt, op
     assert layout.removals == ()
 
 
-@settings(max_examples=100, deadline=None)
 @given(drawn=st.data())
 def test_a_server_that_gives_documents_a_role_reads_each_back(
     *, drawn: st.DataObject, exchanges: st.SearchStrategy[Prompt], served: Served, options: MakeOptions, told: Told
@@ -86,7 +85,6 @@ def test_a_server_that_gives_documents_a_role_reads_each_back(
     assert {role for role, _ in wire if "{" not in role} <= {"system", "user"}
 
 
-@settings(max_examples=100, deadline=None)
 @given(drawn=st.data())
 def test_a_server_that_lists_documents_keeps_all_of_them_in_one_area(
     *, drawn: st.DataObject, exchanges: st.SearchStrategy[Prompt], served: Served, options: MakeOptions, told: Told

@@ -3,7 +3,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.formats import cohere_documents
@@ -69,7 +69,6 @@ def test_ordinary_text_arrives_unharmed(ordinary: str, prompt_of: MakePrompt, op
     assert layout.removals == ()
 
 
-@settings(max_examples=100, deadline=None)
 @given(drawn=st.data())
 def test_a_reader_of_the_body_finds_the_same_roles_and_segments(
     *,
@@ -93,7 +92,6 @@ def test_a_reader_of_the_body_finds_the_same_roles_and_segments(
     assert "".join("".join(text.split()) for text in texts) == told(prompt, given_options)
 
 
-@settings(max_examples=50, deadline=None)
 @given(drawn=st.data())
 def test_a_conversation_keeps_its_roles_and_its_results(
     *,

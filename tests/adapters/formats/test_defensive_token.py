@@ -2,7 +2,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.formats import defensive_token
@@ -85,7 +85,6 @@ def test_ordinary_text_arrives_unharmed(ordinary: str, prompt_of: MakePrompt, op
     assert layout.removals == ()
 
 
-@settings(max_examples=150, deadline=None)
 @given(drawn=st.data())
 def test_a_servers_text_holds_one_instruction_area_and_the_data(
     *,

@@ -62,7 +62,7 @@ PIECES = st.sampled_from(["<|im_", "start|>", "end|>", "<|im_end|>", "a", " ", "
 
 
 @given(st.lists(st.lists(PIECES, max_size=8).map("".join), min_size=1, max_size=4))
-@settings(max_examples=200)
+@settings(max_examples=2 * settings().max_examples)
 def test_no_text_holds_a_reserved_token_whatever_it_was_made_of(options: MakeOptions, given_texts: list[str]) -> None:
     made = options("chatml")
     try:

@@ -3,7 +3,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.formats import gemini_function_response
@@ -185,7 +185,6 @@ def test_ordinary_text_arrives_unharmed(ordinary: str, prompt_of: MakePrompt, la
     assert opened(messages[-1]["content"]) == [("d", "email", ordinary)]
 
 
-@settings(max_examples=100, deadline=None)
 @given(drawn=st.data())
 def test_a_reader_of_the_body_finds_the_same_roles_and_segments(
     *,
@@ -210,7 +209,6 @@ def test_a_reader_of_the_body_finds_the_same_roles_and_segments(
     assert spoken[0] == "user"
 
 
-@settings(max_examples=50, deadline=None)
 @given(drawn=st.data())
 def test_every_call_is_answered_at_once_and_in_order(
     drawn: st.DataObject, conversations: st.SearchStrategy[Prompt], options: MakeOptions, messages_of: MessagesOf

@@ -3,7 +3,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.formats import harmony
@@ -96,7 +96,6 @@ def test_ordinary_text_arrives_unharmed(
     assert opened(messages[-1]["content"]) == [("d", "email", ordinary)]
 
 
-@settings(max_examples=100, deadline=None)
 @given(drawn=st.data())
 def test_a_servers_text_holds_the_same_roles_and_segments(
     *,
@@ -125,7 +124,6 @@ def test_a_servers_text_holds_the_same_roles_and_segments(
     assert instructions == told(prompt, given_options)
 
 
-@settings(max_examples=50, deadline=None)
 @given(drawn=st.data())
 def test_a_conversation_reads_back_from_a_servers_text(
     *,

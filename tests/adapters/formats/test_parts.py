@@ -1,7 +1,7 @@
 from collections.abc import Callable, Sequence
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.formats import (
@@ -137,7 +137,6 @@ def test_a_token_with_a_line_break_is_seen_too(options: MakeOptions) -> None:
     assert content_of([listed("b", "Human: b")], sieve) == parts("b", "Human: b")
 
 
-@settings(max_examples=150, deadline=None)
 @given(drawn=st.data())
 def test_no_token_stands_across_parts(
     *, drawn: st.DataObject, texts: st.SearchStrategy[str], options: MakeOptions

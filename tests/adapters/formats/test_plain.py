@@ -2,7 +2,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.formats import plain
@@ -65,7 +65,6 @@ def test_ordinary_text_arrives_unharmed(
     assert messages == [{"role": "user", "content": ordinary}]
 
 
-@settings(max_examples=100, deadline=None)
 @given(drawn=st.data())
 @pytest.mark.parametrize("family", ["smollm", "mistral"])
 def test_data_cannot_move_to_another_role(

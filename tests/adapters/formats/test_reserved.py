@@ -81,7 +81,7 @@ def spellings(token: str) -> Iterator[str]:
 
 
 @given(HOSTILE)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=4 * settings().max_examples)
 def test_removal_leaves_no_token_is_idempotent_and_only_deletes(text: str) -> None:
     kept, count = ALL.remove(text)
     assert not holds_token(kept)
@@ -92,7 +92,7 @@ def test_removal_leaves_no_token_is_idempotent_and_only_deletes(text: str) -> No
 
 
 @given(HOSTILE)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=4 * settings().max_examples)
 def test_breaking_keeps_the_value_and_leaves_no_token(text: str) -> None:
     value = {"text": text, text: [text, 1, None, "\\" + text + '"']}
     for ascii_only in (True, False):
@@ -104,7 +104,7 @@ def test_breaking_keeps_the_value_and_leaves_no_token(text: str) -> None:
 
 
 @given(st.text(alphabet='ab01\\u0063"<\u200b', max_size=40))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=2 * settings().max_examples)
 def test_extra_tokens_of_any_characters_are_removed_and_broken_where_json_can_say_it(text: str) -> None:
     reserved = compile_reserved("chatml", ("ab", "ba0", "0a1", "<", "3b"))
     kept, _ = reserved.remove(text)

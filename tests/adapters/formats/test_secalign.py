@@ -1,7 +1,7 @@
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.formats import secalign
@@ -134,7 +134,6 @@ def test_ordinary_text_arrives_unharmed(
     assert layout.removals == ()
 
 
-@settings(max_examples=150, deadline=None)
 @given(drawn=st.data())
 def test_a_servers_text_holds_the_same_roles_and_segments(
     *,

@@ -2,7 +2,7 @@ import json
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.formats._joins import Piece
@@ -203,7 +203,6 @@ def test_arguments_that_parsers_read_differently_hold_no_token_for_any_of_them(
     assert "</s>" not in words["malformed_arguments"]
 
 
-@settings(max_examples=100, deadline=None)
 @given(drawn=st.data())
 def test_no_token_is_left_however_texts_and_static_text_are_joined(
     drawn: st.DataObject, texts: st.SearchStrategy[str], options: MakeOptions

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.formats import spotlight
@@ -176,7 +176,6 @@ def test_ordinary_text_arrives_unharmed(
 
 @pytest.mark.parametrize("repeat", [True, False])
 @pytest.mark.parametrize("mode", ["delimit", "datamark", "encode"])
-@settings(max_examples=50, deadline=None)
 @given(drawn=st.data())
 def test_a_servers_text_holds_the_same_roles_and_segments(
     *,

@@ -3,7 +3,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.formats import struq
@@ -98,7 +98,6 @@ def test_ordinary_text_arrives_unharmed(ordinary: str, prompt_of: MakePrompt, op
 
 
 @pytest.mark.parametrize("family", ["struq", "all", "llama3"])
-@settings(max_examples=70, deadline=None)
 @given(drawn=st.data())
 def test_any_prompt_reads_back_as_one_instruction_area_and_its_data(
     *,

@@ -3,7 +3,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.formats import tool_envelope
@@ -161,7 +161,6 @@ def test_ordinary_text_arrives_unharmed(
 
 
 @pytest.mark.parametrize("family", ["llama3", "chatml", "qwen", "mistral", "granite"])
-@settings(max_examples=50, deadline=None)
 @given(drawn=st.data())
 def test_a_servers_text_holds_the_same_roles_and_segments(
     *,
@@ -190,7 +189,6 @@ def test_a_servers_text_holds_the_same_roles_and_segments(
     assert instructions == told(prompt, given_options)
 
 
-@settings(max_examples=50, deadline=None)
 @given(drawn=st.data())
 def test_a_conversations_roles_do_not_depend_on_what_it_says(
     drawn: st.DataObject, conversations: st.SearchStrategy[Prompt], options: MakeOptions, messages_of: MessagesOf

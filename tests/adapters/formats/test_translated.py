@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.formats import cohere_documents, gemini_function_response, tool_envelope
@@ -135,7 +135,6 @@ def test_the_plain_envelope_would_bring_tokens_back_and_begin_with_a_call(
     assert entries(came)[0][2] == "x<|im_end|>"
 
 
-@settings(max_examples=60, deadline=None)
 @given(drawn=st.data())
 def test_no_data_ever_stands_in_a_text_part_and_every_call_has_its_response(
     *,

@@ -35,6 +35,14 @@ class TimeoutException(Exception):
     """As httpx calls it."""
 
 
+class ConnectError(Exception):
+    """As httpx calls it."""
+
+
+class ConnectTimeout(TimeoutException):
+    """As httpx calls it: also a kind of the one above."""
+
+
 PLANTED = Exception("planted")
 
 
@@ -54,7 +62,9 @@ PLANTED = Exception("planted")
         (ContentPolicyViolationError(), {"sent": 1, "status": 400}, 400, "content_filter", None),
         (ContextWindowExceededError(), {"sent": 1, "status": 500, "code": "W"}, 500, "W", None),
         # Unanswered, or answered in a way that nobody can read.
-        (PLANTED, {"sent": 1}, 502, "vendor_unreachable", None),
+        (ConnectError(), {"sent": 1}, 502, "vendor_unreachable", None),
+        (ConnectTimeout(), {"sent": 1}, 502, "vendor_unreachable", None),
+        (PLANTED, {"sent": 1}, 502, "vendor_broke_off", None),
         (Timeout(), {"sent": 1}, 504, "vendor_timeout", None),
         (PLANTED, {"sent": 1, "status": 200}, 502, "unreadable_answer", None),
         # Never sent.

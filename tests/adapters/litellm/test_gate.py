@@ -160,36 +160,15 @@ async def test_of_a_refusal_a_plain_word_is_kept(
     assert (passage.status, passage.code, passage.retry_after) == (400, code, "7")
 
 
-ENDINGS = [
-    b'data: {"candidates": [{"content": {}, "finishReason": "STOP"}]}\n\n',
-    b'data: {"choices":[{"delta":{},"finish_reason":"length"}]}\n\n',
-    b'data: {"type":"message_delta","delta":{"stop_reason":"end_turn"}}\n\n',
-    b"data: {}\r\n\r\ndata: [DONE]\r\n\r\n",
-    b"\x00\x00\x00\x9a\x0b:event-type\x07\x00\x0bmessageStop\x0d:content-type",
-    b'{"done":true,"done_reason":"stop"}\n',
-]
-NONE = [
-    b'data: {"choices":[{"delta":{},"finish_reason":null}]}\n\n',
-    b'data: {"text": "x,\\"finishReason\\": \\"STOP\\""}\n\n',
-    b'data: {"text": "\\ndata: [DONE]"}\n\n',
-    b'data: {"text": "data: [DONE]"}\n\n',
-    b"messageStop",
-]
-
-
-@pytest.mark.parametrize(("stream", "ended"), [*[(one, True) for one in ENDINGS], *[(one, False) for one in NONE]])
-def test_whether_a_stream_is_at_its_end_is_seen_wherever_it_is_cut(stream: bytes, *, ended: bool) -> None:
-    request = httpx.Request("POST", "http://vendor.test/")
-    for cut in range(len(stream) + 1):
+async def test_whether_an_answer_said_that_it_is_at_its_end_is_known_once_that_has_been_read(kind: str) -> None:
+    for content, ended in (
+        (b'data: {"done_reason": "stop"}\n\n', True),
+        (b'{"done_reason": "stop"}', True),
+        (b"{}", False),
+    ):
         passage = Passage(check=let_through)
-        seen = gate.Seen(passage, request)
-        assert seen.take(stream[:cut]) + seen.take(stream[cut:]) == stream
+        await answering(content=content).post(kind, passage)
         assert passage.ended is ended
-    single = Passage(check=let_through)
-    seen = gate.Seen(single, request)
-    for byte in stream:
-        seen.take(bytes([byte]))
-    assert single.ended is ended
 
 
 def test_it_stands_before_every_client_of_its_process() -> None:

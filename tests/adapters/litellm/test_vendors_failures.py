@@ -109,6 +109,16 @@ async def test_what_never_gets_to_a_vendor_says_why(ask: Ask, vendor: Any, model
     assert vendor.calls == []
 
 
+@pytest.mark.parametrize("model", ["claude", "gemini", "cohere"])
+async def test_a_call_whose_connection_broke_after_it_was_written_is_made_once_and_says_so(
+    ask: Ask, vendor: Any, model: str
+) -> None:
+    vendor.drop = True
+    got, answer = await ask({"model": model, "messages": SAID})
+    assert (got, answer["error"]["code"]) == (502, "vendor_broke_off")
+    assert len(vendor.calls) == 1
+
+
 async def test_an_answer_to_a_call_that_went_past_the_gate_is_refused(ask: Ask, vendor: Any) -> None:
     choice = {"index": 0, "message": {"role": "assistant", "content": "planted"}, "finish_reason": "stop"}
     vendor.answer({"id": "x", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice]})

@@ -14,7 +14,7 @@ from gateway.domain.isolation import Isolation
 from gateway.domain.jsonvalue import JsonObject, JsonValue
 from gateway.domain.ports import Call
 from gateway.domain.request import Options
-from gateway.domain.target import Endpoint, Layout, Secret, Target, Timeouts
+from gateway.domain.target import Endpoint, Layout, Secret, Target, Timeouts, Tls
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -55,7 +55,9 @@ class Playback:
         timeouts: Timeouts,
         socket: str | None = None,
         addresses: Addresses = PUBLIC_ONLY,
+        tls: Tls | None = None,
     ) -> "AsyncGenerator[Playback]":
+        assert tls is None
         parsed: JsonValue = orjson.loads(body)
         self.sent.append(
             Sent(

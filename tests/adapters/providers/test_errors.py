@@ -4,7 +4,14 @@ import orjson
 import pytest
 
 from adapters.providers._errors import read_refusal, read_retry_after
-from gateway.domain.errors import UpstreamError, UpstreamFailed, UpstreamOverloaded, UpstreamRejected
+from gateway.domain.errors import (
+    UpstreamError,
+    UpstreamFailed,
+    UpstreamGarbled,
+    UpstreamOverloaded,
+    UpstreamRejected,
+    UpstreamTimeout,
+)
 from gateway.domain.jsonvalue import JsonValue
 
 NOW = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
@@ -61,6 +68,10 @@ def test_no_room_keeps_the_upstreams_own_word(error: JsonValue, reason: str | No
         ("nan", None),
         ("soon", None),
         ("9" * 40, None),
+        ("999999999", 86_400.0),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 86_400.0),
+        ("Thu, 01 Jan 99999 12:00:00 GMT", None),
+        ("Thu, 01 Jan 2026 12:00:30 +99999999999999999999", None),
     ],
 )
 def test_retry_after_is_seconds_or_a_date(value: str | None, seconds: float | None) -> None:
@@ -83,7 +94,7 @@ def test_the_clock_is_used_where_no_time_is_given() -> None:
         (308, "redirect"),
         (500, "status 500"),
         (502, "status 502"),
-        (504, "status 504"),
+        (501, "status 501"),
         (402, "status 402"),
         (204, "status 204"),
     ],
@@ -93,6 +104,20 @@ def test_the_upstreams_own_failures_say_what_to_check(status: int, advice: str) 
     assert isinstance(error, UpstreamFailed)
     assert advice in str(error)
     assert "secret" not in str(error)
+
+
+@pytest.mark.parametrize("status", [408, 504, 524])
+def test_a_server_that_ran_out_of_time_itself_may_have_worked_on_the_request(status: int) -> None:
+    error = refusal(status, {"error": {"message": "secret prompt", "code": "c"}})
+    assert isinstance(error, UpstreamTimeout)
+    assert error.phase == "upstream"
+    assert "secret" not in str(error)
+
+
+@pytest.mark.parametrize("code", ["unchecked_call", "unreadable_answer", "vendor_broke_off"])
+def test_what_the_litellm_process_could_not_read_may_be_done(code: str) -> None:
+    assert isinstance(refusal(502, {"error": {"code": code}}), UpstreamGarbled)
+    assert isinstance(refusal(502, {"error": {"code": "vendor_unreachable"}}), UpstreamFailed)
 
 
 @pytest.mark.parametrize("status", [400, 413, 415, 422])

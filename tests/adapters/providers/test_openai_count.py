@@ -21,7 +21,7 @@ from gateway.domain.errors import (
 )
 from gateway.domain.jsonvalue import JsonObject
 from gateway.domain.ports import Call
-from gateway.domain.target import Endpoint, Timeouts
+from gateway.domain.target import Endpoint, Timeouts, Tls
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -55,7 +55,9 @@ class TokenServer:
         timeouts: Timeouts,
         socket: str | None = None,
         addresses: Addresses = PUBLIC_ONLY,
+        tls: Tls | None = None,
     ) -> "AsyncGenerator[TokenServer]":
+        assert tls is None
         assert (method, target, timeouts) == ("POST", "primary", Timeouts())
         assert addresses == Addresses(networks=("10.20.0.0/16",))
         asked = orjson.loads(body)

@@ -12,7 +12,7 @@ import pytest
 from adapters.providers._probe import ProbeOutcome, ProbeResult, probe_roles
 from gateway.domain.address import PUBLIC_ONLY, Addresses
 from gateway.domain.errors import UpstreamFailed, UpstreamUnreachable
-from gateway.domain.target import Secret, Target, Timeouts
+from gateway.domain.target import Secret, Target, Timeouts, Tls
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -81,7 +81,9 @@ class TokenServer:
         timeouts: Timeouts,
         socket: str | None = None,
         addresses: Addresses = PUBLIC_ONLY,
+        tls: Tls | None = None,
     ) -> "AsyncGenerator[TokenServer]":
+        assert tls is None
         assert (method, target, timeouts, socket) == ("POST", "primary", Timeouts(), None)
         assert addresses == ADDRESSES
         if self.kind == "down":

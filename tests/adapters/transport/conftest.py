@@ -1,6 +1,7 @@
 """A scripted server: what each test's own coroutine does with a connection, on loopback or a Unix socket."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
@@ -75,7 +76,9 @@ Serve: TypeAlias = Callable[..., AbstractAsyncContextManager[Server]]
 @pytest.fixture
 def serve() -> Serve:
     @asynccontextmanager
-    async def run(script: Script, *, socket: Path | None = None) -> AsyncGenerator[Server]:
+    async def run(
+        script: Script, *, socket: Path | None = None, tls: ssl.SSLContext | None = None
+    ) -> AsyncGenerator[Server]:
         seen = Server(url="http://localhost")
         tasks: set[asyncio.Task[None]] = set()
 
@@ -93,8 +96,8 @@ def serve() -> Serve:
                 writer.close()
 
         if socket is None:
-            server = await asyncio.start_server(accept, "127.0.0.1", 0)
-            seen.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            server = await asyncio.start_server(accept, "127.0.0.1", 0, ssl=tls)
+            seen.url = f"{'https' if tls else 'http'}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         else:
             server = await asyncio.start_unix_server(accept, socket)
         try:

@@ -1,4 +1,7 @@
-"""Does every call say where it may lead? One that does not reaches public addresses alone, whatever was allowed."""
+"""Does every call say where it may lead, and whom it believes there?
+
+One that does not reaches public addresses alone, whatever was allowed, and believes the system's authorities.
+"""
 
 import ast
 from collections.abc import Iterator
@@ -30,6 +33,13 @@ def test_every_call_of_an_upstream_says_where_it_may_lead() -> None:
         "adapters/providers/_rendering.py",
         "adapters/providers/anthropic.py",
         "gateway/detectors/external/_call.py",
+        "gateway/target_health.py",
         _BY_SOCKET,
     } <= {one for one, _ in found}
     assert [where for where, names in found if "addresses" not in names and where != _BY_SOCKET] == []
+
+
+def test_every_call_of_a_target_says_whom_it_believes_there() -> None:
+    # A classifier's address is no target's: it has no authorities of its own.
+    others = {_BY_SOCKET, "gateway/detectors/external/_call.py"}
+    assert [where for where, names in calls_of_clients() if "tls" not in names and where not in others] == []

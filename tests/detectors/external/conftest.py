@@ -14,7 +14,7 @@ from gateway.domain.address import PUBLIC_ONLY, Addresses
 from gateway.domain.detection import Stage, Subject
 from gateway.domain.errors import UpstreamGarbled
 from gateway.domain.jsonvalue import JsonObject
-from gateway.domain.target import Secret, Timeouts
+from gateway.domain.target import Secret, Timeouts, Tls
 from policies.engine.model import ExternalSettings
 
 FINE = b'{"flagged": false, "score": 0}'
@@ -61,7 +61,9 @@ class Service:
         timeouts: Timeouts,
         socket: str | None = None,
         addresses: Addresses = PUBLIC_ONLY,
+        tls: Tls | None = None,
     ) -> AsyncGenerator[_Answer, None]:
+        assert tls is None
         assert (method, target, socket) == ("POST", "shield", None)
         self.addresses = addresses
         assert timeouts.total <= 1.0

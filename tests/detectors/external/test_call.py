@@ -16,6 +16,7 @@ from gateway.domain.detection import Detection, Stage, Subject
 from gateway.domain.errors import UpstreamGarbled, UpstreamTimeout, UpstreamUnreachable
 from gateway.domain.jsonvalue import JsonObject, JsonValue
 from gateway.domain.ports import UpstreamClient
+from gateway.domain.target import Secret
 from policies.engine.model import ExternalSettings
 
 
@@ -88,6 +89,23 @@ async def test_the_key_stands_in_a_header_alone(
     await classifier(wire).ask([subject("hello")])
     assert service.headers[0][header] == held
     assert "planted-key" not in service.urls[0] + str(service.bodies)
+
+
+class Rotating(Secret):
+    """Becomes another one when the test says so."""
+
+    def become(self, value: str) -> None:
+        self._value = value
+
+
+async def test_the_key_of_a_question_is_what_it_is_by_then(service: Service, subject: Subjects) -> None:
+    key = Rotating("planted-one")
+    settings = ExternalSettings(name="shield", kind="webhook", url="https://shield.test", key=key)
+    shield = External(settings, Webhook(), lambda: service)
+    await shield.ask([subject("hello")])
+    key.become("planted-two")
+    await shield.ask([subject("hello")])
+    assert [one["authorization"] for one in service.headers] == ["Bearer planted-one", "Bearer planted-two"]
 
 
 async def test_without_a_key_no_header_is_sent_for_it(service: Service, subject: Subjects) -> None:

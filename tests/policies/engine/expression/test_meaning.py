@@ -311,7 +311,7 @@ CALLS: Final[Mapping[str, Callable[..., Any]]] = {
 }
 
 
-@settings(max_examples=300)
+@settings(max_examples=2 * settings().max_examples)
 @given(source=bools(4), facts=FACTS)
 def test_what_we_accept_means_the_same_to_us_to_the_engine_and_to_a_table(
     source: str, facts: Mapping[str, FactValue]
@@ -324,7 +324,6 @@ def test_what_we_accept_means_the_same_to_us_to_the_engine_and_to_a_table(
     assert (answer, engine(source, facts)) == (expected, expected)
 
 
-@settings(max_examples=60)
 @given(source=bools(3), facts=FACTS)
 def test_a_second_implementation_of_cel_agrees(
     environment: celpy.Environment, source: str, facts: Mapping[str, FactValue]

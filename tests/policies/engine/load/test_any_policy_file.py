@@ -83,8 +83,8 @@ def twice(value: JsonValue, loc: Loc) -> JsonValue:
     return changed(value, loc[:-1], repeat)
 
 
+@settings(max_examples=settings().max_examples // 2)
 @given(data=st.data(), fresh=values)
-@settings(max_examples=50)
 def test_a_policy_with_another_value_somewhere(
     policy_from: Read, sound: str, data: st.DataObject, fresh: JsonValue
 ) -> None:
@@ -93,8 +93,8 @@ def test_a_policy_with_another_value_somewhere(
     expect_a_place(outcome(policy_from, json.dumps(changed(value, loc, lambda _: fresh))))
 
 
+@settings(max_examples=settings().max_examples // 2)
 @given(data=st.data())
-@settings(max_examples=50)
 def test_a_policy_with_a_value_from_elsewhere_in_it(policy_from: Read, sound: str, data: st.DataObject) -> None:
     value = read_source("p.yaml", sound.encode()).value
     somewhere = st.sampled_from(list(places(value)))
@@ -102,8 +102,8 @@ def test_a_policy_with_a_value_from_elsewhere_in_it(policy_from: Read, sound: st
     expect_a_place(outcome(policy_from, json.dumps(changed(value, data.draw(somewhere), lambda _: other))))
 
 
+@settings(max_examples=settings().max_examples // 2)
 @given(data=st.data())
-@settings(max_examples=50)
 def test_a_policy_without_a_value_or_with_one_twice(policy_from: Read, sound: str, data: st.DataObject) -> None:
     value = read_source("p.yaml", sound.encode()).value
     loc = data.draw(st.sampled_from([loc for loc in places(value) if loc]))
@@ -120,7 +120,6 @@ def test_a_policy_without_each_value_or_with_each_twice(policy_from: Read, sound
 
 
 @given(data=st.data(), junk=st.text(alphabet=st.sampled_from("ab:- \n\t[]{}&*!|>'\"#%,?@`0x.<~\\é\x00"), max_size=6))
-@settings(max_examples=100)
 def test_a_policy_whose_text_was_damaged(policy_from: Read, sound: str, data: st.DataObject, junk: str) -> None:
     start = data.draw(st.integers(0, len(sound)))
     end = start + data.draw(st.integers(0, 40))

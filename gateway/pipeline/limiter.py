@@ -1,0 +1,257 @@
+"""What does a request use of limits and budgets, and who sees to it that this is counted once?
+
+A tab is opened for every request, by the door, and closed once, whatever becomes of it. What is taken before anything
+is sent is replaced by what was used when the tab is closed; nobody waits for that.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncGenerator, Awaitable
+from contextlib import aclosing
+from typing import Final, TypeVar
+
+from gateway.domain.errors import GatewayError, LimitReached
+from gateway.domain.exchange import Embeddings, Reply, StreamEvent, Usage, UsageReport
+from gateway.domain.identity import Caller
+from gateway.domain.limits import Limits, Price
+from gateway.domain.model import Model
+from gateway.domain.operation import Operation
+from gateway.domain.quota import Bucket, Counters, Denied, Measure, Portion, Taken
+from gateway.domain.request import ClientRequest
+from gateway.domain.target import Target
+from gateway.domain.value import value
+from gateway.pipeline.limit_reached import reached
+from gateway.pipeline.run import Run, at_once
+from gateway.pipeline.usage import Tokens, believed, bills_nothing, dearest, estimate, size_of, size_of_reply, tokens_of
+
+Answer = TypeVar("Answer")
+
+# So many combinations of caller, model and route are remembered; then they are put together anew.
+_MOST_PLANS: Final = 10_000
+# Seconds in which what was used must be counted when the worker ends.
+_DRAIN_S: Final = 2.0
+
+
+@value
+class _Plan:
+    """What the requests of one caller, model and route use.
+
+    ``fixed`` is the same for each of them, ``tokens`` and ``money`` are counts whose amounts are theirs. ``prices`` are
+    those of the model's targets, where money is counted.
+    """
+
+    fixed: tuple[Portion, ...]
+    tokens: tuple[Bucket, ...]
+    money: tuple[Bucket, ...]
+    prices: tuple[Price, ...]
+
+
+class Limiter:
+    """All limits of a worker. ``fullest`` is how full each rule's counts were at most since it was last cleared."""
+
+    def __init__(self, limits: Limits, counters: Counters) -> None:
+        self.limits = limits
+        self.rules = {rule.name: rule for rule in limits.rules}
+        self.fullest: defaultdict[str, float] = defaultdict(float)
+        self.counters = counters
+        # Whose counts nobody but one tenant uses.
+        self.own = frozenset([rule.name for rule in limits.rules if rule.own])
+        self._plans: dict[tuple[str, str, str, str], _Plan] = {}
+        self._settling: set[asyncio.Task[None]] = set()
+
+    def open(self, request_id: str, route: str, operation: Operation) -> "RequestTab":
+        """The tab of a request that has just come."""
+        return RequestTab(self, request_id, route, operation)
+
+    def plan(self, caller: Caller, model: Model, route: str) -> _Plan:
+        key = (caller.key, caller.tenant, model.name, route)
+        plan = self._plans.get(key)
+        if plan is None:
+            if len(self._plans) >= _MOST_PLANS:
+                self._plans.clear()
+            plan = self._plans[key] = _planned(self.limits, caller, model, route)
+        return plan
+
+    def settle(self, taken: Taken, used: tuple[Portion, ...]) -> None:
+        """Have it counted soon: whoever used it is not kept waiting."""
+        task = asyncio.get_running_loop().create_task(self.counters.settle(taken, used))
+        self._settling.add(task)
+        task.add_done_callback(self._settling.discard)
+
+    async def drained(self) -> None:
+        """Wait until all is counted, but not for long."""
+        if self._settling:
+            await asyncio.wait(self._settling, timeout=_DRAIN_S)
+
+
+class RequestTab:
+    """What one request uses: ``Tab`` for the pipeline, and what the door closes.
+
+    ``left`` is what is left to its caller after it: of counts that no other tenant uses.
+    """
+
+    __slots__ = ("_answer", "_expected", "_limiter", "_operation", "_owing", "_plan", "_request_id", "_route", "_said",
+                 "_taken", "_target", "_usage", "left")  # fmt: skip
+
+    def __init__(self, limiter: Limiter, request_id: str, route: str, operation: Operation) -> None:
+        self.left: tuple[Portion, ...] = ()
+        self._limiter = limiter
+        self._request_id = request_id
+        self._route = route
+        self._operation = operation
+        self._plan: _Plan | None = None
+        self._taken: Taken | None = None
+        self._expected = Tokens(input=0, output=0)
+        # The target that was asked last; how many attempts there were that may have cost something.
+        self._target: Target | None = None
+        self._owing = 0
+        self._usage: Usage | None = None
+        self._answer: Reply | None = None
+        # Bytes of what came of a stream.
+        self._said = 0
+
+    async def take(self, request: ClientRequest, caller: Caller, model: Model, run: Run = at_once) -> None:
+        """Take one request, a place, and what it may come to; raises as ``Tab`` says."""
+        plan = self._limiter.plan(caller, model, self._route)
+        wanted = plan.fixed
+        if self._operation is not Operation.COUNT and (plan.tokens or plan.money):
+            self._plan = plan
+            assumed = self._limiter.limits.assumed_output_tokens
+            expected = await run(lambda: estimate(request, self._operation, assumed))
+            self._expected = expected
+            wanted = (*wanted, *_amounts(plan, expected.all, dearest(plan.prices, expected)))
+        if not wanted:
+            return
+        try:
+            taken = await self._limiter.counters.take(self._request_id, wanted)
+        except asyncio.CancelledError:
+            # It may have been taken all the same: at least the place is free again.
+            self._limiter.settle(Taken(holder=self._request_id, at=0.0, portions=wanted), ())
+            raise
+        if isinstance(taken, Denied):
+            raise self._refusal(taken, wanted)
+        self._taken = taken
+        own, fullest = self._limiter.own, self._limiter.fullest
+        mine: list[Portion] = []
+        for one in taken.left:
+            bucket = one.bucket
+            full = 1.0 - one.amount / bucket.limit
+            fullest[bucket.rule] = max(fullest[bucket.rule], full)
+            if bucket.rule in own:
+                mine.append(one)
+        self.left = tuple(mine)
+
+    async def asking(self, target: Target, answer: Awaitable[Answer]) -> Answer:
+        """Ask; an attempt that cannot have cost anything is as good as none."""
+        self._target = target
+        self._owing += 1
+        try:
+            return await answer
+        except GatewayError as error:
+            self._owing -= bills_nothing(error)
+            raise
+
+    def streaming(self, target: Target, events: AsyncGenerator[StreamEvent, None]) -> AsyncGenerator[StreamEvent, None]:
+        """The events, listened to where tokens or money count."""
+        if self._plan is None:
+            return events
+        self._target = target
+        self._owing += 1
+        return self._heard(events)
+
+    def answered(self, answer: Reply | Embeddings) -> None:
+        """This came, whole."""
+        self._usage = answer.usage
+        self._answer = answer if isinstance(answer, Reply) else None
+
+    def close(self) -> None:
+        """Have counted what was used. Only the first call counts, and nothing is waited for."""
+        taken, self._taken = self._taken, None
+        if taken is not None:
+            self._limiter.settle(taken, self._used(taken))
+
+    async def _heard(self, events: AsyncGenerator[StreamEvent, None]) -> AsyncGenerator[StreamEvent, None]:
+        began = False
+        async with aclosing(events):
+            try:
+                async for event in events:
+                    began = True
+                    if isinstance(event, UsageReport):
+                        self._usage = event.usage
+                    else:
+                        self._said += size_of(event)
+                    yield event
+            except GatewayError as error:
+                self._owing -= not began and bills_nothing(error)
+                raise
+
+    def _used(self, taken: Taken) -> tuple[Portion, ...]:
+        """What takes the place of what was taken; requests stand."""
+        if self._plan is None:
+            return ()
+        tokens, money = self._spent(self._plan)
+        amounts = {Measure.TOKENS: tokens, Measure.MONEY: money}
+        # Not by the plan's buckets: whoever keeps counts may have put some together.
+        return tuple(
+            [
+                Portion(bucket=one.bucket, amount=amounts[one.bucket.measure])
+                for one in taken.portions
+                if one.bucket.measure in amounts
+            ]
+        )
+
+    def _spent(self, plan: _Plan) -> tuple[int, int]:
+        """Tokens and money."""
+        if not self._owing or self._target is None:
+            return 0, 0
+        used = self._counted()
+        # What attempts before it may have cost is what it was expected to.
+        lost = self._owing - 1
+        money = 0
+        if plan.money:
+            known = self._limiter.limits.prices[self._target.id]
+            money = used.cost(known) + lost * dearest(plan.prices, self._expected)
+        return used.all + lost * self._expected.all, money
+
+    def _counted(self) -> Tokens:
+        counted = believed(self._usage)
+        if counted is not None:
+            return counted
+        said = self._said + (0 if self._answer is None else size_of_reply(self._answer))
+        return Tokens(input=self._expected.input, output=max(self._expected.output, tokens_of(said)))
+
+    def _refusal(self, denied: Denied, wanted: tuple[Portion, ...]) -> LimitReached:
+        bucket = denied.bucket
+        self._limiter.fullest[bucket.rule] = 1.0
+        amount = next(one.amount for one in wanted if one.bucket == bucket)
+        return reached(denied, self._limiter.rules[bucket.rule], amount, self._limiter.limits.currency)
+
+
+def _amounts(plan: _Plan, tokens: int, money: int) -> tuple[Portion, ...]:
+    return (
+        *[Portion(bucket=bucket, amount=tokens) for bucket in plan.tokens],
+        *[Portion(bucket=bucket, amount=money) for bucket in plan.money],
+    )
+
+
+def _planned(limits: Limits, caller: Caller, model: Model, route: str) -> _Plan:
+    buckets: dict[Measure, list[Bucket]] = {measure: [] for measure in Measure}
+    for rule in limits.rules:
+        if rule.stands_for(caller.key, caller.tenant, model.name, route):
+            subject = rule.subject(caller.key, caller.tenant, model.name)
+            for allows in rule.allows:
+                buckets[allows.measure].append(
+                    Bucket(
+                        rule=rule.name, subject=subject, measure=allows.measure, window=allows.window,
+                        limit=allows.amount,
+                    )
+                )  # fmt: skip
+    one_each = (*buckets[Measure.REQUESTS], *buckets[Measure.CONCURRENT])
+    money = tuple(buckets[Measure.MONEY])
+    prices = dict.fromkeys([limits.prices[target.id] for target in model.targets]) if money else ()
+    return _Plan(
+        fixed=tuple([Portion(bucket=bucket, amount=1) for bucket in one_each]),
+        tokens=tuple(buckets[Measure.TOKENS]),
+        money=money,
+        prices=tuple(prices),
+    )

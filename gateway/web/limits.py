@@ -1,0 +1,48 @@
+"""In which headers is a caller told what its limits leave, before one is reached?
+
+In its vendor's own, of the count that is fullest. Nothing is told of counts that other tenants use as well: those are
+not on the tab's list.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Final, Literal, TypeAlias
+
+from gateway.domain.instant import written
+from gateway.domain.period import period_of
+from gateway.domain.quota import Calendar, Measure, Portion, Sliding
+from gateway.pipeline.limiter import RequestTab
+
+Vendor: TypeAlias = Literal["openai", "anthropic"]
+
+_TOLD: Final = (Measure.REQUESTS, Measure.TOKENS)
+
+
+def limit_headers(
+    tab: RequestTab | None, vendor: Vendor, now: Callable[[], float] = time.time
+) -> tuple[tuple[bytes, bytes], ...]:
+    """Limit, what is left, and when all of it is there again at the latest: of requests and of tokens."""
+    if tab is None or not tab.left:
+        return ()
+    told: list[tuple[bytes, bytes]] = []
+    for measure in _TOLD:
+        left = [one for one in tab.left if one.bucket.measure is measure]
+        if left:
+            fullest = min(left, key=lambda one: one.amount / one.bucket.limit)
+            told += _headers(fullest, vendor, now())
+    return tuple(told)
+
+
+def _headers(left: Portion, vendor: Vendor, now: float) -> list[tuple[bytes, bytes]]:
+    bucket = left.bucket
+    window = bucket.window
+    seconds = 0
+    if isinstance(window, Sliding):
+        seconds = window.seconds
+    elif isinstance(window, Calendar):
+        seconds = period_of(window, now).end - int(now)
+    if vendor == "anthropic":
+        told = {"limit": str(bucket.limit), "remaining": str(left.amount), "reset": written(now + seconds)}
+        return [(f"anthropic-ratelimit-{bucket.measure}-{name}".encode(), word.encode()) for name, word in told.items()]
+    told = {"limit": str(bucket.limit), "remaining": str(left.amount), "reset": f"{seconds}s"}
+    return [(f"x-ratelimit-{name}-{bucket.measure}".encode(), word.encode()) for name, word in told.items()]

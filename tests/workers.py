@@ -1,0 +1,42 @@
+"""Which worker runs which test, and how often is garbage looked for? A plugin of its own, which ``conftest.py`` loads.
+
+The rule: whoever starts a process starts it once. A file is run by one worker, since its fixtures cost more than its
+tests, and so are the files that share one of the session's gateways.
+"""
+
+import gc
+from collections.abc import Collection
+from pathlib import Path
+
+import pytest
+
+# The session's gateways, and the group of those that use them. The first has the embedded model behind it.
+_SHARED = {"gateway": "embedded", "staged_gateway": "staged", "keyed_gateway": "staged"}
+
+
+def pytest_configure() -> None:
+    """Collecting makes a million objects that stay: looking through them time and again is a third of what it takes."""
+    gc.disable()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Group what one worker is to run; tests that wait for gateways come first, so that none of them is left alone."""
+    shared: dict[Path, str] = {}
+    for item in items:
+        names: Collection[str] = getattr(item, "fixturenames", ())
+        for name, group in _SHARED.items():
+            # A file may have one of its own by that name.
+            if name in names and not hasattr(getattr(item, "module", None), name):
+                shared.setdefault(item.path, group)
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            group = shared.get(item.path, f"{item.path.parent.name}.{item.path.stem}")
+            item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: item.path.parent.name != "e2e")
+
+
+def pytest_collection_finish() -> None:
+    """What is there by now need not be looked at again."""
+    gc.freeze()
+    gc.enable()
