@@ -109,6 +109,11 @@ class ServerSection(Section):
         default="aiohttp", description="The HTTP client for upstream calls: `aiohttp` is the faster one."
     )
     embedded: EmbeddedSection = Field(default_factory=EmbeddedSection, description="See `server.embedded` below.")
+    watch: bool = Field(
+        default=False,
+        description="Take this file up when it changes, as on SIGHUP: for a file that is put in place whole, such as a "
+        "mounted ConfigMap's. What is followed without it: `docs/rotation.md`.",
+    )
     record_recent: int = Field(
         default=0,
         ge=0,

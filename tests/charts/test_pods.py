@@ -184,14 +184,16 @@ def test_policies_replace_no_pod(objects: Objects) -> None:
 
 def test_a_configuration_replaces_pods_unless_the_gateway_follows_it(objects: Objects) -> None:
     more = {"configuration": {"server": {"max_queued": 7}}}
-    follows = {"configuration": {"server": {"watch": True}}}
-    assert restarts(objects, LEAST) == restarts(objects, LEAST)
-    assert restarts(objects, LEAST) != restarts(objects, LEAST, more)
-    assert restarts(objects, LEAST, follows) == restarts(objects, LEAST, follows, more)
+    told = objects(LEAST)["ConfigMap", "rel-splitgate-configuration"]["data"]["splitgate.yaml"]
+    assert "watch: true\n" in told
+    assert restarts(objects, LEAST) == restarts(objects, LEAST, more)
+    unwatched = {"configuration": {"server": {"watch": False}}}
+    assert restarts(objects, LEAST, unwatched) == restarts(objects, LEAST, unwatched)
+    assert restarts(objects, LEAST, unwatched) != restarts(objects, LEAST, unwatched, more)
     # Where it listens is the supervisor's, which lives on.
-    assert restarts(objects, LEAST, follows) != restarts(objects, LEAST, follows, {"address": "::"})
+    assert restarts(objects, LEAST) != restarts(objects, LEAST, {"address": "::"})
     tls = {"configuration": {"server": {"tls": {"cert_file": "/etc/splitgate/secrets/upstream/tls.crt"}}}}
-    assert restarts(objects, LEAST, follows) != restarts(objects, LEAST, follows, tls)
+    assert restarts(objects, LEAST) != restarts(objects, LEAST, tls)
 
 
 def test_the_pods_account_and_labels_are_the_charts(objects: Objects) -> None:

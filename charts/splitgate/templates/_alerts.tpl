@@ -38,6 +38,44 @@
   labels: {severity: warning}
   annotations:
     summary: Workers have different policies in force.
+- alert: SplitgateConfigurationsDiffer
+  expr: count(count by (digest) (splitgate_config_info{{ $of }} == 1)) > 1
+  for: 15m
+  labels: {severity: warning}
+  annotations:
+    summary: Workers run different configurations.
+- alert: SplitgateConfigurationRefused
+  expr: max by (pod) (splitgate_config_refused{{ $of }}) == 1
+  for: 2m
+  labels: {severity: warning}
+  annotations:
+    summary: {{ "What stands in the configuration of {{ $labels.pod }} cannot be used, and is not what runs." | quote }}
+- alert: SplitgateSecretStale
+  expr: max by (name) (splitgate_secret_stale{{ $of }}) == 1
+  for: 5m
+  labels: {severity: warning}
+  annotations:
+    summary: {{ "The mounted file of {{ $labels.name }} cannot be used; what was last good in it serves on." | quote }}
+- alert: SplitgateCertificateEnds
+  expr: min by (name) (splitgate_certificate_expires_timestamp_seconds{{ $of }}) - time() < 14 * 86400
+  for: 1h
+  labels: {severity: warning}
+  annotations:
+    summary: {{ "The certificate of {{ $labels.name }} ends within two weeks." | quote }}
+- alert: SplitgateTargetDown
+  expr: max by (target) (splitgate_target_state{{ $of | replace "}" `,state="closed"}` }}) == 0
+  for: 5m
+  labels: {severity: warning}
+  annotations:
+    summary: {{ "No worker calls the target {{ $labels.target }}: its breaker is open." | quote }}
+{{- if (default dict .Values.configuration.limits).redis }}
+- alert: SplitgateCountsAlone
+  expr: min by (pod) (splitgate_limits_together{{ $of }}) == 0
+  for: 5m
+  labels: {severity: warning}
+  annotations:
+    summary: {{ "{{ $labels.pod }} does not reach Redis: each worker has its share of every limit." | quote }}
+{{- end }}
 - alert: SplitgateWorkersDie
   expr: sum by (pod) (increase(splitgate_worker_restarts_total{{ $of }}[10m])) > 2
   labels: {severity: warning}

@@ -5,6 +5,9 @@
 {{- /* A folder that the gateway makes itself: a volume's own is shared with its group, and is not believed. */ -}}
 {{- $ours := dict "state_dir" "/var/lib/splitgate/state" -}}
 {{- $_ := set $ours "server" (dict "host" .Values.address "port" 8400) -}}
+{{- if not (hasKey (default dict $configuration.server) "watch") -}}
+{{- $_ := set $ours.server "watch" true -}}
+{{- end -}}
 {{- $logs := default "json" (default dict $configuration.telemetry).logs -}}
 {{- $_ := set $ours "telemetry" (dict "logs" $logs "metrics" (dict "enabled" true "host" .Values.address "port" 9464)) -}}
 {{- if .Values.keysFile.existingSecret -}}
@@ -22,10 +25,10 @@
 {{- mergeOverwrite $configuration $ours | toYaml -}}
 {{- end -}}
 
-{{/* What a running gateway cannot take up: with `server.watch` only where it listens and how; without, all of it. */}}
+{{/* What a running gateway cannot take up: where it listens and how. Without `server.watch` it is all of it. */}}
 {{- define "splitgate.needsRestart" -}}
 {{- $server := default dict .Values.configuration.server -}}
-{{- if $server.watch -}}
+{{- if ne (toString $server.watch) "false" -}}
 {{- dict "address" .Values.address "tls" (kindIs "map" $server.tls) | toJson -}}
 {{- else -}}
 {{- include "splitgate.configuration" . -}}

@@ -8,7 +8,7 @@ metadata:
     {{- toYaml . | nindent 4 }}
     {{- end }}
   annotations:
-    # Policies and the key file are followed by running gateways; this stands for what is not.
+    # Running gateways follow what is mounted; this stands for what they cannot take up.
     checksum/needs-restart: {{ include "splitgate.needsRestart" . | sha256sum }}
     {{- if eq (toString (default dict .Values.configuration.policies).watch) "false" }}
     checksum/policies: {{ .Values.policies.files | toJson | sha256sum }}
