@@ -39,6 +39,11 @@ lock: $(STAMP)  ## resolve the locks anew, on purpose
 	  --generate-hashes --no-header --no-annotate --upgrade -o requirements-bare.lock
 	$(BIN)/uv pip compile requirements-clients.in --python-version 3.11 --universal \
 	  --generate-hashes --no-header --no-annotate --upgrade -o requirements-clients.lock
+	@echo "then: make setup image-parts"
+
+.PHONY: image-parts
+image-parts: setup  ## write which packages go into the image, from what is installed
+	$(BIN)/python deploy/image/resolve.py
 
 # HOST and PORT go before the configuration's. Without CONFIG the command itself looks for one: ./splitgate.yaml.
 .PHONY: serve
@@ -87,6 +92,23 @@ docs: setup  ## write the pages and JSON Schemas that are made by the code
 	$(BIN)/python -m gateway.reference docs/api.md docs/formats.md docs/configuration.md docs/policies.md docs/control-map.md docs/telemetry.md
 	$(BIN)/python -m gateway.configuration.json_schema
 	$(BIN)/python -m policies.engine.json_schema
+	$(BIN)/python charts/readme.py charts/splitgate/README.md
+
+# PARTS: what goes in beside the gateway, of "litellm ner embedded".
+.PHONY: sbom
+sbom: setup  ## write the image's components to dist/sbom.cdx.json (PARTS=)
+	@mkdir -p dist
+	@$(BIN)/python deploy/image/parts.py requirements.lock base $(PARTS) > dist/sbom.lock
+	@$(if $(filter embedded,$(PARTS)),$(BIN)/python deploy/image/parts.py requirements-bare.lock embedded >> dist/sbom.lock)
+	@$(BIN)/python deploy/image/sbom.py dist/sbom.lock > dist/sbom.cdx.json
+	@rm dist/sbom.lock
+
+.PHONY: image
+image:  ## build the image (BASE= by digest, PARTS=, TAG=)
+	@sh deploy/image/base.sh "$(BASE)"
+	docker build --build-arg BASE="$(BASE)" --build-arg PARTS="$(PARTS)" --build-arg REVISION="$$(git rev-parse HEAD)" \
+	  --build-arg VERSION="$$($(PYTHON) -c 'import tomllib; print(tomllib.load(open("pyproject.toml", "rb"))["project"]["version"])')" \
+	  --tag "$(or $(TAG),splitgate)" .
 
 .PHONY: soak
 soak: setup  ## 20 minutes at half load with faults (SOAK_MINUTES=, SOAK_WORKERS=, SOAK_REPORT=)

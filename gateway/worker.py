@@ -105,7 +105,7 @@ async def _run(
             await asyncio.sleep(_LOOK_S)
         if worker.scrape is not None and metrics_fd is not None:
             scrapes = more.enter_context(socket.socket(fileno=metrics_fd))
-            await more.enter_async_context(serving_metrics(worker.scrape, scrapes))
+            await more.enter_async_context(serving_metrics(worker.scrape, worker.app.readiness, scrapes))
         await serve(
             worker.app,
             listening,

@@ -143,3 +143,61 @@ def test_a_signing_key_in_a_file_counts_as_part_of_the_configuration(reading: Re
 def test_a_start_with_what_cannot_be_used_raises(reading: Reading) -> None:
     with pytest.raises(ConfigError):
         reading("models: [")
+
+
+WATCHED = f"server: {{watch: true}}\n{MODELS}"
+
+
+def test_a_file_that_is_watched_stirs_once_it_is_another_and_stays_so(reading: Reading, file: Path) -> None:
+    one = reading(WATCHED)
+    assert one.watched
+    assert not one.stirred()
+    file.write_text(f"# half\n{WATCHED}")
+    # Whoever writes it may be in the middle of that.
+    assert not one.stirred()
+    file.write_text(f"# the whole of it\n{WATCHED}")
+    assert not one.stirred()
+    assert one.stirred()
+    assert one.look().config is not None
+    assert not one.stirred()
+
+
+def test_a_link_that_leads_elsewhere_stirs_as_a_mounted_folder_does(reading: Reading, file: Path) -> None:
+    for version in ("1", "2"):
+        (file.parent / version).mkdir()
+        (file.parent / version / file.name).write_text(f"# {version}\n{WATCHED}")
+    link = file.parent / "..data"
+    link.symlink_to("1")
+    one = reading(WATCHED)
+    file.unlink()
+    file.symlink_to(f"..data/{file.name}")
+    one.look()
+    assert not one.stirred()
+    assert not one.stirred()
+    draft = file.parent / "..data_tmp"
+    draft.symlink_to("2")
+    draft.rename(link)
+    assert not one.stirred()
+    assert one.stirred()
+
+
+def test_a_file_that_cannot_be_used_or_went_away_is_looked_at_once(reading: Reading, file: Path) -> None:
+    one = reading(WATCHED)
+    for spoil in (lambda: file.write_text("models: {}\n"), file.unlink):
+        spoil()
+        one.stirred()
+        assert one.stirred()
+        assert not one.look().usable
+        assert not one.stirred()
+
+
+def test_nothing_is_watched_unless_the_configuration_in_force_says_so(reading: Reading, file: Path) -> None:
+    one = reading(MODELS)
+    assert not one.watched
+    file.write_text(WATCHED)
+    one.look()
+    one.settle(taken=False)
+    assert not one.watched
+    one.look()
+    one.settle(taken=True)
+    assert one.watched

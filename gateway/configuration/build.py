@@ -100,6 +100,7 @@ def _server(section: ServerSection, report: Report, surroundings: Surroundings, 
         allowed_hosts=tuple(host.lower() for host in section.allowed_hosts),
         crowd=build_crowd(section, report),
         tls=build_server_tls(section.tls, report, surroundings),
+        watch=section.watch,
     )
 
 

@@ -109,6 +109,11 @@ class ServerSection(Section):
         default="aiohttp", description="The HTTP client for upstream calls: `aiohttp` is the faster one."
     )
     embedded: EmbeddedSection = Field(default_factory=EmbeddedSection, description="See `server.embedded` below.")
+    watch: bool = Field(
+        default=False,
+        description="Take this file up when it changes, as on SIGHUP: for a file that is put in place whole, such as a "
+        "mounted ConfigMap's. What is followed without it: `docs/rotation.md`.",
+    )
     record_recent: int = Field(
         default=0,
         ge=0,
@@ -252,9 +257,9 @@ class AuditSection(Section):
 
 
 class MetricsSection(Section):
-    """Prometheus metrics, on a port of their own."""
+    """Prometheus metrics, on a port of their own, and probes that find room there when the gateway is full."""
 
-    enabled: bool = Field(default=True, description="Serve `/metrics`.")
+    enabled: bool = Field(default=True, description="Serve `/metrics`, `/healthz` and `/readyz` there.")
     host: str = Field(default="127.0.0.1", min_length=1, description="Address to listen on.")
     port: int = Field(
         default=9464,

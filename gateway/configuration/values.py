@@ -25,7 +25,7 @@ class Server:
     """Where to listen, and what to take in.
 
     ``record_recent`` is how many request bodies ``doctor`` may ask for, ``record_recent_bytes`` what they may come to.
-    ``tls`` None: plain HTTP.
+    ``tls`` None: plain HTTP. ``watch`` has a changed configuration file taken up by itself.
     """
 
     host: str
@@ -37,6 +37,7 @@ class Server:
     allowed_hosts: tuple[str, ...]
     crowd: Crowd = field(default_factory=Crowd)
     tls: Tls | None = None
+    watch: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -105,7 +105,16 @@ class Change:
 
 
 class Configuration(Protocol):
-    """Where the supervisor looks when it is told to look again."""
+    """Where the supervisor looks when it is told to look again, or finds that it should."""
+
+    @property
+    def watched(self) -> bool:
+        """Whether to ask ``stirred`` every second."""
+        ...
+
+    def stirred(self) -> bool:
+        """Whether something else may stand there than at the last look. Cheap; raises nothing."""
+        ...
 
     def look(self) -> Change:
         """Read and check what stands there now; raises nothing."""

@@ -44,6 +44,7 @@ class TakingUp:
         self._look_due = False
         self._replace_due = False
         self._refresh_at: float | None = None
+        self._watch_at: float | None = None
 
     @property
     def config(self) -> SupervisorConfig:
@@ -78,6 +79,7 @@ class TakingUp:
         """Do what is due."""
         self._bury()
         self._refresh(now)
+        self._watch(now)
         if not self.may_begin or self._busy:
             return
         if self._look_due and self._configuration is not None:
@@ -91,7 +93,7 @@ class TakingUp:
     def times(self) -> list[float | None]:
         """When something is to be done; 0 for at once."""
         at_once = [0.0] if (self._look_due or self._replace_due) and self.may_begin and not self._busy else []
-        return [*at_once, self._refresh_at, *[child.lifecycle.resume_at for child in self.kept()]]
+        return [*at_once, self._refresh_at, self._watch_at, *[child.lifecycle.resume_at for child in self.kept()]]
 
     def close(self) -> None:
         """Leave nothing behind: every process has ended."""
@@ -113,6 +115,14 @@ class TakingUp:
             self._refresh_at = now + _EVERY_S
             for child in asked:
                 child.refresh()
+
+    def _watch(self, now: float) -> None:
+        """Notice every now and then that the configuration is to be looked at, where that is wanted."""
+        if self._configuration is None or not self._configuration.watched:
+            self._watch_at = None
+        elif self._watch_at is None or now >= self._watch_at:
+            self._watch_at = now + _EVERY_S
+            self._look_due = self._configuration.stirred() or self._look_due
 
     def _look(self, configuration: Configuration) -> None:
         change = configuration.look()

@@ -25,6 +25,7 @@ from gateway.web.embedding import Embedding
 from gateway.web.generating import Generating
 from gateway.web.models import Reach, model_routes, speaks_anthropic
 from gateway.web.problems import headers_of, status_of
+from gateway.web.ready import HEALTHZ, READYZ, Readiness
 
 Handler: TypeAlias = Callable[[Request], Awaitable[Response]]
 
@@ -48,7 +49,8 @@ class App:
             **{path: Door(Counting(dialect), lobby) for path, dialect in COUNTS.items()},
             **{path: Door(Embedding(dialect), lobby) for path, dialect in EMBEDS.items()},
         }
-        self._rest = _rest(lobby, reach, ready, admin)
+        self.readiness = Readiness(ready)
+        self._rest = _rest(lobby, reach, self.readiness, admin)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection event of the server."""
@@ -56,12 +58,14 @@ class App:
         await (door or self._rest)(scope, receive, send)
 
 
-def _rest(lobby: Lobby, reach: Reach, ready: Callable[[], bool], admin: Sequence[Route]) -> Starlette:
+def _rest(lobby: Lobby, reach: Reach, readiness: Readiness, admin: Sequence[Route]) -> Starlette:
     async def healthz(_: Request) -> Response:
-        return JSONResponse({"status": "ok"})
+        status, told = readiness.healthz()
+        return JSONResponse(told, status)
 
     async def readyz(_: Request) -> Response:
-        return JSONResponse({"status": "ready"}) if ready() else JSONResponse({"status": "starting"}, 503)
+        status, told = readiness.readyz()
+        return JSONResponse(told, status)
 
     async def recent(request: Request) -> Response:
         expect_role(await lobby.doorkeeper.caller(deciding_headers(request.scope)), Role.ADMIN)
@@ -71,8 +75,8 @@ def _rest(lobby: Lobby, reach: Reach, ready: Callable[[], bool], admin: Sequence
         return JSONResponse({"requests": kept})
 
     routes: Sequence[tuple[str, Handler]] = (
-        ("/healthz", healthz),
-        ("/readyz", readyz),
+        (HEALTHZ, healthz),
+        (READYZ, readyz),
         *model_routes(lobby.services.models, lobby.doorkeeper, reach),
         ("/admin/recent", recent),
     )

@@ -1,10 +1,12 @@
-"""Where does Prometheus read?
+"""Where does Prometheus read, and where does a platform ask whether the gateway is well?
 
-A listener of its own, on which nothing but ``GET /metrics`` is answered: whoever may scrape need not reach the doors of
-the gateway, and the other way round. It runs on the worker's event loop; files are read in a thread.
+A listener of its own, on which nothing but ``GET /metrics``, ``/healthz`` and ``/readyz`` is answered: whoever watches
+need not reach the doors of the gateway, and the other way round; and probes find room here when the gateway has as many
+connections as it may. It runs on the worker's event loop; files are read in a thread.
 """
 
 import asyncio
+import json
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -16,6 +18,7 @@ from uvicorn.server import ServerState
 
 from gateway.web.edge import Receive, Scope, Send
 from gateway.web.protocol import PacedProtocol, Patience, look_around
+from gateway.web.ready import HEALTHZ, READYZ, Readiness
 from gateway.web.server import bare_config
 
 _log: Final = logging.getLogger("splitgate.metrics")
@@ -29,17 +32,22 @@ CONTENT_TYPE: Final = b"text/plain; version=0.0.4; charset=utf-8"
 class MetricsApp:
     """The ASGI application; ``scrape`` gives what all workers have counted."""
 
-    def __init__(self, scrape: Callable[[], Awaitable[bytes]]) -> None:
+    def __init__(self, scrape: Callable[[], Awaitable[bytes]], readiness: Readiness) -> None:
         self._scrape = scrape
+        self._told = {HEALTHZ: readiness.healthz, READYZ: readiness.readyz}
         self._failing = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         del receive  # no body is of interest
-        if scope["path"] != "/metrics":
-            await _answer(send, 404, b"there is only /metrics\n")
+        told = self._told.get(scope["path"])
+        if told is None and scope["path"] != "/metrics":
+            await _answer(send, 404, b"there is only /metrics, /healthz and /readyz\n")
         elif scope["method"] not in {"GET", "HEAD"}:
             await _answer(send, 405, b"use GET\n")
+        elif told is not None:
+            status, standing = told()
+            await _answer(send, status, json.dumps(standing).encode(), b"application/json")
         else:
             await _answer(send, *await self._scraped())
 
@@ -63,10 +71,12 @@ async def _answer(send: Send, status: int, body: bytes, kind: bytes = b"text/pla
 
 
 @asynccontextmanager
-async def serving_metrics(scrape: Callable[[], Awaitable[bytes]], listening: socket) -> AsyncGenerator[None, None]:
-    """Answer scrapes on ``listening`` while the context lasts."""
+async def serving_metrics(
+    scrape: Callable[[], Awaitable[bytes]], readiness: Readiness, listening: socket
+) -> AsyncGenerator[None, None]:
+    """Answer scrapes and probes on ``listening`` while the context lasts."""
     protocol = partial(PacedProtocol, patience=_PATIENCE)
-    config = bare_config(MetricsApp(scrape), protocol)
+    config = bare_config(MetricsApp(scrape, readiness), protocol)
     config.load()
     # No server of uvicorn's: it would take the signals that the gateway's own server waits for.
     state = ServerState()

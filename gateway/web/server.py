@@ -37,13 +37,18 @@ class Cancellable:
 
     def __init__(self, app: App) -> None:
         self._app = app
-        self.stopping = False
+
+    @property
+    def stopping(self) -> bool:
+        """Whether a stop was announced: ``/readyz`` says so."""
+        return self._app.readiness.stopping
+
+    @stopping.setter
+    def stopping(self, announced: bool) -> None:
+        self._app.readiness.stopping = announced
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Note the task while it serves."""
-        if self.stopping and scope["path"] == "/readyz":
-            await _not_ready(send)
-            return
         running: Running = scope[RUNNING]
         running.task = asyncio.current_task()
         try:
@@ -54,13 +59,6 @@ class Cancellable:
                 raise
         finally:
             running.task = None
-
-
-async def _not_ready(send: Send) -> None:
-    body = b'{"status":"stopping"}'
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": 503, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
 
 
 class _Server(uvicorn.Server):

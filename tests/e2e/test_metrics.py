@@ -128,7 +128,7 @@ def test_every_scrape_counts_the_requests_of_all_workers_and_nothing_else_is_ser
     assert len(revisions) == 2
     assert "planted" not in repr(found)
     assert gateway.metrics is not None
-    for path in ("/v1/split", "/healthz", "/admin/policies"):
+    for path in ("/v1/split", "/v1/models", "/admin/policies"):
         url = gateway.metrics.replace("/metrics", path)
         assert httpx.get(url, trust_env=False, timeout=30).status_code == 404
     assert httpx.get(f"{gateway.url}/metrics", trust_env=False, timeout=30).status_code == 404

@@ -83,7 +83,11 @@ def ready(listening): print(json.dumps(dataclasses.asdict(listening)), flush=Tru
 # What stands in the file `next`: `bad` is unusable, anything else is a configuration.
 class Looking:
     def __init__(self, config): self.config = config
+    # A file `stirred` has it look without a signal, once.
+    watched = True
+    def stirred(self): return (pathlib.Path(os.environ["TMPDIR"]) / "stirred").exists()
     def look(self):
+        (pathlib.Path(os.environ["TMPDIR"]) / "stirred").unlink(missing_ok=True)
         told = (pathlib.Path(os.environ["TMPDIR"]) / "next").read_bytes()
         if told == b"bad": return Change(said=("next:1:1: is bad",), usable=False)
         if told == self.config.snapshot: return Change()

@@ -115,6 +115,17 @@ def test_what_cannot_be_used_or_is_the_same_leaves_all_as_it_was(
     assert running.process.stderr.read() == (f"splitgate: {line}\n" if line else "")
 
 
+def test_what_stirred_is_looked_at_without_a_signal_and_once(start: Start, tmp_path: Path) -> None:
+    running = start(model=None, snapshot="one", metrics=METRICS)
+    (tmp_path / "next").write_text("two")
+    (tmp_path / "stirred").touch()
+    said_until(running, "every worker runs the new configuration")
+    assert running_now(running, tmp_path) == ["two"]
+    assert not (tmp_path / "stirred").exists()
+    # Policies and keys have watchers of their own.
+    assert not (tmp_path / "hangups").exists()
+
+
 def test_a_word_for_policies_alone_takes_up_no_configuration(
     start: Start, tmp_path: Path, eventually: Eventually
 ) -> None:

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from gateway.web.metrics import serving_metrics
+from gateway.web.ready import Readiness
 
 
 class Scraped:
@@ -34,9 +35,20 @@ def scraped() -> Scraped:
 
 
 @pytest.fixture
-async def client(listening: socket.socket, scraped: Scraped) -> AsyncIterator[httpx.AsyncClient]:
+def state() -> dict[str, bool]:
+    """Whether the gateway is ready."""
+    return {"ready": False}
+
+
+@pytest.fixture
+def readiness(state: dict[str, bool]) -> Readiness:
+    return Readiness(lambda: state["ready"])
+
+
+@pytest.fixture
+async def client(listening: socket.socket, scraped: Scraped, readiness: Readiness) -> AsyncIterator[httpx.AsyncClient]:
     url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-    async with serving_metrics(scraped, listening), httpx.AsyncClient(base_url=url, trust_env=False) as made:
+    async with serving_metrics(scraped, readiness, listening), httpx.AsyncClient(base_url=url, trust_env=False) as made:
         yield made
 
 
@@ -47,13 +59,31 @@ async def test_metrics_are_served_as_prometheus_reads_them(client: httpx.AsyncCl
     assert (await client.head("/metrics")).status_code == 200
 
 
-@pytest.mark.parametrize("path", ["/", "/metrics/", "/v1/split", "/healthz", "/admin/policies"])
+@pytest.mark.parametrize("path", ["/", "/metrics/", "/v1/split", "/healthz/", "/admin/policies"])
 async def test_nothing_else_is_there(client: httpx.AsyncClient, path: str) -> None:
     assert (await client.get(path)).status_code == 404
 
 
-async def test_metrics_are_only_read(client: httpx.AsyncClient) -> None:
-    assert (await client.post("/metrics", content=b"x")).status_code == 405
+@pytest.mark.parametrize("path", ["/metrics", "/healthz", "/readyz"])
+async def test_what_is_there_is_only_read(client: httpx.AsyncClient, path: str) -> None:
+    assert (await client.post(path, content=b"x")).status_code == 405
+
+
+async def test_probes_are_answered_as_at_the_gateways_door(
+    client: httpx.AsyncClient, state: dict[str, bool], readiness: Readiness
+) -> None:
+    async def asked(path: str) -> tuple[int, str]:
+        answer = await client.get(path)
+        assert answer.headers["content-type"] == "application/json"
+        return answer.status_code, answer.json()["status"]
+
+    assert await asked("/readyz") == (503, "starting")
+    state["ready"] = True
+    assert await asked("/readyz") == (200, "ready")
+    readiness.stopping = True
+    assert await asked("/readyz") == (503, "stopping")
+    # Whoever is about to stop lives: a restart would cut off what is still being answered.
+    assert await asked("/healthz") == (200, "ok")
 
 
 async def test_a_scrape_that_fails_says_so_and_the_next_one_may_do(

@@ -1,0 +1,44 @@
+"""Does the health check tell a gateway that answers from one that does not?"""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HEALTH = Path(__file__).parents[2] / "deploy" / "image" / "health.py"
+
+
+def checked(*asked: str, **environ: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-I", str(HEALTH), *asked]
+    return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=30, check=False)
+
+
+@pytest.fixture
+def url(upstream: object) -> str:
+    """A server that knows nothing but POST: 501 to a GET."""
+    return str(upstream.url)  # pyright: ignore[reportAttributeAccessIssue, reportUnknownArgumentType, reportUnknownMemberType]
+
+
+def test_what_answers_as_it_should_is_well(url: str) -> None:
+    done = checked(f"{url}=501", f"{url}/x=501")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert checked(SPLITGATE_HEALTH=f"{url}=501").returncode == 0
+
+
+def test_another_status_is_not(url: str) -> None:
+    done = checked(f"{url}=501", f"{url}=200")
+    assert (done.returncode, done.stderr) == (1, f"{url} answers 501 and not 200\n")
+
+
+def test_nobody_at_home_is_not() -> None:
+    done = checked("http://127.0.0.1:9/healthz=200")
+    assert done.returncode == 1
+    assert "does not answer (ConnectionRefusedError)" in done.stderr
+
+
+@pytest.mark.parametrize("asked", ["http://127.0.0.1:9", "https://127.0.0.1:9/=200", "/healthz=200", "=200"])
+def test_what_cannot_be_asked_is_an_error(asked: str) -> None:
+    done = checked(asked)
+    assert done.returncode == 1
+    assert "is not http://HOST" in done.stderr
