@@ -11,16 +11,11 @@ from adapters.litellm.targets import Target
 
 
 def line(name: str, key: str) -> bytes:
-    told = {
-        "id": name,
-        "model": "v/m",
-        "embeddings": "v/m",
-        "address": None,
-        "private": False,
-        "networks": [],
-        "credentials": {"api_key": key},
-    }
-    return orjson.dumps([{**told, "fields": []}]) + b"\n"
+    told: dict[str, object] = {
+        "id": name, "model": "v/m", "embeddings": "v/m", "address": None, "private": False, "networks": [],
+        "credentials": {"api_key": key}, "fields": [],
+    }  # fmt: skip
+    return orjson.dumps([told]) + b"\n"
 
 
 def known() -> dict[str, Target]:
