@@ -220,7 +220,8 @@ class SharedCounters:
         self._reach.back(now)
         self._redis.open()
         dropped = self._redis.owed.dropped
-        _log.info("limits: Redis counts for all, after %.1f s; %d sums owed to it were dropped", after, dropped)
+        lost = f"; {dropped} sums owed to it were dropped" if dropped else ""
+        _log.info("limits: Redis counts for all, after %.1f s%s", after, lost)
         self._change(reached=True, reason="it answers", after_s=after)
         self._settled.set()
 
