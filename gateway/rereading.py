@@ -45,7 +45,7 @@ class Rereading:
     def look(self) -> Change:
         """Read and check what stands there now."""
         try:
-            raw = read_file(self._path)
+            raw = read_file(self._path, again=True)
             file = load(self._path, self._environ, raw=raw)
             settings = self._bound(file)
         except ConfigError as error:
