@@ -62,7 +62,7 @@ class Rereading:
         """Read and check what stands there now."""
         self._looked = _mark(self._path)
         try:
-            raw = read_file(self._path)
+            raw = read_file(self._path, again=True)
             file = load(self._path, self._environ, raw=raw)
             settings = self._bound(file)
         except ConfigError as error:

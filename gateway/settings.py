@@ -17,6 +17,7 @@ from gateway.configuration.secrets import Surroundings
 from gateway.configuration.values import EmbeddedSettings, Server, Settings
 from gateway.domain.identity import Key
 from gateway.yamlfile.problems import Problem, refuse
+from gateway.yamlfile.regular import read_regular
 from gateway.yamlfile.report import Report
 from gateway.yamlfile.source import MAX_BYTES, read_source
 from gateway.yamlfile.validate import validate
@@ -79,13 +80,17 @@ def with_bind(settings: Settings, host: str | None, port: int | None) -> Setting
     return replace(settings, server=server)
 
 
-def read_file(path: Path) -> bytes:
+def read_file(path: Path, *, again: bool = False) -> bytes:
     """What stands in the file; more than it may hold is cut off behind that, and refused by ``load``.
+
+    ``again`` is for a process that serves already: at a start a pipe will do, which whoever starts it is to fill.
 
     Raises:
         ConfigError: it cannot be read.
     """
     try:
+        if again:
+            return read_regular(path, MAX_BYTES + 1)
         with path.open("rb") as file:
             return file.read(MAX_BYTES + 1)
     except OSError as error:

@@ -1,3 +1,4 @@
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -87,6 +88,18 @@ def test_what_cannot_be_used_is_told_in_one_line_with_its_place(
     assert "the configuration is not taken up, everything goes on as it was" in change.said[0]
     assert said in change.said[0]
     assert "\n" not in change.said[0]
+
+
+def test_a_pipe_in_the_place_of_the_file_is_refused_and_waited_for_by_nobody(reading: Reading, file: Path) -> None:
+    one = reading(MODELS)
+    file.unlink()
+    os.mkfifo(file)
+    change = one.look()
+    assert (change.config, change.usable) == (None, False)
+    assert "it is no regular file" in change.said[0]
+    file.unlink()
+    file.write_text(f"# another\n{MODELS}")
+    assert one.look().config is not None
 
 
 def test_what_only_a_restart_changes_is_told_by_name_and_the_rest_taken(reading: Reading, file: Path) -> None:

@@ -12,6 +12,7 @@ from gateway.configuration.secrets import Surroundings, resolve
 from gateway.domain.address import Kind, is_loopback, kind_of, literal
 from gateway.domain.target import Secret
 from gateway.yamlfile.problems import Loc
+from gateway.yamlfile.regular import expect_regular
 from gateway.yamlfile.report import Report
 
 _PORT: Final = 6379
@@ -148,6 +149,7 @@ def _check_files(files: dict[str, Path | None], loc: Loc, report: Report) -> Non
     """Read them once: what cannot be used now is a mistake, and what cannot be used later is an outage."""
     ca, cert, key = (files[name] for name in _TLS_FILES)
     try:
+        expect_regular(ca)
         context = ssl.create_default_context(cafile=ca)
     except (OSError, ValueError):
         report.add((*loc, "ca_file"), "holds no certificates that can be read; name a PEM file")
@@ -155,10 +157,16 @@ def _check_files(files: dict[str, Path | None], loc: Loc, report: Report) -> Non
     if cert is None:
         return
     try:
-        context.load_cert_chain(cert, key)
+        expect_regular(cert, key)
+        context.load_cert_chain(cert, key, password=_nothing)
     except (OSError, ValueError):
         message = "this and its key are no pair that can be read; name PEM files, whose key has no passphrase"
         report.add((*loc, "cert_file"), message)
+
+
+def _nothing() -> str:
+    """Stand in for a passphrase: the library would ask at the terminal for it."""
+    return ""
 
 
 def _password(

@@ -17,6 +17,7 @@ from gateway.configuration.secrets import Surroundings
 from gateway.domain.target import Tls
 from gateway.yamlfile.mounted import Following, Looked
 from gateway.yamlfile.problems import Loc
+from gateway.yamlfile.regular import expect_regular, read_regular
 from gateway.yamlfile.report import Report
 
 _MAX_BYTES: Final = 1024 * 1024
@@ -48,7 +49,9 @@ class MountedTls(Tls):
         """Look at the files again."""
         return self._following.refresh()
 
-    def _take(self, _: tuple[bytes, ...]) -> bool:
+    def _take(self, found: tuple[bytes, ...]) -> bool:
+        if not all(found):
+            return False
         try:
             context = self._make()
             ends = None if self._certificate is None else _end_of(self._certificate)
@@ -153,6 +156,7 @@ def _check_pair(cert: Path | None, key: Path | None, loc: Loc, names: tuple[str,
         report.add((*loc, names[0]), f"`{names[0]}` holds no certificate that can be read; name a PEM file")
         return
     try:
+        expect_regular(key)
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(cert, key, password=_nothing)
     except (OSError, ValueError):
         # What the library says of it may quote it.
@@ -164,6 +168,7 @@ def _check_authorities(path: Path | None, loc: Loc, report: Report) -> None:
     if path is None:
         return
     try:
+        expect_regular(path)
         ssl.create_default_context(cafile=path)
     except (OSError, ValueError):
         report.add(loc, f"`{loc[-1]}` holds no certificates that can be read; name a PEM file")
@@ -191,8 +196,7 @@ def _contents(paths: Sequence[Path]) -> tuple[bytes, ...]:
 
 
 def _content(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(_MAX_BYTES)
+    return read_regular(path, _MAX_BYTES)
 
 
 def _nothing() -> str:

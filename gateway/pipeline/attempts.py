@@ -37,6 +37,8 @@ _log = logging.getLogger("splitgate.send")
 _NS: Final = 1_000_000_000
 # A pause for a target's rest is no shorter, however little is left of it.
 _LEAST_PAUSE_S: Final = 0.001
+# With less than this part of the request's whole time a call that runs out of it says nothing of its target.
+_FAIR_PART: Final = 0.75
 
 
 @value
@@ -180,6 +182,7 @@ class Attempts(Generic[Answer]):
         again = call.target.id in self._called
         self._called.add(call.target.id)
         self._calls += 1
+        own_time = self._has_most_of_its_time()
         began = time.perf_counter_ns()
         if timeline.sent:
             timeline.elsewhere += began - timeline.sent
@@ -193,7 +196,7 @@ class Attempts(Generic[Answer]):
             raise
         except UpstreamError as failure:
             error = failure.code
-            reading = read(failure)
+            reading = read(failure, own_time=own_time)
             ticket.end(reading.outcome, error, rest_s=reading.rest_s)
             raise
         finally:
@@ -242,6 +245,10 @@ class Attempts(Generic[Answer]):
         """How many seconds the request has left."""
         ends = self._sending.ends
         return float("inf") if ends is None else ends - self._sending.conditions.ticks()
+
+    def _has_most_of_its_time(self) -> bool:
+        deadline = self._sending.persistence.deadline_s
+        return deadline is None or self._left() >= deadline * _FAIR_PART
 
     def _over(self) -> bool:
         if self._sending.ends is not None and self._left() <= 0:

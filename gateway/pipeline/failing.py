@@ -43,14 +43,22 @@ class Reading:
 _FINAL: Final = Reading(elsewhere=False, again=False, outcome=Outcome.FAILED)
 _REFUSED: Final = Reading(elsewhere=False, again=False, outcome=Outcome.SUCCEEDED)
 _REPEATABLE: Final = Reading(elsewhere=True, again=True, outcome=Outcome.FAILED)
+# The whole time ran out, and not through the target alone.
+_OUT_OF_TIME: Final = Reading(elsewhere=False, again=False, outcome=Outcome.NEITHER)
 # Wrong credentials, a route that is not there, a redirect: asking once more finds the same. It opens no breaker, since
 # an answer of a kind that a caller may bring about must not take the target from everybody else.
 _MISFIT: Final = Reading(elsewhere=True, again=False, outcome=Outcome.NEITHER)
 
 
-def read(error: UpstreamError) -> Reading:
-    """What follows from ``error``; what is not known to be safe is not made again."""
+def read(error: UpstreamError, *, own_time: bool = True) -> Reading:
+    """What follows from ``error``; what is not known to be safe is not made again.
+
+    ``own_time`` False says that the time for the whole call was not the target's alone to spend: callers can make that
+    run out, with a request that comes slowly, an answer that is long, or one that they read slowly.
+    """
     match error:
+        case UpstreamTimeout(phase="total") if not own_time:
+            return _OUT_OF_TIME
         case UpstreamRejected():
             return _REFUSED
         case UpstreamOverloaded(retry_after=float() as seconds):

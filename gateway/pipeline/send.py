@@ -85,7 +85,8 @@ def _end(ticket: Ticket, error: BaseException | None) -> None:
         case None:
             ticket.end(Outcome.SUCCEEDED)
         case UpstreamError():
-            reading = read(error)
+            # Events came: that the end did not come in time may be the answer's length, or its reader's doing.
+            reading = read(error, own_time=False)
             ticket.end(reading.outcome, error.code, rest_s=reading.rest_s)
         case _:
             ticket.abandon()

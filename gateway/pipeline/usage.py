@@ -43,6 +43,8 @@ _BASE64_A_TOKEN: Final = 32
 # More tokens than any model takes or gives: whoever counts more does not count.
 MOST_TOKENS: Final = 10_000_000
 
+# Options that vendors put into the prompt, or charge as if they had.
+_TOLD: Final = ("response_format", "prediction")
 _LENGTHS: Final = ("max_tokens", "max_completion_tokens")
 
 
@@ -70,8 +72,10 @@ def estimate(request: ClientRequest, operation: Operation, assumed_output: int) 
     size = sum([_size(part) for message in request.messages for part in message.parts])
     size += sum([_size_of(call.arguments) for message in request.messages for call in message.tool_calls])
     size += sum([_size_of(message.reasoning) for message in request.messages if message.reasoning is not None])
-    if request.tools:
-        size += sum([len(repr(tool)) for tool in request.tools])
+    size += sum([len(s.token) for message in request.messages for s in message.seals if s.hidden])
+    # Not text of a message, and as long as the client likes: tools, a schema for the answer, a guess at it.
+    beside = (*request.tools, *[told for name in _TOLD if (told := request.options.values.get(name)) is not None])
+    size += sum([_size_of(repr(one)) for one in beside])
     output = 0 if operation is Operation.EMBED else _asked(request.options, assumed_output)
     return Tokens(
         input=min(MOST_TOKENS, tokens_of(size) + _A_MESSAGE * len(request.messages)), output=min(MOST_TOKENS, output)

@@ -26,6 +26,7 @@ from gateway.domain.address import Addresses, literal
 from gateway.domain.target import Secret
 from gateway.stores._redis_failure import Refused
 from gateway.stores._redis_script import LUA, SHA
+from gateway.yamlfile.regular import expect_regular
 
 # A Redis stands in somebody's own network, where the configuration says; nowhere else but in public.
 _ALLOWED: Final = Addresses(private=True)
@@ -188,13 +189,20 @@ def context_of(files: TlsFiles) -> ssl.SSLContext:
     context = ssl.create_default_context(cafile=files.ca)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if files.cert is not None:
-        context.load_cert_chain(files.cert, files.key)
+        context.load_cert_chain(files.cert, files.key, password=_nothing)
     return context
+
+
+def _nothing() -> str:
+    """Stand in for a passphrase: the library would ask at the terminal for it."""
+    return ""
 
 
 def _look(path: Path | None) -> tuple[int, int, int] | None:
     if path is None:
         return None
+    # A library that opened a pipe would wait for it, for ever.
+    expect_regular(path)
     found = path.stat()
     return found.st_mtime_ns, found.st_size, found.st_ino
 

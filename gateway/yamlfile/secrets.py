@@ -14,6 +14,7 @@ from typing import Final, Never
 from gateway.domain.target import Secret
 from gateway.yamlfile.mounted import Following, Looked, Mounted
 from gateway.yamlfile.problems import Loc
+from gateway.yamlfile.regular import read_regular
 
 _MAX_BYTES: Final = 64 * 1024
 _ENV_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -116,9 +117,6 @@ def _usable(text: str, *, in_header: bool) -> bool:
 def _read(path: Path) -> str:
     """The file's text without the line end that editors add; empty where there is nothing that could be a key."""
     try:
-        if not path.is_file():
-            return ""
-        with path.open("rb") as file:
-            return file.read(_MAX_BYTES).decode().strip("\r\n")
+        return read_regular(path, _MAX_BYTES).decode().strip("\r\n")
     except (OSError, ValueError):
         return ""

@@ -1,5 +1,6 @@
 """What a configuration says of the Redis that gateways count in."""
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -165,7 +166,9 @@ def test_certificates_are_looked_at_before_anything_starts(build: Build, certifi
     [
         ("ca_file: none.pem", "ca_file", "holds no certificates that can be read"),
         ("ca_file: a.yaml", "ca_file", "holds no certificates that can be read"),
+        ("ca_file: pipe", "ca_file", "holds no certificates that can be read"),
         ("cert_file: none.pem", "cert_file", "no pair that can be read"),
+        ("cert_file: pipe", "cert_file", "no pair that can be read"),
         ("cert_file: CA", "cert_file", "no pair that can be read"),
         ("key_file: CLIENT", "key_file", "a key alone shows nothing"),
     ],
@@ -174,6 +177,8 @@ def test_files_that_are_no_certificates_are_refused(
     build: Build, certificates: Any, tmp_path: Path, files: str, key: str, told: str
 ) -> None:
     (tmp_path / "a.yaml").write_text("no certificate")
+    # Whoever opened it would wait for ever.
+    os.mkfifo(tmp_path / "pipe")
     written = files.replace("CA", str(certificates.ca)).replace("CLIENT", str(certificates.client))
     settings, report = build(f"url: rediss://localhost\n{written}\n")
     assert settings is None

@@ -1,3 +1,4 @@
+import os
 import ssl
 from collections.abc import Callable
 from pathlib import Path
@@ -148,3 +149,16 @@ def test_a_new_pair_makes_a_new_context_and_half_a_pair_none(
     assert [tls.refresh() for _ in range(2)] == [Looked.SAME, Looked.CHANGED]
     assert tls.context is not before
     assert (tls.ends, tls.stale) == (issued.ends, False)
+
+
+@pytest.mark.parametrize("name", ["mine.pem", "mine.key", "authority.pem"])
+def test_a_pipe_in_the_place_of_a_file_is_waited_for_by_nobody(loaded: Load, tmp_path: Path, name: str) -> None:
+    text = SERVER.format(f"{PAIR}, client_ca_file: authority.pem")
+    (tls,) = loaded(text).mounted
+    (tmp_path / name).rename(tmp_path / "aside")
+    os.mkfifo(tmp_path / name)
+    assert [tls.refresh() for _ in range(2)] == [Looked.SAME, Looked.UNUSABLE]
+    with pytest.raises(ConfigError, match="that can be read"):
+        loaded(text)
+    (tmp_path / "aside").replace(tmp_path / name)
+    assert [tls.refresh() for _ in range(2)] == [Looked.SAME, Looked.AGAIN]

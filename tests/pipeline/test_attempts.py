@@ -322,6 +322,20 @@ async def test_an_attempt_has_no_more_time_than_the_request(world: World) -> Non
     assert world.calls == [("a", 1000.0, 1007.0), ("b", 1007.0, 1010.0)]
 
 
+@pytest.mark.parametrize(("left", "state"), [(7.4, State.CLOSED), (7.6, State.OPEN), (9.5, State.CLOSED)])
+async def test_a_request_that_came_slowly_opens_no_breaker_when_its_time_is_over(
+    world: World, left: float, state: State
+) -> None:
+    world.targets = world.targets[:1]
+    world.persistence = Persistence(deadline_s=10.0)
+    world.fails("a", *[None] * 5, after=9.0)
+    for _ in range(5):
+        with contextlib.suppress(UpstreamTimeout):
+            await world.answered(ends=world.now + left)
+    assert len(world.called) == 5
+    assert world.conditions.of(world.targets[0]).breaker.state is state
+
+
 async def test_no_pause_goes_beyond_the_deadline(world: World) -> None:
     world.targets = world.targets[:1]
     world.fails("a", rest(1.5))

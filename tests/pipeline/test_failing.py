@@ -48,6 +48,16 @@ def test_what_follows_from_a_failure(
     assert (reading.elsewhere, reading.again, reading.outcome, reading.rest_s) == (elsewhere, again, outcome, rest_s)
 
 
+@pytest.mark.parametrize(("error", "outcome"), [(one[0], one[3]) for one in TABLE])
+def test_time_that_was_not_its_own_counts_against_no_target_and_nothing_else_is_excused(
+    error: UpstreamError, outcome: Outcome
+) -> None:
+    excused = isinstance(error, UpstreamTimeout) and error.phase == "total"
+    reading = read(error, own_time=False)
+    assert reading.outcome is (Outcome.NEITHER if excused else outcome)
+    assert (reading.elsewhere, reading.again) == (read(error).elsewhere, read(error).again)
+
+
 @pytest.mark.parametrize(("round_", "most"), [(1, 0.25), (2, 0.5), (3, 1.0), (6, 8.0), (7, 8.0), (10_000, 8.0)])
 def test_pauses_are_drawn_from_nothing_to_a_bound_that_doubles(round_: int, most: float) -> None:
     assert back_off(round_, lambda: 0.0) == 0.0

@@ -241,6 +241,21 @@ async def test_a_stream_that_breaks_off_counts_against_its_target(
     assert (condition.pending, condition.breaker.failures, dict(condition.attempts)) == (0, 1, {"upstream_garbled": 1})
 
 
+@pytest.mark.parametrize(("phase", "failures"), [("total", 0), ("idle", 1)])
+async def test_a_stream_that_is_too_long_for_its_time_is_not_the_targets_fault_but_a_silent_one_is(
+    provider: ScriptedProvider, a_target: MakeTarget, phase: str, failures: int
+) -> None:
+    conditions, target = Conditions(), a_target("a")
+    provider.breaks = UpstreamTimeout("over", target="a", phase=phase)
+    _, opened = await open_stream(among(usable(target)), sending(provider, conditions=conditions), provider.stream)
+    with pytest.raises(UpstreamTimeout):
+        async with opened as rest:
+            assert [event async for event in rest] == []
+    condition = conditions.of(target)
+    assert (condition.pending, condition.breaker.failures) == (0, failures)
+    assert condition.attempts == {"upstream_timeout": 1}
+
+
 async def test_a_stream_that_nobody_reads_to_its_end_says_nothing_of_its_target(
     provider: ScriptedProvider, a_target: MakeTarget
 ) -> None:

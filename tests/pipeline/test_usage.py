@@ -90,6 +90,25 @@ def test_what_stands_beside_texts_counts_too() -> None:
     assert input_of(text(""), tools=(tool,)) - input_of(text("")) >= 100
 
 
+@pytest.mark.parametrize("name", ["response_format", "prediction"])
+def test_what_vendors_put_into_the_prompt_counts_wherever_it_stands(name: str) -> None:
+    def input_with(values: dict[str, JsonValue]) -> int:
+        return estimate(replace(asked(text("x")), options=Options(values=values)), Operation.CHAT, 1).input
+
+    schema: JsonValue = {"type": "json_schema", "json_schema": {"description": "é" * 300}}
+    assert input_with({name: schema}) - input_with({}) >= 200
+    # Labels are for the provider's records, and never part of the prompt.
+    assert input_with({"metadata": {"a": "x" * 300}, name: None}) == input_with({})
+
+
+@pytest.mark.parametrize(("hidden", "least"), [(True, 100), (False, 0)])
+def test_reasoning_that_only_the_vendor_reads_counts_and_a_signature_does_not(hidden: bool, least: int) -> None:
+    sealed = Message(role=Role.ASSISTANT, parts=(), path="p", seals=(Seal(length=0, token="x" * 300, hidden=hidden),))
+    turns = ClientRequest(dialect="split", model="m", messages=(sealed,))
+    counted = estimate(turns, Operation.CHAT, 1).input
+    assert least <= counted < least + 10
+
+
 @pytest.mark.parametrize(
     ("values", "output"),
     [
