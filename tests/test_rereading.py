@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from gateway.domain.errors import ConfigError
+from gateway.main import plan as planned_for_all
 from gateway.rereading import Rereading
 from gateway.settings import Settings
 from gateway.supervisor.config import SupervisorConfig
@@ -87,6 +88,20 @@ def test_what_cannot_be_used_is_told_in_one_line_with_its_place(
     assert "the configuration is not taken up, everything goes on as it was" in change.said[0]
     assert said in change.said[0]
     assert "\n" not in change.said[0]
+
+
+def test_a_limit_that_the_workers_cannot_divide_is_told_and_changes_nothing(file: Path) -> None:
+    file.write_text(MODELS)
+    one = Rereading(
+        file, {}, host=None, port=None, plan=lambda settings, raw: planned_for_all(settings, file, workers=2, raw=raw)
+    )
+    file.write_text(f"{MODELS}limits: {{rules: [{{name: all, concurrent: 1}}]}}\n")
+    change = one.look()
+    assert (change.config, change.usable) == (None, False)
+    assert "cannot be divided among 2 workers" in change.said[0]
+    # The near miss: one place for each.
+    file.write_text(f"{MODELS}limits: {{rules: [{{name: all, concurrent: 2}}]}}\n")
+    assert one.look().config is not None
 
 
 def test_what_only_a_restart_changes_is_told_by_name_and_the_rest_taken(reading: Reading, file: Path) -> None:
