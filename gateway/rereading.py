@@ -64,7 +64,7 @@ class Rereading:
         try:
             raw = read_file(self._path, again=True)
             file = load(self._path, self._environ, raw=raw)
-            settings = self._bound(file)
+            config = self._plan(self._bound(file), raw)
         except ConfigError as error:
             return Change(said=(_refused(error),), usable=False)
         except Exception as error:  # noqa: BLE001 - whatever it is, those that serve must go on
@@ -75,7 +75,7 @@ class Rereading:
         if raw == self._raw and _fixed(file) == _fixed(self._file):
             return Change()
         self._found = (raw, file)
-        return Change(said=tuple(self._told(file)), config=self._plan(settings, raw))
+        return Change(said=tuple(self._told(file)), config=config)
 
     def settle(self, *, taken: bool) -> None:
         """Remember what is in force."""

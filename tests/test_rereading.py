@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from gateway.domain.errors import ConfigError
+from gateway.main import plan as planned_for_all
 from gateway.rereading import Rereading
 from gateway.settings import Settings
 from gateway.supervisor.config import SupervisorConfig
@@ -99,6 +100,20 @@ def test_a_pipe_in_the_place_of_the_file_is_refused_and_waited_for_by_nobody(rea
     assert "it is no regular file" in change.said[0]
     file.unlink()
     file.write_text(f"# another\n{MODELS}")
+    assert one.look().config is not None
+
+
+def test_a_limit_that_the_workers_cannot_divide_is_told_and_changes_nothing(file: Path) -> None:
+    file.write_text(MODELS)
+    one = Rereading(
+        file, {}, host=None, port=None, plan=lambda settings, raw: planned_for_all(settings, file, workers=2, raw=raw)
+    )
+    file.write_text(f"{MODELS}limits: {{rules: [{{name: all, concurrent: 1}}]}}\n")
+    change = one.look()
+    assert (change.config, change.usable) == (None, False)
+    assert "cannot be divided among 2 workers" in change.said[0]
+    # The near miss: one place for each.
+    file.write_text(f"{MODELS}limits: {{rules: [{{name: all, concurrent: 2}}]}}\n")
     assert one.look().config is not None
 
 

@@ -30,7 +30,8 @@ class Reread:
 
     def __call__(self) -> Secret:
         """Read it; raises ``ValueError`` where it leads to nothing usable."""
-        return resolve(self._reference, self._surroundings, in_header=False)
+        # Fixed: what is asked for anew each time is not to be followed besides.
+        return resolve(self._reference, self._surroundings, in_header=False, fixed=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

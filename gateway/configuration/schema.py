@@ -314,7 +314,7 @@ class TimeoutsSection(Section):
 
 
 class TargetSection(Section):
-    """One way to reach a model. Targets are tried in order; none below the asked isolation is ever used."""
+    """One way to reach a model. None that stays below the asked isolation is ever used."""
 
     id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:/-]{1,128}$")] | None = Field(
         default=None, description="What the target is called in replies and logs; `MODEL/1`, `MODEL/2`, … if not given."
@@ -452,7 +452,7 @@ class ModelSection(Section):
     allow_unmatched: bool = Field(
         default=False, description="With `templates`: let a message that matches none through as it is."
     )
-    targets: tuple[TargetSection, ...] = Field(min_length=1, description="Where the model is reached, in order.")
+    targets: tuple[TargetSection, ...] = Field(min_length=1, description="Where the model is reached.")
     balance: Literal["in_order", "least_pending"] = Field(
         default="in_order",
         description="Which of several targets is tried first: the first one, or the one with the fewest calls in "

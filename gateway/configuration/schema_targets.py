@@ -29,9 +29,9 @@ class BreakerSection(Section):
     cooldown_s: Seconds = Field(
         default=2.0,
         description="For how long, more or less. Then one call is let through as a trial; if it fails too, the target "
-        "is left alone for twice as long,",
+        "is left alone for twice as long.",
     )
-    longest_s: Seconds = Field(default=60.0, description="and for so long at most.")
+    longest_s: Seconds = Field(default=60.0, description="For how long at most, however often trials fail.")
     longest_rest_s: Annotated[float, Field(ge=0, le=86_400)] = Field(
         default=300.0,
         description="The longest `retry-after` of the upstream's that is kept; 0: none is, as where a load balancer "

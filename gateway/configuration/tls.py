@@ -9,8 +9,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from cryptography import x509
-
 from gateway.configuration.schema import TargetSection
 from gateway.configuration.schema_tls import ServerTlsSection
 from gateway.configuration.secrets import Surroundings
@@ -181,6 +179,8 @@ def _end_of(certificate: Path) -> float:
         OSError: the file cannot be read.
         ValueError: it holds none.
     """
+    from cryptography import x509  # noqa: PLC0415  loaded only where there are certificates: it takes its time
+
     return x509.load_pem_x509_certificate(_content(certificate)).not_valid_after_utc.timestamp()
 
 

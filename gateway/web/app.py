@@ -35,7 +35,8 @@ _KNOWN: Final = ", ".join(
         *PATHS,
         *COUNTS,
         *EMBEDS,
-        "/v1/models, /v1/approvals/{id}, /admin/policies, /admin/targets, /admin/break-glass, /healthz and /readyz",
+        "/v1/models, /v1/approvals/{id}",
+        "/admin/policies, /admin/targets, /admin/break-glass, /admin/configuration, /healthz and /readyz",
     )
 )
 

@@ -90,7 +90,7 @@ def headers_of(error: GatewayError) -> tuple[tuple[bytes, bytes], ...]:
     """Headers that belong to the error: when to retry, how to authenticate, that the connection ends."""
     match error:
         case UpstreamOverloaded(retry_after=float() as seconds):
-            return ((b"retry-after", str(max(0, round(seconds))).encode()),)
+            return ((b"retry-after", str(max(0, math.ceil(seconds))).encode()),)
         case LimitReached():
             return _waiting(error)
         case TargetsUnavailable(retry_after=seconds):

@@ -117,6 +117,17 @@ def test_an_address_without_tls_is_warned_of_unless_it_is_this_machine(build: Bu
     assert build("url: rediss://10.0.0.7\n")[1].warnings == []
 
 
+def test_a_password_that_is_read_anew_is_not_followed_besides(tmp_path: Path) -> None:
+    file = tmp_path / "splitgate.yaml"
+    (tmp_path / "password").write_text("planted-one\n")
+    targets = (
+        "targets: [{provider: openai_compatible, base_url: 'http://127.0.0.1:1', model: m, api_key: 'file:password'}]"
+    )
+    redis = "limits: {redis: {url: 'redis://localhost', password: 'file:password'}}\n"
+    file.write_text(f"{redis}models: {{m: {{{targets}}}}}\n")
+    assert [one.name for one in load(file, {}).mounted] == ["models.m.targets.0.api_key"]
+
+
 def test_the_password_is_read_anew_each_time(build: Build, tmp_path: Path) -> None:
     (tmp_path / "password").write_text("planted one\n")
     settings, _ = build("url: redis://localhost\nusername: gate\npassword: file:password\n")

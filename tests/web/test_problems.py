@@ -67,7 +67,8 @@ def test_every_error_has_a_code_of_its_own(kind: type[GatewayError]) -> None:
 
 def test_an_overloaded_upstream_says_when_to_come_back() -> None:
     error = UpstreamOverloaded("m", target="t", retry_after=2.4)
-    assert headers_of(error) == ((b"retry-after", b"2"),)
+    # Nobody is told to come back before the time.
+    assert headers_of(error) == ((b"retry-after", b"3"),)
     assert headers_of(UpstreamOverloaded("m", target="t", retry_after=None)) == ()
 
 
