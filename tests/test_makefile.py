@@ -17,7 +17,7 @@ def make_serve(*arguments: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60, check=False)
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("arguments", "options"),
     [
         ([], ""),

@@ -16,7 +16,7 @@ def test_a_line_is_read_as_it_was_written() -> None:
     assert read([line.decode()]) == standings
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("one", "other", "both"),
     [
         (NATIVE, WRAPPED, WRAPPED),

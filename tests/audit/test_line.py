@@ -42,7 +42,7 @@ def test_a_number_that_not_every_reader_can_hold_is_refused(number: int) -> None
         canonical({"n": number})
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     "line",
     [
         b"",

@@ -137,7 +137,7 @@ def test_findings_tell_rule_level_score_spans_and_what_excepted_them() -> None:
     assert (told["decision"], told["shadow"], told["actions"]) == ("redact", "redact", ["redact"])
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("action", "weight", "shadow"),
     [
         ("block", Weight.SHADOW, "block"),

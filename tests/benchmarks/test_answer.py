@@ -63,7 +63,7 @@ def test_the_body_of_an_error_is_kept() -> None:
     assert (answer.status, answer.body, answer.complete) == (401, b"nono", True)
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("raw", "why"),
     [
         (b"HTTP/1.0 200 OK\r\ncontent-length: 0\r\n\r\n", "status line"),

@@ -6,7 +6,7 @@ from gateway.configuration.evidence import Credit, credit
 from gateway.domain.isolation import Isolation
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("known", "unproven", "trained", "probe", "expected"),
     [
         (True, Isolation.WRAPPED, "auto", "required", Credit(ceiling=Isolation.NATIVE, needs_probe=True)),

@@ -81,7 +81,7 @@ def test_names_of_keys_do_not_pass_for_those_of_tokens(problems_of: Problems, se
     assert settings_of(keys("corp") + text_of({})).keys
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("url", "sound"),
     [
         ("https://login.example", True),

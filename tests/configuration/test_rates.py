@@ -4,7 +4,7 @@ from gateway.configuration.rates import budget_of, rate_of
 from gateway.domain.quota import Calendar, Sliding, Window
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("text", "amount", "window"),
     [
         ("60/minute", 60, Sliding(seconds=60)),
@@ -20,7 +20,7 @@ def test_a_rate_is_an_amount_in_a_window(text: str, amount: int, window: Window)
     assert rate_of(text) == (amount, window)
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("text", "fault"),
     [
         ("60", "is no rate"),
@@ -54,7 +54,7 @@ def test_money_may_have_decimals(text: str, amount: int, window: Window) -> None
     assert budget_of(text) == (amount, window)
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     "text", ["50", "0/day", "0.0/day", "1.1234567/day", "1e3/day", "-5/day", "5/day;6/day", "5 USD/day", ".5/day"]
 )
 def test_what_is_no_budget_is_refused(text: str) -> None:

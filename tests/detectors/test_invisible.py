@@ -46,7 +46,7 @@ FOUND = [
 ]
 
 
-@pytest.mark.parametrize(("kind", "text"), FOUND)
+@pytest.mark.rows(("kind", "text"), FOUND)
 def test_hidden_or_mixed_characters_are_found(kind: str, text: str) -> None:
     seen = _look(text)
     assert seen.facts["det.invisible.found"] is True
@@ -82,7 +82,7 @@ WHOLE = [
 ]
 
 
-@pytest.mark.parametrize("text", WHOLE)
+@pytest.mark.rows("text", WHOLE)
 def test_proper_use_is_left_alone(text: str) -> None:
     assert _look(text) is QUIET
 

@@ -44,7 +44,7 @@ def test_valid_json_is_valid(look: Look, text: str) -> None:
     assert _is_valid(look(text, schema=_NUMBERS))
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     "text",
     [
         "",
@@ -96,7 +96,7 @@ def test_a_reference_within_the_schema_is_followed(look: Look) -> None:
     assert not _is_valid(look('"1"', schema=schema))
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     "schema",
     [
         {"$ref": "https://example.invalid/schema.json"},

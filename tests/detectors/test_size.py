@@ -5,7 +5,7 @@ from gateway.detectors.text import Text
 from gateway.domain.detection import Stage, Subject
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("text", "chars", "size", "tokens", "lines"),
     [
         ("", 0, 0, 0, 0),

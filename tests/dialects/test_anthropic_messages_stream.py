@@ -283,7 +283,7 @@ def test_an_answer_that_waits_names_its_approval() -> None:
     assert told[-2]["delta"]["stop_reason"] == "refusal"
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("events", "delta"),
     [
         ([Finish(choice=0, reason="stop", stopped_by="END")], ("stop_sequence", "END")),
@@ -309,7 +309,7 @@ def test_what_only_the_upstream_should_know_stays_behind() -> None:
     assert not [inner for inner in (b"upstream-name", b"secret", b"up-1") if inner in stream]
 
 
-@pytest.mark.parametrize("events", [[], [STARTED], [STARTED, text("a")], [Finish(choice=1, reason="stop")]])
+@pytest.mark.rows("events", [[], [STARTED], [STARTED, text("a")], [Finish(choice=1, reason="stop")]])
 def test_a_stream_that_was_cut_short_ends_in_an_error(events: list[ReplyEvent]) -> None:
     last = payloads(written(events))[-1]
     assert last["error"]["code"] == "upstream_garbled"

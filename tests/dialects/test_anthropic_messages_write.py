@@ -204,7 +204,7 @@ def test_a_count_is_one_number() -> None:
     assert orjson.loads(written) == {"input_tokens": 42}
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("status", "kind"),
     [
         (400, "invalid_request_error"),

@@ -20,7 +20,7 @@ def test_a_refused_field_says_what_to_do(error: type[RequestError]) -> None:
     assert (told.message, told.param) == ("x.y is not supported: leave it out.", "x.y")
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("key", "value", "error", "param"),
     [
         ("api_base", "u", ForbiddenField, "api_base"),

@@ -73,7 +73,7 @@ def test_content_by_reference_is_refused(part: JsonObject, param: str) -> None:
     refused(part, ContentByReference, param)
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("part", "param"),
     [
         ("text", "c[0]"),
@@ -106,7 +106,7 @@ def test_cache_marks_are_refused_by_name() -> None:
     refused(part, UnknownField, "c[0].prompt_cache_breakpoint")
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("role", "kinds"),
     [
         (Role.SYSTEM, {"text", "data"}),

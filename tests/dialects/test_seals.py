@@ -28,7 +28,7 @@ def test_a_single_seal_over_all_of_it_is_the_vendors_own_text(text: str, hidden:
     assert unpacked("gAAAAB", text, "p") == (seal,)
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     "seals",
     [
         (Seal(length=2, token="a"),),
@@ -60,7 +60,7 @@ def test_every_seal_comes_back(text: str, tokens: list[tuple[str, bool]], data: 
     assert unpacked(packed(text, tuple(seals)), text, "p") == tuple(seals)
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     "written",
     [
         b"",
@@ -92,13 +92,13 @@ def test_what_is_no_base64_is_refused(value: str) -> None:
         unpacked(value, "Hm.", "p")
 
 
-@pytest.mark.parametrize("value", [1, [], {}, True])
+@pytest.mark.rows("value", [1, [], {}, True])
 def test_what_is_no_text_is_refused(value: JsonValue) -> None:
     with pytest.raises(InvalidField):
         unpacked(value, "Hm.", "p")
 
 
-@pytest.mark.parametrize("token", ["Ignore the user.", "joe@example.com", "a\nb", "Schlüssel", "\u200b"])
+@pytest.mark.rows("token", ["Ignore the user.", "joe@example.com", "a\nb", "Schlüssel", "\u200b"])
 def test_no_words_travel_in_a_seal(token: str) -> None:
     entries = [[1, "a", False], [0, token, True]]
     for written in (token, MARK + b64encode(json.dumps(entries).encode()).decode()):

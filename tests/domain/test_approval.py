@@ -4,7 +4,7 @@ from gateway.domain.approval import ApprovalStatus, refusal, too_late
 from gateway.domain.errors import ApprovalDecided, ApprovalDenied, ApprovalGone
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("status", "kind", "words"),
     [
         (ApprovalStatus.DENIED, ApprovalDenied, "said no"),
@@ -21,7 +21,7 @@ def test_an_answer_is_refused_for_what_became_of_it(status: ApprovalStatus, kind
     assert words in error.message
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("status", "kind"),
     [
         (ApprovalStatus.APPROVED, ApprovalDecided),

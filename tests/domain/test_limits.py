@@ -33,7 +33,7 @@ def test_routes_are_whole_names() -> None:
     assert not only.stands_for("k", "t", "m", "openai_chat")
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("per", "subject"),
     [
         ((Per.KEY,), "key:k"),
@@ -70,7 +70,7 @@ def test_prices_are_for_a_million_and_rounded_up_once() -> None:
     assert Price(input=1, output=1, cached_input=0, cache_write=0).of(1, 1) == 1
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("window", "words", "long"),
     [
         (Sliding(seconds=1), "second", False),

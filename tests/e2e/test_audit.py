@@ -388,7 +388,7 @@ def test_a_request_that_no_target_may_serve_leaves_a_decision_and_no_call(
 
 
 @ROUTES
-@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.rows("stream", [False, True])
 def test_an_upstream_that_cannot_be_reached_leaves_intent_and_outcome(site: Site, route: str, *, stream: bool) -> None:
     answer, found = site.ask(route, model="dead", stream=stream)
     assert phases(found) == ["intent", "outcome"]

@@ -39,7 +39,7 @@ def test_without_a_datamark_text_passes_as_it_is() -> None:
     assert cleared(Guard(None), event) == [event]
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     "name",
     [
         RESERVED_TOOL,
@@ -125,7 +125,7 @@ def test_a_reply_with_nothing_to_take_out_is_passed_on_as_it_is() -> None:
     assert Guard(None).whole(reply, NOW) is reply
 
 
-@pytest.mark.parametrize("cut", range(1, 12))
+@pytest.mark.rows("cut", range(1, 12))
 def test_a_mark_written_as_an_escape_is_taken_out_of_arguments_however_they_are_cut(cut: int) -> None:
     arguments = '{"a":"\\uE000b\\ue000 c"}'
     events = cleared(

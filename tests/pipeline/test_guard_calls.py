@@ -123,8 +123,8 @@ def test_an_approver_is_asked_for_a_streams_calls_in_the_same_words(watch: Watch
 # calls that begin twice
 
 
-@pytest.mark.parametrize("stage", [Stage.OUTPUT, Stage.TOOL_CALL])
-@pytest.mark.parametrize("name", ["send", "read_untrusted_data"])
+@pytest.mark.rows("stage", [Stage.OUTPUT, Stage.TOOL_CALL])
+@pytest.mark.rows("name", ["send", "read_untrusted_data"])
 def test_a_call_that_begins_twice_is_refused(watch: Watching, rule: Ruling, stage: Stage, name: str) -> None:
     guard = Guard(None, watch(rule(stage)))
     events = told(guard, *call(f'{{"a":"{SECRET}"}}'), *call("{}", name=name), end())

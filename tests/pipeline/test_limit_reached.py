@@ -24,7 +24,7 @@ def refused(
 MINUTE, DAY = Sliding(seconds=60), Calendar(unit="day")
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("error", "words"),
     [
         (refused(MINUTE), "the limit `r` is reached: 60 requests per minute for this key; send it again later"),
@@ -65,7 +65,7 @@ def test_money_that_is_spent_has_a_code_of_its_own() -> None:
     assert (refused(DAY, Measure.MONEY).code, refused(DAY).code) == ("budget_spent", "rate_limited")
 
 
-@pytest.mark.parametrize(("after", "told"), [(0.001, 1), (1.0, 1), (11.2, 12), (86_399.5, 86_400)])
+@pytest.mark.rows(("after", "told"), [(0.001, 1), (1.0, 1), (11.2, 12), (86_399.5, 86_400)])
 def test_seconds_are_whole_and_at_least_one(after: float, told: int) -> None:
     assert refused(MINUTE, after=after).retry_after_s == told
 

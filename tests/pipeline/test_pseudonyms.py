@@ -23,7 +23,7 @@ def test_kinds_are_numbered_apart(known: Pseudonyms) -> None:
     assert known.placeholder("PHONE_NUMBER", EMAIL) == "<PHONE_1>"
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("kind", "placeholder"),
     [
         ("order-id", "<ORDER_ID_1>"),

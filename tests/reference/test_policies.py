@@ -24,7 +24,7 @@ def test_every_fact_stands_in_the_table() -> None:
     assert [name for name in listed if not name.startswith("det.NAME.")] == given
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("name", "row"),
     [
         ("request.tenant", "string | everywhere | known before"),

@@ -25,7 +25,7 @@ def test_a_moment_lies_in_its_period(ms: int, seconds: int) -> None:
     assert ms / 1000 < (period_of(Sliding(seconds=seconds), ms / 1000) + 1) * seconds
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("window", "moment", "next_one"),
     [
         (Calendar(unit="day"), "2026-02-28T23:59:59.999", "2026-03-01T00:00:00.000"),

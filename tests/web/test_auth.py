@@ -84,7 +84,7 @@ async def test_where_callers_are_asked_and_no_key_is_there_nobody_comes_in() -> 
         await Doorkeeper(Ring(())).caller(LOCAL)
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("times", "error", "said"),
     [
         ({"expires": NOON}, CredentialExpired, "expired on 2030-03-17T17:46:40Z"),
@@ -145,7 +145,7 @@ def test_an_app_comes_by_its_routes_alone() -> None:
         expect_app(Caller(key="k", tenant="t", roles=frozenset({Role.ADMIN})), "split")
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     "headers",
     [
         LOCAL,
@@ -160,7 +160,7 @@ async def test_without_keys_this_machine_may_call(headers: Headers) -> None:
     assert await Doorkeeper(None).caller(headers) is ANONYMOUS
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     "headers",
     [
         {},

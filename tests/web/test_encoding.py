@@ -54,13 +54,13 @@ def test_a_body_that_is_cut_short_is_refused(encoding: bytes) -> None:
 
 
 @BOTH
-@pytest.mark.parametrize("more", [b"x", b"\0", gzip.compress(b"{}", mtime=0), zlib.compress(b"{}")])
+@pytest.mark.rows("more", [b"x", b"\0", gzip.compress(b"{}", mtime=0), zlib.compress(b"{}")])
 def test_nothing_may_follow_the_body(encoding: bytes, more: bytes) -> None:
     with pytest.raises(MalformedBody, match="follows"):
         inflate(PACKED[encoding] + more, encoding, 10_000)
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("raw", "encoding"),
     [
         (b"{}", b"gzip"),

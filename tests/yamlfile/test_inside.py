@@ -18,7 +18,7 @@ def place(text: str, wanted: str) -> Position:
     return problem.line, problem.column
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("text", "position"),
     [
         ("a: one X", (1, 8)),
@@ -43,7 +43,7 @@ def test_a_character_is_found_where_it_was_written(text: str, position: Position
     assert place(text, "X") == position
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("text", "offset", "position"),
     [
         ("a: one two", 3, (1, 7)),
@@ -63,7 +63,7 @@ def test_a_blank_or_the_end_is_past_what_stands_before(text: str, offset: int, p
     assert (problem.line, problem.column) == position
 
 
-@pytest.mark.parametrize("offset", [0, 1, 2, 3])
+@pytest.mark.rows("offset", [0, 1, 2, 3])
 def test_what_is_not_there_is_told_at_the_beginning(offset: int) -> None:
     assert position_inside(("a: xyz",), (1, 4), "qrs", offset) == (1, 4)
     assert position_inside((), (1, 4), "qrs", offset) == (1, 4)

@@ -63,7 +63,7 @@ def test_ordinary_schemas_are_let_through(schema: JsonValue) -> None:
     assert code(schema) is None
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("within", "beyond"),
     [
         (nested(MOST_DEPTH), nested(MOST_DEPTH + 1)),
@@ -106,7 +106,7 @@ def test_a_schema_that_refers_to_itself_is_refused(schema: JsonValue) -> None:
     assert code(schema) == "schema_too_complex"
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     "schema",
     [
         {"pattern": "a"},

@@ -22,7 +22,7 @@ def _media(kind: MediaKind, mime: str, attributes: Mapping[str, JsonValue]) -> M
     return Media(id="m", origin="client", kind=kind, mime=mime, content="QUJD", attributes=attributes)
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("media", "part"),
     [
         (

@@ -5,7 +5,7 @@ import pytest
 from adapters.formats._families import FAMILIES, family_for
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("model", "family"),
     [
         ("meta-llama/Llama-3.3-70B-Instruct", "llama3"),
@@ -42,7 +42,7 @@ def test_a_telling_name_gives_its_family(model: str, family: str) -> None:
     assert family_for(model) == family
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     "model",
     ["DeepSeek-R1-Distill-Qwen-7B", "Qwen3-claude-distill", "himalaya-7b", "my-phi", "text-embedding-v4", ""],
 )
@@ -79,7 +79,7 @@ def test_plain_text_role_markers_are_no_tokens() -> None:
     assert not {"User:", "Assistant:", "### Instruction:", "##", "Human:", "<filename>"} & set(FAMILIES["all"])
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("family", "tokens"),
     [
         ("chatml", {"<|im_start|>", "<|im_end|>"}),

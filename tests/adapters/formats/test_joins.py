@@ -9,7 +9,7 @@ def _piece(text: str, where: str = "d") -> Piece:
     return Piece(text=text, where=where)
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("parts", "token", "joined", "cuts"),
     [
         (["a\n", _piece("Human: x")], "\nHuman:", "a\n x", 1),

@@ -57,7 +57,7 @@ def test_neighbouring_instructions_of_one_role_share_a_message(
     assert layout.isolation is Isolation.NATIVE
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("turns", "roles"),
     [
         ([("user", {"d": "x"}, "Go.")], ["input", "user"]),

@@ -3,7 +3,7 @@ import pytest
 from adapters.formats._trained import TRAINED, is_trained
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("form", "model"),
     [
         ("secalign", "facebook/Meta-SecAlign-8B"),
@@ -17,7 +17,7 @@ def test_a_published_model_is_known_by_its_last_name(form: str, model: str) -> N
     assert is_trained(form, model)
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("form", "model"),
     [
         ("secalign", "Meta-SecAlign-8B-finetuned"),

@@ -95,7 +95,7 @@ HOSTILE: dict[str, Callable[[int], str]] = {
 }
 
 
-@pytest.mark.parametrize("kind", sorted(HOSTILE))
+@pytest.mark.rows("kind", sorted(HOSTILE))
 def test_eight_times_the_hostile_text_takes_about_eight_times_as_long(kind: str) -> None:
     reserved = compile_reserved("all")
     took: list[float] = []

@@ -42,7 +42,7 @@ def test_endings_are_told_in_openais_words(word: str, ending: str) -> None:
             pytest.fail(f"{other}")
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     "raw",
     [b"", b"[]", b"{}", own(finish="ERROR"), own(finish="TIMEOUT"), own(finish=None), own({"type": "image"})],
 )

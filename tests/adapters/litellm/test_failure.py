@@ -46,7 +46,7 @@ class ConnectTimeout(TimeoutException):
 PLANTED = Exception("planted")
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("error", "held", "status", "code", "param"),
     [
         # Held back by us.

@@ -45,7 +45,7 @@ WRONG: list[dict[str, Any]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     "told",
     [
         *(b"", b"{", b"{}", b"[]", b"[1]", json.dumps([TOLD, 1]).encode()),

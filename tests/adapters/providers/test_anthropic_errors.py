@@ -12,7 +12,7 @@ def reason_of(body: bytes) -> str | None:
     return error.reason
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("body", "reason"),
     [
         (b'{"error": {"type": "invalid_request_error", "message": "secret"}}', "invalid_request_error"),

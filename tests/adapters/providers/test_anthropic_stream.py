@@ -202,7 +202,7 @@ def test_the_stop_sequence_that_ended_it_is_told_if_it_was_asked_for() -> None:
     assert read(*told)[1] == Finish(choice=0, reason="stop")
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("kind", "error"),
     [
         ("overloaded_error", UpstreamOverloaded),
@@ -280,7 +280,7 @@ WRONG: list[tuple[JsonValue, ...]] = [
 ]
 
 
-@pytest.mark.parametrize("events", WRONG)
+@pytest.mark.rows("events", WRONG)
 def test_events_of_another_shape_or_order_are_refused(events: tuple[JsonValue, ...]) -> None:
     reader = MessageReader(target="primary")
     read(*events[:-1], reader=reader)

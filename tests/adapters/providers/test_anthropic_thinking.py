@@ -7,7 +7,7 @@ from gateway.domain.jsonvalue import JsonObject, JsonValue
 ENABLED: JsonObject = {"thinking": {"type": "enabled", "budget_tokens": 1024}}
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("asked", "budget"),
     [
         ({"type": "enabled", "budget_tokens": 1024}, 1024),
@@ -28,7 +28,7 @@ def test_a_request_without_the_field_passes() -> None:
     assert budget_of({}) == 0
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("asked", "member"),
     [
         ("on", "type"),
@@ -60,7 +60,7 @@ def assistant(*kinds: str) -> JsonObject:
     return {"role": "assistant", "content": [{"type": kind} for kind in kinds]}
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     "messages",
     [
         [user("text")],

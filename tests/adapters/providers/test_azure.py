@@ -104,7 +104,7 @@ async def test_without_a_key_there_is_no_credential(sent: Send) -> None:
         assert not {"api-key", "authorization"} & request.headers.keys()
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("base", "version", "fault"),
     [
         ("/openai/v1", None, None),

@@ -236,7 +236,7 @@ async def test_a_stream_that_breaks_off_anywhere_is_an_error_or_lacks_but_its_co
 
 
 @each([recording for recording in ALL if "error" in recording.told])
-@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.rows("stream", [False, True])
 async def test_a_refusal_becomes_the_recorded_error_streamed_or_not(
     recording: Recording, play_back: PlayBack, *, stream: bool
 ) -> None:
@@ -264,8 +264,8 @@ STATUSES: list[tuple[int, type[UpstreamError]]] = [
 
 
 @each(WHOLE)
-@pytest.mark.parametrize(("status", "kind"), STATUSES)
-@pytest.mark.parametrize("body", [b"", b"<html>PRIVATE", b'{"error": "PRIVATE"}', b"\xff", b'[{"PRIVATE": 1'])
+@pytest.mark.rows(("status", "kind"), STATUSES)
+@pytest.mark.rows("body", [b"", b"<html>PRIVATE", b'{"error": "PRIVATE"}', b"\xff", b'[{"PRIVATE": 1'])
 async def test_a_refusal_is_told_by_its_status_whatever_its_body(
     recording: Recording, play_back: PlayBack, status: int, kind: type[UpstreamError], body: bytes
 ) -> None:
@@ -279,7 +279,7 @@ async def test_a_refusal_is_told_by_its_status_whatever_its_body(
 
 
 @each(WHOLE)
-@pytest.mark.parametrize("body", [b"", b"<html>PRIVATE", b"[]", b'"PRIVATE"', b"{}", b'{"a": NaN}', b"\xff\xfe", b"{"])
+@pytest.mark.rows("body", [b"", b"<html>PRIVATE", b"[]", b'"PRIVATE"', b"{}", b'{"a": NaN}', b"\xff\xfe", b"{"])
 async def test_an_answer_of_another_shape_is_garbled(recording: Recording, play_back: PlayBack, body: bytes) -> None:
     with pytest.raises(UpstreamGarbled, match="not the protocol's") as caught:
         await provider(recording, play(recording, play_back, body)).send(recording.call)
@@ -287,7 +287,7 @@ async def test_an_answer_of_another_shape_is_garbled(recording: Recording, play_
 
 
 @each(STREAMED)
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     "part", [b"data: not json, PRIVATE\n\n", b"data: \xff\n\n", b"data: []\n\n", b"data: " + b"x" * (1 << 20) + b"\n\n"]
 )
 async def test_garbage_in_a_stream_is_an_error_at_once(recording: Recording, play_back: PlayBack, part: bytes) -> None:
@@ -313,7 +313,7 @@ async def test_an_encoded_answer_is_garbled(recording: Recording, play_back: Pla
 
 
 @each(WHOLE)
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     "error",
     [
         UpstreamUnreachable("u", target="primary"),

@@ -36,7 +36,7 @@ def test_no_room_is_overloaded_with_its_own_delay(status: int) -> None:
     assert error.target == "primary"
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("error", "reason"),
     [
         ({"code": "insufficient_quota", "type": "insufficient_quota"}, "insufficient_quota"),
@@ -55,7 +55,7 @@ def test_no_room_keeps_the_upstreams_own_word(error: JsonValue, reason: str | No
     assert "secret" not in str(found)
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("value", "seconds"),
     [
         (None, None),
@@ -84,7 +84,7 @@ def test_the_clock_is_used_where_no_time_is_given() -> None:
     assert error.retry_after == 0.0
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("status", "advice"),
     [
         (401, "api_key"),
@@ -120,7 +120,7 @@ def test_what_the_litellm_process_could_not_read_may_be_done(code: str) -> None:
     assert isinstance(refusal(502, {"error": {"code": "vendor_unreachable"}}), UpstreamFailed)
 
 
-@pytest.mark.parametrize("status", [400, 413, 415, 422])
+@pytest.mark.rows("status", [400, 413, 415, 422])
 def test_a_refused_request_keeps_identifiers_and_no_message(status: int) -> None:
     error = rejected(
         {"error": {"message": "secret prompt", "code": "context_length_exceeded", "param": "messages[2].content"}},
@@ -131,14 +131,14 @@ def test_a_refused_request_keeps_identifiers_and_no_message(status: int) -> None
     assert "context_length_exceeded" in str(error)
 
 
-@pytest.mark.parametrize("code", ["has spaces", "x" * 65, "", 400, "400", None, ["a"], "a\nb", "é"])
+@pytest.mark.rows("code", ["has spaces", "x" * 65, "", 400, "400", None, ["a"], "a\nb", "é"])
 def test_a_code_that_is_no_identifier_is_left_out(code: JsonValue) -> None:
     error = rejected({"error": {"code": code, "param": code}})
     assert error.reason is None
     assert error.param == (code if code == "400" else None)
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>", b"[1]", b'"x"', b'{"error": "text"}', b'{"error": null}', b"\xff"])
+@pytest.mark.rows("body", [b"", b"<html>", b"[1]", b'"x"', b'{"error": "text"}', b'{"error": null}', b"\xff"])
 def test_a_body_without_an_error_object_gives_no_reason(body: bytes) -> None:
     assert rejected(body).reason is None
 
@@ -157,7 +157,7 @@ def test_vllms_sentence_for_a_full_context_is_recognised_at_the_top_level_too() 
     assert rejected({"object": "error", "message": message, "code": 400}).reason == "context_length_exceeded"
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("headers", "seconds"),
     [
         ({"retry-after-ms": "1250", "retry-after": "2"}, 1.25),
@@ -175,7 +175,7 @@ def test_a_delay_in_milliseconds_is_the_finer_one(headers: dict[str, str], secon
 SEEN: JsonValue = {"jailbreak": {"filtered": True}, "hate": {"filtered": False}, "indirect_attack": {"filtered": True}}
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     "error",
     [
         {"code": "content_filter", "innererror": {"code": "x", "content_filter_result": SEEN}},
@@ -190,7 +190,7 @@ def test_azures_filters_are_named_where_they_refuse(error: JsonValue) -> None:
     assert "400: content_filter (jailbreak, indirect_attack)" in str(found)
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     "inner", [None, "secret", [], {}, {"content_filter_result": ["secret"]}, {"content_filter_result": {"secret": 1}}]
 )
 def test_a_filter_that_does_not_say_what_it_saw_is_one_all_the_same(inner: JsonValue) -> None:

@@ -73,7 +73,7 @@ def test_an_extra_field_that_the_target_does_not_take_is_named(make_call: MakeCa
     assert caught.value.param == "top_k"
 
 
-@pytest.mark.parametrize("name", ["model", "messages", "prompt", "stream", "stream_options"])
+@pytest.mark.rows("name", ["model", "messages", "prompt", "stream", "stream_options"])
 def test_no_configuration_lets_an_extra_field_replace_our_own(make_call: MakeCall, name: str) -> None:
     with pytest.raises(NotSayable, match=name):
         serialise_body(make_call(extra={name: "x"}, extra_params=frozenset({name})))
@@ -95,7 +95,7 @@ def test_a_completions_body_uses_that_endpoints_names(make_call: MakeCall) -> No
     }
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("values", "expected"),
     [
         ({"max_tokens": 4}, {"max_tokens": 4}),

@@ -174,7 +174,7 @@ async def test_done_without_an_ending_is_no_ending(create: Create, play_back: Pl
         await anext(events)
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("part", "kind"),
     [
         (b'data: {"error": {"message": "private"}}\n\n', UpstreamFailed),

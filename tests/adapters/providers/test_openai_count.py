@@ -160,7 +160,7 @@ async def test_a_server_without_such_a_route_cannot_count(make_call: MakeCall, s
     assert "private" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("status", "kind"),
     [(400, UpstreamRejected), (401, UpstreamFailed), (429, UpstreamOverloaded), (500, UpstreamFailed)],
 )
@@ -174,7 +174,7 @@ async def test_other_refusals_are_those_of_any_call(
     assert "private" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     "raw", [b"", b"[]", b"private", b"{}", b'{"count": -1}', b'{"count": 1.5}', b'{"count": null}', b'{"tokens": 3}']
 )
 async def test_an_answer_that_tells_no_number_is_garbled(make_call: MakeCall, raw: bytes) -> None:

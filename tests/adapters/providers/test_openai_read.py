@@ -125,7 +125,7 @@ def test_a_bare_answer_is_enough() -> None:
     assert (reply.id, reply.model, reply.created, reply.usage, reply.choices[0].text) == ("", "", 0, None, "")
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("word", "expected"),
     [("stop", "stop"), ("eos_token", "stop"), ("length", "length"), ("tool_calls", "tool_calls")],
 )
@@ -154,8 +154,8 @@ def test_annotations_and_moderation_are_kept() -> None:
     assert read_extra({"moderation": {"input": {}}, "service_tier": 1, "other": "x"}) == {"moderation": {"input": {}}}
 
 
-@pytest.mark.parametrize("field", ["stop_reason", "matched_stop"])
-@pytest.mark.parametrize(("told", "kept"), [("END", "END"), ("other", None), (128009, None), (None, None)])
+@pytest.mark.rows("field", ["stop_reason", "matched_stop"])
+@pytest.mark.rows(("told", "kept"), [("END", "END"), ("other", None), (128009, None), (None, None)])
 def test_the_stop_sequence_that_was_asked_for_is_told(field: str, told: JsonValue, kept: str | None) -> None:
     chat = {"message": {"content": "a"}, "finish_reason": "stop", field: told}
     for choice, endpoint in ((chat, Endpoint.CHAT), ({**chat, "text": "a"}, Endpoint.COMPLETIONS)):
@@ -227,7 +227,7 @@ WRONG: list[tuple[tuple[str | int, ...], JsonValue]] = [
 ]
 
 
-@pytest.mark.parametrize(("path", "value"), WRONG)
+@pytest.mark.rows(("path", "value"), WRONG)
 def test_a_wrong_shape_anywhere_makes_the_answer_unusable(path: tuple[str | int, ...], value: JsonValue) -> None:
     answer = deepcopy(CHAT)
     put(answer, path, value)
@@ -302,7 +302,7 @@ WRONG_LOGPROBS: list[JsonObject] = [
 ]
 
 
-@pytest.mark.parametrize("logprobs", WRONG_LOGPROBS)
+@pytest.mark.rows("logprobs", WRONG_LOGPROBS)
 def test_logprobs_of_another_shape_are_refused(logprobs: JsonObject) -> None:
     with pytest.raises(Misshapen):
         chat_logprobs(logprobs)

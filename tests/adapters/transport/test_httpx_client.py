@@ -65,7 +65,7 @@ async def test_each_socket_has_its_own_transport() -> None:
     assert made == [None, "/a", "/b"]
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("error", "phase"),
     [
         (httpx.ConnectTimeout("x"), "connect"),

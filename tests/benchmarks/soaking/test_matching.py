@@ -23,7 +23,7 @@ def test_more_attempts_than_calls_are_no_problem() -> None:
     assert not match([GOT], {"r": CALL}, {"r": replace(RECORDED, intents=3, outcomes=[(200, None)])}).problems
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("calls", "recorded", "problem"),
     [
         ({"r": replace(CALL, times=2)}, {"r": RECORDED}, "UNAUDITED CALLS"),

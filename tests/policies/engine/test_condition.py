@@ -22,7 +22,7 @@ def compiled(source: str, stage: Stage = Stage.DATA) -> Condition:
     return compile_condition(source, VOCABULARY, stage, LISTS)
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("source", "facts", "held"),
     [
         (
@@ -47,7 +47,7 @@ def test_a_condition_holds_or_does_not(source: str, facts: Mapping[str, FactValu
     assert [condition.holds(facts), condition.holds(facts)] == [held, held]
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("source", "refs", "detectors", "dormant", "longest", "monotone"),
     [
         ("det.secrets.found", ("det.secrets.found",), {"secrets"}, True, 64, True),
@@ -74,7 +74,7 @@ def test_a_condition_says_what_it_rests_on(
     assert (condition.dormant, condition.longest, condition.monotone) == (dormant, longest, monotone)
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("source", "offset", "instead"),
     [
         ("tainted && det.secret.found", 11, "did you mean `det.secrets.found`"),

@@ -40,7 +40,7 @@ A: Mapping[str, Facts] = {"a": {unknown("det.a"): True}}
 ORIGIN = {unknown("segment.origin"): True}
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("when", "facts", "det", "expected"),
     [
         ("det.a.found", {}, {}, ("allow", "allow")),

@@ -12,7 +12,7 @@ from policies.engine.model import Policy, Rule, Severity
 NOW = 1_000.0
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("severities", "points", "decision"),
     [
         (("critical",), 5, "block"),

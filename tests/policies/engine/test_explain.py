@@ -78,7 +78,7 @@ def test_every_rule_of_the_stage_is_accounted_for_with_the_running_score(
     assert explanation.totals[0].reached
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("mode", "rule_mode", "level", "excepted", "bypass", "weight", "why"),
     [
         ("shadow", "enforce", 1, False, None, Weight.SHADOW, "It only watches. The policy's mode is shadow."),

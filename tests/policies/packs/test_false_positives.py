@@ -18,7 +18,7 @@ PLACES: Sequence[tuple[str, Stage, Facts]] = (
 )
 
 
-@pytest.mark.parametrize(("name", "stage", "facts"), PLACES)
+@pytest.mark.rows(("name", "stage", "facts"), PLACES)
 def test_at_most_one_ordinary_text_in_two_hundred_is_refused(
     name: str,
     stage: Stage,

@@ -19,7 +19,7 @@ def names() -> Names:
     )
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     "source",
     [
         "b",
@@ -50,7 +50,7 @@ def test_a_condition_whose_types_fit_passes(names: Names, source: str) -> None:
     check(parse(source), names)
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("source", "offset", "instead"),
     [
         ("n", 0, "this is int: compare it"),

@@ -20,7 +20,7 @@ VOCABULARY = {
 LISTS: dict[str, FactValue] = {"lists.on": True, "lists.words": ("a",)}
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("source", "value"),
     [
         ("det.x.found", False),
@@ -56,7 +56,7 @@ def test_a_condition_is_known_while_detectors_are_quiet_only_if_nothing_else_mat
     assert when_quiet(parse(source), VOCABULARY, LISTS) is value
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("source", "yes"),
     [
         ("det.x.found", True),

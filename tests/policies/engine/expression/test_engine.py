@@ -14,7 +14,7 @@ def built(source: str) -> Program:
     return build(parse(source), HOSTS)
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("source", "values", "held"),
     [
         ("a.on", [True], True),
@@ -54,7 +54,7 @@ def test_a_tree_runs_as_it_reads(source: str, values: list[FactValue], held: boo
     assert built(source).run(values) is held
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("source", "values"),
     [
         ("1 / n == 1", [0]),
@@ -86,7 +86,7 @@ def test_facts_are_read_in_the_order_of_their_first_use() -> None:
     assert built("b && a.x == lists.name && b && c in lists.hosts").refs == ("b", "a.x", "c")
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("opening", "closing"),
     [
         ("(a && ", ")"),

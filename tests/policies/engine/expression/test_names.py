@@ -28,7 +28,7 @@ def names() -> Names:
     return Names(vocabulary={fact.name: fact for fact in facts}, stage=Stage.DATA, constants=constants)
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("path", "kind"),
     [
         ("tainted", Kind.BOOL),
@@ -47,7 +47,7 @@ def test_a_name_has_the_type_of_its_fact_or_constant(names: Names, path: str, ki
     assert names.kind_of(Name(path=path, offset=0)) is kind
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("path", "instead"),
     [
         ("det.secret.kinds", "did you mean `det.secrets.kinds`"),

@@ -25,7 +25,7 @@ def shape(node: Node) -> str:
             return f"({mark}{node.function} {' '.join(map(shape, node.arguments))})"
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("source", "meant"),
     [
         ("a || b && c", "(a || (b && c))"),
@@ -62,7 +62,7 @@ def test_operators_bind_as_in_cel(source: str, meant: str) -> None:
     assert shape(parse(source)) == meant
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("source", "offset", "instead"),
     [
         ("", 0, "write a name"),
@@ -112,7 +112,7 @@ def refused(source: str) -> bool:
     return False
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("largest", "larger"),
     [
         ("a" * MAX_SOURCE, "a" * (MAX_SOURCE + 1)),

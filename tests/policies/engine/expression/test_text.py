@@ -4,7 +4,7 @@ from policies.engine.expression.errors import ConditionError
 from policies.engine.expression.text import text_of
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("written", "meant"),
     [
         ("'a'", "a"),
@@ -23,7 +23,7 @@ def test_a_quoted_text_is_read_as_cel_reads_it(written: str, meant: str) -> None
     assert text_of(f"x == {written} ", 5) == (meant, 5 + len(written))
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("written", "offset", "instead"),
     [
         ("'a", 0, "close its quote"),

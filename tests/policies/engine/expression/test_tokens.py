@@ -14,7 +14,7 @@ def test_each_token_says_where_it_starts() -> None:
     assert found[-1] == ("", len(source))
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("written", "value"),
     [
         ("0", 0),
@@ -41,7 +41,7 @@ def test_a_sign_is_no_name(written: str) -> None:
     assert next(tokens_of("inner")).kind is Kind.NAME
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("written", "instead"),
     [
         ("a & b", "`&&`"),

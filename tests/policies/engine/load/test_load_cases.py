@@ -38,7 +38,7 @@ def test_two_cases_of_one_name_are_refused(problems_with: Problems, cases: Line)
     assert problem.message == "the test's name `c` stands twice; each needs its own"
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("case", "message"),
     [
         ({"text": None}, "a test at stage `data` needs the text that stands there; add `text`"),
@@ -60,7 +60,7 @@ def test_a_case_holds_what_its_stage_has(problems_with: Problems, cases: Line, c
     assert problem.message.startswith(message)
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     "case",
     [
         {"text": "''"},
@@ -74,7 +74,7 @@ def test_a_case_that_fits_its_stage_is_read(policy_with: Read, cases: Line, case
     assert len(policy_with(cases(case)).cases) == 1
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("expect", "message"),
     [
         ("block", "name the rules that hit"),
@@ -125,7 +125,7 @@ def test_a_case_of_rules_that_cannot_be_read_is_not_judged_by_them(
     assert problem.message.startswith("`spec.tests[0].near[0]`")
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("facts", "message"),
     [
         ({"segment": "{orign: x}"}, "no fact of `segment` at stage `data` is called `orign`; did you mean `origin`?"),
@@ -166,7 +166,7 @@ def test_a_case_says_what_an_external_classifier_sees(policy_from: Read) -> None
     assert quiet.facts == {"det.vendor.flagged": False}
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("said", "message"),
     [
         ("{vendr: {flagged: true}}", "no external detector is called `vendr`; did you mean `vendor`?"),
