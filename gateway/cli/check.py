@@ -8,6 +8,7 @@ import typer
 from gateway.cli.callers import all_keys
 from gateway.cli.told import say
 from gateway.configuration.json_schema import FILE
+from gateway.configuration.redis import RedisSettings
 from gateway.domain.limits import LimitRule, in_words
 from gateway.settings import Settings, load
 
@@ -36,6 +37,8 @@ def check(path: Path | None, *, secrets: bool) -> None:
     typer.echo(f"{settings.file}: OK — {models}, {_count(targets, 'target')}, {callers}{limits}, {listens}{unread}")
     for rule in settings.limits.rules:
         typer.echo(f"  {_limit(rule, settings.limits.currency)}")
+    if settings.limits.rules and settings.redis is not None:
+        typer.echo(f"  {_together(settings.redis)}")
 
 
 def _callers(settings: Settings) -> str:
@@ -49,6 +52,13 @@ def _limit(rule: LimitRule, currency: str) -> str:
     only = "".join([f", {what} {' '.join(sorted(names))}" for what, names in asked if names is not None])
     allows = ", ".join([in_words(one, currency) for one in rule.allows])
     return f"limit {rule.name}: per {' and '.join(rule.per)}{only}: {allows}"
+
+
+def _together(redis: RedisSettings) -> str:
+    """Where limits are counted, by how many, and what holds while that is away."""
+    without = "each worker gives out its share" if redis.on_failure == "local" else "whatever has a limit is refused"
+    gateways = _count(redis.replicas, "gateway")
+    return f"counted in Redis at {redis.host} port {redis.port}, by {gateways} together; while it is away {without}"
 
 
 def _count(number: int, noun: str) -> str:

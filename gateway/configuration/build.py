@@ -61,6 +61,8 @@ def build(document: Document, report: Report, surroundings: Surroundings) -> Set
     callers = callers_of(keys, asks=asks, closed=not (document.keys_file or document.auth.oidc))
     limits = build_limits(document.limits, report, models, callers)
     redis = build_redis(document.limits.redis, report, surroundings)
+    if redis is not None and not limits.rules:
+        report.warn(("limits", "redis"), "nothing is counted there without `limits.rules`; add some, or remove it")
     report.finish()
     return Settings(
         file=report.source.file,

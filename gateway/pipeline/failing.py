@@ -61,7 +61,7 @@ def read(error: UpstreamError, *, own_time: bool = True) -> Reading:
             return _OUT_OF_TIME
         case UpstreamRejected():
             return _REFUSED
-        case UpstreamOverloaded(retry_after=float() as seconds):
+        case UpstreamOverloaded(retry_after=float() as seconds) if seconds > 0:
             return Reading(elsewhere=True, again=True, outcome=Outcome.NEITHER, rest_s=seconds)
         case UpstreamFailed(status=int() as status) if status < 500:
             return _MISFIT

@@ -103,11 +103,9 @@ class Workers:
         ]
 
     def reload(self) -> None:
-        """Have all reload that serve, or will."""
-        for place in self._places:
-            for one in (place.serving, place.coming):
-                if one is not None:
-                    one.reload()
+        """Have all reload that serve, will, or still have something to finish."""
+        for one in self.processes():
+            one.reload()
 
     def replace(self, maker: Maker, *, ready_s: float, grace_s: float, on_end: OnEnd, again: bool = False) -> None:
         """Give every place to a worker that ``maker`` makes; with ``again`` also those that have one.

@@ -108,6 +108,21 @@ def test_a_literal_key_is_refused_even_where_credentials_are_not_looked_for(
     assert splitgate("check", "-c", "bad.yaml", "--no-secrets").exit_code == 2
 
 
+@pytest.mark.parametrize(
+    ("on_failure", "without"),
+    [("local", "each worker gives out its share"), ("close", "whatever has a limit is refused")],
+)
+def test_where_limits_are_counted_together_is_shown(
+    splitgate: Splitgate, tmp_path: Path, on_failure: str, without: str
+) -> None:
+    redis = f"redis: {{url: 'redis://localhost', replicas: 3, on_failure: {on_failure}}}"
+    limits = f"limits: {{rules: [{{name: r, concurrent: 3}}], {redis}}}"
+    text = f"{limits}\nmodels: {{m: {{targets: [{{provider: embedded}}]}}}}"
+    (tmp_path / "splitgate.yaml").write_text(text, encoding="utf-8")
+    told = "  counted in Redis at localhost port 6379, by 3 gateways together; while it is away"
+    assert splitgate("check").stdout.splitlines()[-1] == f"{told} {without}"
+
+
 def test_a_hostile_file_cannot_drive_the_terminal(splitgate: Splitgate, tmp_path: Path) -> None:
     (tmp_path / "bad.yaml").write_text('"a\\e[31m\\u202e": 1\n', encoding="utf-8")
     result = splitgate("check", "-c", "bad.yaml")

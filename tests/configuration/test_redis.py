@@ -40,9 +40,12 @@ def test_it_stands_among_the_limits(tmp_path: Path) -> None:
     file = tmp_path / "splitgate.yaml"
     models = "models: {m: {targets: [{provider: embedded}]}}\n"
     file.write_text(f"limits: {{redis: {{url: 'redis://localhost', replicas: 3}}}}\n{models}")
-    settings = load(file, {}).redis
-    assert settings is not None
-    assert settings.replicas == 3
+    loaded = load(file, {})
+    assert loaded.redis is not None
+    assert loaded.redis.replicas == 3
+    assert [one for one in loaded.warnings if "nothing is counted there without `limits.rules`" in str(one)]
+    file.write_text(f"limits: {{redis: {{url: 'redis://localhost'}}, rules: [{{name: r, concurrent: 1}}]}}\n{models}")
+    assert load(file, {}).warnings == ()
     file.write_text(models)
     assert load(file, {}).redis is None
     file.write_text(f"limits: {{redis: {{url: 'redis://planted@localhost'}}}}\n{models}")

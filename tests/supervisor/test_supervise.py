@@ -264,6 +264,18 @@ def test_sighup_reaches_every_worker_and_ends_none(start: Start, tmp_path: Path,
     assert running.children() == before
 
 
+def test_sighup_reaches_a_worker_that_gives_way_too(start: Start, tmp_path: Path, eventually: Eventually) -> None:
+    running = start(worker="stubborn", model=None)
+    before = running.ask_worker()
+    running.process.send_signal(signal.SIGUSR2)
+    # Both take connections: the one that gives way does not care.
+    eventually(lambda: running.ask_worker() != before)
+    running.process.send_signal(signal.SIGHUP)
+    both = set(running.children())
+    assert len(both) == 2
+    eventually(lambda: set(hangups(tmp_path)) == both)
+
+
 def test_a_worker_that_does_not_serve_yet_hears_of_sighup_when_it_does(
     launch: Launch, tmp_path: Path, eventually: Eventually
 ) -> None:
