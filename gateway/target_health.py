@@ -6,6 +6,7 @@ few seconds is one more to lose.
 """
 
 import asyncio
+import logging
 import random
 from collections.abc import Iterable
 from typing import Final
@@ -15,6 +16,8 @@ from gateway.domain.errors import UpstreamError
 from gateway.domain.ports import UpstreamClient
 from gateway.domain.target import HealthCheck, Target, Timeouts
 from gateway.pipeline.condition import Conditions
+
+_log = logging.getLogger("splitgate.targets")
 
 _WELL: Final = range(200, 300)
 # Workers, and targets of one server, are not to ask at the same moment.
@@ -44,7 +47,10 @@ class TargetHealth:
     async def _on_and_on(self, target: Target, check: HealthCheck) -> None:
         condition = self._conditions.of(target)
         while True:
-            condition.probed(check, well=await self._well(target, check))
+            try:
+                condition.probed(check, well=await self._well(target, check))
+            except Exception as error:  # noqa: BLE001  whatever it is, the target is asked again
+                _log.error("the health of target %s could not be asked: %s", target.id, type(error).__name__)
             await asyncio.sleep(check.interval_s * random.uniform(_LEAST_PART, 1.0))  # noqa: S311  no secret
 
     async def _well(self, target: Target, check: HealthCheck) -> bool:
