@@ -79,7 +79,13 @@ class Lanes:
         asked = Asked(wish=wish, due=loop.time() + self.patience_s, answer=loop.create_future())
         self._waiting.append(asked)
         self._kick()
-        return await asked.answer
+        try:
+            return await asked.answer
+        except asyncio.CancelledError:
+            # The caller went away after the answer had come, and before it was told.
+            if asked.answer.done() and not asked.answer.cancelled() and asked.answer.exception() is None:
+                self.unheard(asked.answer.result())
+            raise
 
     async def tell(self) -> None:
         """Wait until all that is owed by now was told, or could not be; whoever goes away ends nothing."""

@@ -159,6 +159,22 @@ async def test_a_caller_that_goes_away_ends_no_call_and_gives_back_what_it_was_g
     assert played.cancelled == 0
 
 
+async def test_a_caller_that_goes_away_between_the_answer_and_its_ear_gives_back_what_it_was_given() -> None:
+    played = Played()
+    lanes = played.lanes()
+
+    async def ask(_: Message) -> object:
+        # Before whoever waits is woken by what comes next.
+        asyncio.get_running_loop().call_soon(asked.cancel)
+        return _yes(1)
+
+    lanes.ask = ask
+    asked = asyncio.create_task(lanes.wish(_wish("gone")))
+    with pytest.raises(asyncio.CancelledError):
+        await asked
+    assert [answer.said.holder for answer in played.unheard if isinstance(answer.said, Taken)] == ["gone"]
+
+
 async def test_a_caller_that_goes_away_before_anything_was_sent_is_not_sent() -> None:
     played = Played()
     lanes = played.lanes()
