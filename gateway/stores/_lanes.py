@@ -20,8 +20,12 @@ LANES: Final = 2
 # So that one call of the script holds Redis up for well below a millisecond or two.
 MOST_WISHES: Final = 64
 MOST_TOLD: Final = 128
-# A loop that comes so much too late was itself held up: what came meanwhile is looked at before Redis is blamed.
+# A loop that comes so much too late was itself held up: Redis has so long after that, and so long for a call that was
+# sent late.
 _HELD_UP_S: Final = 0.005
+# What a loop that is held up finds when it comes to it: that time is up, before it finds what came in time. So many
+# times it looks what has come, and has that read, before Redis is blamed.
+_LOOKS: Final = 5
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -42,7 +46,7 @@ class _Flight:
     over: bool = False
     spared: bool = False
     task: asyncio.Task[None] | None = None
-    timer: asyncio.TimerHandle | None = None
+    timer: asyncio.Handle | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -75,7 +79,13 @@ class Lanes:
         asked = Asked(wish=wish, due=loop.time() + self.patience_s, answer=loop.create_future())
         self._waiting.append(asked)
         self._kick()
-        return await asked.answer
+        try:
+            return await asked.answer
+        except asyncio.CancelledError:
+            # The caller went away after the answer had come, and before it was told.
+            if asked.answer.done() and not asked.answer.cancelled() and asked.answer.exception() is None:
+                self.unheard(asked.answer.result())
+            raise
 
     async def tell(self) -> None:
         """Wait until all that is owed by now was told, or could not be; whoever goes away ends nothing."""
@@ -125,12 +135,13 @@ class Lanes:
 
     def _send(self, asked: list[Asked], parcel: Parcel) -> None:
         loop = asyncio.get_running_loop()
-        due = min([loop.time() + self.patience_s, *[one.due for one in asked]])
+        now = loop.time()
+        due = min([now + self.patience_s, *[max(one.due, now + min(self.patience_s, _HELD_UP_S)) for one in asked]])
         flight = _Flight(asked=asked, parcel=parcel, due=due)
         if not len(self.owed):
             flight.told, self._told = self._told, None
         self._flights.add(flight)
-        flight.timer = loop.call_at(due, self._overdue, flight)
+        flight.timer = loop.call_at(due, self._overdue, flight, _LOOKS)
         flight.task = loop.create_task(self._fly(flight))
 
     def _next(self) -> list[Asked]:
@@ -165,13 +176,16 @@ class Lanes:
             else:
                 asked.answer.set_result(answer)
 
-    def _overdue(self, flight: _Flight) -> None:
+    def _overdue(self, flight: _Flight, looks: int) -> None:
         loop = asyncio.get_running_loop()
         if not flight.spared and loop.time() - flight.due > _HELD_UP_S:
             flight.spared = True
-            flight.timer = loop.call_later(_HELD_UP_S, self._overdue, flight)
-            return
-        self._end(flight, Away(NO_ANSWER, sent=True))
+            flight.timer = loop.call_later(_HELD_UP_S, self._overdue, flight, looks)
+        elif looks:
+            # Between two turns of the loop it looks what has come; where it has nothing else to do that takes no time.
+            flight.timer = loop.call_soon(self._overdue, flight, looks - 1)
+        else:
+            self._end(flight, Away(NO_ANSWER, sent=True))
 
     def _end(self, flight: _Flight, gone: Away) -> None:
         if flight.over:

@@ -8,7 +8,7 @@ to it is served, so that nobody notices.
 
 import asyncio
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from functools import partial
 from socket import socket
@@ -72,7 +72,7 @@ class _Server(uvicorn.Server):
         on_started: Callable[[], None],
         *,
         protocol: Callable[..., PacedProtocol],
-        tls: Mapping[str, Any],
+        tls: Callable[[Collection[object]], Mapping[str, Any]],
     ) -> None:
         super().__init__(config)
         self._app = app
@@ -95,9 +95,10 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket] | None = None) -> None:
         """Take connections. As uvicorn has it for sockets that it is given, but for the deadlines of TLS."""
         loop = asyncio.get_running_loop()
+        tls = self._tls(self.server_state.connections)
         made = partial(self._protocol, config=self.config, server_state=self.server_state, app_state={})
         listening = [
-            await loop.create_server(made, sock=one, backlog=self.config.backlog, **self._tls) for one in sockets or []
+            await loop.create_server(made, sock=one, backlog=self.config.backlog, **tls) for one in sockets or []
         ]
         self.servers = listening
         self.started = True
@@ -156,12 +157,15 @@ def bare_config(app: Callable[..., Any], protocol: Callable[..., PacedProtocol])
     )
 
 
-def _options(tls: Tls | None, patience: Patience) -> Mapping[str, Any]:
-    """What a listener that speaks TLS is given: a handshake has the time of a head, the last word of one a moment."""
+def _options(tls: Tls | None, patience: Patience, connections: Collection[object]) -> Mapping[str, Any]:
+    """What a listener that speaks TLS is given: a handshake has the time of a head, the last word of one a moment.
+
+    Handshakes and ``connections`` together are no more than there may be connections.
+    """
     if tls is None:
         return {}
     return {
-        "ssl": Following(tls),
+        "ssl": Following(tls, lambda: patience.connections - len(connections)),
         "ssl_handshake_timeout": patience.head_s,
         "ssl_shutdown_timeout": _GOODBYE_S,
     }
@@ -185,7 +189,7 @@ async def serve(
     protocol = partial(PacedProtocol, patience=patience)
     config = bare_config(told, protocol)
     config.backlog = 2048
-    server = _Server(config, told, grace_s, on_started, protocol=protocol, tls=_options(tls, patience))
+    server = _Server(config, told, grace_s, on_started, protocol=protocol, tls=partial(_options, tls, patience))
     loop = asyncio.get_running_loop()
 
     def announced() -> None:

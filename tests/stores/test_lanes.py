@@ -1,6 +1,8 @@
 """How many requests share few calls: by a server that is played."""
 
 import asyncio
+import socket
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -157,6 +159,22 @@ async def test_a_caller_that_goes_away_ends_no_call_and_gives_back_what_it_was_g
     assert played.cancelled == 0
 
 
+async def test_a_caller_that_goes_away_between_the_answer_and_its_ear_gives_back_what_it_was_given() -> None:
+    played = Played()
+    lanes = played.lanes()
+
+    async def ask(_: Message) -> object:
+        # Before whoever waits is woken by what comes next.
+        asyncio.get_running_loop().call_soon(asked.cancel)
+        return _yes(1)
+
+    lanes.ask = ask
+    asked = asyncio.create_task(lanes.wish(_wish("gone")))
+    with pytest.raises(asyncio.CancelledError):
+        await asked
+    assert [answer.said.holder for answer in played.unheard if isinstance(answer.said, Taken)] == ["gone"]
+
+
 async def test_a_caller_that_goes_away_before_anything_was_sent_is_not_sent() -> None:
     played = Played()
     lanes = played.lanes()
@@ -239,5 +257,54 @@ async def test_a_loop_that_was_held_up_itself_blames_nobody() -> None:
     while loop.time() < end:
         pass
     loop.call_later(0.001, played.gate.set)
+    assert isinstance((await asked).said, Taken)
+    assert played.failures == []
+
+
+def _hold_up(turns: int, at_third: Callable[[], object]) -> None:
+    """Keep the loop from its work for much of a request's patience in each of so many turns."""
+    time.sleep(PATIENCE_S * 0.6)
+    if turns == _HELD - 3:
+        at_third()
+    if turns:
+        asyncio.get_running_loop().call_soon(_hold_up, turns - 1, at_third)
+
+
+_HELD = 8
+
+
+@pytest.mark.parametrize("answers", [True, False])
+async def test_an_answer_that_came_while_the_loop_was_held_up_is_one_and_silence_is_none(answers: bool) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.setblocking(False)  # noqa: FBT003  as the library has it
+        loop = asyncio.get_running_loop()
+
+        async def ask(message: Message) -> object:
+            loop.call_soon(_hold_up, _HELD, lambda: theirs.send(b"1") if answers else None)
+            await loop.sock_recv(ours, 1)
+            # Who reads what came, and who waits for that, each have a turn of their own.
+            await _turns(1)
+            return _yes(len(orjson.loads(message.argument)["take"]))
+
+        played = Played()
+        lanes = played.lanes()
+        lanes.ask = ask
+        if answers:
+            assert isinstance((await lanes.wish(_wish())).said, Taken)
+        else:
+            with pytest.raises(Away):
+                await lanes.wish(_wish())
+        assert [gone.reason for gone in played.failures] == ([] if answers else [NO_ANSWER])
+
+
+async def test_a_call_that_is_sent_late_is_given_a_moment_all_the_same() -> None:
+    played = Played()
+    lanes = played.lanes()
+    asked = asyncio.create_task(lanes.wish(_wish()))
+    await asyncio.sleep(0)
+    # Most of its time is over before it can be sent.
+    time.sleep(PATIENCE_S * 0.98)  # noqa: ASYNC251  the loop is to be held up
+    asyncio.get_running_loop().call_later(0.003, played.gate.set)
     assert isinstance((await asked).said, Taken)
     assert played.failures == []
