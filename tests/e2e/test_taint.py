@@ -167,7 +167,7 @@ GROUNDED = [
 ]
 
 
-@pytest.mark.parametrize("arguments", DERIVED)
+@pytest.mark.rows("arguments", DERIVED)
 def test_mail_to_whom_only_the_data_knows_is_blocked(agent: Agent, arguments: str) -> None:
     agent.calls("send_email", arguments)
     answer = agent.ask(inbox())
@@ -175,7 +175,7 @@ def test_mail_to_whom_only_the_data_knows_is_blocked(agent: Agent, arguments: st
     assert len(agent.upstream.bodies) == 1
 
 
-@pytest.mark.parametrize("arguments", GROUNDED)
+@pytest.mark.rows("arguments", GROUNDED)
 def test_mail_to_whom_the_user_or_the_policy_named_is_sent(agent: Agent, arguments: str) -> None:
     agent.calls("send_email", arguments)
     answer = agent.ask(inbox())
@@ -281,8 +281,8 @@ UNREADABLE = [
 ]
 
 
-@pytest.mark.parametrize("model", ["blocking", "holding"])
-@pytest.mark.parametrize("arguments", UNREADABLE)
+@pytest.mark.rows("model", ["blocking", "holding"])
+@pytest.mark.rows("arguments", UNREADABLE)
 def test_arguments_that_can_be_read_in_two_ways_never_reach_the_agent(agent: Agent, arguments: str, model: str) -> None:
     agent.calls("send_email", arguments)
     answer = agent.ask(inbox(), model=model)
