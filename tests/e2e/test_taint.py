@@ -42,6 +42,7 @@ class Upstream(Protocol):
     url: str
     bodies: list[Json]
 
+    def renew(self) -> None: ...
     def answer(self, body: Json, status: int = 200, **headers: str) -> None: ...
     def stream(self, *chunks: Json, done: bool = True, broken: bool = False, pause_s: float = 0.0) -> None: ...
 
@@ -82,6 +83,10 @@ class Agent:
     upstream: Upstream
     chunk: Chunk
     stream: bool
+
+    def renew(self) -> None:
+        """Before each of a test's rows."""
+        self.upstream.renew()
 
     def calls(self, name: str, arguments: str) -> None:
         """Let the model answer with a call."""
