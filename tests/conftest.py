@@ -96,6 +96,10 @@ class Upstream:
         self.headers.clear()
         self.gone.clear()
 
+    def renew(self) -> None:
+        """Before each of a test's rows."""
+        self.clear()
+
     def answer(self, body: Json, status: int = 200, **headers: str) -> None:
         """Answer whole."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}

@@ -1,22 +1,35 @@
 """How does a table of alike cases cost one test's overhead? A plugin of its own, which ``conftest.py`` loads.
 
-``@pytest.mark.rows`` reads as ``parametrize`` does: arguments, values, ``ids``, and ``pytest.param`` for a row's own id.
-Its rows run one after the other in one item, all of them whatever becomes of the others, and each failure names its row.
-They share the item's fixtures, so it is for tests that leave nothing behind in them.
+``@pytest.mark.rows`` reads as ``parametrize`` does: names, values, ``ids``, and ``pytest.param`` for a row's id, marks.
+Its rows run one after the other in one item (one for those of each mark), all of them whatever becomes of the others,
+and each failure names its row. They share the item's fixtures, so it is for tests that leave nothing behind in them;
+what has a method ``renew`` is asked to be as new before each row.
 """
 
 import functools
 import inspect
 import itertools
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-# What a case is called, and its arguments.
-Row = tuple[str, dict[str, Any]]
 # What `pytest.raises` fails with is no Exception.
 FAILURES = (Exception, pytest.fail.Exception)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """A case: what it is called, its arguments, its marks."""
+
+    name: str
+    given: dict[str, Any]
+    marks: tuple[pytest.Mark | pytest.MarkDecorator, ...] = ()
+
+    @property
+    def kind(self) -> str:
+        return "-".join(["rows", *(mark.name for mark in self.marks)])
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -26,15 +39,19 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Have pytest take the names for arguments: their values come when the test runs."""
     for marker in metafunc.definition.iter_markers("rows"):
-        names = _names(marker)
-        metafunc.parametrize(names, [pytest.param(*[None] * len(names), id="rows")])
+        names, kinds = _names(marker), {row.kind: row.marks for row in _rows(marker)}
+        assert kinds, f"{metafunc.definition.nodeid} has no rows"
+        tests = [pytest.param(*[kind] * len(names), id=kind, marks=marks) for kind, marks in kinds.items()]
+        metafunc.parametrize(names, tests)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if isinstance(item, pytest.Function) and item.get_closest_marker("rows"):
-            tables = [_rows(marker) for marker in item.iter_markers("rows")]
-            assert all(tables), f"{item.nodeid} has no rows"
+            tables = [
+                [row for row in _rows(marker) if row.kind == item.callspec.params[_names(marker)[0]]]
+                for marker in item.iter_markers("rows")
+            ]
             item.obj = _of_all(item.obj, tables)
 
 
@@ -53,13 +70,14 @@ def _rows(marker: pytest.Mark) -> list[Row]:
 
 
 def _row(names: list[str], value: Any, told: str | None) -> Row:
+    marks: tuple[pytest.Mark | pytest.MarkDecorator, ...] = ()
     if isinstance(value, type(pytest.param())):
-        assert not value.marks, "a row has no marks of its own: give what is marked a test of its own"
-        held, told = value.values, str(value.id or told)
+        marks = tuple(value.marks)
+        held, told = value.values, str(value.id or told or "") or None
     else:
         held = value if len(names) > 1 else (value,)
-    row = dict(zip(names, held, strict=True))
-    return str(told) if told is not None else ", ".join(f"{one!r:.80}" for one in row.values()), row
+    given = dict(zip(names, held, strict=True))
+    return Row(name=told or ", ".join(f"{one!r:.80}" for one in given.values()), given=given, marks=marks)
 
 
 def _of_all(test: Callable[..., Any], tables: list[list[Row]]) -> Callable[..., Any]:
@@ -70,11 +88,12 @@ def _of_all(test: Callable[..., Any], tables: list[list[Row]]) -> Callable[..., 
         @functools.wraps(test)
         async def each_awaited(**given: Any) -> None:
             failures: list[BaseException] = []
-            for name, row in rows:
+            for row in rows:
                 try:
-                    await test(**given | row)
+                    _renew(given)
+                    await test(**given | row.given)
                 except FAILURES as error:
-                    failures.append(_named(error, name))
+                    failures.append(_named(error, row.name))
             _tell(failures)
 
         return each_awaited
@@ -82,11 +101,12 @@ def _of_all(test: Callable[..., Any], tables: list[list[Row]]) -> Callable[..., 
     @functools.wraps(test)
     def each(**given: Any) -> None:
         failures: list[BaseException] = []
-        for name, row in rows:
+        for row in rows:
             try:
-                test(**given | row)
+                _renew(given)
+                test(**given | row.given)
             except FAILURES as error:
-                failures.append(_named(error, name))
+                failures.append(_named(error, row.name))
         _tell(failures)
 
     return each
@@ -95,10 +115,17 @@ def _of_all(test: Callable[..., Any], tables: list[list[Row]]) -> Callable[..., 
 def _joined(rows: Iterable[Row]) -> Row:
     whole: dict[str, Any] = {}
     names: list[str] = []
-    for name, row in rows:
-        names.append(name)
-        whole |= row
-    return "; ".join(names), whole
+    for row in rows:
+        names.append(row.name)
+        whole |= row.given
+    return Row(name="; ".join(names), given=whole)
+
+
+def _renew(given: dict[str, Any]) -> None:
+    for held in given.values():
+        renew = getattr(held, "renew", None)
+        if renew is not None:
+            renew()
 
 
 def _named(error: BaseException, name: str) -> BaseException:

@@ -7,8 +7,11 @@ tests, and so are the files that share one of the session's gateways.
 import gc
 from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadGroupScheduling  # pyright: ignore[reportMissingTypeStubs]
+from xdist.workermanage import WorkerController  # pyright: ignore[reportMissingTypeStubs]
 
 # The session's gateways, and the group of those that use them. The first has the embedded model behind it.
 _SHARED = {"gateway": "embedded", "staged_gateway": "staged", "keyed_gateway": "staged"}
@@ -40,3 +43,19 @@ def pytest_collection_finish() -> None:
     """What is there by now need not be looked at again."""
     gc.freeze()
     gc.enable()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadGroupScheduling | None:
+    return _Groups(config, log) if config.getoption("dist") == "loadgroup" else None
+
+
+class _Groups(LoadGroupScheduling):
+    """Counts what a worker has left in the groups that it has not done: xdist counts through all it ever had."""
+
+    def mark_test_complete(self, node: WorkerController, item_index: int, duration: float = 0) -> None:
+        super().mark_test_complete(node, item_index, duration)
+        given = self.assigned_work[node]
+        scope = self._split_scope(self.registered_collections[node][item_index])
+        if all(given[scope].values()):
+            del given[scope]

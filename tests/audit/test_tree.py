@@ -44,7 +44,7 @@ def test_roots_are_those_of_the_reference_implementation(size: int) -> None:
     assert root_of([leaf_hash(text) for text in INPUTS[:size]]).hex() == ROOTS[size]
 
 
-@pytest.mark.parametrize(("index", "size"), list(PATHS))
+@pytest.mark.rows(("index", "size"), list(PATHS))
 def test_paths_are_those_of_the_reference_implementation(index: int, size: int) -> None:
     leaves = [leaf_hash(text) for text in INPUTS[:size]]
     path = inclusion_proof(index, leaves)

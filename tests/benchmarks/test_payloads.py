@@ -55,7 +55,7 @@ def test_names_of_contenders_and_scenarios_are_unique() -> None:
     assert len({scenario.name for scenario in SCENARIOS}) == len(SCENARIOS)
 
 
-@pytest.mark.parametrize(("text", "size"), [("2048", 2048), ("2k", 2048), ("100K", 102_400)])
+@pytest.mark.rows(("text", "size"), [("2048", 2048), ("2k", 2048), ("100K", 102_400)])
 def test_sizes_are_bytes_or_kibibytes(text: str, size: int) -> None:
     assert parse_size(text) == size
 

@@ -35,7 +35,7 @@ def test_all_of_it_is_read(settings_of: SettingsOf) -> None:
     )
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("server", "fault"),
     [
         ("max_concurrent: 0", "must be at least 1"),

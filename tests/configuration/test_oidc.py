@@ -30,7 +30,7 @@ def test_an_issuer_is_read_whole(settings_of: SettingsOf) -> None:
     assert (one.roles, one.tenant, one.models, one.routes) == ({Role.APP}, "default", None, None)
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("issuer", "said"),
     [
         ({"algorithms": ["none"]}, "`auth.oidc[0].algorithms[0]` must be 'RS256'"),

@@ -42,7 +42,7 @@ def test_what_is_none_is_told(text: str, fault: str) -> None:
         rate_of(text)
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("text", "amount", "window"),
     [
         ("50/day", 50_000_000, Calendar(unit="day")),

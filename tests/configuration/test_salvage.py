@@ -54,7 +54,7 @@ models:
     ]
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     "text",
     [
         f"server: {{host: 10.0.0.1}}\nkeys: {{}}\n{MODELS}",

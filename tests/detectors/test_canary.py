@@ -140,9 +140,7 @@ def test_no_text_holds_it_by_chance(text: str) -> None:
     assert _seen(text, draw()) == QUIET
 
 
-@pytest.mark.parametrize(
-    "form", [_BODY, base64.b64encode(_BYTES).decode(), "".join(f"%{ord(one):02x}" for one in _BODY)]
-)
+@pytest.mark.rows("form", [_BODY, base64.b64encode(_BYTES).decode(), "".join(f"%{ord(one):02x}" for one in _BODY)])
 def test_past_the_bound_one_mark_covers_the_rest(look: Look, form: str) -> None:
     text = f"{form} " * 600
     seen = look(text)

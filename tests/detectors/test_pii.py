@@ -49,7 +49,7 @@ def seen(look: Callable[..., Detection]) -> Callable[..., list[tuple[str, str]]]
     return seen
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("kind", "text", "settings"),
     [
         ("EMAIL_ADDRESS", "write to [Joe.Doe+x@mail.example.co.uk].", PiiSettings()),

@@ -39,7 +39,7 @@ def _is_valid(detection: Detection) -> bool:
     return detection.facts["det.schema.valid"] is True
 
 
-@pytest.mark.parametrize("text", ["[]", "[1, 2]", " [1]\n"])
+@pytest.mark.rows("text", ["[]", "[1, 2]", " [1]\n"])
 def test_valid_json_is_valid(look: Look, text: str) -> None:
     assert _is_valid(look(text, schema=_NUMBERS))
 
@@ -72,7 +72,7 @@ def test_without_a_schema_it_is_quiet(look: Look) -> None:
     assert look("[1]") == QUIET
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("facts", "checked"), [({}, True), ({"output.channel": "text"}, True), ({"output.channel": "reasoning"}, False)]
 )
 def test_the_policys_schema_is_for_the_answer(look: Look, facts: Facts, checked: bool) -> None:

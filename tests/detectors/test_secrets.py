@@ -136,7 +136,7 @@ def test_a_checksum_or_header_that_holds_verifies(look: Look, token: str) -> Non
     assert look(token).facts["det.secrets.verified"] is True
 
 
-@pytest.mark.parametrize("prefix", ["ghp_", "gho_", "npm_"])
+@pytest.mark.rows("prefix", ["ghp_", "gho_", "npm_"])
 def test_a_checksum_that_does_not_hold_is_no_token(look: Look, prefix: str) -> None:
     assert look(f"{prefix}{_BODY}0mLq18") == QUIET
 

@@ -428,6 +428,6 @@ def test_a_button_leads_where_its_formaction_says(look: Look) -> None:
     assert not found.facts.get("det.urls.image_external")
 
 
-@pytest.mark.parametrize("text", ["<style>p{color:red}</style>", r'<img src="a\b.png">', r"<style>p{c:\75 l}</style>"])
+@pytest.mark.rows("text", ["<style>p{color:red}</style>", r'<img src="a\b.png">', r"<style>p{c:\75 l}</style>"])
 def test_styles_and_paths_without_a_host_are_none(look: Look, text: str) -> None:
     assert look(text) == QUIET

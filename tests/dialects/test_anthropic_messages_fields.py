@@ -153,7 +153,7 @@ def test_a_count_may_say_how_the_model_thinks() -> None:
     assert not options.stream
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("value", "life"),
     [(None, None), ({"type": "ephemeral"}, "5m"), ({"type": "ephemeral", "ttl": "1h"}, "1h")],
 )

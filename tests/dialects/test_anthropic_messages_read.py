@@ -108,7 +108,7 @@ def test_every_role_of_the_sdk_is_known() -> None:
         assert messages({"role": role, "content": [TEXT]}, USER)
 
 
-@pytest.mark.parametrize("role", ["user", "system", "input"])
+@pytest.mark.rows("role", ["user", "system", "input"])
 def test_one_text_in_a_list_is_that_text(role: str) -> None:
     one, two = messages({"role": role, "content": [TEXT]}, {"role": role, "content": [TEXT, TEXT]})
     assert (one.listed, two.listed) == (False, True)

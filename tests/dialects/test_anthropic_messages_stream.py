@@ -162,7 +162,7 @@ def test_a_service_tier_stands_in_the_first_event() -> None:
     assert first["message"]["usage"] == {"input_tokens": 0, "output_tokens": 0, "service_tier": "standard"}
 
 
-@pytest.mark.parametrize("events", [[STOP], [Judged(decision="allow", findings=()), STOP], [text("a"), STOP]])
+@pytest.mark.rows("events", [[STOP], [Judged(decision="allow", findings=()), STOP], [text("a"), STOP]])
 def test_a_stream_without_a_start_is_told_all_the_same(events: list[ReplyEvent]) -> None:
     told = payloads(written(events))
     assert [one["type"] for one in told].count("message_start") == 1
@@ -221,7 +221,7 @@ def test_seals_that_come_last_stand_behind_the_text() -> None:
     ]
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     "seals",
     [
         [seal(1, "s1"), seal(1, "s2")],

@@ -231,7 +231,7 @@ def test_every_effort_of_the_sdk_is_known(word: str) -> None:
     assert values(output_config={"effort": word}) == {"reasoning_effort": word}
 
 
-@pytest.mark.parametrize(("stream", "expected"), [(None, False), (False, False), (True, True)])
+@pytest.mark.rows(("stream", "expected"), [(None, False), (False, False), (True, True)])
 def test_a_stream_reports_usage_always(stream: JsonValue, expected: bool) -> None:
     read = options(stream=stream)
     assert (read.stream, read.include_usage) == (expected, expected)

@@ -58,7 +58,7 @@ def test_what_is_no_text_is_no_base64_and_no_type() -> None:
         mime_type(None, "p")
 
 
-@pytest.mark.parametrize("value", ["report.pdf", "Übersicht 2 (neu).csv", "a"])
+@pytest.mark.rows("value", ["report.pdf", "Übersicht 2 (neu).csv", "a"])
 def test_ordinary_file_names_pass(value: str) -> None:
     assert filename(value, "p") == value
 

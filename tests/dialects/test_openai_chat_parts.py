@@ -61,7 +61,7 @@ def test_an_assistant_may_have_refused() -> None:
     assert one({"type": "refusal", "refusal": "No."}, Role.ASSISTANT) == RefusalPart(text="No.", path="c[0]")
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("part", "param"),
     [
         ({"type": "image_url", "image_url": {"url": "https://x.example/a.png"}}, "c[0].image_url.url"),

@@ -235,7 +235,7 @@ def test_an_assistant_turn_is_read_whole() -> None:
     assert message.tool_calls == (ToolCall(id="c1", name="f", arguments='{"a": 1}'),)
 
 
-@pytest.mark.parametrize("nothing", [{}, {"tool_calls": []}, {"tool_calls": None}])
+@pytest.mark.rows("nothing", [{}, {"tool_calls": []}, {"tool_calls": None}])
 def test_an_assistant_turn_without_calls_has_content(nothing: JsonObject) -> None:
     assert only({"role": "assistant", "content": "", **nothing}).parts
     refused(ask({"role": "assistant", "content": None, **nothing}), InvalidField, "messages[0].content")

@@ -176,7 +176,7 @@ def test_a_seal_behind_reasoning_without_one_is_refused() -> None:
     refused(InvalidField, "input[1].encrypted_content", REASONING, {**REASONING, "encrypted_content": "a"}, CALL)
 
 
-@pytest.mark.parametrize("after", [(), (USER,), (RESULT,)])
+@pytest.mark.rows("after", [(), (USER,), (RESULT,)])
 def test_reasoning_without_an_answer_is_refused(after: tuple[JsonObject, ...]) -> None:
     error = refused(InvalidField, "input[1]", USER, REASONING, *after)
     assert "followed by" in error.message

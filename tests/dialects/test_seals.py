@@ -86,7 +86,7 @@ def test_what_the_gateway_did_not_write_is_refused(written: bytes) -> None:
     assert caught.value.param == "p"
 
 
-@pytest.mark.parametrize("value", [f"{MARK}%", f"{MARK}YQ", f"{MARK}é"])
+@pytest.mark.rows("value", [f"{MARK}%", f"{MARK}YQ", f"{MARK}é"])
 def test_what_is_no_base64_is_refused(value: str) -> None:
     with pytest.raises(InvalidField):
         unpacked(value, "Hm.", "p")

@@ -86,7 +86,7 @@ def test_a_stream_always_reports_usage() -> None:
     assert options.include_usage
 
 
-@pytest.mark.parametrize("choice", ["none", "auto", "required"])
+@pytest.mark.rows("choice", ["none", "auto", "required"])
 def test_a_tool_choice_may_be_a_word(choice: str) -> None:
     request = split.read(ask(tools=[{"name": "f"}], tool_choice=choice))
     assert request.options.values == {"tool_choice": choice}

@@ -14,7 +14,7 @@ def test_without_globs_it_stands_for_every_request() -> None:
     assert rule(Per.KEY).stands_for("k", "t", "m", "split")
 
 
-@pytest.mark.parametrize("what", ["keys", "tenants", "models"])
+@pytest.mark.rows("what", ["keys", "tenants", "models"])
 def test_each_glob_must_match(what: str) -> None:
     only = rule(Per.KEY, **{what: ("team-*", "x")})
 

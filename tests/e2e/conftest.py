@@ -195,6 +195,10 @@ class Staged:
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
         self.automatic = lambda _: Answer(body=raw, **details)
 
+    def renew(self) -> None:
+        """Before each of a test's rows."""
+        self.clear()
+
     def clear(self) -> None:
         self.automatic = None
         self.bodies.clear()

@@ -290,7 +290,7 @@ def test_names_that_a_model_or_an_upstream_made_up_stand_in_no_record(site: Site
 
 
 @ROUTES
-@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.rows("stream", [False, True])
 def test_what_policy_blocks_of_a_request_leaves_a_decision_and_no_call(
     site: Site, first: Staged, route: str, *, stream: bool
 ) -> None:
@@ -347,7 +347,7 @@ def _of_approval(site: Site, held: str) -> list[Json]:
 
 
 @ROUTES
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("body", "code", "status"),
     [(b"{", "malformed_body", 400), (b'{"model": "planted-model", "x": 1}', None, 400), (b"[]", None, 400)],
 )
@@ -406,7 +406,7 @@ def test_an_upstream_that_refuses_leaves_intent_and_outcome(site: Site, first: S
 
 
 @ROUTES
-@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.rows("stream", [False, True])
 def test_each_attempt_has_an_intent_of_its_own_before_it(
     site: Site, first: Staged, second: Staged, chunk: Chunk, route: str, *, stream: bool
 ) -> None:

@@ -397,7 +397,7 @@ INPUT_CELLS = [
 INPUT_AXES = [(path, name, stream, action) for (path, name, _), stream, action in INPUT_CELLS]
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("where", "stream", "action"),
     [
         pytest.param(*cell, marks=marks(taken=taken), id=f"{path}-{name}-{'stream' if stream else 'whole'}-{action}")
@@ -543,7 +543,7 @@ def asked(path: str, action: str, *, stream: bool, choice: int) -> Json:
     return {**body, "n": 2} if choice else body
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("path", "channel", "stream", "action", "choice"),
     [
         pytest.param(*cell, marks=marks(taken=taken))

@@ -102,8 +102,8 @@ def keyed(staged_pair: tuple[Staged, Staged], keep_gateway: Callable[..., Gatewa
 
 
 @ROUTES
-@pytest.mark.parametrize("credential", CREDENTIALS)
-@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.rows("credential", CREDENTIALS)
+@pytest.mark.rows("stream", [False, True])
 def test_nothing_of_a_clients_head_reaches_the_upstream(
     dial: Dial, keyed: Gateway, first: Staged, path: str, body: Json, credential: str, *, stream: bool
 ) -> None:
@@ -141,7 +141,7 @@ def names_of(response: Received) -> set[str]:
 
 
 @ROUTES
-@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.rows("stream", [False, True])
 def test_nothing_of_an_upstreams_head_reaches_the_client(
     dial: Dial, keyed: Gateway, first: Staged, path: str, body: Json, *, stream: bool
 ) -> None:
@@ -158,8 +158,8 @@ def test_nothing_of_an_upstreams_head_reaches_the_client(
 
 
 @ROUTES
-@pytest.mark.parametrize("stream", [False, True])
-@pytest.mark.parametrize("status", [301, 307, 400, 401, 403, 404, 418, 429, 500, 503])
+@pytest.mark.rows("stream", [False, True])
+@pytest.mark.rows("status", [301, 307, 400, 401, 403, 404, 418, 429, 500, 503])
 def test_nothing_of_a_refusals_head_reaches_the_client_nor_what_it_quotes(
     dial: Dial, keyed: Gateway, first: Staged, path: str, body: Json, status: int, *, stream: bool
 ) -> None:
@@ -177,7 +177,7 @@ def test_nothing_of_a_refusals_head_reaches_the_client_nor_what_it_quotes(
 
 
 @ROUTES
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     "value",
     ["a\r\nset-cookie: planted=1", "a\nset-cookie: planted=1", "a\r\n\r\nHTTP/1.1 200 OK\r\n", "a\x00b", "\x7f"],
 )

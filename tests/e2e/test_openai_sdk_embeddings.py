@@ -168,7 +168,7 @@ ONE_TRANSPORT = pytest.mark.parametrize("staged_gateway", ["aiohttp"], indirect=
 
 
 @ONE_TRANSPORT
-@pytest.mark.parametrize("status", [404, 501, 503])
+@pytest.mark.rows("status", [404, 501, 503])
 def test_another_target_embeds_where_the_first_one_does_not(
     staged_gateway: Gateway, first: Staged, second: Staged, status: int
 ) -> None:

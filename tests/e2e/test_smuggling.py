@@ -267,7 +267,7 @@ def warm(gateway: Gateway) -> None:
         assert time.monotonic() < end
 
 
-@pytest.mark.parametrize("name", ATTEMPTS)
+@pytest.mark.rows("name", ATTEMPTS)
 def test_an_attempt_is_refused_or_read_in_the_one_way_that_there_is(
     gateway: Gateway, upstream: Upstream, name: str
 ) -> None:

@@ -42,6 +42,7 @@ class Upstream(Protocol):
     url: str
     bodies: list[Json]
 
+    def renew(self) -> None: ...
     def answer(self, body: Json, status: int = 200, **headers: str) -> None: ...
     def stream(self, *chunks: Json, done: bool = True, broken: bool = False, pause_s: float = 0.0) -> None: ...
 
@@ -82,6 +83,10 @@ class Agent:
     upstream: Upstream
     chunk: Chunk
     stream: bool
+
+    def renew(self) -> None:
+        """Before each of a test's rows."""
+        self.upstream.renew()
 
     def calls(self, name: str, arguments: str) -> None:
         """Let the model answer with a call."""
@@ -167,7 +172,7 @@ GROUNDED = [
 ]
 
 
-@pytest.mark.parametrize("arguments", DERIVED)
+@pytest.mark.rows("arguments", DERIVED)
 def test_mail_to_whom_only_the_data_knows_is_blocked(agent: Agent, arguments: str) -> None:
     agent.calls("send_email", arguments)
     answer = agent.ask(inbox())
@@ -175,7 +180,7 @@ def test_mail_to_whom_only_the_data_knows_is_blocked(agent: Agent, arguments: st
     assert len(agent.upstream.bodies) == 1
 
 
-@pytest.mark.parametrize("arguments", GROUNDED)
+@pytest.mark.rows("arguments", GROUNDED)
 def test_mail_to_whom_the_user_or_the_policy_named_is_sent(agent: Agent, arguments: str) -> None:
     agent.calls("send_email", arguments)
     answer = agent.ask(inbox())
@@ -281,8 +286,8 @@ UNREADABLE = [
 ]
 
 
-@pytest.mark.parametrize("model", ["blocking", "holding"])
-@pytest.mark.parametrize("arguments", UNREADABLE)
+@pytest.mark.rows("model", ["blocking", "holding"])
+@pytest.mark.rows("arguments", UNREADABLE)
 def test_arguments_that_can_be_read_in_two_ways_never_reach_the_agent(agent: Agent, arguments: str, model: str) -> None:
     agent.calls("send_email", arguments)
     answer = agent.ask(inbox(), model=model)

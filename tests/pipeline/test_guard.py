@@ -29,7 +29,7 @@ def reply_of(choice: Choice) -> Reply:
     return Reply(id="r", model="m", created=1, choices=(choice,))
 
 
-@pytest.mark.parametrize("kind", [TextDelta, ReasoningDelta, RefusalDelta])
+@pytest.mark.rows("kind", [TextDelta, ReasoningDelta, RefusalDelta])
 def test_datamarks_are_taken_out_of_streamed_text(kind: type[TextDelta]) -> None:
     assert cleared(Guard(MARK), kind(choice=0, text=f"a{MARK}b")) == [kind(choice=0, text="ab")]
 
@@ -165,7 +165,7 @@ def test_a_choice_that_called_nothing_ends_as_it_does() -> None:
     assert Guard(MARK).feed(Finish(choice=0, reason="stop"), NOW) == (Finish(choice=0, reason="stop"),)
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("arguments", "passed"),
     [
         ('{"a":"c:\\\\ue000lit"}', '{"a":"c:\\\\ue000lit"}'),

@@ -97,7 +97,7 @@ def test_an_approval_that_output_asks_for_binds_arguments_as_they_were_understoo
     assert guard.withheld.choices[0].tool_calls[0].arguments == '{"to":"abc"}'
 
 
-@pytest.mark.parametrize("arguments", ['{"to":"a", "to":"b"}', "{", '{"to":NaN}'])
+@pytest.mark.rows("arguments", ['{"to":"a", "to":"b"}', "{", '{"to":NaN}'])
 def test_arguments_that_can_be_read_in_two_ways_are_not_put_before_an_approver(
     watch: Watching, rule: Ruling, arguments: str
 ) -> None:

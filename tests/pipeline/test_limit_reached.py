@@ -70,7 +70,7 @@ def test_seconds_are_whole_and_at_least_one(after: float, told: int) -> None:
     assert refused(MINUTE, after=after).retry_after_s == told
 
 
-@pytest.mark.parametrize("after", [0.001, 11.2, 59.0])
+@pytest.mark.rows("after", [0.001, 11.2, 59.0])
 def test_who_shares_a_limit_is_not_told_when_the_others_used_it(after: float) -> None:
     assert refused(MINUTE, Measure.REQUESTS, Per.GATEWAY, after=after).retry_after_s == 6
     assert refused(Sliding(seconds=1), Measure.REQUESTS, Per.MODEL, after=after).retry_after_s == 1

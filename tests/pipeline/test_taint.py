@@ -163,7 +163,7 @@ def facts_of(policies: Applicable, arguments: str, instructions: str, *, tainted
     return grounds.facts(ToolCall(id="c", name="send", arguments=arguments))
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("arguments", "instructions", "derived"),
     [
         ('{"to":"bob@example.com","body":"anything"}', "mail bob@example.com", ()),

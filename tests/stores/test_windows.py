@@ -63,7 +63,7 @@ def test_there_is_room_after_the_wait_and_none_before_it(
     assert used(ms + wait - 1) + amount > limit
 
 
-@pytest.mark.parametrize("window", [Sliding(seconds=60), Calendar(unit="month"), InProgress()])
+@pytest.mark.rows("window", [Sliding(seconds=60), Calendar(unit="month"), InProgress()])
 def test_what_is_over_the_limit_by_itself_never_fits(window: Window) -> None:
     assert wait_s(_portion(window, 11, 10), present=0, before=0, at=0.0) == inf
     assert wait_s(_portion(window, 10, 10), present=10, before=0, at=0.0) < inf

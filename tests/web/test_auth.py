@@ -101,7 +101,7 @@ async def test_a_key_that_does_not_open_now_says_why(
     assert said in caught.value.message
 
 
-@pytest.mark.parametrize("times", [{"expires": NOON + 1}, {"not_before": NOON}, {"revoked": False}])
+@pytest.mark.rows("times", [{"expires": NOON + 1}, {"not_before": NOON}, {"revoked": False}])
 async def test_until_its_last_moment_and_from_its_first_a_key_opens(times: dict[str, float | bool]) -> None:
     assert await opening(**times).caller({b"x-api-key": KEY}) == CALLER
 
@@ -116,7 +116,7 @@ async def test_what_has_three_parts_is_a_token_where_tokens_are_taken(headers: H
     assert await Doorkeeper(ring).caller(headers) == CALLER
 
 
-@pytest.mark.parametrize("presented", [b"a.b.c", b"..", b"planted.to.Ken"])
+@pytest.mark.rows("presented", [b"a.b.c", b"..", b"planted.to.Ken"])
 async def test_a_token_that_is_not_taken_is_never_tried_as_a_key(presented: bytes) -> None:
     ring = Ring([Key(sha256=hashlib.sha256(presented).hexdigest(), caller=CALLER)])
     with pytest.raises(InvalidToken):

@@ -34,7 +34,7 @@ async def test_an_announced_excess_is_refused_before_anything_is_read() -> None:
     assert len(unread) == 1
 
 
-@pytest.mark.parametrize("chunks", [(b"abcd",), (b"ab", b"cd"), (b"abcd", b"e", b"f")])
+@pytest.mark.rows("chunks", [(b"abcd",), (b"ab", b"cd"), (b"abcd", b"e", b"f")])
 async def test_an_unannounced_excess_is_refused_as_soon_as_it_shows(chunks: Sequence[bytes]) -> None:
     receive, unread = body_in(*chunks)
     with pytest.raises(BodyTooLarge):

@@ -18,7 +18,7 @@ PACKED = {
 BOTH = pytest.mark.parametrize("encoding", [b"gzip", b"deflate"])
 
 
-@pytest.mark.parametrize("encoding", PACKED)
+@pytest.mark.rows("encoding", PACKED)
 async def test_a_compressed_body_is_inflated(encoding: bytes) -> None:
     assert await plain({b"content-encoding": encoding.upper()}, PACKED[encoding], len(BODY)) == BODY
 

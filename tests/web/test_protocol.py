@@ -148,7 +148,7 @@ async def test_who_says_nothing_is_closed() -> None:
     assert seen == b""
 
 
-@pytest.mark.parametrize("piece", [b"x-a: b\r\n", b"a", b"\r\n"])
+@pytest.mark.rows("piece", [b"x-a: b\r\n", b"a", b"\r\n"])
 async def test_a_head_that_takes_too_long_is_not_waited_for(piece: bytes) -> None:
     sent = b"" if piece == b"\r\n" else b"GET /quick HTTP/1.1\r\nhost: x\r\n" + piece
     served, _ = await closed_though(only(head_s=SHORT), sent, b" " if piece == b"a" else piece)

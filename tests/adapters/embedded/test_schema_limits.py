@@ -58,7 +58,7 @@ def wide(count: int) -> JsonObject:
     return {"properties": {f"p{number}": STRING for number in range(count)}}
 
 
-@pytest.mark.parametrize("schema", [True, {}, PERSON])
+@pytest.mark.rows("schema", [True, {}, PERSON])
 def test_ordinary_schemas_are_let_through(schema: JsonValue) -> None:
     assert code(schema) is None
 
@@ -94,7 +94,7 @@ def test_references_count_as_if_they_were_written_out() -> None:
     assert (code(doubling(4)), code(doubling(10))) == (None, "schema_too_complex")
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     "schema",
     [
         {"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/a"}}},

@@ -31,7 +31,7 @@ def test_what_a_server_may_render_loses_its_reserved_tokens(options: MakeOptions
     assert removals == (Removal(where="options", count=4),)
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     "asked",
     [
         Options(),

@@ -31,9 +31,7 @@ def test_what_litellm_makes_of_citations_is_kept() -> None:
             pytest.fail(f"{other}")
 
 
-@pytest.mark.parametrize(
-    ("word", "ending"), [("COMPLETE", "stop"), ("STOP_SEQUENCE", "stop"), ("MAX_TOKENS", "length")]
-)
+@pytest.mark.rows(("word", "ending"), [("COMPLETE", "stop"), ("STOP_SEQUENCE", "stop"), ("MAX_TOKENS", "length")])
 def test_endings_are_told_in_openais_words(word: str, ending: str) -> None:
     match corrected({}, own(finish=word))["choices"]:
         case [{"finish_reason": told}]:

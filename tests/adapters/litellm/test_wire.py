@@ -139,7 +139,7 @@ def test_no_other_place_is_taken_for_one(sent: Json) -> None:
     assert lost(sent, asked) == "messages[0].content"
 
 
-@pytest.mark.parametrize("sent", [
+@pytest.mark.rows("sent", [
     {"system_instruction": {"parts": [{"text": "onetwo"}]}},
     {"systemInstruction": {"parts": [{"text": "one"}, {"text": "two"}]}},
     {"messages": [{"role": "developer", "content": "one\n\ntwo"}]},

@@ -76,7 +76,7 @@ def test_thinking_may_follow_thought_or_words(messages: JsonValue) -> None:
     refuse_unthought_calls(ENABLED, messages)
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     "messages",
     [
         [user("text"), assistant("tool_use"), user("tool_result")],

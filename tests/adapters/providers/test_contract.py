@@ -104,7 +104,7 @@ STREAMED = [recording for recording in STREAMS if recording.name == "stream"]
 
 def each(recordings: list[Recording]) -> pytest.MarkDecorator:
     ids = [f"{recording.provider}-{recording.name}" for recording in recordings]
-    return pytest.mark.parametrize("recording", recordings, ids=ids)
+    return pytest.mark.rows("recording", recordings, ids=ids)
 
 
 def said(value: object) -> Any:

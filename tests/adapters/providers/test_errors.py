@@ -28,7 +28,7 @@ def rejected(body: "JsonValue | bytes", status: int = 400) -> UpstreamRejected:
     return error
 
 
-@pytest.mark.parametrize("status", [429, 503, 529])
+@pytest.mark.rows("status", [429, 503, 529])
 def test_no_room_is_overloaded_with_its_own_delay(status: int) -> None:
     error = refusal(status, headers={"retry-after": "7"})
     assert isinstance(error, UpstreamOverloaded)
@@ -106,7 +106,7 @@ def test_the_upstreams_own_failures_say_what_to_check(status: int, advice: str) 
     assert "secret" not in str(error)
 
 
-@pytest.mark.parametrize("status", [408, 504, 524])
+@pytest.mark.rows("status", [408, 504, 524])
 def test_a_server_that_ran_out_of_time_itself_may_have_worked_on_the_request(status: int) -> None:
     error = refusal(status, {"error": {"message": "secret prompt", "code": "c"}})
     assert isinstance(error, UpstreamTimeout)
@@ -114,7 +114,7 @@ def test_a_server_that_ran_out_of_time_itself_may_have_worked_on_the_request(sta
     assert "secret" not in str(error)
 
 
-@pytest.mark.parametrize("code", ["unchecked_call", "unreadable_answer", "vendor_broke_off"])
+@pytest.mark.rows("code", ["unchecked_call", "unreadable_answer", "vendor_broke_off"])
 def test_what_the_litellm_process_could_not_read_may_be_done(code: str) -> None:
     assert isinstance(refusal(502, {"error": {"code": code}}), UpstreamGarbled)
     assert isinstance(refusal(502, {"error": {"code": "vendor_unreachable"}}), UpstreamFailed)

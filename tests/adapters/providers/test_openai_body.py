@@ -109,7 +109,7 @@ def test_completions_options_map(make_call: MakeCall, values: JsonObject, expect
     assert body_of(call) == {"model": "upstream-name", "prompt": "p", **expected}
 
 
-@pytest.mark.parametrize("name", ["response_format", "tool_choice", "reasoning_effort"])
+@pytest.mark.rows("name", ["response_format", "tool_choice", "reasoning_effort"])
 def test_what_completions_cannot_say_is_named(make_call: MakeCall, name: str) -> None:
     call = make_call(endpoint=Endpoint.COMPLETIONS, body={"prompt": "p"}, values={name: {}})
     with pytest.raises(NotSayable, match=name) as caught:

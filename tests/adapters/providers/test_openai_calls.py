@@ -207,7 +207,7 @@ async def test_trouble_after_done_does_not_spoil_the_answer(
     assert await collect(create(client).stream(make_call(stream=True))) == EVENTS
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("name", "process"),
     [
         ("embedded", "the embedded model"),

@@ -152,7 +152,7 @@ async def test_the_embedded_model_is_asked_on_its_socket_for_no_more_than_it_tak
         await embedded.create_counter(server).count(make_call(socket=None))
 
 
-@pytest.mark.parametrize("status", [404, 405, 501])
+@pytest.mark.rows("status", [404, 405, 501])
 async def test_a_server_without_such_a_route_cannot_count(make_call: MakeCall, status: int) -> None:
     server = TokenServer(kind="vllm", status=status, raw=b'{"error": {"message": "private"}}')
     with pytest.raises(NotSayable, match="primary cannot count tokens: its server has no /tokenize") as caught:

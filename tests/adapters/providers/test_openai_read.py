@@ -133,7 +133,7 @@ def test_endings_are_told_in_openais_words(word: str, expected: str) -> None:
     assert read_finish(word) == expected
 
 
-@pytest.mark.parametrize("word", ["abort", "function_call", "STOP"])
+@pytest.mark.rows("word", ["abort", "function_call", "STOP"])
 def test_a_word_that_is_nobodys_yet_stays(word: str) -> None:
     assert read_finish(word) == word
 
@@ -170,7 +170,7 @@ def test_a_calls_id_is_one_that_can_be_sent_back() -> None:
     assert call.id == read_call_id("<x>")
 
 
-@pytest.mark.parametrize("word", ["", "I stopped.", "x" * 65])
+@pytest.mark.rows("word", ["", "I stopped.", "x" * 65])
 def test_an_ending_that_is_no_word_is_none(word: str) -> None:
     with pytest.raises(Misshapen, match="finish_reason"):
         read_finish(word)
@@ -312,7 +312,7 @@ def test_usage_without_output_counts_none() -> None:
     assert read_usage({"prompt_tokens": 3}) == Usage(input_tokens=3, output_tokens=0)
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("answer", "expected"),
     [({"error": {}}, True), ({"object": "error"}, True), ({"error": None, "object": "chat.completion"}, False)],
 )
@@ -320,7 +320,7 @@ def test_errors_with_status_200_are_recognised(answer: JsonObject, *, expected: 
     assert reports_error(answer) is expected
 
 
-@pytest.mark.parametrize("message", [{}, {"message": None}, {"message": {"role": "assistant"}}])
+@pytest.mark.rows("message", [{}, {"message": None}, {"message": {"role": "assistant"}}])
 def test_a_choice_that_a_filter_took_back_may_be_empty(message: JsonObject) -> None:
     answer: JsonObject = {"choices": [{"finish_reason": "content_filter", **message}]}
     assert read_reply(answer, Endpoint.CHAT).choices == (Choice(index=0, text=None, finish_reason="content_filter"),)

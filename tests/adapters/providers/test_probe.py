@@ -199,7 +199,7 @@ async def test_a_server_without_an_answer_leaves_the_question_open(form: str, st
     assert await outcome(TokenServer(kind="vllm", status=status), form) is ProbeOutcome.UNAVAILABLE
 
 
-@pytest.mark.parametrize("status", [400, 422, 500])
+@pytest.mark.rows("status", [400, 422, 500])
 async def test_a_server_that_refuses_to_render_fails(status: int) -> None:
     assert await outcome(TokenServer(kind="vllm", status=status)) is ProbeOutcome.FAILED
 

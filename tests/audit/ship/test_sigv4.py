@@ -36,7 +36,7 @@ def test_the_published_put() -> None:
     )
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("parts", "path"),
     [
         (("bucket", "a/b/c.txt"), "/bucket/a/b/c.txt"),

@@ -42,8 +42,8 @@ def streamed(pack_of: Callable[[str], Policy]) -> Callable[[str, int], str]:
     return run
 
 
-@pytest.mark.parametrize("size", [1, 7, 64, 511, 513, 10_000])
-@pytest.mark.parametrize(
+@pytest.mark.rows("size", [1, 7, 64, 511, 513, 10_000])
+@pytest.mark.rows(
     ("text", "told"),
     [
         (HIDDEN, "[REDACTED:tag]"),

@@ -99,7 +99,7 @@ def test_what_is_no_condition_is_refused_where_it_stops_being_one(source: str, o
     assert refused.value.offset == offset
 
 
-@pytest.mark.parametrize("source", ["has", "a.map", "a.exists && all"])
+@pytest.mark.rows("source", ["has", "a.map", "a.exists && all"])
 def test_a_macro_s_name_is_a_name_like_any_other(source: str) -> None:
     parse(source)
 

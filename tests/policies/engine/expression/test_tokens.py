@@ -35,7 +35,7 @@ def test_a_literal_has_its_value_and_its_type(written: str, value: object) -> No
     assert end.kind is Kind.END
 
 
-@pytest.mark.parametrize("written", ["in", "&&", "%"])
+@pytest.mark.rows("written", ["in", "&&", "%"])
 def test_a_sign_is_no_name(written: str) -> None:
     assert next(tokens_of(written)).kind is Kind.SIGN
     assert next(tokens_of("inner")).kind is Kind.NAME

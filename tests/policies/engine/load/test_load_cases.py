@@ -94,9 +94,7 @@ def test_an_expectation_that_could_not_be_met_is_refused(
     assert problem.line == 7
 
 
-@pytest.mark.parametrize(
-    "expect", ["allow", "{decision: allow, rules: [r]}", "{decision: redact, rules: [r], text: x}"]
-)
+@pytest.mark.rows("expect", ["allow", "{decision: allow, rules: [r]}", "{decision: redact, rules: [r], text: x}"])
 def test_an_expectation_that_can_be_met_is_read(policy_with: Read, rules: Line, cases: Line, expect: str) -> None:
     assert policy_with(rules({}), cases({"expect": expect})).cases[0].stage is Stage.DATA
 

@@ -77,7 +77,7 @@ def test_an_exceptions_last_day_is_judged(
     assert bool(warnings) is bool(warned)
 
 
-@pytest.mark.parametrize("day", ["2026-02-30", "2026-13-01", "0000-01-01"])
+@pytest.mark.rows("day", ["2026-02-30", "2026-13-01", "0000-01-01"])
 def test_a_day_that_there_is_not_is_refused(problems_with: Problems, rules: Line, exceptions: Line, day: str) -> None:
     (problem,) = problems_with(rules({}), exceptions({"expires": day}))
     assert problem.message.startswith("there is no such day")

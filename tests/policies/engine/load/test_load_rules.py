@@ -113,7 +113,7 @@ def test_a_channel_is_always_data_and_always_said(problems_with: Problems, rules
     assert problem.message == "`spec.rules[0].channel` must be 'data'"
 
 
-@pytest.mark.parametrize(
+@pytest.mark.rows(
     ("key", "text", "action"),
     [
         ("channel", "data", "block"),
