@@ -20,7 +20,7 @@ from redis.asyncio import Connection, ConnectionPool, Redis, RedisCluster
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.credentials import CredentialProvider
-from redis.exceptions import AuthenticationError, NoScriptError
+from redis.exceptions import AuthenticationError, InvalidResponse, NoScriptError
 
 from gateway.domain.address import Addresses, literal
 from gateway.domain.target import Secret
@@ -31,6 +31,8 @@ from gateway.yamlfile.regular import expect_regular
 # A Redis stands in somebody's own network, where the configuration says; nowhere else but in public.
 _ALLOWED: Final = Addresses(private=True)
 _CONNECTIONS: Final = 8
+# Bytes of the longest text that a Redis answers with; one that announces more is none.
+_MOST_TEXT: Final = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,9 +224,14 @@ class _Guarded(Connection):
         for address in others:
             self._arguments = {"host": address, "port": self.port, **tls}
             with suppress(OSError):
-                return await super()._connect()
+                return await self._connect_there()
         self._arguments = {"host": last, "port": self.port, **tls}
-        return await super()._connect()
+        return await self._connect_there()
+
+    async def _connect_there(self) -> None:
+        await super()._connect()
+        if self._reader is not None:
+            _shorten(self._reader)
 
     def _read(self) -> ssl.SSLContext | None:
         """Read what may have changed since the last connection."""
@@ -234,6 +241,18 @@ class _Guarded(Connection):
 
     def _connection_arguments(self) -> dict[str, object]:
         return self._arguments
+
+
+def _shorten(reader: asyncio.StreamReader) -> None:
+    """Have ``reader`` wait for no text that is longer than any of a Redis's: it would be kept until it was whole."""
+    whole = reader.readexactly
+
+    async def short(n: int) -> bytes:
+        if n > _MOST_TEXT:
+            raise InvalidResponse
+        return await whole(n)
+
+    reader.readexactly = short
 
 
 async def _allowed(host: str, port: int) -> list[str]:

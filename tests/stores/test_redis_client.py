@@ -284,3 +284,26 @@ async def test_a_call_that_is_given_up_leaves_no_connection_that_another_one_wou
                 async with asyncio.timeout(wait_s):
                     await _works(client)
             assert await _works(client)
+
+
+@pytest.mark.parametrize("cluster", [False, True])
+async def test_a_text_that_is_longer_than_any_of_a_redis_is_not_waited_for(cluster: bool) -> None:
+    sent: list[bytes] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        sent.append(await reader.read(1))
+        with suppress(OSError):
+            writer.write(b"$%d\r\n" % 10**12)
+            # Whoever waited for it would keep all of this.
+            while True:
+                writer.write(b"x" * 2**16)
+                await writer.drain()
+
+    async with (
+        await asyncio.start_server(answer, "127.0.0.1", 0) as server,
+        _connected(server.sockets[0].getsockname()[1], cluster=cluster) as client,
+        asyncio.timeout(10),
+    ):
+        reason = await _reason_of(client.run(["{k}"], b"{}"))
+    assert sent
+    assert reason in ("what it answers is not its protocol", "it is no cluster, or not all of the cluster is there")
