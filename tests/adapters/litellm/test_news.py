@@ -11,7 +11,7 @@ from adapters.litellm.targets import Target
 
 
 def line(name: str, key: str) -> bytes:
-    told = {
+    told: dict[str, object] = {
         "id": name,
         "model": "v/m",
         "embeddings": "v/m",
