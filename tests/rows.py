@@ -1,9 +1,8 @@
 """How does a table of alike cases cost one test's overhead? A plugin of its own, which ``conftest.py`` loads.
 
-``@pytest.mark.rows`` reads as ``parametrize`` does: names, values, ``ids``, and ``pytest.param`` for a row's id, marks.
-Its rows run one after the other in one item (one for those of each mark), all of them whatever becomes of the others,
-and each failure names its row. They share the item's fixtures, so it is for tests that leave nothing behind in them;
-what has a method ``renew`` is asked to be as new before each row.
+``@pytest.mark.rows`` above ``parametrize`` runs the cases one after the other in one item (one for those of each mark),
+all of them whatever becomes of the others, and each failure names its row. They share the item's fixtures, so it is for
+tests that leave nothing behind in them; what has a method ``renew`` is asked to be as new before each row.
 """
 
 import functools
@@ -33,14 +32,20 @@ class Row:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "rows(names, values, ids): like parametrize, with all rows in one test")
+    config.addinivalue_line("markers", "rows: the cases of parametrize run as one test")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Have pytest take the names for arguments: their values come when the test runs."""
-    for marker in metafunc.definition.iter_markers("rows"):
+    """Have pytest make one test of each table: its values come when the test runs."""
+    definition = metafunc.definition
+    if definition.get_closest_marker("rows") is None:
+        return
+    tables = _tables(definition)
+    assert tables, f"{definition.nodeid} has no rows"
+    definition.own_markers[:] = [marker for marker in definition.own_markers if marker not in tables]
+    for marker in tables:
         names, kinds = _names(marker), {row.kind: row.marks for row in _rows(marker)}
-        assert kinds, f"{metafunc.definition.nodeid} has no rows"
         tests = [pytest.param(*[kind] * len(names), id=kind, marks=marks) for kind, marks in kinds.items()]
         metafunc.parametrize(names, tests)
 
@@ -48,11 +53,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if isinstance(item, pytest.Function) and item.get_closest_marker("rows"):
+            given = item.callspec.params
             tables = [
-                [row for row in _rows(marker) if row.kind == item.callspec.params[_names(marker)[0]]]
-                for marker in item.iter_markers("rows")
+                [row for row in _rows(marker) if row.kind == given[_names(marker)[0]]] for marker in _tables(item)
             ]
             item.obj = _of_all(item.obj, tables)
+
+
+def _tables(node: pytest.Item) -> list[pytest.Mark]:
+    return [marker for marker in node.own_markers if marker.name == "parametrize" and not marker.kwargs.get("indirect")]
 
 
 def _names(marker: pytest.Mark) -> list[str]:

@@ -67,7 +67,8 @@ async def test_each_worker_has_its_part(settings_of: SettingsOf) -> None:
             await limiter.open("b", "split", Operation.CHAT).take(ASKED, ANONYMOUS, model)
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("environ", "share"),
     [
         ({"SPLITGATE_WORKER": "3"}, Share(number=3, of=4)),

@@ -16,7 +16,8 @@ def test_a_line_is_read_as_it_was_written() -> None:
     assert read([line.decode()]) == standings
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("one", "other", "both"),
     [
         (NATIVE, WRAPPED, WRAPPED),

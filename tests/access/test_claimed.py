@@ -60,7 +60,8 @@ def test_a_tenant_is_named_as_it_is_or_by_what_the_configuration_makes_of_it(oid
             made(mapped, org=wrong)
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("groups", "roles"),
     [
         (["llm-users"], {Role.APP}),
@@ -82,7 +83,8 @@ def test_a_role_comes_of_a_value_that_the_configuration_names_and_of_nothing_els
     assert made(settings, groups=groups).roles == roles
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("bound", "said", "models"),
     [
         ([], ["team-*"], {"team-a"}),

@@ -191,7 +191,8 @@ async def test_keys_are_fetched_anew_without_anybody_asking(site: Site, eventual
         await eventually(lambda: site.fetches > 3)
 
 
-@pytest.mark.rows(("failures", "seconds"), [(1, 2), (2, 4), (3, 8), (8, 60), (2000, 60), (0, 600)])
+@pytest.mark.rows
+@pytest.mark.parametrize(("failures", "seconds"), [(1, 2), (2, 4), (3, 8), (8, 60), (2000, 60), (0, 600)])
 def test_after_failures_it_is_tried_ever_less_often(failures: int, seconds: float) -> None:
     assert all(0.9 * seconds <= pause(failures, 600) <= 1.1 * seconds for _ in range(50))
 

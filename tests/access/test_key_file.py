@@ -162,6 +162,7 @@ def test_its_signature_changes_with_it_and_with_the_links_that_lead_there(file: 
     assert file.signature() != linked
 
 
-@pytest.mark.rows(("text", "means"), [("{}", True), ("", False), (" \t", False), ("# {}", False), (" #", True)])
+@pytest.mark.rows
+@pytest.mark.parametrize(("text", "means"), [("{}", True), ("", False), (" \t", False), ("# {}", False), (" #", True)])
 def test_only_a_line_that_begins_with_the_sign_is_a_comment(text: str, means: bool) -> None:
     assert means_something(text) is means

@@ -21,7 +21,8 @@ def holding(*keys: Any) -> SigningKeys:
     return SigningKeys(json.dumps({"keys": list(keys)}).encode())
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("kid", "algorithms"),
     [
         ("rsa", {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"}),
@@ -56,7 +57,8 @@ def test_two_keys_of_one_id_are_told_apart_by_what_they_are_for(issuer: Issuer) 
     assert found.key_type == "EC"
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     "more",
     [{"use": "enc"}, {"use": 1}, {"key_ops": ["sign"]}, {"key_ops": "verify"}, {"kid": 7}, {"alg": ["RS256"]}],
 )
@@ -84,7 +86,8 @@ def test_a_weak_key_is_passed_over_and_so_is_one_that_takes_a_second_to_check(is
     assert len(holding(weak, huge, slow, issuer.public("old"))) == 1
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     "broken",
     [
         7,
@@ -103,7 +106,8 @@ def test_a_key_that_is_none_spoils_no_other_one(issuer: Issuer, broken: Any) -> 
     assert len(holding(broken, issuer.public("rsa"))) == 1
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     "raw",
     [
         b"", b"[]", b"{}", b'{"keys": 7}', b'{"keys": {}}', b'{"keys": [], "keys": []}', b"\xff",

@@ -51,7 +51,8 @@ def refused(token: bytes, settings: OidcSettings, issuer: Issuer, now: float | N
     return caught.value.message
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("kid", "alg"),
     [
         *[("rsa", alg) for alg in ALL[:6]],
@@ -107,7 +108,8 @@ def test_a_change_of_a_single_bit_is_seen(issuer: Issuer, oidc_of: OidcOf) -> No
     assert believed(b".".join((header, claims, signature)), oidc_of(), issuer)
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     "header",
     [
         {"jku": "https://evil.example/jwks"},
@@ -131,7 +133,8 @@ def test_a_header_that_means_nothing_to_us_does_no_harm(issuer: Issuer, oidc_of:
     assert believed(token, oidc_of(), issuer)
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("typ", "types", "taken"),
     [
         ("JWT", None, True),
@@ -160,7 +163,8 @@ def test_only_the_kinds_of_token_that_are_named_are_taken(
         assert "`typ`" in refused(token, settings, issuer)
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("audience", "taken"),
     [
         ("splitgate", True),
@@ -197,7 +201,8 @@ def test_an_issuer_is_meant_exactly(issuer: Issuer, oidc_of: OidcOf) -> None:
 NOW = 1_900_000_000
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("claims", "taken"),
     [
         ({"exp": NOW + 1}, True),
@@ -248,7 +253,8 @@ def test_where_the_caller_is_named_by_another_claim_no_subject_is_needed(issuer:
     assert believed(issuer.token(sub=None), oidc_of(claims={"key": "azp"}), issuer)
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("require", "claims", "taken"),
     [
         ({"hd": "acme.example"}, {"hd": "acme.example"}, True),
@@ -286,8 +292,9 @@ def test_only_scopes_are_words() -> None:
     assert [words_of(claims, name) for name in claims] == [("a", "b"), ("c d",), ("a b",), ()]
 
 
-@pytest.mark.rows("part", [0, 1])
-@pytest.mark.rows("raw", [b"", b"planted", b"[]", b'{"a":1,"a":2}', b'{"a":NaN}', b"\xff", b'{"a":' * 5000])
+@pytest.mark.rows
+@pytest.mark.parametrize("part", [0, 1])
+@pytest.mark.parametrize("raw", [b"", b"planted", b"[]", b'{"a":1,"a":2}', b'{"a":NaN}', b"\xff", b'{"a":' * 5000])
 def test_what_is_no_token_is_told_without_what_it_was(issuer: Issuer, oidc_of: OidcOf, part: int, raw: bytes) -> None:
     parts = issuer.token().split(b".")
     for broken in (raw, base64.urlsafe_b64encode(raw).rstrip(b"="), base64.b64encode(raw + b"=")):
@@ -301,7 +308,8 @@ def test_a_key_that_stands_twice_cannot_say_two_things(issuer: Issuer, oidc_of: 
     assert "is none" in refused(b".".join((twice, claims, signature)), oidc_of(), issuer)
 
 
-@pytest.mark.rows("header", [{"alg": 7}, {"alg": None}, {"kid": 7}, {"kid": "k" * 513}, {"typ": 7}])
+@pytest.mark.rows
+@pytest.mark.parametrize("header", [{"alg": 7}, {"alg": None}, {"kid": 7}, {"kid": "k" * 513}, {"typ": 7}])
 def test_a_header_of_other_types_is_none(issuer: Issuer, oidc_of: OidcOf, header: Json) -> None:
     assert refused(issuer.forged({"alg": "RS256", "kid": "rsa", **header}), oidc_of(), issuer)
 

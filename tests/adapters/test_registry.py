@@ -20,7 +20,8 @@ def test_every_format_is_made_for_a_route_that_some_provider_speaks() -> None:
     assert format_named("struq").endpoint is Endpoint.COMPLETIONS
 
 
-@pytest.mark.rows("name", [name for name in FORMATS if "tool-error" in format_named(name).says])
+@pytest.mark.rows
+@pytest.mark.parametrize("name", [name for name in FORMATS if "tool-error" in format_named(name).says])
 def test_a_format_that_can_say_that_a_tool_failed_says_it(name: str) -> None:
     options = FormatOptions(
         remove_reserved=lambda text: (text, 0),

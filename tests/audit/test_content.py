@@ -58,7 +58,8 @@ def test_a_reference_is_read_as_it_is_written(before: bytes, blob: bytes) -> Non
     assert Reference.parse(str(reference)) == reference
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     "text", ["", "1:2", f"01:2:{'a' * 64}", f"1:0:{'a' * 64}", f"-1:2:{'a' * 64}", f"1:2:{'A' * 64}", f"1:2:{'a' * 63}"]
 )
 def test_what_is_no_reference_is_none(text: str) -> None:

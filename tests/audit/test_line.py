@@ -36,13 +36,15 @@ def test_a_lone_surrogate_is_refused_and_not_repeated(text: str) -> None:
     assert "planted" not in str(caught.value)
 
 
-@pytest.mark.rows("number", [2**53, -(2**53), 2**64])
+@pytest.mark.rows
+@pytest.mark.parametrize("number", [2**53, -(2**53), 2**64])
 def test_a_number_that_not_every_reader_can_hold_is_refused(number: int) -> None:
     with pytest.raises(NotCanonical):
         canonical({"n": number})
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     "line",
     [
         b"",

@@ -138,7 +138,8 @@ def test_a_tools_result_is_told_by_its_tool_only_where_the_request_offers_it(nam
     assert masked_origin("tool", offered) == "tool"
 
 
-@pytest.mark.rows("word", ["stop", "length", "tool_calls", "content_filter", "function_call", "error"])
+@pytest.mark.rows
+@pytest.mark.parametrize("word", ["stop", "length", "tool_calls", "content_filter", "function_call", "error"])
 def test_an_ending_in_openais_words_is_told(word: str) -> None:
     assert masked_ending(word) == word
 

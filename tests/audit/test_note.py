@@ -67,7 +67,8 @@ def test_one_bad_signature_of_a_trusted_key_is_too_much(key: SigningKey, other: 
     assert opened(note, [key.verifier]) == TEXT
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     "note",
     [
         b"",
@@ -93,7 +94,8 @@ def test_a_note_of_a_stranger_is_refused(key: SigningKey, other: SigningKey) -> 
 ROOT = base64.b64encode(bytes(32)).decode()
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     "text",
     [
         f"\n1\n{ROOT}\n",
@@ -110,7 +112,8 @@ def test_what_is_no_checkpoint_is_refused(text: str) -> None:
         checkpoint(text.encode())
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     "text",
     ["", "a+b", PUBLIC[:-4], PUBLIC.replace("c74f20a3", "c74f20a4"), PUBLIC.replace("+AR", "+BR"), f"a b{PUBLIC}"],
 )
@@ -120,7 +123,8 @@ def test_a_broken_public_key_is_refused_and_not_repeated(text: str) -> None:
     assert "ARpc2QcUPDhMQegwxbzh" not in str(caught.value)
 
 
-@pytest.mark.rows("text", ["", PUBLIC, PRIVATE[:-4], PRIVATE.replace("c74f20a3", "c74f20a4")])
+@pytest.mark.rows
+@pytest.mark.parametrize("text", ["", PUBLIC, PRIVATE[:-4], PRIVATE.replace("c74f20a3", "c74f20a4")])
 def test_a_broken_signing_key_is_refused_and_not_repeated(text: str) -> None:
     with pytest.raises(BadKey) as caught:
         SigningKey.parse(text)

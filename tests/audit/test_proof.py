@@ -135,7 +135,8 @@ def test_a_damaged_journal_proves_nothing(journals: Any, epochs: Any, key: Verif
 HEAD = "c2sp.org/tlog-proof@v1\n"
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     "text",
     [
         "",

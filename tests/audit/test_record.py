@@ -137,7 +137,8 @@ def test_findings_tell_rule_level_score_spans_and_what_excepted_them() -> None:
     assert (told["decision"], told["shadow"], told["actions"]) == ("redact", "redact", ["redact"])
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("action", "weight", "shadow"),
     [
         ("block", Weight.SHADOW, "block"),

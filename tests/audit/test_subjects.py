@@ -385,7 +385,8 @@ async def test_processes_that_all_begin_at_once_make_one_master_key_and_one_key_
     assert [file.name for file in (tmp_path / "state").iterdir()] == ["key"]
 
 
-@pytest.mark.rows("text", ["", "x", base64.b64encode(bytes(31)).decode(), "planted-secret!"])
+@pytest.mark.rows
+@pytest.mark.parametrize("text", ["", "x", base64.b64encode(bytes(31)).decode(), "planted-secret!"])
 def test_a_master_key_is_32_bytes_in_base64(text: str) -> None:
     with pytest.raises(StateUnusable, match="openssl rand") as told:
         MasterKey.parse(text)

@@ -39,12 +39,14 @@ PATHS = {
 leaves_of = st.lists(st.binary(min_size=0, max_size=8).map(leaf_hash), max_size=70)
 
 
-@pytest.mark.rows("size", range(9))
+@pytest.mark.rows
+@pytest.mark.parametrize("size", range(9))
 def test_roots_are_those_of_the_reference_implementation(size: int) -> None:
     assert root_of([leaf_hash(text) for text in INPUTS[:size]]).hex() == ROOTS[size]
 
 
-@pytest.mark.rows(("index", "size"), list(PATHS))
+@pytest.mark.rows
+@pytest.mark.parametrize(("index", "size"), list(PATHS))
 def test_paths_are_those_of_the_reference_implementation(index: int, size: int) -> None:
     leaves = [leaf_hash(text) for text in INPUTS[:size]]
     path = inclusion_proof(index, leaves)

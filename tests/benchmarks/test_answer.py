@@ -63,7 +63,8 @@ def test_the_body_of_an_error_is_kept() -> None:
     assert (answer.status, answer.body, answer.complete) == (401, b"nono", True)
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("raw", "why"),
     [
         (b"HTTP/1.0 200 OK\r\ncontent-length: 0\r\n\r\n", "status line"),

@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 from benchmarks.figures import BUCKETS_US, Measured, Row, Spread, figures_of, histogram, percentile, spread
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("share", "expected"), [(0.0, 10), (0.1, 10), (0.5, 50), (0.51, 60), (0.9, 90), (0.99, 100), (1.0, 100)]
 )
 def test_a_percentile_is_a_value_that_was_measured(share: float, expected: int) -> None:

@@ -15,8 +15,9 @@ from gateway.settings import load
 _CASES = list(product(CONTENDERS, (*SCENARIOS, *of_sizes([1024, 102_400]))))
 
 
-@pytest.mark.rows(("contender", "scenario"), _CASES)
-@pytest.mark.rows("language", ["ascii", "unicode"])
+@pytest.mark.rows
+@pytest.mark.parametrize(("contender", "scenario"), _CASES)
+@pytest.mark.parametrize("language", ["ascii", "unicode"])
 def test_a_body_has_the_size_asked_for_and_is_what_the_gateway_reads(
     contender: Contender, scenario: Scenario, language: Language
 ) -> None:
@@ -44,8 +45,9 @@ def test_the_configurations_are_ones_that_the_gateway_takes(tmp_path: Path) -> N
     assert "secret" not in config_text(1234, "secret", SCENARIOS)
 
 
-@pytest.mark.rows("writing", get_args(Writing))
-@pytest.mark.rows("chars", [1, 2_048, 20_480])
+@pytest.mark.rows
+@pytest.mark.parametrize("writing", get_args(Writing))
+@pytest.mark.parametrize("chars", [1, 2_048, 20_480])
 def test_a_text_has_the_characters_asked_for(writing: Writing, chars: int) -> None:
     assert len(text_of(writing, chars)) == chars
 
@@ -55,12 +57,14 @@ def test_names_of_contenders_and_scenarios_are_unique() -> None:
     assert len({scenario.name for scenario in SCENARIOS}) == len(SCENARIOS)
 
 
-@pytest.mark.rows(("text", "size"), [("2048", 2048), ("2k", 2048), ("100K", 102_400)])
+@pytest.mark.rows
+@pytest.mark.parametrize(("text", "size"), [("2048", 2048), ("2k", 2048), ("100K", 102_400)])
 def test_sizes_are_bytes_or_kibibytes(text: str, size: int) -> None:
     assert parse_size(text) == size
 
 
-@pytest.mark.rows("text", ["", "k", "2m", "10", "100000k"])
+@pytest.mark.rows
+@pytest.mark.parametrize("text", ["", "k", "2m", "10", "100000k"])
 def test_other_sizes_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"body|invalid literal"):
         parse_size(text)

@@ -77,7 +77,8 @@ def test_the_aim_is_told_for_requests_of_two_kilobytes_alone() -> None:
     assert lines == ["gateway chat, whole c=32, 100k: 190 µs CPU a request more than direct (190 to 190)"]
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("low", "median", "told"), [(40, 60, "met"), (40, 61, "open, the range holds it"), (61, 70, "MISSED")]
 )
 def test_a_price_without_server_is_judged_by_its_range(low: float, median: float, told: str) -> None:

@@ -62,7 +62,8 @@ def test_every_family_is_exposed(samples: dict[str, set[str]]) -> None:
         assert samples[shown] - {"le"} == set(family.labels)
 
 
-@pytest.mark.rows("expression", EXPRESSIONS)
+@pytest.mark.rows
+@pytest.mark.parametrize("expression", EXPRESSIONS)
 def test_an_expression_asks_for_what_is_exposed(expression: str, samples: dict[str, set[str]]) -> None:
     selectors = SELECTOR.findall(expression)
     assert {name for name, _ in selectors} == set(NAME.findall(expression)) <= set(samples)
@@ -74,7 +75,8 @@ def test_an_expression_asks_for_what_is_exposed(expression: str, samples: dict[s
     assert all('job=~"$job"' in matchers and 'instance=~"$instance"' in matchers for _, matchers in selectors)
 
 
-@pytest.mark.rows("expression", EXPRESSIONS)
+@pytest.mark.rows
+@pytest.mark.parametrize("expression", EXPRESSIONS)
 def test_an_expression_is_balanced_and_takes_rates_of_counters_alone(expression: str) -> None:
     assert [expression.count(mark) for mark in "({["] == [expression.count(mark) for mark in ")}]"]
     rated = set(re.findall(r"(?:rate|increase)\((splitgate_[a-z0-9_]+)", expression))
@@ -88,7 +90,8 @@ def test_every_metric_is_shown_somewhere() -> None:
     assert {family.name for family in FAMILIES} == shown
 
 
-@pytest.mark.rows("panel", SHOWN, ids=lambda panel: panel["title"])
+@pytest.mark.rows
+@pytest.mark.parametrize("panel", SHOWN, ids=lambda panel: panel["title"])
 def test_a_panel_says_what_it_is_in_which_unit_and_from_where(panel: Json) -> None:
     assert panel["title"]
     assert panel["description"].endswith(".")

@@ -44,7 +44,8 @@ def test_any_document_is_used_or_refused_with_a_place(tmp_path: Path, document: 
     assert all(problem.line and problem.message for problem in problems)
 
 
-@pytest.mark.rows("key", ["sk-hunter2", ["sk-hunter2"], {"value": "sk-hunter2"}, ["a", {"key": "sk-hunter2"}]])
+@pytest.mark.rows
+@pytest.mark.parametrize("key", ["sk-hunter2", ["sk-hunter2"], {"value": "sk-hunter2"}, ["a", {"key": "sk-hunter2"}]])
 def test_no_problem_beside_a_credential_shows_it(tmp_path: Path, key: object) -> None:
     path = tmp_path / "splitgate.yaml"
     target = {"provider": "openai_compatible", "base_url": 7, "api_key": key, "zzz": 1}

@@ -34,7 +34,8 @@ def test_keys_become_callers(settings_of: SettingsOf) -> None:
     )
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("entry", "fault"),
     [
         (f"{{name: a, sha256: {B}}}", "the key name `a` stands twice"),
@@ -56,7 +57,8 @@ def test_keys_that_could_not_be_told_apart_or_matched_are_refused(
     assert "hunter2" not in str(problem)
 
 
-@pytest.mark.rows("host", ["0.0.0.0", "192.168.1.5", "gateway.example", "'::'"])  # noqa: S104 - refused
+@pytest.mark.rows
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.5", "gateway.example", "'::'"])  # noqa: S104 - refused
 def test_without_keys_only_loopback_is_listened_on(problems_of: Problems, settings_of: SettingsOf, host: str) -> None:
     (problem,) = problems_of(f"server: {{host: {host}}}\n{MODELS}")
     assert (problem.line, problem.column) == (1, 16)
@@ -65,19 +67,22 @@ def test_without_keys_only_loopback_is_listened_on(problems_of: Problems, settin
     assert settings_of(f"server: {{host: {host}}}\n{keys}{MODELS}").server.host == host.strip("'")
 
 
-@pytest.mark.rows("name", ["gate.example:80", "http://gate.example", "'*'", "''", "a/b"])
+@pytest.mark.rows
+@pytest.mark.parametrize("name", ["gate.example:80", "http://gate.example", "'*'", "''", "a/b"])
 def test_an_allowed_host_that_no_header_could_match_is_refused(problems_of: Problems, name: str) -> None:
     (problem,) = problems_of(f"server: {{allowed_hosts: [a.example, {name}]}}\n{MODELS}")
     assert (problem.line, problem.column) == (1, 37)
     assert "must be a host name alone" in problem.message
 
 
-@pytest.mark.rows("name", ["gate.example", "10.0.0.1", "'fe80::1'", "my_host"])
+@pytest.mark.rows
+@pytest.mark.parametrize("name", ["gate.example", "10.0.0.1", "'fe80::1'", "my_host"])
 def test_plain_host_names_are_allowed(settings_of: SettingsOf, name: str) -> None:
     assert settings_of(f"server: {{allowed_hosts: [{name}]}}\n{MODELS}").server.allowed_hosts == (name.strip("'"),)
 
 
-@pytest.mark.rows("host", ["127.0.0.1", "localhost", "'::1'"])
+@pytest.mark.rows
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "'::1'"])
 def test_loopback_needs_no_keys(settings_of: SettingsOf, host: str) -> None:
     assert settings_of(f"server: {{host: {host}}}\n{MODELS}").keys == ()
 

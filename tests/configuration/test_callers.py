@@ -23,7 +23,8 @@ def test_a_key_may_do_what_its_entry_says(settings_of: SettingsOf) -> None:
     assert (key.caller.roles, key.caller.secret, key.caller.method) == ({Role.APP, Role.AUDITOR}, "sg-1", "api_key")
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("glob", "routes"),
     [
         ("openai_embeddings", {"openai_embeddings"}),
@@ -36,7 +37,8 @@ def test_every_route_that_calls_a_model_can_be_named(settings_of: SettingsOf, gl
     assert key.caller.routes == routes
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("models", "said"),
     [
         ("[mm]", "no model is called `mm`; did you mean `m`?"),
@@ -58,7 +60,8 @@ def test_whoever_asks_for_keys_or_tokens_may_listen_everywhere(settings_of: Sett
     assert not settings_of(f"auth: {{}}\n{MODELS}").asks
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     "wrong", ["keys_file: 7", "auth: 7", "auth: {oidc: 7}", "auth: {oidc: [7]}", "auth: {oidc: [{name: c}]}"]
 )
 def test_a_mistake_in_how_callers_are_asked_is_not_told_as_asking_nobody(problems_of: Problems, wrong: str) -> None:

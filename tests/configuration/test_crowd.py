@@ -35,7 +35,8 @@ def test_all_of_it_is_read(settings_of: SettingsOf) -> None:
     )
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("server", "fault"),
     [
         ("max_concurrent: 0", "must be at least 1"),

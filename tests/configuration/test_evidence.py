@@ -6,7 +6,8 @@ from gateway.configuration.evidence import Credit, credit
 from gateway.domain.isolation import Isolation
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("known", "unproven", "trained", "probe", "expected"),
     [
         (True, Isolation.WRAPPED, "auto", "required", Credit(ceiling=Isolation.NATIVE, needs_probe=True)),
@@ -30,7 +31,8 @@ def test_native_needs_training_and_a_probe_or_somebodys_word(
     assert found == expected
 
 
-@pytest.mark.rows("best", [Isolation.CHANNEL, Isolation.WRAPPED, Isolation.NONE])
+@pytest.mark.rows
+@pytest.mark.parametrize("best", [Isolation.CHANNEL, Isolation.WRAPPED, Isolation.NONE])
 def test_lower_levels_need_no_evidence_and_no_word_raises_them(best: Isolation) -> None:
     found = credit(best=best, unproven=Isolation.NONE, known=False, trained=True, probe="off")
     assert found == Credit(ceiling=best)

@@ -96,7 +96,8 @@ def test_a_priced_one_is_taken(settings_of: SettingsOf, rule: str) -> None:
     assert settings_of(limits(f"{{name: r, {rule}}}", "'big*': {input: 0, output: 0}")).limits.rules
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("rule", "fault"),
     [
         ("name: r", "a rule allows something"),
@@ -126,7 +127,8 @@ def test_two_rules_of_one_name_are_refused(problems_of: Problems) -> None:
     assert "the rule name `r` stands twice" in problems_of(limits(f"{one}, {one}"))[0].message
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("price", "fault"),
     [
         ("big-model: {input: 1}", "the key `output` is missing"),

@@ -41,7 +41,8 @@ def test_keys_are_read_from_where_they_are_named(settings_of: SettingsOf, tmp_pa
     assert (audit.master_key.reveal(), audit.dir) == (MASTER, Path("/j"))
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("audit", "told"),
     [
         ("signing_keys: [env:KEY]", "this key is called a.example/log, and `audit.name` is splitgate.local/audit"),

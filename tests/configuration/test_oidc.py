@@ -30,7 +30,8 @@ def test_an_issuer_is_read_whole(settings_of: SettingsOf) -> None:
     assert (one.roles, one.tenant, one.models, one.routes) == ({Role.APP}, "default", None, None)
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("issuer", "said"),
     [
         ({"algorithms": ["none"]}, "`auth.oidc[0].algorithms[0]` must be 'RS256'"),
@@ -81,7 +82,8 @@ def test_names_of_keys_do_not_pass_for_those_of_tokens(problems_of: Problems, se
     assert settings_of(keys("corp") + text_of({})).keys
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("url", "sound"),
     [
         ("https://login.example", True),

@@ -91,7 +91,8 @@ def test_state_has_a_folder_of_the_files_own(settings_of: SettingsOf, tmp_path: 
     assert settings_of(MODELS, {"HOME": "/home/u"}).state_dir == one
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("environ", "parent"),
     [
         ({"HOME": "/home/u", "XDG_STATE_HOME": "/state"}, "/state/splitgate"),

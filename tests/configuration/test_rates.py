@@ -4,7 +4,8 @@ from gateway.configuration.rates import budget_of, rate_of
 from gateway.domain.quota import Calendar, Sliding, Window
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("text", "amount", "window"),
     [
         ("60/minute", 60, Sliding(seconds=60)),
@@ -20,7 +21,8 @@ def test_a_rate_is_an_amount_in_a_window(text: str, amount: int, window: Window)
     assert rate_of(text) == (amount, window)
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("text", "fault"),
     [
         ("60", "is no rate"),
@@ -42,7 +44,8 @@ def test_what_is_none_is_told(text: str, fault: str) -> None:
         rate_of(text)
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("text", "amount", "window"),
     [
         ("50/day", 50_000_000, Calendar(unit="day")),
@@ -54,7 +57,8 @@ def test_money_may_have_decimals(text: str, amount: int, window: Window) -> None
     assert budget_of(text) == (amount, window)
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     "text", ["50", "0/day", "0.0/day", "1.1234567/day", "1e3/day", "-5/day", "5/day;6/day", "5 USD/day", ".5/day"]
 )
 def test_what_is_no_budget_is_refused(text: str) -> None:

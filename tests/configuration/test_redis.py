@@ -63,7 +63,8 @@ def test_an_address_alone_is_enough(build: Build) -> None:
     assert (report.problems, report.warnings) == ([], [])
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("url", "parts"),
     [
         ("redis://10.0.0.7:6380/3", ("10.0.0.7", 6380, 3, False)),
@@ -78,7 +79,8 @@ def test_addresses_that_can_be_used(build: Build, url: str, parts: tuple[Any, ..
     assert (settings.host, settings.port, settings.db, settings.tls) == parts
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("url", "told"),
     [
         ("http://localhost", "begins with redis:// or rediss://"),
@@ -145,7 +147,8 @@ def test_the_password_is_read_anew_each_time(build: Build, tmp_path: Path) -> No
     assert "planted" not in repr(settings)
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("more", "told"),
     [
         ("password: planted", "must be a reference"),
@@ -175,7 +178,8 @@ def test_certificates_are_looked_at_before_anything_starts(build: Build, certifi
     assert (settings.ca_file, settings.cert_file, settings.key_file) == (certificates.ca, certificates.client, None)
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("files", "key", "told"),
     [
         ("ca_file: none.pem", "ca_file", "holds no certificates that can be read"),

@@ -13,7 +13,8 @@ def test_the_documented_keys_are_the_schemas() -> None:
     assert splice(text) == text, "run: python -m gateway.configuration.reference docs/configuration.md"
 
 
-@pytest.mark.rows(("path", "section"), SECTIONS)
+@pytest.mark.rows
+@pytest.mark.parametrize(("path", "section"), SECTIONS)
 def test_every_key_says_what_it_means(path: tuple[str, ...], section: type[Section]) -> None:
     for name, field in section.model_fields.items():
         assert field.description, f"{path} {name}"

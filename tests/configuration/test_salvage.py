@@ -54,7 +54,8 @@ models:
     ]
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     "text",
     [
         f"server: {{host: 10.0.0.1}}\nkeys: {{}}\n{MODELS}",

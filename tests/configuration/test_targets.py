@@ -69,7 +69,8 @@ def test_the_embedded_model_is_wrapped_whatever_its_format(settings_of: Settings
     )
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     "more",
     [
         "base_url: http://h/v1",
@@ -87,7 +88,8 @@ def test_the_embedded_provider_takes_no_address_and_no_key(problems_of: Callable
     assert f"`{more.partition(':')[0]}` means nothing to the embedded provider" in str(found)
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("url", "fault"),
     [
         ("ftp://h/v1", "must be an http or https address"),
@@ -143,7 +145,8 @@ def test_where_its_address_may_lead_is_known(target_of: SettingsOf, text: str, a
     assert target.addresses == addresses
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("more", "fault"),
     [
         ("allow_addresses: [10.2.0.1/16]", "must be a network, such as"),
@@ -181,7 +184,8 @@ def test_an_azure_target_may_have_either_address(target_of: SettingsOf) -> None:
     assert (target.base_url, target.auth, target.api_version) == ("https://r.openai.azure.com", "bearer", "2024-10-21")
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("path", "more", "fault"),
     [
         ("", "", "`api_version` is missing here; add one, such as 2024-10-21, or end base_url in /openai/v1"),
@@ -211,7 +215,8 @@ def test_a_setting_of_another_provider_is_refused(
     assert f"`{name}` means nothing to the provider `embedded`" in str(found)
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("headers", "fault"),
     [
         ("{Authorization: 'Bearer x'}", "`Authorization` carries credentials; use `api_key: env:NAME`"),
@@ -227,12 +232,14 @@ def test_headers_that_would_do_harm_are_refused(target_problem: Message, headers
     assert target_problem(f"headers: {headers}") == fault
 
 
-@pytest.mark.rows("name", ["api_base", "chat_template", "echo", "documents"])
+@pytest.mark.rows
+@pytest.mark.parametrize("name", ["api_base", "chat_template", "echo", "documents"])
 def test_extra_params_cannot_open_what_clients_may_never_set(target_problem: Message, name: str) -> None:
     assert f"`{name}` is never taken from clients" in target_problem(f"extra_params: [top_k, {name}]")
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("more", "fault"),
     [
         ("provider: openai_compatibel", "no provider is called `openai_compatibel`; did you mean `openai_compatible`?"),
@@ -292,7 +299,8 @@ health: {path: /health, interval_s: 5, timeout_s: 1.5, failures: 4}
     assert target.health == HealthCheck(path="/health", interval_s=5.0, timeout_s=1.5, failures=4)
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("more", "said"),
     [
         ("breaker: {cooldown_s: 10, longest_s: 5}", "as long as `cooldown_s`"),

@@ -58,7 +58,8 @@ def test_a_target_behind_litellm_tells_its_process_alone_where_and_on_whose_acco
     assert (found.model, found.extra_params) == ("gemini/gemini-2.5-pro", {"top_k"})
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("text", "allowed"),
     [
         (litellm(), PUBLIC_ONLY),
@@ -122,7 +123,8 @@ def test_no_credential_is_in_a_representation(target: Callable[[str], Target]) -
     assert "planted" not in repr(target(litellm()))
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("text", "fault"),
     [
         (litellm(model="gemini-2.5-pro"), "must be litellm's name for the model, VENDOR/MODEL"),
@@ -167,7 +169,8 @@ def test_what_makes_no_sense_is_refused(faults: Callable[[str], list[str]], text
     assert "planted" not in message
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     "text",
     [
         litellm(model="cohere_chat/command-a-03-2025", format="cohere-documents"),

@@ -13,7 +13,8 @@ KEYS = (
 MODELS = "models: {m: {targets: [{provider: embedded}]}}\n"
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("text", "line", "column", "message"),
     [
         ("server: {hots: x}\n" + MODELS, 1, 10, "there is no key `hots` here; did you mean `host`?"),

@@ -88,7 +88,8 @@ def test_settings_that_differ_in_a_credential_alone_are_two_instances_whose_keys
     assert two == f"{one}-2"
 
 
-@pytest.mark.rows("kind", ["azure_prompt_shields", "lakera", "webhook"])
+@pytest.mark.rows
+@pytest.mark.parametrize("kind", ["azure_prompt_shields", "lakera", "webhook"])
 async def test_external_classifier_is_asked_and_fails_where_there_is_no_client(
     kind: Literal["azure_prompt_shields", "lakera", "webhook"],
 ) -> None:

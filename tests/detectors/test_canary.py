@@ -67,9 +67,10 @@ def test_a_form_is_found_and_marked(look: Look, kind: str, given: str, marked: s
     assert [text[mark.start : mark.end] for mark in seen.marks] == [marked]
 
 
-@pytest.mark.rows("ahead", range(5))
-@pytest.mark.rows("wrapped", ["", "\n"])
-@pytest.mark.rows(("kind", "encode"), [("base64", base64.b64encode), ("base32", base64.b32encode)])
+@pytest.mark.rows
+@pytest.mark.parametrize("ahead", range(5))
+@pytest.mark.parametrize("wrapped", ["", "\n"])
+@pytest.mark.parametrize(("kind", "encode"), [("base64", base64.b64encode), ("base32", base64.b32encode)])
 def test_it_is_found_wherever_it_stands_in_coded_text(
     look: Look, kind: str, encode: Callable[[bytes], bytes], wrapped: str, ahead: int
 ) -> None:
@@ -79,7 +80,8 @@ def test_it_is_found_wherever_it_stands_in_coded_text(
     assert seen.facts["det.canary.count"] == 1
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     "written",
     [
         "%6b3v7mqx2bz5hr4ta",
@@ -100,7 +102,8 @@ def test_codes_elsewhere_make_it_no_other_kind(look: Look) -> None:
     assert look(f"100%25 {_CANARY}").facts["det.canary.kinds"] == ("plain",)
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     "text", ["", "sg-", _CANARY[:-1], _BODY[1:], _BODY[:8], f"{_BODY[:8]} and then {_BODY[8:]}", "50% of &#97;"]
 )
 def test_less_than_all_of_it_is_none(look: Look, text: str) -> None:
@@ -111,7 +114,8 @@ def test_without_a_canary_nothing_is_looked_for() -> None:
     assert _seen(_CANARY, None) == QUIET
 
 
-@pytest.mark.rows("canary", ["sg-short", "", "sg-with spaces here", "sg-ééééééééééééé"])
+@pytest.mark.rows
+@pytest.mark.parametrize("canary", ["sg-short", "", "sg-with spaces here", "sg-ééééééééééééé"])
 def test_a_canary_that_anything_could_hold_is_an_error(canary: str) -> None:
     with pytest.raises(ValueError, match="draw the canary"):
         _seen("text", canary)
@@ -140,7 +144,10 @@ def test_no_text_holds_it_by_chance(text: str) -> None:
     assert _seen(text, draw()) == QUIET
 
 
-@pytest.mark.rows("form", [_BODY, base64.b64encode(_BYTES).decode(), "".join(f"%{ord(one):02x}" for one in _BODY)])
+@pytest.mark.rows
+@pytest.mark.parametrize(
+    "form", [_BODY, base64.b64encode(_BYTES).decode(), "".join(f"%{ord(one):02x}" for one in _BODY)]
+)
 def test_past_the_bound_one_mark_covers_the_rest(look: Look, form: str) -> None:
     text = f"{form} " * 600
     seen = look(text)

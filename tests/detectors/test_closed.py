@@ -30,7 +30,8 @@ def test_no_fact_is_called_as_what_records_say_beside_facts() -> None:
     assert TAKEN.isdisjoint([fact.name.rpartition(".")[2] for fact in facts])
 
 
-@pytest.mark.rows("name", shipped())
+@pytest.mark.rows
+@pytest.mark.parametrize("name", shipped())
 def test_keys_are_those_of_the_detectors_that_are_built(name: str) -> None:
     path = PACKS / name / POLICY
     policy = load_policy(str(path), path.read_bytes(), vocabulary, {})

@@ -61,7 +61,8 @@ def _look(original: str) -> Detection:
     return detector.detect(text, Subject(stage=Stage.DATA, where="x", text=original, facts={}))
 
 
-@pytest.mark.rows("encode", CODES)
+@pytest.mark.rows
+@pytest.mark.parametrize("encode", CODES)
 def test_encoded_attack_is_found(encode: Encode) -> None:
     text = f"See: {encode(ATTACK)} (end)"
     seen = _look(text)
@@ -72,13 +73,15 @@ def test_encoded_attack_is_found(encode: Encode) -> None:
     assert "encoded" in {mark.kind for mark in seen.marks}
 
 
-@pytest.mark.rows("encode", CODES)
+@pytest.mark.rows
+@pytest.mark.parametrize("encode", CODES)
 def test_encoded_harmless_text_is_quiet(encode: Encode) -> None:
     assert _look(f"See: {encode(HARMLESS)} (end)") is QUIET
 
 
-@pytest.mark.rows("outer", [_base64, _hex, _all_percent])
-@pytest.mark.rows("inner", [_base64, _hex, _rot13])
+@pytest.mark.rows
+@pytest.mark.parametrize("outer", [_base64, _hex, _all_percent])
+@pytest.mark.parametrize("inner", [_base64, _hex, _rot13])
 def test_two_layers_are_taken_off(outer: Encode, inner: Encode) -> None:
     assert _look(outer(inner(ATTACK))).facts["det.injection.encoded"] is True
 
@@ -103,7 +106,8 @@ def test_more_than_the_bound_is_reported() -> None:
     assert _look(text).facts == {"det.injection.undecoded": True}
 
 
-@pytest.mark.rows("noise", ["A" * 40, "deadbeef" * 8, "abcdefghijklmnopqrstuvwxyz0123456", "%00%01%02%03%04"])
+@pytest.mark.rows
+@pytest.mark.parametrize("noise", ["A" * 40, "deadbeef" * 8, "abcdefghijklmnopqrstuvwxyz0123456", "%00%01%02%03%04"])
 def test_what_does_not_read_as_text_is_no_piece(noise: str) -> None:
     assert decoded(noise).pieces == ()
 

@@ -155,7 +155,8 @@ PLAIN = [
 ]
 
 
-@pytest.mark.rows(("kind", "attack", "near"), PLAIN, ids=[attack[:40] for _, attack, _ in PLAIN])
+@pytest.mark.rows
+@pytest.mark.parametrize(("kind", "attack", "near"), PLAIN, ids=[attack[:40] for _, attack, _ in PLAIN])
 def test_attack_is_found_and_its_near_miss_is_not(look: Look, kind: str, attack: str, near: str) -> None:
     found = look(attack)
     kinds = _fact(found, "kinds")
@@ -192,7 +193,8 @@ ORDINARY = [
 ]
 
 
-@pytest.mark.rows("text", ORDINARY, ids=[text[:40] for text in ORDINARY])
+@pytest.mark.rows
+@pytest.mark.parametrize("text", ORDINARY, ids=[text[:40] for text in ORDINARY])
 def test_ordinary_text_is_left_alone(look: Look, text: str) -> None:
     assert _fact(look(text), "found") is None
 

@@ -46,7 +46,8 @@ FOUND = [
 ]
 
 
-@pytest.mark.rows(("kind", "text"), FOUND)
+@pytest.mark.rows
+@pytest.mark.parametrize(("kind", "text"), FOUND)
 def test_hidden_or_mixed_characters_are_found(kind: str, text: str) -> None:
     seen = _look(text)
     assert seen.facts["det.invisible.found"] is True
@@ -82,7 +83,8 @@ WHOLE = [
 ]
 
 
-@pytest.mark.rows("text", WHOLE)
+@pytest.mark.rows
+@pytest.mark.parametrize("text", WHOLE)
 def test_proper_use_is_left_alone(text: str) -> None:
     assert _look(text) is QUIET
 

@@ -153,7 +153,8 @@ def _seconds(detectors: Detectors, key: str, text: str, enough: float) -> float:
     return min(taken)
 
 
-@pytest.mark.rows("unit", _UNITS.values(), ids=_UNITS.keys())
+@pytest.mark.rows
+@pytest.mark.parametrize("unit", _UNITS.values(), ids=_UNITS.keys())
 def test_hostile_text_is_read_in_its_budget(everything: tuple[Detectors, frozenset[str]], unit: str) -> None:
     detectors, keys = everything
     text = _text(unit, SIZE)
@@ -172,7 +173,8 @@ def _more(detectors: Detectors, keys: frozenset[str], unit: str, size: int) -> M
     return more
 
 
-@pytest.mark.rows("unit", list(_UNITS.values())[::3], ids=list(_UNITS.keys())[::3])
+@pytest.mark.rows
+@pytest.mark.parametrize("unit", list(_UNITS.values())[::3], ids=list(_UNITS.keys())[::3])
 def test_ten_times_the_text_takes_about_ten_times_as_long(
     everything: tuple[Detectors, frozenset[str]], unit: str
 ) -> None:

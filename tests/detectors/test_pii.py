@@ -49,7 +49,8 @@ def seen(look: Callable[..., Detection]) -> Callable[..., list[tuple[str, str]]]
     return seen
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("kind", "text", "settings"),
     [
         ("EMAIL_ADDRESS", "write to [Joe.Doe+x@mail.example.co.uk].", PiiSettings()),
@@ -91,7 +92,8 @@ def test_a_datum_is_marked_where_it_stands(
     assert (kind, datum) in seen(text.replace("[", " ").replace("]", " "), settings)
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     "text",
     [
         "joe@localhost, joe@example.notatld, @joe, a@b",
@@ -170,7 +172,8 @@ def test_one_that_can_never_reach_the_threshold_is_not_searched_for() -> None:
     assert nothing.detect(Text("1"), _subject("1")) == QUIET
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("settings", "words"),
     [
         (PiiSettings(languages=("dk",)), "unknown language 'dk'"),
@@ -235,7 +238,8 @@ def test_rest_leaves_what_is_of_another_kind(look: Callable[..., Detection]) -> 
     assert all(one.end <= other.start for one, other in itertools.pairwise(marks))
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("line", "found"),
     [
         ("2024-03-07 10:11:{:02d},123 INFO worker-3 request {:06d} took 12 ms\n", 0),
@@ -250,7 +254,8 @@ def test_long_ordinary_texts_are_judged_whole(look: Callable[..., Detection], li
     assert (seen.failed, len(seen.marks)) == (None, found)
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     "unit",
     [
         "a@",

@@ -26,7 +26,8 @@ def test_set_names_those_that_occur() -> None:
     assert list(patterns.hits("fig")) == []
 
 
-@pytest.mark.rows("source", ["(?<=a)b", r"(a)\1", "("])
+@pytest.mark.rows
+@pytest.mark.parametrize("source", ["(?<=a)b", r"(a)\1", "("])
 def test_what_is_no_re2_is_refused(source: str) -> None:
     with pytest.raises(InvalidPattern, match="RE2"):
         Pattern(source)

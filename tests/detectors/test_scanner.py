@@ -111,7 +111,8 @@ def test_detector_that_raises_has_failed_and_is_logged_without_the_text(caplog: 
     assert all(record.exc_info is None for record in caplog.records)
 
 
-@pytest.mark.rows("value", [nan, inf, -inf])
+@pytest.mark.rows
+@pytest.mark.parametrize("value", [nan, inf, -inf])
 def test_fact_that_is_no_finite_number_has_failed(value: float) -> None:
     detectors = Detectors({"answers": Answers(Detection(facts={"det.answers.score": value}))}, {})
     assert detectors.scan(_subject("x"), frozenset({"answers"})) == {"answers": Detection(failed="nan")}

@@ -39,12 +39,14 @@ def _is_valid(detection: Detection) -> bool:
     return detection.facts["det.schema.valid"] is True
 
 
-@pytest.mark.rows("text", ["[]", "[1, 2]", " [1]\n"])
+@pytest.mark.rows
+@pytest.mark.parametrize("text", ["[]", "[1, 2]", " [1]\n"])
 def test_valid_json_is_valid(look: Look, text: str) -> None:
     assert _is_valid(look(text, schema=_NUMBERS))
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     "text",
     [
         "",
@@ -72,7 +74,8 @@ def test_without_a_schema_it_is_quiet(look: Look) -> None:
     assert look("[1]") == QUIET
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("facts", "checked"), [({}, True), ({"output.channel": "text"}, True), ({"output.channel": "reasoning"}, False)]
 )
 def test_the_policys_schema_is_for_the_answer(look: Look, facts: Facts, checked: bool) -> None:
@@ -96,7 +99,8 @@ def test_a_reference_within_the_schema_is_followed(look: Look) -> None:
     assert not _is_valid(look('"1"', schema=schema))
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     "schema",
     [
         {"$ref": "https://example.invalid/schema.json"},

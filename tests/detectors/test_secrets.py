@@ -90,7 +90,8 @@ _TOKENS = [
 ]
 
 
-@pytest.mark.rows(("kind", "token"), _TOKENS, ids=[f"{kind}-{place}" for place, (kind, _) in enumerate(_TOKENS)])
+@pytest.mark.rows
+@pytest.mark.parametrize(("kind", "token"), _TOKENS, ids=[f"{kind}-{place}" for place, (kind, _) in enumerate(_TOKENS)])
 def test_a_token_is_found_and_marked_whole(look: Look, kind: str, token: str) -> None:
     text = f"It is {token} and nothing else."
     seen = look(text)
@@ -98,7 +99,8 @@ def test_a_token_is_found_and_marked_whole(look: Look, kind: str, token: str) ->
     assert _marked(text, seen) == [(kind, token)]
 
 
-@pytest.mark.rows(("kind", "token"), _TOKENS, ids=[f"{kind}-{place}" for place, (kind, _) in enumerate(_TOKENS)])
+@pytest.mark.rows
+@pytest.mark.parametrize(("kind", "token"), _TOKENS, ids=[f"{kind}-{place}" for place, (kind, _) in enumerate(_TOKENS)])
 def test_its_beginning_alone_is_none(look: Look, kind: str, token: str) -> None:
     shorter = "-----BEGIN CERTIFICATE-----" if kind == "private_key" else token[: min(len(token) // 3, 11)]
     assert look(f"It is {shorter} and nothing else.") == QUIET
@@ -115,7 +117,8 @@ def _most(pattern: str) -> int:
     return most
 
 
-@pytest.mark.rows("kind", FORMATS, ids=lambda kind: kind.kind)
+@pytest.mark.rows
+@pytest.mark.parametrize("kind", FORMATS, ids=lambda kind: kind.kind)
 def test_no_pattern_takes_more_than_it_says(kind: Format) -> None:
     assert _most(kind.pattern) == kind.longest < LONGEST
 
@@ -131,12 +134,14 @@ def test_what_streams_may_rest_on_is_finite() -> None:
     assert LONGEST <= 512
 
 
-@pytest.mark.rows("token", [_GITHUB, f"npm_{_BODY}0mLq17", f"ghs_{_BODY}0mLq17{_MIXED}", _JWT])
+@pytest.mark.rows
+@pytest.mark.parametrize("token", [_GITHUB, f"npm_{_BODY}0mLq17", f"ghs_{_BODY}0mLq17{_MIXED}", _JWT])
 def test_a_checksum_or_header_that_holds_verifies(look: Look, token: str) -> None:
     assert look(token).facts["det.secrets.verified"] is True
 
 
-@pytest.mark.rows("prefix", ["ghp_", "gho_", "npm_"])
+@pytest.mark.rows
+@pytest.mark.parametrize("prefix", ["ghp_", "gho_", "npm_"])
 def test_a_checksum_that_does_not_hold_is_no_token(look: Look, prefix: str) -> None:
     assert look(f"{prefix}{_BODY}0mLq18") == QUIET
 
@@ -148,14 +153,18 @@ def test_any_body_with_its_checksum_is_a_token(body: str, prefix: str) -> None:
     assert Secrets().detect(text, subject).facts["det.secrets.verified"] is True
 
 
-@pytest.mark.rows("header", [b'{"kid":"no algorithm"}', b"[1, 2, 3, 4, 5]", b'{"alg"', b'{"alg": \xff\xff\xff\xff}'])
+@pytest.mark.rows
+@pytest.mark.parametrize(
+    "header", [b'{"kid":"no algorithm"}', b"[1, 2, 3, 4, 5]", b'{"alg"', b'{"alg": \xff\xff\xff\xff}']
+)
 def test_a_header_without_an_algorithm_is_no_jwt(look: Look, header: bytes) -> None:
     coded = base64.urlsafe_b64encode(header).decode().rstrip("=")
     assert look(f"eyJ{coded}.eyJzdWIiOiI0MiJ9.c2lnbmF0dXJl") == QUIET
     assert look(f"{coded}.eyJzdWIiOiI0MiJ9.c2lnbmF0dXJl") == QUIET
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("text", "value"),
     [
         ("password: Xk29!fjQpw1", "Xk29!fjQpw1"),
@@ -173,7 +182,8 @@ def test_a_value_given_to_a_telling_name_is_found(look: Look, text: str, value: 
     assert _marked(text, look(text)) == [("assignment", value)]
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     "text",
     [
         "password: <your password>",
@@ -203,7 +213,8 @@ def test_a_url_with_a_password_is_found(look: Look) -> None:
     assert _marked(text, look(text)) == [("url_password", "s3cr3t-Pw")]
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     "text",
     [
         "postgres://user:password@localhost/db",
@@ -253,7 +264,8 @@ def test_case_matters(look: Look) -> None:
     assert look("akia2ogybah6qlwkmnxa") == QUIET
 
 
-@pytest.mark.rows("newline", ["\n", "\\n", "\r\n", " "])
+@pytest.mark.rows
+@pytest.mark.parametrize("newline", ["\n", "\\n", "\r\n", " "])
 def test_a_private_key_is_marked_to_its_end(look: Look, newline: str) -> None:
     key = newline.join(["-----BEGIN PRIVATE KEY-----", "MIIEvQIBADANBg", "-----END PRIVATE KEY-----"])
     text = f"key: {key} and so on"
@@ -291,7 +303,8 @@ def test_a_value_longer_than_any_is_marked_whole(look: Look) -> None:
     assert look(f"secret={value[:200]}").facts["det.secrets.long"] is False
 
 
-@pytest.mark.rows(("kind", "token"), _TOKENS, ids=[f"{kind}-{place}" for place, (kind, _) in enumerate(_TOKENS)])
+@pytest.mark.rows
+@pytest.mark.parametrize(("kind", "token"), _TOKENS, ids=[f"{kind}-{place}" for place, (kind, _) in enumerate(_TOKENS)])
 def test_its_first_characters_decide(look: Look, kind: str, token: str) -> None:
     cut = f" {token}"[:LONGEST]
     assert look(cut).facts["det.secrets.kinds"] == (kind,)

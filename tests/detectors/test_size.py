@@ -5,7 +5,8 @@ from gateway.detectors.text import Text
 from gateway.domain.detection import Stage, Subject
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("text", "chars", "size", "tokens", "lines"),
     [
         ("", 0, 0, 0, 0),

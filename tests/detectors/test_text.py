@@ -17,7 +17,8 @@ def test_ascii_is_lower_cased_in_place() -> None:
     assert text.span(6, 11) == (6, 11)
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("original", "matching"),
     [
         ("Ｉｇｎｏｒｅ", "ignore"),
@@ -110,7 +111,8 @@ def test_no_ascii_character_is_a_confusable_and_all_are_read_as_ascii() -> None:
     assert all(read.isascii() and read == read.lower() for read in CONFUSABLES.values())
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     "text",
     [
         "Größe und Maß" * 9,

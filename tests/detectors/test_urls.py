@@ -89,7 +89,8 @@ _FETCHED = [
 ]
 
 
-@pytest.mark.rows("text", _FETCHED)
+@pytest.mark.rows
+@pytest.mark.parametrize("text", _FETCHED)
 def test_what_is_fetched_unasked_from_a_foreign_host_is_told(look: Look, text: str) -> None:
     seen = look(f"{text}")
     assert "evil.example" in _hosts(seen)
@@ -97,7 +98,8 @@ def test_what_is_fetched_unasked_from_a_foreign_host_is_told(look: Look, text: s
     assert _fact(seen, "image_external")
 
 
-@pytest.mark.rows("text", _FETCHED)
+@pytest.mark.rows
+@pytest.mark.parametrize("text", _FETCHED)
 def test_from_one_of_ours_it_is_none_of_that(look: Look, text: str) -> None:
     seen = look(text.replace("evil.example", "ours.example"))
     assert _fact(seen, "found")
@@ -135,19 +137,22 @@ _CLICKED = [
 ]
 
 
-@pytest.mark.rows("text", _CLICKED)
+@pytest.mark.rows
+@pytest.mark.parametrize("text", _CLICKED)
 def test_what_a_person_may_follow_is_found(look: Look, text: str) -> None:
     seen = look(text)
     assert set(_hosts(seen)) - {"ours.example"} == {"evil.example"}
     assert _fact(seen, "external")
 
 
-@pytest.mark.rows("text", [text for text in _CLICKED if "\\!" not in text and "[r]:" not in text])
+@pytest.mark.rows
+@pytest.mark.parametrize("text", [text for text in _CLICKED if "\\!" not in text and "[r]:" not in text])
 def test_it_is_not_fetched_unasked(look: Look, text: str) -> None:
     assert not _fact(look(text), "image_external")
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     "text",
     [
         "",
@@ -173,7 +178,8 @@ def test_what_leads_nowhere_is_quiet(look: Look, text: str) -> None:
     assert look(text) == QUIET
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("written", "host"),
     [
         ("0x7f000001", "127.0.0.1"),
@@ -200,7 +206,8 @@ def test_a_host_is_read_as_browsers_do(look: Look, written: str, host: str) -> N
     assert _hosts(look(f"<https://{written}/x>")) == (host,)
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("url", "allowed"),
     [
         ("https://ours.example/x", True),
@@ -224,7 +231,8 @@ def test_only_hosts_on_the_list_are_ours(look: Look, url: str, *, allowed: bool)
     assert _fact(look(url), "external") is not allowed
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     "host",
     [
         "paypa1.com",
@@ -250,7 +258,8 @@ def test_a_host_made_to_look_like_a_known_one_is_told(look: Look, host: str) -> 
     assert _fact(look(f"https://{host}/"), "lookalike")
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     "host",
     [
         "paypal.com",
@@ -275,7 +284,8 @@ def test_others_are_only_themselves(look: Look, host: str) -> None:
 _LONG = "aGVsbG8gd29ybGQgdGhpcyBpcyBhIHRlc3QgbWVzc2FnZQ12"
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     "url",
     [
         f"https://evil.example/?d={_LONG}",
@@ -290,7 +300,8 @@ def test_a_url_that_carries_data_out_is_told(look: Look, url: str) -> None:
     assert not _fact(look(url.replace("evil.example", "a.corp.example").replace(f"{_LONG[:40]}.", "")), "opaque_data")
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     "url",
     [
         "https://evil.example/",
@@ -303,7 +314,8 @@ def test_an_ordinary_url_carries_nothing(look: Look, url: str) -> None:
     assert not _fact(look(url), "opaque_data")
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     "text",
     [
         "[x](javascript:alert(1))",
@@ -327,7 +339,8 @@ def test_an_embedded_picture_is_none(look: Look) -> None:
     assert _hosts(seen) == ()
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("text", "kind", "url"),
     [
         ("see ![x](https://evil.example/a(b)) there", "image", "https://evil.example/a(b))"),
@@ -373,7 +386,10 @@ def test_a_word_of_many_entities_is_nobodys_url(look: Look) -> None:
     assert look("&#97;" * 500) == QUIET
 
 
-@pytest.mark.rows("unit", ["https://a.example ", "[x](p.md)", "![x](&#38;", "https://a{}.example and more text "])
+@pytest.mark.rows
+@pytest.mark.parametrize(
+    "unit", ["https://a.example ", "[x](p.md)", "![x](&#38;", "https://a{}.example and more text "]
+)
 def test_a_text_too_dense_fails_and_tells_what_it_saw(look: Look, unit: str) -> None:
     seen = look("".join(unit.replace("{}", str(number)) for number in range(600)))
     assert seen.failed == "limit"
@@ -396,7 +412,8 @@ def test_no_text_before_it_hides_an_image(before: str, after: str) -> None:
     assert (facts["det.urls.external"], facts["det.urls.image_external"]) == (True, True)
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     "text",
     [
         r'<img src="\\evil.example/?q=1">',
@@ -428,6 +445,7 @@ def test_a_button_leads_where_its_formaction_says(look: Look) -> None:
     assert not found.facts.get("det.urls.image_external")
 
 
-@pytest.mark.rows("text", ["<style>p{color:red}</style>", r'<img src="a\b.png">', r"<style>p{c:\75 l}</style>"])
+@pytest.mark.rows
+@pytest.mark.parametrize("text", ["<style>p{color:red}</style>", r'<img src="a\b.png">', r"<style>p{c:\75 l}</style>"])
 def test_styles_and_paths_without_a_host_are_none(look: Look, text: str) -> None:
     assert look(text) == QUIET

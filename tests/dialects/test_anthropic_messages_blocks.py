@@ -51,7 +51,8 @@ def test_data_carries_its_id_and_origin() -> None:
     assert read(block) == [DataPart(text="x", path="c[0]", id="i", origin="tool:search")]
 
 
-@pytest.mark.rows("transformations", [None, {}, {"oversized_image": None}, {"oversized_image": "downsize"}])
+@pytest.mark.rows
+@pytest.mark.parametrize("transformations", [None, {}, {"oversized_image": None}, {"oversized_image": "downsize"}])
 def test_an_image_carries_its_bytes(transformations: JsonValue) -> None:
     assert read({**IMAGE, "cache_control": MARK, "transformations": transformations}) == [
         MediaPart(kind=MediaKind.IMAGE, mime="image/png", content="AAAA", path="c[0]", attributes={}, cache="5m")
@@ -69,8 +70,9 @@ def test_a_documents_text_title_and_context_are_data_each_by_itself() -> None:
     ]
 
 
-@pytest.mark.rows("told", [None, ""])
-@pytest.mark.rows("citations", [None, {}, {"enabled": None}])
+@pytest.mark.rows
+@pytest.mark.parametrize("told", [None, ""])
+@pytest.mark.parametrize("citations", [None, {}, {"enabled": None}])
 def test_a_title_that_says_nothing_is_none(told: JsonValue, citations: JsonValue) -> None:
     (part,) = read(document(PLAIN, title=told, context=told, citations=citations))
     assert part == DataPart(text="x", path="c[0].source.data", origin="document")
@@ -110,7 +112,8 @@ def test_within_a_tools_result_all_of_it_comes_from_the_tool(block: JsonObject) 
     assert [part.origin for part in read(block, Role.TOOL) if isinstance(part, DataPart)] == [None] * 3
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("block", "param"),
     [
         ({"type": "image", "source": {"type": "url", "url": "https://x.example/a.png"}}, "c[0].source"),
@@ -171,12 +174,14 @@ WRONG: list[tuple[JsonValue, str]] = [
 ]
 
 
-@pytest.mark.rows(("block", "param"), WRONG)
+@pytest.mark.rows
+@pytest.mark.parametrize(("block", "param"), WRONG)
 def test_wrong_blocks_are_refused_by_their_path(block: JsonValue, param: str) -> None:
     refused(block, InvalidField, param)
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("block", "path"),
     [
         (TEXT, "c[0]"),
@@ -195,7 +200,7 @@ def test_wrong_blocks_are_refused_by_their_path(block: JsonValue, param: str) ->
         ({"type": "data", "text": "x"}, "c[0]"),
     ],
 )
-@pytest.mark.rows(("key", "error"), [("api_base", ForbiddenField), ("surprise", UnknownField)])
+@pytest.mark.parametrize(("key", "error"), [("api_base", ForbiddenField), ("surprise", UnknownField)])
 def test_no_object_takes_a_strange_key(block: JsonObject, path: str, key: str, error: type[RequestError]) -> None:
     refused(with_key(block, path.removeprefix("c[0]").lstrip("."), key), error, f"{path}.{key}")
 
@@ -214,7 +219,8 @@ def with_key(value: JsonValue, path: str, key: str) -> JsonValue:
     raise AssertionError(path)
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("role", "kinds"),
     [
         (Role.SYSTEM, {"text", "data"}),
@@ -255,7 +261,8 @@ READ = {
 }
 
 
-@pytest.mark.rows("kind", sorted(READ))
+@pytest.mark.rows
+@pytest.mark.parametrize("kind", sorted(READ))
 def test_every_key_of_the_sdks_blocks_is_known(kind: str) -> None:
     whole: dict[str, JsonObject] = {"text": TEXT, "image": IMAGE, "document": document(PLAIN), "search_result": FOUND}
     for key in get_type_hints(READ[kind]).keys() - {"type"}:

@@ -94,7 +94,8 @@ def test_every_row_says_why() -> None:
     assert all(field.why for field in FIELDS.values())
 
 
-@pytest.mark.rows(("name", "value"), ACCEPTED)
+@pytest.mark.rows
+@pytest.mark.parametrize(("name", "value"), ACCEPTED)
 def test_accepted_values_go_on_unchanged_and_are_the_sdks(name: str, value: JsonValue) -> None:
     options = ask(name, value).options
     assert (options.extra if name in VENDORS else options.values)[name] == value
@@ -102,7 +103,8 @@ def test_accepted_values_go_on_unchanged_and_are_the_sdks(name: str, value: Json
         TypeAdapter[object](HINTS[name]).validate_python(value, strict=True)
 
 
-@pytest.mark.rows(("name", "value"), REFUSED)
+@pytest.mark.rows
+@pytest.mark.parametrize(("name", "value"), REFUSED)
 def test_wrong_values_are_refused_by_their_path(name: str, value: JsonValue) -> None:
     with pytest.raises(RequestError) as caught:
         ask(name, value)
@@ -115,7 +117,8 @@ def test_every_word_that_the_sdk_knows_is_accepted(name: str) -> None:
         assert ask(name, word).options.extra[name] == word
 
 
-@pytest.mark.rows("name", sorted(FIELDS.keys() - {"model", "messages", "max_tokens"}))
+@pytest.mark.rows
+@pytest.mark.parametrize("name", sorted(FIELDS.keys() - {"model", "messages", "max_tokens"}))
 def test_null_means_not_set(name: str) -> None:
     request = ask(name, None)
     assert request.options.values == {"max_tokens": 9}
@@ -130,7 +133,8 @@ REASONS = {
 }  # fmt: skip
 
 
-@pytest.mark.rows("name", sorted(n for n, f in FIELDS.items() if f.treatment is Treatment.REFUSED))
+@pytest.mark.rows
+@pytest.mark.parametrize("name", sorted(n for n, f in FIELDS.items() if f.treatment is Treatment.REFUSED))
 def test_refused_fields_say_what_to_do_instead(name: str) -> None:
     with pytest.raises(REASONS[name], match=f"^{name} is not supported: ") as caught:
         ask(name, {})
@@ -139,7 +143,8 @@ def test_refused_fields_say_what_to_do_instead(name: str) -> None:
         count(**{name: "x"})
 
 
-@pytest.mark.rows("name", sorted(FIELDS.keys() - COUNTED - REASONS.keys()))
+@pytest.mark.rows
+@pytest.mark.parametrize("name", sorted(FIELDS.keys() - COUNTED - REASONS.keys()))
 def test_a_count_says_nothing_of_the_answer(name: str) -> None:
     with pytest.raises(UnknownField) as caught:
         count(**{name: 1})
@@ -153,7 +158,8 @@ def test_a_count_may_say_how_the_model_thinks() -> None:
     assert not options.stream
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("value", "life"),
     [(None, None), ({"type": "ephemeral"}, "5m"), ({"type": "ephemeral", "ttl": "1h"}, "1h")],
 )

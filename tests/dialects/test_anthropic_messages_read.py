@@ -95,7 +95,8 @@ def test_no_system_prompt_is_no_message(system: JsonValue) -> None:
     assert [message.role for message in messages(USER, system=system)] == [Role.USER]
 
 
-@pytest.mark.rows("role", ["user", "assistant", "system", "input"])
+@pytest.mark.rows
+@pytest.mark.parametrize("role", ["user", "assistant", "system", "input"])
 def test_roles_are_kept(role: str) -> None:
     (message,) = messages({"role": role, "content": "x"})
     assert (message.role.value, message.path) == (role, "messages[0]")
@@ -108,7 +109,8 @@ def test_every_role_of_the_sdk_is_known() -> None:
         assert messages({"role": role, "content": [TEXT]}, USER)
 
 
-@pytest.mark.rows("role", ["user", "system", "input"])
+@pytest.mark.rows
+@pytest.mark.parametrize("role", ["user", "system", "input"])
 def test_one_text_in_a_list_is_that_text(role: str) -> None:
     one, two = messages({"role": role, "content": [TEXT]}, {"role": role, "content": [TEXT, TEXT]})
     assert (one.listed, two.listed) == (False, True)
@@ -141,7 +143,8 @@ def test_a_message_of_results_alone_says_nothing_of_the_user() -> None:
     assert [message.role for message in messages(user(RESULT))] == [Role.TOOL]
 
 
-@pytest.mark.rows("held", [{}, {"content": None}, {"content": []}, {"content": ""}])
+@pytest.mark.rows
+@pytest.mark.parametrize("held", [{}, {"content": None}, {"content": []}, {"content": ""}])
 def test_a_result_without_content_is_an_empty_text(held: JsonObject) -> None:
     (message,) = messages(user({"type": "tool_result", "tool_use_id": "t1", **held}))
     assert message.parts == (TextPart(text="", path="messages[0].content[0].content"),)
@@ -157,7 +160,8 @@ def test_unknown_fields_are_kept_apart_for_the_router() -> None:
     assert options.extra == {"min_p": 0.1, "guided_json": {"type": "object"}}
 
 
-@pytest.mark.rows(("fields", "subject"), [
+@pytest.mark.rows
+@pytest.mark.parametrize(("fields", "subject"), [
     ({}, None),
     ({"subject": "anna"}, "anna"),
     ({"metadata": {"user_id": "u-1"}}, "u-1"),
@@ -168,7 +172,8 @@ def test_whom_the_request_is_about(fields: dict[str, JsonValue], subject: str | 
     assert anthropic_messages.read(ask(USER, **fields)).subject == subject
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("body", "param"),
     [
         ({"messages": [USER], "max_tokens": 9}, "model"),
@@ -201,8 +206,9 @@ def test_wrong_fields_are_refused_by_their_path(body: JsonObject, param: str) ->
     refused(body, InvalidField, param)
 
 
-@pytest.mark.rows(("key", "error"), [("api_base", ForbiddenField), ("surprise", UnknownField)])
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(("key", "error"), [("api_base", ForbiddenField), ("surprise", UnknownField)])
+@pytest.mark.parametrize(
     ("message", "path"),
     [(USER, "messages[0]"), ({"role": "assistant", "content": "x"}, "messages[0]"), (user(RESULT), "")],
 )

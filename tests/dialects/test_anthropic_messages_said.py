@@ -87,7 +87,8 @@ def test_a_signature_may_cover_reasoning_that_is_not_shown() -> None:
     assert read([thinking("", ""), thinking("a"), TEXT]).seals == (Seal(length=1, token="c2ln"),)
 
 
-@pytest.mark.rows("content", [[thinking("a")], [thinking("")], [CALL], [TEXT], [thinking("a", "")]])
+@pytest.mark.rows
+@pytest.mark.parametrize("content", [[thinking("a")], [thinking("")], [CALL], [TEXT], [thinking("a", "")]])
 def test_an_answer_may_hold_any_one_thing(content: JsonValue) -> None:
     message = read(content)
     assert message.parts or message.tool_calls or message.reasoning or message.seals
@@ -119,12 +120,14 @@ WRONG: list[tuple[JsonValue, str]] = [
 ]
 
 
-@pytest.mark.rows(("content", "param"), WRONG)
+@pytest.mark.rows
+@pytest.mark.parametrize(("content", "param"), WRONG)
 def test_wrong_blocks_are_refused_by_their_path(content: JsonValue, param: str) -> None:
     refused(content, InvalidField, param)
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("block", "param"),
     [
         ({"type": "server_tool_use", "id": "s", "name": "web_search", "input": {}}, "m.content[0].type"),
@@ -137,8 +140,9 @@ def test_what_the_provider_ran_is_refused(block: JsonObject, param: str) -> None
     refused([block], ContentByReference, param)
 
 
-@pytest.mark.rows("block", [TEXT, CALL, thinking("a"), {"type": "redacted_thinking", "data": "d"}])
-@pytest.mark.rows(("key", "error"), [("api_base", ForbiddenField), ("surprise", UnknownField)])
+@pytest.mark.rows
+@pytest.mark.parametrize("block", [TEXT, CALL, thinking("a"), {"type": "redacted_thinking", "data": "d"}])
+@pytest.mark.parametrize(("key", "error"), [("api_base", ForbiddenField), ("surprise", UnknownField)])
 def test_no_block_takes_a_strange_key(block: JsonObject, key: str, error: type[RequestError]) -> None:
     refused([{**block, key: "x"}], error, f"m.content[0].{key}")
 
@@ -159,7 +163,8 @@ SDK = {
 }
 
 
-@pytest.mark.rows("kind", sorted(SDK))
+@pytest.mark.rows
+@pytest.mark.parametrize("kind", sorted(SDK))
 def test_every_key_of_the_sdks_blocks_is_known(kind: str) -> None:
     hint, whole = SDK[kind]
     assert isinstance(whole, Mapping)

@@ -162,7 +162,8 @@ def test_a_service_tier_stands_in_the_first_event() -> None:
     assert first["message"]["usage"] == {"input_tokens": 0, "output_tokens": 0, "service_tier": "standard"}
 
 
-@pytest.mark.rows("events", [[STOP], [Judged(decision="allow", findings=()), STOP], [text("a"), STOP]])
+@pytest.mark.rows
+@pytest.mark.parametrize("events", [[STOP], [Judged(decision="allow", findings=()), STOP], [text("a"), STOP]])
 def test_a_stream_without_a_start_is_told_all_the_same(events: list[ReplyEvent]) -> None:
     told = payloads(written(events))
     assert [one["type"] for one in told].count("message_start") == 1
@@ -221,7 +222,8 @@ def test_seals_that_come_last_stand_behind_the_text() -> None:
     ]
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     "seals",
     [
         [seal(1, "s1"), seal(1, "s2")],
@@ -283,7 +285,8 @@ def test_an_answer_that_waits_names_its_approval() -> None:
     assert told[-2]["delta"]["stop_reason"] == "refusal"
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("events", "delta"),
     [
         ([Finish(choice=0, reason="stop", stopped_by="END")], ("stop_sequence", "END")),
@@ -309,7 +312,8 @@ def test_what_only_the_upstream_should_know_stays_behind() -> None:
     assert not [inner for inner in (b"upstream-name", b"secret", b"up-1") if inner in stream]
 
 
-@pytest.mark.rows("events", [[], [STARTED], [STARTED, text("a")], [Finish(choice=1, reason="stop")]])
+@pytest.mark.rows
+@pytest.mark.parametrize("events", [[], [STARTED], [STARTED, text("a")], [Finish(choice=1, reason="stop")]])
 def test_a_stream_that_was_cut_short_ends_in_an_error(events: list[ReplyEvent]) -> None:
     last = payloads(written(events))[-1]
     assert last["error"]["code"] == "upstream_garbled"

@@ -61,12 +61,14 @@ def test_a_custom_tool_is_read() -> None:
     assert anthropic_messages.read(body(tools=None)).tools == ()
 
 
-@pytest.mark.rows("key", sorted(get_type_hints(types.ToolParam)))
+@pytest.mark.rows
+@pytest.mark.parametrize("key", sorted(get_type_hints(types.ToolParam)))
 def test_every_key_of_the_sdks_tool_is_known(key: str) -> None:
     refused(InvalidField, f"tools[0].{key}", tools=[{**TOOL, key: 7}])
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("tool", "error", "param"),
     [
         ({"name": "f"}, InvalidField, "input_schema"),
@@ -115,7 +117,8 @@ def test_every_tool_of_the_vendors_is_refused_with_what_to_do_instead() -> None:
         assert caught.value.param == "tools[0].type", kind
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("choice", "expected"),
     [
         (None, {}),
@@ -140,7 +143,8 @@ def test_the_choice_of_a_tool_has_openais_words(choice: JsonValue, expected: Jso
     assert values(tools=[TOOL], tool_choice=choice) == expected
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("choice", "error", "param"),
     [
         ("auto", InvalidField, "tool_choice"),
@@ -166,7 +170,8 @@ def test_a_call_can_be_asked_for_only_of_tools_that_are_there() -> None:
 SCHEMA: JsonObject = {"type": "object", "properties": {"api_base": {}}}
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("fields", "expected"),
     [
         ({"stop_sequences": ["a", "b"]}, {"stop": ["a", "b"]}),
@@ -194,7 +199,8 @@ def test_options_get_openais_names(fields: dict[str, JsonValue], expected: JsonO
     assert values(**fields) == expected
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("fields", "error", "param"),
     [
         ({"stop_sequences": "a"}, InvalidField, "stop_sequences"),
@@ -226,12 +232,14 @@ def test_wrong_options_are_refused_by_their_path(
     refused(error, param, **fields)
 
 
-@pytest.mark.rows("word", get_args(get_args(get_type_hints(types.OutputConfigParam)["effort"])[0]))
+@pytest.mark.rows
+@pytest.mark.parametrize("word", get_args(get_args(get_type_hints(types.OutputConfigParam)["effort"])[0]))
 def test_every_effort_of_the_sdk_is_known(word: str) -> None:
     assert values(output_config={"effort": word}) == {"reasoning_effort": word}
 
 
-@pytest.mark.rows(("stream", "expected"), [(None, False), (False, False), (True, True)])
+@pytest.mark.rows
+@pytest.mark.parametrize(("stream", "expected"), [(None, False), (False, False), (True, True)])
 def test_a_stream_reports_usage_always(stream: JsonValue, expected: bool) -> None:
     read = options(stream=stream)
     assert (read.stream, read.include_usage) == (expected, expected)

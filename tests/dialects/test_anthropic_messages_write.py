@@ -204,7 +204,8 @@ def test_a_count_is_one_number() -> None:
     assert orjson.loads(written) == {"input_tokens": 42}
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("status", "kind"),
     [
         (400, "invalid_request_error"),

@@ -48,7 +48,8 @@ def test_any_bytes_are_an_object_or_refused(raw: bytes) -> None:
         assert error.message  # noqa: PT017 - either outcome is right
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("raw", "param"),
     [
         (b'{"model":"a","model":"b"}', None),
@@ -75,7 +76,8 @@ def test_what_parsers_disagree_about_is_refused_by_its_path(raw: bytes, param: s
     assert "prompt text" not in error.message
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     "raw",
     [
         b'{"model":"a","Model":"b"}',
@@ -94,7 +96,8 @@ def test_near_misses_are_read(raw: bytes) -> None:
     assert parse_body(raw) == json.loads(raw)
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("raw", "says"),
     [
         (b"", "line 1, column 1"),
@@ -129,7 +132,8 @@ def test_many_brackets_side_by_side_or_in_text_are_no_depth() -> None:
     assert parse_body(json.dumps({"a": [[]] * 1000, "b": "[" * 1000, "c": '\\"[{' * 200}).encode())
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     "raw",
     [
         b'{"a":' + b"[" * 1_000_000 + b"]" * 1_000_000 + b"}",
@@ -158,7 +162,8 @@ def sink_to_the_bottom(raw: bytes) -> None:
         parse_body(raw)
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("value", "param"),
     [
         ({"api_base": "http://x"}, "api_base"),
@@ -177,7 +182,8 @@ def test_names_that_redirect_are_found_at_any_depth(value: dict[str, object], pa
     assert caught.value.param == param
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     "value",
     [{"api_based": 1}, {"text": "api_base"}, ["api_key"], {"a": {"documents": 3, "template": "t"}}, "api_key", None],
 )

@@ -17,7 +17,8 @@ FIELDS = [
 ]
 
 
-@pytest.mark.rows(("dialect", "field", "own"), FIELDS)
+@pytest.mark.rows
+@pytest.mark.parametrize(("dialect", "field", "own"), FIELDS)
 def test_what_could_not_be_said_goes_by_the_clients_own_name(dialect: Any, field: str, own: str) -> None:
     error = NotSayable(f"{field} cannot be said; leave it out", param=field)
     told = orjson.loads(dialect.error_body(error, 400))["error"]

@@ -495,7 +495,8 @@ def with_length(talk: Talk) -> Talk:
     return Talk(turns=talk.turns, tools=talk.tools, data=talk.data, options={"length": 100, **talk.options})
 
 
-@pytest.mark.rows("name", TALKS)
+@pytest.mark.rows
+@pytest.mark.parametrize("name", TALKS)
 def test_a_conversation_is_the_same_in_every_dialect(name: str) -> None:
     assert_alike(with_length(TALKS[name]))
 

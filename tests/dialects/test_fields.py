@@ -20,7 +20,8 @@ def test_a_refused_field_says_what_to_do(error: type[RequestError]) -> None:
     assert (told.message, told.param) == ("x.y is not supported: leave it out.", "x.y")
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("key", "value", "error", "param"),
     [
         ("api_base", "u", ForbiddenField, "api_base"),

@@ -5,7 +5,8 @@ from gateway.domain.errors import ForbiddenField, UnknownField
 from gateway.domain.jsonvalue import JsonValue
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     "name",
     [
         *("api_base", "base_url", "api_key", "api_version", "custom_llm_provider", "prompt_embeds", "headers"),
@@ -20,7 +21,10 @@ def test_no_client_may_send_these(name: str) -> None:
     assert is_forbidden_field(name)
 
 
-@pytest.mark.rows("name", ["top_k", "min_p", "guided_json", "repetition_penalty", "awsome", "echoes", "loran", ""])
+@pytest.mark.rows
+@pytest.mark.parametrize(
+    "name", ["top_k", "min_p", "guided_json", "repetition_penalty", "awsome", "echoes", "loran", ""]
+)
 def test_a_target_may_be_configured_to_take_these(name: str) -> None:
     assert not is_forbidden_field(name)
 
@@ -33,7 +37,8 @@ HIDDEN: list[tuple[JsonValue, str]] = [
 ]
 
 
-@pytest.mark.rows(("value", "param"), HIDDEN)
+@pytest.mark.rows
+@pytest.mark.parametrize(("value", "param"), HIDDEN)
 def test_what_is_passed_on_unread_holds_no_request_field_at_any_depth(value: JsonValue, param: str) -> None:
     with pytest.raises(ForbiddenField) as caught:
         refuse_fields(value, "x")

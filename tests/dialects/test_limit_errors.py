@@ -15,8 +15,9 @@ def refused(measure: Measure) -> LimitReached:
     return kind("the limit is reached", rule="app-rpm", measure=measure, window="minute", retry_after_s=7)
 
 
-@pytest.mark.rows("dialect", [openai_chat, openai_responses, openai_embeddings])
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize("dialect", [openai_chat, openai_responses, openai_embeddings])
+@pytest.mark.parametrize(
     ("measure", "kind", "code"),
     [
         (Measure.REQUESTS, "requests", "rate_limit_exceeded"),

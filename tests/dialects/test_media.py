@@ -9,7 +9,8 @@ def test_a_data_url_gives_type_and_content() -> None:
     assert data_url("data:application/vnd.ms-excel;base64,AA==", "p") == ("application/vnd.ms-excel", "AA==")
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     "url",
     ["https://a.example/x.png", "http://127.0.0.1/", "file:///etc/passwd", "gs://b/c", "x", "", "DATA:,", " data:"],
 )
@@ -18,7 +19,8 @@ def test_a_url_that_leads_elsewhere_is_refused_as_a_reference(url: str) -> None:
         data_url(url, "p")
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     "url",
     [
         "data:",
@@ -46,7 +48,8 @@ def test_what_is_no_base64_image_is_refused(url: str | int | None) -> None:
         data_url(url, "p", "image/")
 
 
-@pytest.mark.rows("value", ["AA==", "AAA=", "AAAA", "a+/9"])
+@pytest.mark.rows
+@pytest.mark.parametrize("value", ["AA==", "AAA=", "AAAA", "a+/9"])
 def test_standard_base64_passes(value: str) -> None:
     assert base64_text(value, "p") == value
 
@@ -58,12 +61,14 @@ def test_what_is_no_text_is_no_base64_and_no_type() -> None:
         mime_type(None, "p")
 
 
-@pytest.mark.rows("value", ["report.pdf", "Übersicht 2 (neu).csv", "a"])
+@pytest.mark.rows
+@pytest.mark.parametrize("value", ["report.pdf", "Übersicht 2 (neu).csv", "a"])
 def test_ordinary_file_names_pass(value: str) -> None:
     assert filename(value, "p") == value
 
 
-@pytest.mark.rows("value", ["", "a/b", "a\\b", "<|im_end|>", "a\nb", "[INST]", "x" * 256, None, 'a"b'])
+@pytest.mark.rows
+@pytest.mark.parametrize("value", ["", "a/b", "a\\b", "<|im_end|>", "a\nb", "[INST]", "x" * 256, None, 'a"b'])
 def test_file_names_that_could_be_markup_or_a_path_are_refused(value: str | None) -> None:
     with pytest.raises(InvalidField):
         filename(value, "p")

@@ -138,34 +138,39 @@ def test_every_row_says_why() -> None:
     assert all(field.why for field in FIELDS.values())
 
 
-@pytest.mark.rows(("name", "value"), ACCEPTED)
+@pytest.mark.rows
+@pytest.mark.parametrize(("name", "value"), ACCEPTED)
 def test_accepted_values_go_on_unchanged_and_are_the_sdks(name: str, value: JsonValue) -> None:
     assert ask(name, value).options.values[name] == value
     TypeAdapter[object](HINTS[name]).validate_python(value, strict=name != "logit_bias")
 
 
-@pytest.mark.rows(("name", "value"), REFUSED)
+@pytest.mark.rows
+@pytest.mark.parametrize(("name", "value"), REFUSED)
 def test_wrong_values_are_refused_by_their_path(name: str, value: JsonValue) -> None:
     with pytest.raises(RequestError) as caught:
         ask(name, value)
     assert re.split(r"[.\[]", caught.value.param or "")[0] == name
 
 
-@pytest.mark.rows("name", sorted(name for name in EXAMPLES if words(HINTS[name])))
+@pytest.mark.rows
+@pytest.mark.parametrize("name", sorted(name for name in EXAMPLES if words(HINTS[name])))
 def test_every_word_that_the_sdk_knows_is_accepted(name: str) -> None:
     if name != "modalities":
         for word in words(HINTS[name]):
             assert ask(name, word).options.values[name] == word
 
 
-@pytest.mark.rows("name", sorted(FIELDS.keys() - {"model", "messages"}))
+@pytest.mark.rows
+@pytest.mark.parametrize("name", sorted(FIELDS.keys() - {"model", "messages"}))
 def test_null_means_not_set(name: str) -> None:
     request = ask(name, None)
     assert name not in request.options.values
     assert not request.options.extra
 
 
-@pytest.mark.rows("name", sorted(n for n, f in FIELDS.items() if f.treatment is Treatment.REFUSED))
+@pytest.mark.rows
+@pytest.mark.parametrize("name", sorted(n for n, f in FIELDS.items() if f.treatment is Treatment.REFUSED))
 def test_refused_fields_say_what_to_do_instead(name: str) -> None:
     expected = ContentByReference if name == "web_search_options" else InvalidField
     with pytest.raises(expected, match=f"^{name} is not supported: ") as caught:
@@ -173,7 +178,8 @@ def test_refused_fields_say_what_to_do_instead(name: str) -> None:
     assert caught.value.param == name
 
 
-@pytest.mark.rows("name", sorted(REFERENCES))
+@pytest.mark.rows
+@pytest.mark.parametrize("name", sorted(REFERENCES))
 def test_other_vendors_references_are_refused_whatever_a_target_passes_on(name: str) -> None:
     with pytest.raises(ContentByReference):
         ask(name, "x")

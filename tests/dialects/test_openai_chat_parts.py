@@ -61,7 +61,8 @@ def test_an_assistant_may_have_refused() -> None:
     assert one({"type": "refusal", "refusal": "No."}, Role.ASSISTANT) == RefusalPart(text="No.", path="c[0]")
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("part", "param"),
     [
         ({"type": "image_url", "image_url": {"url": "https://x.example/a.png"}}, "c[0].image_url.url"),
@@ -73,7 +74,8 @@ def test_content_by_reference_is_refused(part: JsonObject, param: str) -> None:
     refused(part, ContentByReference, param)
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("part", "param"),
     [
         ("text", "c[0]"),
@@ -106,7 +108,8 @@ def test_cache_marks_are_refused_by_name() -> None:
     refused(part, UnknownField, "c[0].prompt_cache_breakpoint")
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("role", "kinds"),
     [
         (Role.SYSTEM, {"text", "data"}),

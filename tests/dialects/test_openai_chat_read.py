@@ -58,7 +58,8 @@ def test_the_smallest_request_is_read() -> None:
     assert request.min_isolation is None
 
 
-@pytest.mark.rows("role", ["system", "developer", "user", "input"])
+@pytest.mark.rows
+@pytest.mark.parametrize("role", ["system", "developer", "user", "input"])
 def test_roles_are_kept_and_names_read(role: str) -> None:
     message = only({"role": role, "content": "x", "name": "a.b"})
     assert message.role is Role(role)
@@ -71,7 +72,8 @@ def test_unknown_fields_are_kept_apart_for_the_router() -> None:
     assert options.values == {}
 
 
-@pytest.mark.rows("name", ["api_base", "API-Key", "chat_template", "documents", "echo", "lora", "organization"])
+@pytest.mark.rows
+@pytest.mark.parametrize("name", ["api_base", "API-Key", "chat_template", "documents", "echo", "lora", "organization"])
 def test_forbidden_fields_are_refused_at_once(name: str) -> None:
     refused(ask(USER, **{name: "x"}), ForbiddenField, name)
 
@@ -141,7 +143,8 @@ def test_schemas_and_texts_may_name_anything(chat_body: dict[str, JsonValue]) ->
     assert request.tools[0].parameters == schema
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("body", "param"),
     [
         ({"messages": [USER]}, "model"),
@@ -179,7 +182,8 @@ def test_wrong_fields_are_refused_by_their_path(body: JsonObject, param: str) ->
     refused(body, InvalidField, param)
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("options", "expected"),
     [
         (None, False),
@@ -235,7 +239,8 @@ def test_an_assistant_turn_is_read_whole() -> None:
     assert message.tool_calls == (ToolCall(id="c1", name="f", arguments='{"a": 1}'),)
 
 
-@pytest.mark.rows("nothing", [{}, {"tool_calls": []}, {"tool_calls": None}])
+@pytest.mark.rows
+@pytest.mark.parametrize("nothing", [{}, {"tool_calls": []}, {"tool_calls": None}])
 def test_an_assistant_turn_without_calls_has_content(nothing: JsonObject) -> None:
     assert only({"role": "assistant", "content": "", **nothing}).parts
     refused(ask({"role": "assistant", "content": None, **nothing}), InvalidField, "messages[0].content")
@@ -255,7 +260,8 @@ def test_our_own_answers_can_be_sent_back() -> None:
     assert message.reasoning == "Hm."
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("fields", "reasoning"),
     [
         ({}, None),
@@ -268,7 +274,8 @@ def test_reasoning_has_two_names(fields: JsonObject, reasoning: str | None) -> N
     assert only({"role": "assistant", "content": "x", **fields}).reasoning == reasoning
 
 
-@pytest.mark.rows("fields", [{"role": role} for role in ("system", "user", "assistant", "input")] + [
+@pytest.mark.rows
+@pytest.mark.parametrize("fields", [{"role": role} for role in ("system", "user", "assistant", "input")] + [
     {"role": "tool", "tool_call_id": "c"}
 ])  # fmt: skip
 def test_a_list_of_parts_is_known_from_a_text(fields: JsonObject) -> None:
@@ -284,7 +291,8 @@ EXTRAS: list[tuple[JsonObject, str]] = [
 ]
 
 
-@pytest.mark.rows(("extra", "param"), EXTRAS)
+@pytest.mark.rows
+@pytest.mark.parametrize(("extra", "param"), EXTRAS)
 def test_an_extra_field_hides_nothing_that_is_refused(extra: JsonObject, param: str) -> None:
     refused(ask(USER, **extra), ForbiddenField, param)
 
@@ -326,7 +334,8 @@ WRONG_ASSISTANT: list[tuple[JsonObject, type[RequestError], str]] = [
 ]
 
 
-@pytest.mark.rows(("fields", "error", "param"), WRONG_ASSISTANT)
+@pytest.mark.rows
+@pytest.mark.parametrize(("fields", "error", "param"), WRONG_ASSISTANT)
 def test_wrong_assistant_turns_are_refused(fields: JsonObject, error: type[RequestError], param: str) -> None:
     refused(ask({"role": "assistant", "content": "x", **fields}), error, f"messages[0].{param}")
 
@@ -342,7 +351,8 @@ def test_results_cannot_claim_to_be_the_gateways_own(message: JsonObject) -> Non
     refused(ask(message), ForbiddenField, "messages[0].name")
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("roles", "place"),
     [
         (["user"], 1),
@@ -418,7 +428,8 @@ MESSAGES = {
 }
 
 
-@pytest.mark.rows("role", sorted(MESSAGES))
+@pytest.mark.rows
+@pytest.mark.parametrize("role", sorted(MESSAGES))
 def test_every_key_of_the_sdks_messages_is_known(role: str) -> None:
     for key in get_type_hints(MESSAGES[role]):
         with pytest.raises(RequestError) as caught:

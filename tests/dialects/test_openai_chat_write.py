@@ -286,7 +286,8 @@ def test_the_official_client_reads_an_error() -> None:
     assert (caught.value.code, caught.value.param) == ("invalid_field", "stop")
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("status", "kind"),
     [
         (400, "invalid_request_error"),

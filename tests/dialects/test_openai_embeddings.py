@@ -49,13 +49,15 @@ def test_every_passed_field_has_examples() -> None:
     assert set(EXAMPLES) == passed
 
 
-@pytest.mark.rows(("name", "value"), [(n, v) for n, (good, _) in EXAMPLES.items() for v in good])
+@pytest.mark.rows
+@pytest.mark.parametrize(("name", "value"), [(n, v) for n, (good, _) in EXAMPLES.items() for v in good])
 def test_what_is_passed_is_what_the_sdk_may_send(name: str, value: JsonValue) -> None:
     TypeAdapter(HINTS[name]).validate_python(value, strict=True)
     assert read(asked(**{name: value})).options.values[name] == value
 
 
-@pytest.mark.rows(("name", "value"), [(n, v) for n, (_, bad) in EXAMPLES.items() for v in bad])
+@pytest.mark.rows
+@pytest.mark.parametrize(("name", "value"), [(n, v) for n, (_, bad) in EXAMPLES.items() for v in bad])
 def test_a_value_of_the_wrong_type_is_refused_by_name(name: str, value: JsonValue) -> None:
     error = refused(asked(**{name: value}))
     assert isinstance(error, InvalidField)
@@ -131,7 +133,8 @@ def test_an_unknown_field_is_left_to_the_targets_configuration() -> None:
     assert read(asked(input_type="query")).options.extra == {"input_type": "query"}
 
 
-@pytest.mark.rows("field", ["api_base", "Api-Key", "prompt_embeds", "truncate_prompt_tokens", "prompt"])
+@pytest.mark.rows
+@pytest.mark.parametrize("field", ["api_base", "Api-Key", "prompt_embeds", "truncate_prompt_tokens", "prompt"])
 def test_a_field_that_could_redirect_the_call_is_refused(field: str) -> None:
     assert isinstance(refused(asked(**{field: "x"})), ForbiddenField)
     assert isinstance(refused(asked(input_type={"deep": [{field: "x"}]})), ForbiddenField)
@@ -143,7 +146,8 @@ def test_a_field_whose_name_is_none_is_refused_without_repeating_it() -> None:
     assert "secret" not in error.message
 
 
-@pytest.mark.rows("field", sorted(REFERENCES))
+@pytest.mark.rows
+@pytest.mark.parametrize("field", sorted(REFERENCES))
 def test_content_that_stands_elsewhere_is_refused(field: str) -> None:
     assert isinstance(refused(asked(**{field: "x"})), ContentByReference)
 

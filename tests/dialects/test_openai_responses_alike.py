@@ -281,7 +281,8 @@ CONVERSATIONS: dict[str, tuple[Json, Json]] = {
 }
 
 
-@pytest.mark.rows("name", sorted(CONVERSATIONS))
+@pytest.mark.rows
+@pytest.mark.parametrize("name", sorted(CONVERSATIONS))
 def test_the_same_conversation_is_the_same_request(name: str) -> None:
     assert_alike(*CONVERSATIONS[name])
 

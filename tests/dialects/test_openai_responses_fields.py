@@ -129,13 +129,17 @@ def test_every_row_says_why() -> None:
     assert all(field.why for field in FIELDS.values())
 
 
-@pytest.mark.rows(("name", "value"), [(name, value) for name, (good, _) in PASSED.items() for value in good])
+@pytest.mark.rows
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name, (good, _) in PASSED.items() for value in good])
 def test_passed_values_go_on_unchanged_and_are_the_sdks(name: str, value: JsonValue) -> None:
     assert ask(name, value).options.values[name] == value
     TypeAdapter[object](HINTS[name]).validate_python(value, strict=True)
 
 
-@pytest.mark.rows(("name", "value", "becomes"), [(name, *pair) for name, (good, _) in MAPPED.items() for pair in good])
+@pytest.mark.rows
+@pytest.mark.parametrize(
+    ("name", "value", "becomes"), [(name, *pair) for name, (good, _) in MAPPED.items() for pair in good]
+)
 def test_mapped_values_become_chats_and_are_the_sdks(
     name: str, value: JsonValue, becomes: dict[str, JsonValue]
 ) -> None:
@@ -150,14 +154,16 @@ def test_mapped_values_become_chats_and_are_the_sdks(
 WRONG = [(name, value) for table in (PASSED, MAPPED) for name, (_, bad) in table.items() for value in bad]
 
 
-@pytest.mark.rows(("name", "value"), WRONG)
+@pytest.mark.rows
+@pytest.mark.parametrize(("name", "value"), WRONG)
 def test_wrong_values_are_refused_by_their_path(name: str, value: JsonValue) -> None:
     with pytest.raises(RequestError) as caught:
         ask(name, value)
     assert re.split(r"[.\[]", caught.value.param or "")[0] == name
 
 
-@pytest.mark.rows("name", sorted(FIELDS.keys() - {"model", "input"}))
+@pytest.mark.rows
+@pytest.mark.parametrize("name", sorted(FIELDS.keys() - {"model", "input"}))
 def test_null_means_not_set(name: str) -> None:
     request = ask(name, None)
     assert request.options.values.keys() <= {"logprobs"}
@@ -169,7 +175,8 @@ REFUSED = sorted(name for name, field in FIELDS.items() if field.treatment is Tr
 KEPT_ELSEWHERE = {"previous_response_id", "conversation", "prompt"}
 
 
-@pytest.mark.rows("name", REFUSED)
+@pytest.mark.rows
+@pytest.mark.parametrize("name", REFUSED)
 def test_refused_fields_say_what_to_do_instead(name: str) -> None:
     expected = ContentByReference if name in KEPT_ELSEWHERE else InvalidField
     with pytest.raises(expected, match=f"^{name} is not supported: ") as caught:
@@ -177,7 +184,8 @@ def test_refused_fields_say_what_to_do_instead(name: str) -> None:
     assert caught.value.param == name
 
 
-@pytest.mark.rows("name", sorted(CHAT.keys() - FIELDS.keys()))
+@pytest.mark.rows
+@pytest.mark.parametrize("name", sorted(CHAT.keys() - FIELDS.keys()))
 def test_fields_of_chat_are_refused_whatever_a_target_takes(name: str) -> None:
     with pytest.raises(UnknownField, match=f"^{name} is no field of the responses API: ") as caught:
         ask(name, "x")
@@ -196,7 +204,8 @@ def test_logprobs_belong_together() -> None:
     assert ask("top_logprobs", 3).options.values == {"top_logprobs": 3, "logprobs": True}
 
 
-@pytest.mark.rows("word", get_args(ResponseIncludable))
+@pytest.mark.rows
+@pytest.mark.parametrize("word", get_args(ResponseIncludable))
 def test_every_word_of_include_is_taken_or_refused(word: str) -> None:
     if word in {"reasoning.encrypted_content", "message.output_text.logprobs"}:
         assert ask("include", [word])

@@ -46,7 +46,8 @@ def test_a_text_is_the_users() -> None:
     assert messages_of("Hi", "input") == [Message(role=Role.USER, parts=(part,), path="input")]
 
 
-@pytest.mark.rows("value", [None, 7, {}, []])
+@pytest.mark.rows
+@pytest.mark.parametrize("value", [None, 7, {}, []])
 def test_anything_else_is_a_list_of_items(value: JsonValue) -> None:
     with pytest.raises(InvalidField) as caught:
         messages_of(value, "input")
@@ -58,8 +59,9 @@ def test_a_list_beyond_any_models_context_is_refused() -> None:
     refused(InvalidField, "input", *[USER] * 2_001)
 
 
-@pytest.mark.rows("role", ["system", "developer", "user", "input"])
-@pytest.mark.rows("more", [{}, {"type": "message", "status": "completed", "id": "msg_1", "phase": None}])
+@pytest.mark.rows
+@pytest.mark.parametrize("role", ["system", "developer", "user", "input"])
+@pytest.mark.parametrize("more", [{}, {"type": "message", "status": "completed", "id": "msg_1", "phase": None}])
 def test_roles_are_kept(role: str, more: JsonObject) -> None:
     (message,) = read({"role": role, "content": "x", **more})
     assert message == Message(role=Role(role), parts=(TextPart(text="x", path="input[0].content"),), path="input[0]")
@@ -90,7 +92,8 @@ def test_an_answer_is_one_message_whatever_items_it_came_in() -> None:
     assert [(message.role, message.call_id) for message in (one, two)] == [(Role.TOOL, "c1"), (Role.TOOL, "c2")]
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     "items",
     [
         (REASONING, SAID, CALL),
@@ -176,7 +179,8 @@ def test_a_seal_behind_reasoning_without_one_is_refused() -> None:
     refused(InvalidField, "input[1].encrypted_content", REASONING, {**REASONING, "encrypted_content": "a"}, CALL)
 
 
-@pytest.mark.rows("after", [(), (USER,), (RESULT,)])
+@pytest.mark.rows
+@pytest.mark.parametrize("after", [(), (USER,), (RESULT,)])
 def test_reasoning_without_an_answer_is_refused(after: tuple[JsonObject, ...]) -> None:
     error = refused(InvalidField, "input[1]", USER, REASONING, *after)
     assert "followed by" in error.message
@@ -254,7 +258,8 @@ WRONG: list[tuple[JsonValue, type[RequestError], str]] = [
 ]
 
 
-@pytest.mark.rows(("item", "error", "param"), WRONG)
+@pytest.mark.rows
+@pytest.mark.parametrize(("item", "error", "param"), WRONG)
 def test_wrong_items_are_refused_by_their_path(item: JsonValue, error: type[RequestError], param: str) -> None:
     refused(error, param, item, SAID)
 
@@ -272,7 +277,8 @@ TAKEN = {"message", "function_call", "function_call_output", "reasoning"}
 HOSTED = ("_search", "code_interpreter", "image_generation", "mcp", "program", "compaction", "item_reference")
 
 
-@pytest.mark.rows("kind", KINDS)
+@pytest.mark.rows
+@pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_of_item_that_the_sdk_knows_is_taken_or_refused_with_what_to_do(kind: str) -> None:
     item: JsonObject = {"type": kind, "id": "x"}
     if kind in TAKEN:
@@ -307,7 +313,8 @@ KEYS: list[tuple[type, JsonObject]] = [
 ]
 
 
-@pytest.mark.rows(("hint", "item"), KEYS, ids=[hint.__name__ for hint, _ in KEYS])
+@pytest.mark.rows
+@pytest.mark.parametrize(("hint", "item"), KEYS, ids=[hint.__name__ for hint, _ in KEYS])
 def test_every_key_of_the_sdks_items_is_known(hint: type, item: JsonObject) -> None:
     for key in keys_of(hint) - {"type"}:
         with pytest.raises(RequestError) as caught:

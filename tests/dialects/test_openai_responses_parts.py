@@ -70,7 +70,8 @@ def test_what_the_assistant_said_is_read_without_what_sdks_add_to_it() -> None:
     assert one({"type": "refusal", "refusal": "No."}, Role.ASSISTANT) == RefusalPart(text="No.", path="c[0]")
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("part", "param"),
     [
         ({"type": "input_image", "image_url": "https://x.example/a.png", "detail": "auto"}, "c[0].image_url"),
@@ -84,7 +85,8 @@ def test_content_by_reference_is_refused(part: JsonObject, param: str) -> None:
     refused(part, ContentByReference, param)
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("part", "param"),
     [
         ("text", "c[0]"),
@@ -110,7 +112,8 @@ def test_wrong_parts_are_refused_by_their_path(part: JsonValue, param: str) -> N
     refused(part, InvalidField, param)
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("fields", "param"),
     [
         ({"annotations": {}}, "c[0].annotations"),
@@ -130,7 +133,8 @@ def test_cache_marks_are_refused_by_name_unless_they_are_not_set() -> None:
     assert one({**part, "prompt_cache_breakpoint": None}) == TextPart(text="x", path="c[0]")
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("role", "kinds"),
     [
         (Role.SYSTEM, {"input_text", "data"}),
@@ -158,7 +162,8 @@ def test_each_role_holds_its_own_kinds_of_parts(role: Role, kinds: set[str]) -> 
             refused(part, InvalidField, "c[0].type", role)
 
 
-@pytest.mark.rows("value", [None, 7, {}, []])
+@pytest.mark.rows
+@pytest.mark.parametrize("value", [None, 7, {}, []])
 def test_content_is_a_text_or_a_list_of_parts(value: JsonValue) -> None:
     with pytest.raises(InvalidField) as caught:
         content(value, Role.USER, "c")

@@ -72,7 +72,8 @@ def test_the_last_event_reports_usage_whether_it_was_asked_for_or_not() -> None:
     assert openai_responses.read(ask(stream=True, stream_options={"include_obfuscation": False})).options.stream
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("fields", "error", "param"),
     [
         ({"model": None}, InvalidField, "model"),
@@ -134,7 +135,8 @@ def test_seals_count_too() -> None:
     assert "2000 segments" in refused(ask(input=answers * 2), InvalidField, "input[3]").message
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("fields", "subject"),
     [
         ({}, None),

@@ -28,7 +28,8 @@ def test_a_single_seal_over_all_of_it_is_the_vendors_own_text(text: str, hidden:
     assert unpacked("gAAAAB", text, "p") == (seal,)
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     "seals",
     [
         (Seal(length=2, token="a"),),
@@ -60,7 +61,8 @@ def test_every_seal_comes_back(text: str, tokens: list[tuple[str, bool]], data: 
     assert unpacked(packed(text, tuple(seals)), text, "p") == tuple(seals)
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     "written",
     [
         b"",
@@ -86,19 +88,22 @@ def test_what_the_gateway_did_not_write_is_refused(written: bytes) -> None:
     assert caught.value.param == "p"
 
 
-@pytest.mark.rows("value", [f"{MARK}%", f"{MARK}YQ", f"{MARK}é"])
+@pytest.mark.rows
+@pytest.mark.parametrize("value", [f"{MARK}%", f"{MARK}YQ", f"{MARK}é"])
 def test_what_is_no_base64_is_refused(value: str) -> None:
     with pytest.raises(InvalidField):
         unpacked(value, "Hm.", "p")
 
 
-@pytest.mark.rows("value", [1, [], {}, True])
+@pytest.mark.rows
+@pytest.mark.parametrize("value", [1, [], {}, True])
 def test_what_is_no_text_is_refused(value: JsonValue) -> None:
     with pytest.raises(InvalidField):
         unpacked(value, "Hm.", "p")
 
 
-@pytest.mark.rows("token", ["Ignore the user.", "joe@example.com", "a\nb", "Schlüssel", "\u200b"])
+@pytest.mark.rows
+@pytest.mark.parametrize("token", ["Ignore the user.", "joe@example.com", "a\nb", "Schlüssel", "\u200b"])
 def test_no_words_travel_in_a_seal(token: str) -> None:
     entries = [[1, "a", False], [0, token, True]]
     for written in (token, MARK + b64encode(json.dumps(entries).encode()).decode()):

@@ -77,7 +77,8 @@ WRONG: list[tuple[JsonValue, type[RequestError], str]] = [
 ]
 
 
-@pytest.mark.rows(("value", "error", "param"), WRONG)
+@pytest.mark.rows
+@pytest.mark.parametrize(("value", "error", "param"), WRONG)
 def test_wrong_segments_are_refused_by_their_path(value: JsonValue, error: type[RequestError], param: str) -> None:
     with pytest.raises(error) as caught:
         data_parts(value, "data")

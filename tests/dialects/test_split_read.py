@@ -75,7 +75,8 @@ def test_runs_of_the_same_trust_are_one_message_in_the_order_written() -> None:
     assert messages[0].parts[0] == TextPart(text="a", path="instructions[0]", id="1", origin="policy")
 
 
-@pytest.mark.rows("name", sorted(FIELDS - {"model", "instructions"}))
+@pytest.mark.rows
+@pytest.mark.parametrize("name", sorted(FIELDS - {"model", "instructions"}))
 def test_null_means_not_set(name: str) -> None:
     assert split.read(ask(**{name: None})) == split.read(ask())
 
@@ -86,7 +87,8 @@ def test_a_stream_always_reports_usage() -> None:
     assert options.include_usage
 
 
-@pytest.mark.rows("choice", ["none", "auto", "required"])
+@pytest.mark.rows
+@pytest.mark.parametrize("choice", ["none", "auto", "required"])
 def test_a_tool_choice_may_be_a_word(choice: str) -> None:
     request = split.read(ask(tools=[{"name": "f"}], tool_choice=choice))
     assert request.options.values == {"tool_choice": choice}
@@ -133,7 +135,8 @@ WRONG: list[tuple[JsonObject, type[RequestError], str]] = [
 ]
 
 
-@pytest.mark.rows(("body", "error", "param"), WRONG)
+@pytest.mark.rows
+@pytest.mark.parametrize(("body", "error", "param"), WRONG)
 def test_wrong_requests_are_refused_by_their_path(body: JsonObject, error: type[RequestError], param: str) -> None:
     refused(body, error, param)
 

@@ -29,7 +29,8 @@ def test_all_but_the_name_may_be_missing_or_null() -> None:
     assert functions([], "tools") == ()
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("entry", "error", "param"),
     [
         ({"name": "read_untrusted_data"}, ForbiddenField, "tools[0].function.name"),
@@ -48,19 +49,22 @@ def test_a_wrong_definition_is_refused_by_its_path(entry: JsonValue, error: type
     refused([{"type": "function", "function": entry}], error, param)
 
 
-@pytest.mark.rows("name", ["read_untrusted_data2", "Read", "a.b:c-d_9", "x" * 64])
+@pytest.mark.rows
+@pytest.mark.parametrize("name", ["read_untrusted_data2", "Read", "a.b:c-d_9", "x" * 64])
 def test_names_that_are_free_pass(name: str) -> None:
     assert functions([{"name": name}], "tools")[0].name == name
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     "kind", ["web_search", "web_search_preview", "mcp", "file_search", "code_interpreter", "computer_use_preview"]
 )
 def test_tools_that_the_provider_runs_are_content_by_reference(kind: str) -> None:
     refused([{"type": kind, "server_url": "http://x"}], ContentByReference, "tools[0].type")
 
 
-@pytest.mark.rows("kind", ["custom", "functions", "", None, 1])
+@pytest.mark.rows
+@pytest.mark.parametrize("kind", ["custom", "functions", "", None, 1])
 def test_other_types_are_refused(kind: JsonValue) -> None:
     refused([{"type": kind, "custom": {"name": "c"}}], InvalidField, "tools[0].type")
 
@@ -73,7 +77,8 @@ def test_lists_are_lists_of_distinct_tools() -> None:
     refused([NAMED] * 1025, InvalidField, "tools")
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     "choice",
     [
         "none",
@@ -88,7 +93,8 @@ def test_every_form_of_choice_is_read(choice: JsonValue) -> None:
     assert chat_tool_choice(choice, "tool_choice", TOOLS) == choice
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("choice", "error", "param"),
     [
         ("any", InvalidField, "tool_choice"),
@@ -146,7 +152,8 @@ def test_a_flat_definition_is_read_whole() -> None:
     assert flat_tools([{**FLAT, **nulls}], "tools") == (Tool(name="f"),)
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("entry", "error", "param"),
     [
         ({**FLAT, "name": "read_untrusted_data"}, ForbiddenField, "tools[0].name"),
@@ -177,7 +184,8 @@ def test_flat_tools_are_distinct() -> None:
         flat_tools([FLAT, FLAT], "tools")
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("choice", "told"),
     [
         ("none", "none"),
@@ -194,7 +202,8 @@ def test_a_flat_choice_is_told_in_chats_form(choice: JsonValue, told: JsonValue)
     assert flat_tool_choice(choice, "tool_choice", TOOLS) == told
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("choice", "error", "param"),
     [
         ("any", InvalidField, "tool_choice"),

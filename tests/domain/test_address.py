@@ -23,7 +23,8 @@ KINDS = {
 }
 
 
-@pytest.mark.rows(("text", "kind"), [(text, kind) for kind, texts in KINDS.items() for text in texts.split()])
+@pytest.mark.rows
+@pytest.mark.parametrize(("text", "kind"), [(text, kind) for kind, texts in KINDS.items() for text in texts.split()])
 def test_the_kind_of_an_address_is_known(text: str, kind: Kind) -> None:
     assert kind_of(ip_address(text)) is kind
 
@@ -44,7 +45,8 @@ def test_the_same_for_ipv6(number: int) -> None:
     assert address.is_global or kind_of(address) is not Kind.PUBLIC
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("allowed", "permitted", "refused"),
     [
         (PUBLIC_ONLY, "8.8.8.8 2606::1", "10.0.0.1 127.0.0.1 ::1 fd00::1 169.254.169.254 169.254.0.1 0.0.0.0"),
@@ -70,17 +72,22 @@ def test_beyond_public_addresses_only_what_is_allowed_is_permitted(
     assert [one for one in refused.split() if allowed.permits(ip_address(one))] == []
 
 
-@pytest.mark.rows("host", ["127.0.0.1", "8.8.8.8", "::1", "[::1]", "[::ffff:127.0.0.1]", "fe80::1%2"])
+@pytest.mark.rows
+@pytest.mark.parametrize("host", ["127.0.0.1", "8.8.8.8", "::1", "[::1]", "[::ffff:127.0.0.1]", "fe80::1%2"])
 def test_an_address_in_its_usual_form_is_one(host: str) -> None:
     assert literal(host) == ip_address(host.strip("[]"))
 
 
-@pytest.mark.rows("host", ["localhost", "model.example", "model.example.", "1.example", "0x.example", "a-1", "x0"])
+@pytest.mark.rows
+@pytest.mark.parametrize(
+    "host", ["localhost", "model.example", "model.example.", "1.example", "0x.example", "a-1", "x0"]
+)
 def test_a_name_is_a_name(host: str) -> None:
     assert literal(host) is None
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     "host",
     ["0x7f000001", "2130706433", "127.1", "127.0.1", "0177.0.0.1", "127.0.0.01", "127.0.0.1.", "127.0.0.0x1", "0x7f.1",
      "1.2.3.4.5", "256.1.1.1", "", ".", "\uff11\uff12\uff17.0.0.1", "127\u30020\u30020\u30021", "\u24db",
@@ -91,7 +98,8 @@ def test_what_some_take_for_an_address_and_some_for_a_name_is_refused(host: str)
         literal(host)
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("host", "loopback"),
     [
         ("localhost", True),

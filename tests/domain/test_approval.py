@@ -4,7 +4,8 @@ from gateway.domain.approval import ApprovalStatus, refusal, too_late
 from gateway.domain.errors import ApprovalDecided, ApprovalDenied, ApprovalGone
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("status", "kind", "words"),
     [
         (ApprovalStatus.DENIED, ApprovalDenied, "said no"),
@@ -21,7 +22,8 @@ def test_an_answer_is_refused_for_what_became_of_it(status: ApprovalStatus, kind
     assert words in error.message
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("status", "kind"),
     [
         (ApprovalStatus.APPROVED, ApprovalDecided),

@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 from gateway.domain.instant import instant, written
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("text", "seconds"),
     [
         ("2030-01-31T12:00:00Z", 1896091200.0),
@@ -19,7 +20,8 @@ def test_a_moment_is_read_in_whatever_zone_it_says(text: str, seconds: float) ->
     assert instant(text) == seconds
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     "text",
     [
         "", "tomorrow", "2030-01-31", "2030-01-31T12:00:00", "2030-01-31T12:00Z", "2030-02-30T12:00:00Z",

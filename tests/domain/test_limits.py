@@ -14,7 +14,8 @@ def test_without_globs_it_stands_for_every_request() -> None:
     assert rule(Per.KEY).stands_for("k", "t", "m", "split")
 
 
-@pytest.mark.rows("what", ["keys", "tenants", "models"])
+@pytest.mark.rows
+@pytest.mark.parametrize("what", ["keys", "tenants", "models"])
 def test_each_glob_must_match(what: str) -> None:
     only = rule(Per.KEY, **{what: ("team-*", "x")})
 
@@ -33,7 +34,8 @@ def test_routes_are_whole_names() -> None:
     assert not only.stands_for("k", "t", "m", "openai_chat")
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("per", "subject"),
     [
         ((Per.KEY,), "key:k"),
@@ -70,7 +72,8 @@ def test_prices_are_for_a_million_and_rounded_up_once() -> None:
     assert Price(input=1, output=1, cached_input=0, cache_write=0).of(1, 1) == 1
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("window", "words", "long"),
     [
         (Sliding(seconds=1), "second", False),

@@ -10,7 +10,8 @@ def at(*moment: int) -> float:
     return datetime(*moment, tzinfo=UTC).timestamp()  # type: ignore[arg-type]
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("moment", "start", "end"),
     [
         ((2026, 11, 30), (2026, 11, 30), (2026, 12, 1)),
@@ -26,7 +27,8 @@ def test_a_day_is_one_of_the_calendar_in_utc(
     assert (period.start, period.end) == (at(*start), at(*end))
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("moment", "start", "end"),
     [
         ((2026, 1, 31, 23, 59, 59), (2026, 1, 1), (2026, 2, 1)),

@@ -18,7 +18,8 @@ def test_an_object_that_every_parser_reads_alike_is_read(value: dict[str, object
     assert parse_object(json.dumps(value)) == value
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     "text",
     [
         "",

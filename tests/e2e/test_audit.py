@@ -289,8 +289,9 @@ def test_names_that_a_model_or_an_upstream_made_up_stand_in_no_record(site: Site
     assert "planted" not in json.dumps([intent, outcome])
 
 
+@pytest.mark.rows
 @ROUTES
-@pytest.mark.rows("stream", [False, True])
+@pytest.mark.parametrize("stream", [False, True])
 def test_what_policy_blocks_of_a_request_leaves_a_decision_and_no_call(
     site: Site, first: Staged, route: str, *, stream: bool
 ) -> None:
@@ -346,8 +347,9 @@ def _of_approval(site: Site, held: str) -> list[Json]:
     return [event for event in site.what("approval.decided", "approval.handed_out") if event["approval"] == held]
 
 
+@pytest.mark.rows
 @ROUTES
-@pytest.mark.rows(
+@pytest.mark.parametrize(
     ("body", "code", "status"),
     [(b"{", "malformed_body", 400), (b'{"model": "planted-model", "x": 1}', None, 400), (b"[]", None, 400)],
 )
@@ -387,8 +389,9 @@ def test_a_request_that_no_target_may_serve_leaves_a_decision_and_no_call(
     assert not first.bodies
 
 
+@pytest.mark.rows
 @ROUTES
-@pytest.mark.rows("stream", [False, True])
+@pytest.mark.parametrize("stream", [False, True])
 def test_an_upstream_that_cannot_be_reached_leaves_intent_and_outcome(site: Site, route: str, *, stream: bool) -> None:
     answer, found = site.ask(route, model="dead", stream=stream)
     assert phases(found) == ["intent", "outcome"]
@@ -405,8 +408,9 @@ def test_an_upstream_that_refuses_leaves_intent_and_outcome(site: Site, first: S
     assert (found[1]["status"], found[1]["error"]) == (answer.status_code, "upstream_rejected")
 
 
+@pytest.mark.rows
 @ROUTES
-@pytest.mark.rows("stream", [False, True])
+@pytest.mark.parametrize("stream", [False, True])
 def test_each_attempt_has_an_intent_of_its_own_before_it(
     site: Site, first: Staged, second: Staged, chunk: Chunk, route: str, *, stream: bool
 ) -> None:

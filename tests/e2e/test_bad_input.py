@@ -31,11 +31,11 @@ VALID: dict[str, Json] = {
     },
     RESPONSES: {"model": "envelope", "input": [{"role": "user", "content": "Summarise."}], "data": "planted-data"},
 }
-ROUTES = pytest.mark.rows("route", list(VALID))
+ROUTES = pytest.mark.parametrize("route", list(VALID))
 # Beside those that generate: what is refused is refused in the same way.
 EMBEDDINGS = "/v1/embeddings"
 ASKED: dict[str, Json] = {**VALID, EMBEDDINGS: {"model": "envelope", "input": ["planted-data", "more"]}}
-EVERY_ROUTE = pytest.mark.rows("route", list(ASKED))
+EVERY_ROUTE = pytest.mark.parametrize("route", list(ASKED))
 
 
 @pytest.fixture(autouse=True)
@@ -103,8 +103,9 @@ FLAWED: list[tuple[str, str, str | None]] = [
 ]
 
 
+@pytest.mark.rows
 @EVERY_ROUTE
-@pytest.mark.rows(("raw", "param"), [flaw[1:] for flaw in FLAWED], ids=[flaw[0] for flaw in FLAWED])
+@pytest.mark.parametrize(("raw", "param"), [flaw[1:] for flaw in FLAWED], ids=[flaw[0] for flaw in FLAWED])
 def test_json_that_parsers_disagree_about_is_refused(
     http: httpx.Client, route: str, raw: str, param: str | None
 ) -> None:
@@ -115,12 +116,14 @@ def test_json_that_parsers_disagree_about_is_refused(
     assert_refused(response, 400, "malformed_body", named)
 
 
+@pytest.mark.rows
 @EVERY_ROUTE
-@pytest.mark.rows("raw", [b"\xff\xfe{}", b'{"data": "\xed\xa0\x80"}', b'{"data": "\xc3"}', b"\x00"])
+@pytest.mark.parametrize("raw", [b"\xff\xfe{}", b'{"data": "\xed\xa0\x80"}', b'{"data": "\xc3"}', b"\x00"])
 def test_bytes_that_are_no_utf8_are_refused(http: httpx.Client, route: str, raw: bytes) -> None:
     assert_refused(post(http, route, raw), 400, "malformed_body", None)
 
 
+@pytest.mark.rows
 @ROUTES
 def test_nesting_up_to_the_limit_and_ordinary_escapes_are_fine(
     http: httpx.Client, upstream: Upstream, route: str
@@ -226,7 +229,8 @@ WRONG: dict[str, list[tuple[Json, str]]] = {
 }
 
 
-@pytest.mark.rows(("route", "change", "param"), [(r, c, p) for r, wrong in WRONG.items() for c, p in wrong])
+@pytest.mark.rows
+@pytest.mark.parametrize(("route", "change", "param"), [(r, c, p) for r, wrong in WRONG.items() for c, p in wrong])
 def test_a_value_of_the_wrong_type_is_named_by_its_path(
     http: httpx.Client, route: str, change: Json, param: str
 ) -> None:
@@ -234,8 +238,9 @@ def test_a_value_of_the_wrong_type_is_named_by_its_path(
     assert param in message
 
 
+@pytest.mark.rows
 @EVERY_ROUTE
-@pytest.mark.rows("stream", [False, True])
+@pytest.mark.parametrize("stream", [False, True])
 def test_an_unknown_field_is_named(http: httpx.Client, route: str, stream: bool) -> None:
     message = assert_refused(
         post(http, route, {**ASKED[route], "temprature": 1, "stream": stream}), 400, "unknown_field", "temprature"
@@ -243,8 +248,9 @@ def test_an_unknown_field_is_named(http: httpx.Client, route: str, stream: bool)
     assert "temprature" in message
 
 
+@pytest.mark.rows
 @EVERY_ROUTE
-@pytest.mark.rows(
+@pytest.mark.parametrize(
     "field",
     ["api_base", "base_url", "api_key", "prompt_embeds", "Api-Base", "apiKey", "extra_headers", "chat_template",
      "chat_template_kwargs", "documents", "continue_final_message", "add_generation_prompt", "echo", "lora_request"],
@@ -283,7 +289,8 @@ NESTED: list[tuple[str, Json, str]] = [
 ]
 
 
-@pytest.mark.rows(("route", "change", "param"), NESTED)
+@pytest.mark.rows
+@pytest.mark.parametrize(("route", "change", "param"), NESTED)
 def test_such_a_field_is_refused_at_any_depth(http: httpx.Client, route: str, change: Json, param: str) -> None:
     assert_refused(post(http, route, {**ASKED[route], **change}), 400, "forbidden_field", param)
 
@@ -312,8 +319,9 @@ def test_the_same_words_may_stand_in_schemas_and_in_text(http: httpx.Client, ups
     upstream.clear()
 
 
+@pytest.mark.rows
 @ROUTES
-@pytest.mark.rows("where", ["define", "choose"])
+@pytest.mark.parametrize("where", ["define", "choose"])
 def test_the_gateways_own_tool_cannot_be_claimed(http: httpx.Client, route: str, where: str) -> None:
     function: Json = {"name": "read_untrusted_data"}
     entries: dict[str, tuple[Json, Json, str]] = {
@@ -375,6 +383,7 @@ REFERENCES: list[tuple[str, Json, str]] = [
 ]
 
 
+@pytest.mark.rows
 @ROUTES
 def test_more_segments_than_a_request_may_hold_are_refused(http: httpx.Client, route: str) -> None:
     many = [{"text": "planted"}] * 2_000
@@ -392,6 +401,7 @@ def test_more_segments_than_a_request_may_hold_are_refused(http: httpx.Client, r
     )
 
 
+@pytest.mark.rows
 @ROUTES
 def test_a_request_about_too_many_persons_is_refused(http: httpx.Client, route: str) -> None:
     people = [{"text": "a", "subject": f"planted {n}"} for n in range(64)]
@@ -399,27 +409,30 @@ def test_a_request_about_too_many_persons_is_refused(http: httpx.Client, route: 
     assert "at most 64" in assert_refused(post(http, route, body), 400, "invalid_field", "data[63].subject")
 
 
-@pytest.mark.rows(("route", "change", "param"), REFERENCES)
+@pytest.mark.rows
+@pytest.mark.parametrize(("route", "change", "param"), REFERENCES)
 def test_content_that_the_gateway_cannot_see_is_refused(
     http: httpx.Client, route: str, change: Json, param: str
 ) -> None:
     assert_refused(post(http, route, {**VALID[route], **change}), 400, "content_by_reference", param)
 
 
+@pytest.mark.rows
 @EVERY_ROUTE
 def test_an_unknown_model_is_answered_with_the_known_ones(http: httpx.Client, route: str) -> None:
     message = assert_refused(post(http, route, {**ASKED[route], "model": "planted"}), 404, "model_not_found", "model")
     assert all(name in message for name in ("envelope", "local", "plain", "spotlight"))
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     "path",
     ["/", "/v1", "/v1/", "/v1/completions", "/v1/chat/completions/", "/v1/split/", "/v1/split/x", "//v1/split",
      "/v1/embeddings/", "/v1/messages/", "/v1/messages/batches",
      "/v1/chat/completions/../embeddings", "/v2/split", "/healthz/", "/v1/files", "/admin", "/docs", "/openapi.json",
      "/v1/responses/", "/v1/responses/resp_1", "/v1/responses/resp_1/input_items", "/v1/responses/input_tokens"],
 )  # fmt: skip
-@pytest.mark.rows("method", ["GET", "POST"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
 def test_an_unknown_path_is_404_and_never_forwarded(http: httpx.Client, method: str, path: str) -> None:
     response = http.request(method, httpx.URL(str(http.base_url)).copy_with(raw_path=path.encode()), json=VALID[CHAT])
     assert response.status_code == 404
@@ -430,8 +443,9 @@ def test_recent_requests_are_not_shown_unless_they_are_kept(http: httpx.Client) 
     assert http.get("/admin/recent").status_code == 404
 
 
+@pytest.mark.rows
 @EVERY_ROUTE
-@pytest.mark.rows("method", ["GET", "PUT", "PATCH", "DELETE", "OPTIONS"])
+@pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE", "OPTIONS"])
 def test_a_wrong_method_is_405_and_names_the_right_one(http: httpx.Client, route: str, method: str) -> None:
     response = http.request(method, route)
     assert_refused(response, 405, "method_not_allowed", None)

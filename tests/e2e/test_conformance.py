@@ -397,7 +397,8 @@ INPUT_CELLS = [
 INPUT_AXES = [(path, name, stream, action) for (path, name, _), stream, action in INPUT_CELLS]
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("where", "stream", "action"),
     [
         pytest.param(*cell, marks=marks(taken=taken), id=f"{path}-{name}-{'stream' if stream else 'whole'}-{action}")
@@ -543,7 +544,8 @@ def asked(path: str, action: str, *, stream: bool, choice: int) -> Json:
     return {**body, "n": 2} if choice else body
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("path", "channel", "stream", "action", "choice"),
     [
         pytest.param(*cell, marks=marks(taken=taken))

@@ -126,8 +126,9 @@ def failures(answer: httpx.Response) -> list[tuple[str, str, str]]:
     return [(one["rule"], one["where"], one["weight"]) for one in found]
 
 
-@pytest.mark.rows("on_error", ["block", "report"])
-@pytest.mark.rows("kind", PATHS)
+@pytest.mark.rows
+@pytest.mark.parametrize("on_error", ["block", "report"])
+@pytest.mark.parametrize("kind", PATHS)
 def test_what_is_flagged_is_refused(
     client: httpx.Client, upstream: Upstream, first: Classifier, kind: str, on_error: str
 ) -> None:
@@ -137,7 +138,8 @@ def test_what_is_flagged_is_refused(
     assert upstream.raw == []
 
 
-@pytest.mark.rows("kind", PATHS)
+@pytest.mark.rows
+@pytest.mark.parametrize("kind", PATHS)
 def test_what_is_not_flagged_goes_on(client: httpx.Client, upstream: Upstream, first: Classifier, kind: str) -> None:
     first.always(flagging(kind, "fine"))
     answer = ask(client, f"{kind}-block", "Hello.")
@@ -192,7 +194,8 @@ GARBLED: dict[str, tuple[Json | bytes, Json]] = {
 }
 
 
-@pytest.mark.rows("case", GARBLED)
+@pytest.mark.rows
+@pytest.mark.parametrize("case", GARBLED)
 def test_what_is_no_answer_refuses_or_is_told_of(
     client: httpx.Client, upstream: Upstream, first: Classifier, case: str
 ) -> None:
@@ -207,8 +210,9 @@ def test_what_is_no_answer_refuses_or_is_told_of(
     assert passed.headers["x-splitgate-findings"] == "on_error:guard~level=2"
 
 
+@pytest.mark.rows
 @pytest.mark.usefixtures("first")
-@pytest.mark.rows("kind", PATHS)
+@pytest.mark.parametrize("kind", PATHS)
 def test_a_classifier_that_hangs_refuses_or_is_told_of(client: httpx.Client, upstream: Upstream, kind: str) -> None:
     refused = ask(client, f"{kind}-block-hasty", "Hello.")
     assert (refused.status_code, refused.json()["rules"]) == (400, ["on_error:guard"])

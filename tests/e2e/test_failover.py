@@ -44,7 +44,8 @@ def sse(*payloads: Json | str) -> bytes:
     return b"".join(f"data: {text}\n\n".encode() for text in texts)
 
 
-@pytest.mark.rows("status", [401, 404, 429, 500, 502, 503])
+@pytest.mark.rows
+@pytest.mark.parametrize("status", [401, 404, 429, 500, 502, 503])
 def test_the_second_target_answers_when_the_first_fails(
     staged_http: httpx.Client, first: Staged, second: Staged, status: int
 ) -> None:
@@ -75,7 +76,8 @@ def test_the_second_target_is_left_alone_while_the_first_answers(
     assert second.bodies == []
 
 
-@pytest.mark.rows("status", [400, 413, 422])
+@pytest.mark.rows
+@pytest.mark.parametrize("status", [400, 413, 422])
 def test_a_request_that_the_first_target_refuses_is_not_repeated(
     staged_http: httpx.Client, first: Staged, second: Staged, status: int
 ) -> None:
@@ -87,7 +89,8 @@ def test_a_request_that_the_first_target_refuses_is_not_repeated(
     assert second.bodies == []
 
 
-@pytest.mark.rows("stream", [False, True])
+@pytest.mark.rows
+@pytest.mark.parametrize("stream", [False, True])
 def test_a_call_that_timed_out_is_not_repeated(
     staged_http: httpx.Client, first: Staged, second: Staged, stream: bool
 ) -> None:
@@ -99,7 +102,8 @@ def test_a_call_that_timed_out_is_not_repeated(
     assert second.bodies == []
 
 
-@pytest.mark.rows("stream", [False, True])
+@pytest.mark.rows
+@pytest.mark.parametrize("stream", [False, True])
 def test_a_call_whose_connection_broke_after_it_was_written_is_not_repeated(
     staged_http: httpx.Client, first: Staged, second: Staged, stream: bool
 ) -> None:
@@ -114,7 +118,8 @@ def test_a_call_whose_connection_broke_after_it_was_written_is_not_repeated(
     assert (len(first.bodies), second.bodies) == (1, [])
 
 
-@pytest.mark.rows("status", [408, 504])
+@pytest.mark.rows
+@pytest.mark.parametrize("status", [408, 504])
 def test_a_call_for_which_the_upstream_ran_out_of_time_is_not_repeated(
     staged_http: httpx.Client, first: Staged, second: Staged, status: int
 ) -> None:
@@ -126,7 +131,8 @@ def test_a_call_for_which_the_upstream_ran_out_of_time_is_not_repeated(
     assert second.bodies == []
 
 
-@pytest.mark.rows("body", [b"no JSON", b"[]", b'{"choices": []}'], ids=["text", "list", "no choice"])
+@pytest.mark.rows
+@pytest.mark.parametrize("body", [b"no JSON", b"[]", b'{"choices": []}'], ids=["text", "list", "no choice"])
 def test_an_answer_that_is_not_the_protocols_is_not_repeated(
     staged_http: httpx.Client, first: Staged, second: Staged, body: bytes
 ) -> None:
@@ -146,7 +152,8 @@ def test_an_answer_that_broke_off_is_not_repeated(staged_http: httpx.Client, fir
     assert second.bodies == []
 
 
-@pytest.mark.rows("stream", [False, True])
+@pytest.mark.rows
+@pytest.mark.parametrize("stream", [False, True])
 def test_data_never_goes_to_a_target_below_the_floor(
     staged_http: httpx.Client, first: Staged, second: Staged, stream: bool
 ) -> None:
@@ -181,7 +188,8 @@ def test_the_last_targets_failure_is_told_when_all_fail(
     assert ask(staged_http, "all-dead").status_code == 502
 
 
-@pytest.mark.rows("status", [429, 500])
+@pytest.mark.rows
+@pytest.mark.parametrize("status", [429, 500])
 def test_a_stream_fails_over_before_it_began(
     staged_http: httpx.Client, first: Staged, second: Staged, chunk: Callable[..., Json], status: int
 ) -> None:

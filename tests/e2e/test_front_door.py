@@ -154,15 +154,17 @@ def test_an_offer_of_another_protocol_is_refused_in_clear_words(dial: Dial, gate
     assert "upgrade" in response.json()["detail"]
 
 
-@pytest.mark.rows("raw", [b"\x16\x03\x01\x02\x00\x01\x00", b"nonsense\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n"])
+@pytest.mark.rows
+@pytest.mark.parametrize("raw", [b"\x16\x03\x01\x02\x00\x01\x00", b"nonsense\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n"])
 def test_what_is_no_http_is_answered_400(dial: Dial, gateway: Gateway, raw: bytes) -> None:
     wire = dial(gateway.url)
     wire.send(raw)
     assert wire.response().status == 400
 
 
+@pytest.mark.rows
 @ROUTES
-@pytest.mark.rows("encoding", ["gzip", "deflate", "br", "zstd", "gzip, identity"])
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd", "gzip, identity"])
 def test_a_compressed_body_is_refused(http: httpx.Client, route: str, encoding: str) -> None:
     headers = {"content-type": "application/json", "content-encoding": encoding}
     response = http.post(route, content=gzip.compress(json.dumps(VALID[route]).encode()), headers=headers)
@@ -187,8 +189,9 @@ def packed(client: httpx.Client, route: str, encoding: str, content: bytes) -> h
     return client.post(route, content=content, headers=headers)
 
 
+@pytest.mark.rows
 @ROUTES
-@pytest.mark.rows("encoding", COMPRESSIONS)
+@pytest.mark.parametrize("encoding", COMPRESSIONS)
 def test_where_it_is_allowed_a_compressed_body_is_read(
     inflating: httpx.Client, first: Staged, route: str, encoding: str
 ) -> None:
@@ -198,8 +201,9 @@ def test_where_it_is_allowed_a_compressed_body_is_read(
     assert len(first.bodies) == 1
 
 
+@pytest.mark.rows
 @ROUTES
-@pytest.mark.rows("encoding", COMPRESSIONS)
+@pytest.mark.parametrize("encoding", COMPRESSIONS)
 def test_a_bomb_is_refused_and_a_body_of_just_the_limit_is_not(
     inflating: httpx.Client, first: Staged, route: str, encoding: str
 ) -> None:
@@ -228,8 +232,9 @@ def test_garbage_and_what_follows_a_compressed_body_is_refused(
     assert first.bodies == []
 
 
+@pytest.mark.rows
 @ROUTES
-@pytest.mark.rows(
+@pytest.mark.parametrize(
     "kind",
     ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/jsonp", ""],
 )
@@ -238,15 +243,17 @@ def test_a_body_that_does_not_say_it_is_json_is_refused(http: httpx.Client, rout
     assert (response.status_code, code_of(response)) == (415, "unsupported_encoding")
 
 
-@pytest.mark.rows("kind", ["application/json", "application/json; charset=utf-8", "Application/JSON"])
+@pytest.mark.rows
+@pytest.mark.parametrize("kind", ["application/json", "application/json; charset=utf-8", "Application/JSON"])
 def test_json_is_taken_however_it_is_spelt(http: httpx.Client, upstream: Upstream, kind: str) -> None:
     headers = {"content-type": kind, "content-encoding": "identity"}
     assert http.post(SPLIT, content=json.dumps(VALID[SPLIT]), headers=headers).status_code == 200
     upstream.clear()
 
 
-@pytest.mark.rows("path", [CHAT, SPLIT, "/v1/models"])
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize("path", [CHAT, SPLIT, "/v1/models"])
+@pytest.mark.parametrize(
     "headers",
     [
         {"host": "evil.example"},
@@ -264,7 +271,8 @@ def test_without_keys_foreign_pages_and_rebound_names_are_refused(
     assert (response.status_code, code_of(response)) == (403, "foreign_origin")
 
 
-@pytest.mark.rows("headers", [{"host": "localhost:1"}, {"host": "[::1]"}, {"origin": "http://localhost:3000"}])
+@pytest.mark.rows
+@pytest.mark.parametrize("headers", [{"host": "localhost:1"}, {"host": "[::1]"}, {"origin": "http://localhost:3000"}])
 def test_without_keys_this_machines_own_names_are_fine(
     http: httpx.Client, upstream: Upstream, headers: dict[str, str]
 ) -> None:
@@ -272,7 +280,8 @@ def test_without_keys_this_machines_own_names_are_fine(
     upstream.clear()
 
 
-@pytest.mark.rows("name", ["content-type", "host", "content-encoding", "authorization", "origin"])
+@pytest.mark.rows
+@pytest.mark.parametrize("name", ["content-type", "host", "content-encoding", "authorization", "origin"])
 def test_a_deciding_header_may_stand_only_once(dial: Dial, gateway: Gateway, name: str) -> None:
     host = gateway.url.removeprefix("http://")
     values = {"content-type": "application/json", "host": host, "content-encoding": "identity", "origin": gateway.url}
@@ -289,7 +298,8 @@ KEYED_CHAT = {"model": "one", "messages": [{"role": "user", "content": "Summaris
 ANSWER = {"choices": [{"index": 0, "message": {"role": "assistant", "content": "ok"}, "finish_reason": "stop"}]}
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     "headers",
     [
         {},
@@ -319,7 +329,8 @@ def test_a_missing_or_wrong_key_is_401_in_the_dialects_own_shape(
     assert first.bodies == []
 
 
-@pytest.mark.rows("header", ["authorization", "x-api-key", "api-key"])
+@pytest.mark.rows
+@pytest.mark.parametrize("header", ["authorization", "x-api-key", "api-key"])
 def test_the_right_key_opens_from_anywhere(keyed_gateway: Gateway, first: Staged, api_key: str, header: str) -> None:
     first.always(ANSWER)
     value = f"Bearer {api_key}" if header == "authorization" else api_key

@@ -101,9 +101,10 @@ def keyed(staged_pair: tuple[Staged, Staged], keep_gateway: Callable[..., Gatewa
     return keep_gateway(config, UPSTREAM_KEY=UPSTREAM_KEY)
 
 
+@pytest.mark.rows
 @ROUTES
-@pytest.mark.rows("credential", CREDENTIALS)
-@pytest.mark.rows("stream", [False, True])
+@pytest.mark.parametrize("credential", CREDENTIALS)
+@pytest.mark.parametrize("stream", [False, True])
 def test_nothing_of_a_clients_head_reaches_the_upstream(
     dial: Dial, keyed: Gateway, first: Staged, path: str, body: Json, credential: str, *, stream: bool
 ) -> None:
@@ -140,8 +141,9 @@ def names_of(response: Received) -> set[str]:
     return {name.lower() for name in response.headers}
 
 
+@pytest.mark.rows
 @ROUTES
-@pytest.mark.rows("stream", [False, True])
+@pytest.mark.parametrize("stream", [False, True])
 def test_nothing_of_an_upstreams_head_reaches_the_client(
     dial: Dial, keyed: Gateway, first: Staged, path: str, body: Json, *, stream: bool
 ) -> None:
@@ -157,9 +159,10 @@ def test_nothing_of_an_upstreams_head_reaches_the_client(
     assert b"planted" not in response.body
 
 
+@pytest.mark.rows
 @ROUTES
-@pytest.mark.rows("stream", [False, True])
-@pytest.mark.rows("status", [301, 307, 400, 401, 403, 404, 418, 429, 500, 503])
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("status", [301, 307, 400, 401, 403, 404, 418, 429, 500, 503])
 def test_nothing_of_a_refusals_head_reaches_the_client_nor_what_it_quotes(
     dial: Dial, keyed: Gateway, first: Staged, path: str, body: Json, status: int, *, stream: bool
 ) -> None:
@@ -176,8 +179,9 @@ def test_nothing_of_a_refusals_head_reaches_the_client_nor_what_it_quotes(
     assert len(first.bodies) == 1
 
 
+@pytest.mark.rows
 @ROUTES
-@pytest.mark.rows(
+@pytest.mark.parametrize(
     "value",
     ["a\r\nset-cookie: planted=1", "a\nset-cookie: planted=1", "a\r\n\r\nHTTP/1.1 200 OK\r\n", "a\x00b", "\x7f"],
 )

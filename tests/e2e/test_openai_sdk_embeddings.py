@@ -167,8 +167,9 @@ def test_the_upstreams_refusals_are_the_sdks_exceptions(sdk: OpenAI, upstream: U
 ONE_TRANSPORT = pytest.mark.parametrize("staged_gateway", ["aiohttp"], indirect=True)
 
 
+@pytest.mark.rows
 @ONE_TRANSPORT
-@pytest.mark.rows("status", [404, 501, 503])
+@pytest.mark.parametrize("status", [404, 501, 503])
 def test_another_target_embeds_where_the_first_one_does_not(
     staged_gateway: Gateway, first: Staged, second: Staged, status: int
 ) -> None:

@@ -209,8 +209,9 @@ ANSWERS: list[tuple[str, str, list[str]]] = [
 ]
 
 
-@pytest.mark.rows("stream", [False, True])
-@pytest.mark.rows(("text", "decision", "rules"), ANSWERS)
+@pytest.mark.rows
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(("text", "decision", "rules"), ANSWERS)
 def test_the_strictest_of_several_policies_decides_and_every_rule_that_hit_is_named(
     client: httpx.Client, upstream: Upstream, chunk: Chunk, text: str, decision: str, rules: list[str], stream: bool
 ) -> None:

@@ -98,7 +98,8 @@ def weights(answer: httpx.Response) -> dict[str, str]:
     return {found["rule"]: found["weight"] for found in answer.json()["split"]["findings"]}
 
 
-@pytest.mark.rows("model", ["enforced", "keen", "expired"])
+@pytest.mark.rows
+@pytest.mark.parametrize("model", ["enforced", "keen", "expired"])
 def test_a_rule_in_force_blocks(ask: Ask, upstream: Upstream, model: str) -> None:
     assert acted(ask(model))
     assert upstream.raw == []
@@ -106,7 +107,8 @@ def test_a_rule_in_force_blocks(ask: Ask, upstream: Upstream, model: str) -> Non
     assert len(upstream.raw) == 1
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("model", "weight"),
     [
         ("shadowed", "shadow"),
@@ -148,7 +150,8 @@ def test_where_the_only_policy_is_off_the_baseline_stands(ask: Ask) -> None:
     assert fine.headers["x-splitgate-policy"].startswith("baseline@")
 
 
-@pytest.mark.rows("model", ["rule-shadowed", "rule-off", "calm", "watchful", "excepted"])
+@pytest.mark.rows
+@pytest.mark.parametrize("model", ["rule-shadowed", "rule-off", "calm", "watchful", "excepted"])
 def test_other_rules_of_the_policy_act_all_the_same(ask: Ask, upstream: Upstream, model: str) -> None:
     data = [{"id": "d", "origin": "email", "text": SECRET}]
     answer = ask(model, data=data)

@@ -123,8 +123,9 @@ def chunks(chunk: Chunk, *texts: str) -> list[Json]:
     return [chunk({"role": "assistant"}), *(chunk({"content": text}) for text in texts if text), chunk({}, "stop")]
 
 
-@pytest.mark.rows("at", range(len(SECRET) + 1))
-@pytest.mark.rows("model", ["window-redact", "window-block", "hold-redact", "hold-block"])
+@pytest.mark.rows
+@pytest.mark.parametrize("at", range(len(SECRET) + 1))
+@pytest.mark.parametrize("model", ["window-redact", "window-block", "hold-redact", "hold-block"])
 def test_a_secret_cut_anywhere_leaks_no_character(
     client: httpx.Client, upstream: Upstream, chunk: Chunk, model: str, at: int
 ) -> None:
@@ -138,7 +139,8 @@ def test_a_secret_cut_anywhere_leaks_no_character(
         assert (len(text) >= len(BEFORE) - WINDOW) == model.startswith("window")
 
 
-@pytest.mark.rows("model", ["window-redact", "window-block", "hold-redact", "hold-block"])
+@pytest.mark.rows
+@pytest.mark.parametrize("model", ["window-redact", "window-block", "hold-redact", "hold-block"])
 def test_what_is_no_secret_passes_whole_however_it_is_cut(
     client: httpx.Client, upstream: Upstream, chunk: Chunk, model: str
 ) -> None:

@@ -146,7 +146,8 @@ def channels() -> dict[str, Json]:
     }
 
 
-@pytest.mark.rows("channel", channels())
+@pytest.mark.rows
+@pytest.mark.parametrize("channel", channels())
 def test_the_value_leaves_by_no_channel(client: httpx.Client, upstream: Upstream, channel: str) -> None:
     answer = client.post("/v1/chat/completions", json={"model": "hiding", **channels()[channel]})
     assert answer.status_code == 200, answer.text
@@ -168,7 +169,8 @@ FENCED = [
 ]
 
 
-@pytest.mark.rows("text", FENCED)
+@pytest.mark.rows
+@pytest.mark.parametrize("text", FENCED)
 def test_a_value_never_comes_back_inside_a_url(say: Say, text: str) -> None:
     assert say(f"Write to {MAIL}.", text) == text
     assert say(f"Write to {MAIL}.", f"<EMAIL_1> and\n\n{text}") == f"{MAIL} and\n\n{text}"
@@ -206,8 +208,9 @@ def test_what_a_value_completes_is_judged_again(say: Say) -> None:
     assert say(f"The part is {PART} here.", "It was <PART_1>.") == f"It was {PART}."
 
 
-@pytest.mark.rows("stream", [False, True])
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
     ("model", "tool", "gets"),
     [
         ("hiding", "look_up", MAIL),

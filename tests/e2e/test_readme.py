@@ -218,7 +218,8 @@ def test_the_table_of_isolation_is_the_formats_own() -> None:
     assert shown == {name: format_named(name).best.label for name in FORMATS}
 
 
-@pytest.mark.rows(("method", "path"), list(routes()))
+@pytest.mark.rows
+@pytest.mark.parametrize(("method", "path"), list(routes()))
 def test_every_route_is_there(http: httpx.Client, method: str, path: str) -> None:
     response = http.request(method, path.replace("{id}", "local"), content=b"")
     # No approval is called `local`, nobody without a key may decide on one, and a reload takes no body.
@@ -257,7 +258,8 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
 
 
-@pytest.mark.rows("page", list(pages()), ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.rows
+@pytest.mark.parametrize("page", list(pages()), ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_link_leads_somewhere(page: Path) -> None:
     text = BLOCK.sub("", page.read_text(encoding="utf-8"))
     for link in re.findall(r"\]\(([^)\s]+)\)", text):
@@ -273,13 +275,15 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 FOLDERS = ("adapters", "benchmarks", "charts", "gateway", "policies", "tests")
 
 
-@pytest.mark.rows("folder", FOLDERS)
+@pytest.mark.rows
+@pytest.mark.parametrize("folder", FOLDERS)
 def test_every_folder_says_what_it_is_for_and_how_to_add_to_it(folder: str) -> None:
     text = (ROOT / folder / "README.md").read_text(encoding="utf-8")
     assert re.search(r"^#+ .*\b[Aa]dd\b", text, re.MULTILINE)
 
 
-@pytest.mark.rows("folder", ["adapters", "gateway", "policies", "tests"])
+@pytest.mark.rows
+@pytest.mark.parametrize("folder", ["adapters", "gateway", "policies", "tests"])
 def test_every_map_is_whole(folder: str) -> None:
     text = (ROOT / folder / "README.md").read_text(encoding="utf-8")
     for path in (ROOT / folder).iterdir():

@@ -267,7 +267,8 @@ def warm(gateway: Gateway) -> None:
         assert time.monotonic() < end
 
 
-@pytest.mark.rows("name", ATTEMPTS)
+@pytest.mark.rows
+@pytest.mark.parametrize("name", ATTEMPTS)
 def test_an_attempt_is_refused_or_read_in_the_one_way_that_there_is(
     gateway: Gateway, upstream: Upstream, name: str
 ) -> None:

@@ -148,7 +148,8 @@ def test_a_client_that_leaves_is_not_failed_over(
     assert second.bodies == []
 
 
-@pytest.mark.rows("said", [{}, {"content": "alpha"}], ids=["role only", "text"])
+@pytest.mark.rows
+@pytest.mark.parametrize("said", [{}, {"content": "alpha"}], ids=["role only", "text"])
 def test_an_upstream_that_dies_gives_an_error_and_no_ending(
     dial: Dial, staged_gateway: Gateway, first: Staged, chunk: Chunk, said: Json
 ) -> None:
@@ -235,7 +236,8 @@ def test_an_upstream_that_dies_before_its_stream_began_is_an_http_error(
     assert response.json()["error"]["code"] == "upstream_garbled"
 
 
-@pytest.mark.rows("content_type", ["application/json", "text/html"])
+@pytest.mark.rows
+@pytest.mark.parametrize("content_type", ["application/json", "text/html"])
 def test_a_stream_that_is_none_is_an_http_error(
     dial: Dial, staged_gateway: Gateway, first: Staged, content_type: str
 ) -> None:
@@ -269,7 +271,8 @@ def told(answer: bytes) -> str:
     return "".join(choice["delta"].get("content") or "" for choice in choices)
 
 
-@pytest.mark.rows("size", [1, 3, 7, 1000])
+@pytest.mark.rows
+@pytest.mark.parametrize("size", [1, 3, 7, 1000])
 def test_text_is_whole_wherever_the_bytes_were_cut(
     dial: Dial, staged_gateway: Gateway, first: Staged, chunk: Chunk, size: int
 ) -> None:
@@ -283,7 +286,8 @@ def test_text_is_whole_wherever_the_bytes_were_cut(
     assert told(wire.rest()) == TEXT
 
 
-@pytest.mark.rows("newline", [b"\r\n", b"\r", b"\n"], ids=["CRLF", "CR", "LF"])
+@pytest.mark.rows
+@pytest.mark.parametrize("newline", [b"\r\n", b"\r", b"\n"], ids=["CRLF", "CR", "LF"])
 def test_line_ends_comments_and_other_fields_are_read_as_the_standard_says(
     dial: Dial, staged_gateway: Gateway, first: Staged, chunk: Chunk, newline: bytes
 ) -> None:

@@ -172,7 +172,8 @@ GROUNDED = [
 ]
 
 
-@pytest.mark.rows("arguments", DERIVED)
+@pytest.mark.rows
+@pytest.mark.parametrize("arguments", DERIVED)
 def test_mail_to_whom_only_the_data_knows_is_blocked(agent: Agent, arguments: str) -> None:
     agent.calls("send_email", arguments)
     answer = agent.ask(inbox())
@@ -180,7 +181,8 @@ def test_mail_to_whom_only_the_data_knows_is_blocked(agent: Agent, arguments: st
     assert len(agent.upstream.bodies) == 1
 
 
-@pytest.mark.rows("arguments", GROUNDED)
+@pytest.mark.rows
+@pytest.mark.parametrize("arguments", GROUNDED)
 def test_mail_to_whom_the_user_or_the_policy_named_is_sent(agent: Agent, arguments: str) -> None:
     agent.calls("send_email", arguments)
     answer = agent.ask(inbox())
@@ -286,8 +288,9 @@ UNREADABLE = [
 ]
 
 
-@pytest.mark.rows("model", ["blocking", "holding"])
-@pytest.mark.rows("arguments", UNREADABLE)
+@pytest.mark.rows
+@pytest.mark.parametrize("model", ["blocking", "holding"])
+@pytest.mark.parametrize("arguments", UNREADABLE)
 def test_arguments_that_can_be_read_in_two_ways_never_reach_the_agent(agent: Agent, arguments: str, model: str) -> None:
     agent.calls("send_email", arguments)
     answer = agent.ask(inbox(), model=model)

@@ -79,7 +79,8 @@ def rows() -> list[Any]:
     ]
 
 
-@pytest.mark.rows(("fault", "door", "stream"), rows())
+@pytest.mark.rows
+@pytest.mark.parametrize(("fault", "door", "stream"), rows())
 def test_the_client_is_told_and_nothing_is_left(
     site: Site, told_as: ToldAs, fault: Fault, door: str, *, stream: bool
 ) -> None:

@@ -25,7 +25,8 @@ def fields(guard: Guard, extra: JsonObject) -> list[JsonObject]:
     return [*[event.extra for event in (*started, *reported) if isinstance(event, Started | UsageReport)], whole.extra]
 
 
-@pytest.mark.rows("action", [Action.REDACT, Action.BLOCK, Action.REQUIRE_APPROVAL])
+@pytest.mark.rows
+@pytest.mark.parametrize("action", [Action.REDACT, Action.BLOCK, Action.REQUIRE_APPROVAL])
 def test_fields_in_which_a_rule_finds_something_are_dropped(
     watch: Callable[..., Watch], rule: Callable[..., Rule], action: Action
 ) -> None:

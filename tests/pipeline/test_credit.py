@@ -19,7 +19,8 @@ def test_native_stands_where_the_configuration_asks_for_no_probe(a_target: MakeT
     assert credit(target, Isolation.NATIVE, lambda _: Evidence.REFUTED) is Isolation.NATIVE
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("unproven", "evidence", "credited"),
     [
         (Isolation.WRAPPED, Evidence.MISSING, Isolation.WRAPPED),
@@ -33,7 +34,8 @@ def test_native_without_evidence_counts_for_what_it_is_to_an_untrained_model(
     assert credit(a_target(unproven=unproven, needs_probe=True), Isolation.NATIVE, lambda _: evidence) is credited
 
 
-@pytest.mark.rows("reached", [Isolation.NONE, Isolation.WRAPPED, Isolation.CHANNEL])
+@pytest.mark.rows
+@pytest.mark.parametrize("reached", [Isolation.NONE, Isolation.WRAPPED, Isolation.CHANNEL])
 def test_levels_below_native_need_no_evidence(a_target: MakeTarget, reached: Isolation) -> None:
     assert credit(a_target(needs_probe=True), reached, lambda _: Evidence.REFUTED) is reached
 

@@ -41,7 +41,8 @@ TABLE: list[tuple[UpstreamError, bool, bool, Outcome, float | None]] = [
 ]
 
 
-@pytest.mark.rows(("error", "elsewhere", "again", "outcome", "rest_s"), TABLE)
+@pytest.mark.rows
+@pytest.mark.parametrize(("error", "elsewhere", "again", "outcome", "rest_s"), TABLE)
 def test_what_follows_from_a_failure(
     error: UpstreamError, elsewhere: bool, again: bool, outcome: Outcome, rest_s: float | None
 ) -> None:
@@ -59,7 +60,8 @@ def test_time_that_was_not_its_own_counts_against_no_target_and_nothing_else_is_
     assert (reading.elsewhere, reading.again) == (read(error).elsewhere, read(error).again)
 
 
-@pytest.mark.rows(("round_", "most"), [(1, 0.25), (2, 0.5), (3, 1.0), (6, 8.0), (7, 8.0), (10_000, 8.0)])
+@pytest.mark.rows
+@pytest.mark.parametrize(("round_", "most"), [(1, 0.25), (2, 0.5), (3, 1.0), (6, 8.0), (7, 8.0), (10_000, 8.0)])
 def test_pauses_are_drawn_from_nothing_to_a_bound_that_doubles(round_: int, most: float) -> None:
     assert back_off(round_, lambda: 0.0) == 0.0
     assert back_off(round_, lambda: 0.5) == most / 2

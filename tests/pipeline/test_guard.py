@@ -29,7 +29,8 @@ def reply_of(choice: Choice) -> Reply:
     return Reply(id="r", model="m", created=1, choices=(choice,))
 
 
-@pytest.mark.rows("kind", [TextDelta, ReasoningDelta, RefusalDelta])
+@pytest.mark.rows
+@pytest.mark.parametrize("kind", [TextDelta, ReasoningDelta, RefusalDelta])
 def test_datamarks_are_taken_out_of_streamed_text(kind: type[TextDelta]) -> None:
     assert cleared(Guard(MARK), kind(choice=0, text=f"a{MARK}b")) == [kind(choice=0, text="ab")]
 
@@ -39,7 +40,8 @@ def test_without_a_datamark_text_passes_as_it_is() -> None:
     assert cleared(Guard(None), event) == [event]
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     "name",
     [
         RESERVED_TOOL,
@@ -125,7 +127,8 @@ def test_a_reply_with_nothing_to_take_out_is_passed_on_as_it_is() -> None:
     assert Guard(None).whole(reply, NOW) is reply
 
 
-@pytest.mark.rows("cut", range(1, 12))
+@pytest.mark.rows
+@pytest.mark.parametrize("cut", range(1, 12))
 def test_a_mark_written_as_an_escape_is_taken_out_of_arguments_however_they_are_cut(cut: int) -> None:
     arguments = '{"a":"\\uE000b\\ue000 c"}'
     events = cleared(
@@ -165,7 +168,8 @@ def test_a_choice_that_called_nothing_ends_as_it_does() -> None:
     assert Guard(MARK).feed(Finish(choice=0, reason="stop"), NOW) == (Finish(choice=0, reason="stop"),)
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("arguments", "passed"),
     [
         ('{"a":"c:\\\\ue000lit"}', '{"a":"c:\\\\ue000lit"}'),

@@ -97,7 +97,8 @@ def test_an_approval_that_output_asks_for_binds_arguments_as_they_were_understoo
     assert guard.withheld.choices[0].tool_calls[0].arguments == '{"to":"abc"}'
 
 
-@pytest.mark.rows("arguments", ['{"to":"a", "to":"b"}', "{", '{"to":NaN}'])
+@pytest.mark.rows
+@pytest.mark.parametrize("arguments", ['{"to":"a", "to":"b"}', "{", '{"to":NaN}'])
 def test_arguments_that_can_be_read_in_two_ways_are_not_put_before_an_approver(
     watch: Watching, rule: Ruling, arguments: str
 ) -> None:
@@ -123,8 +124,9 @@ def test_an_approver_is_asked_for_a_streams_calls_in_the_same_words(watch: Watch
 # calls that begin twice
 
 
-@pytest.mark.rows("stage", [Stage.OUTPUT, Stage.TOOL_CALL])
-@pytest.mark.rows("name", ["send", "read_untrusted_data"])
+@pytest.mark.rows
+@pytest.mark.parametrize("stage", [Stage.OUTPUT, Stage.TOOL_CALL])
+@pytest.mark.parametrize("name", ["send", "read_untrusted_data"])
 def test_a_call_that_begins_twice_is_refused(watch: Watching, rule: Ruling, stage: Stage, name: str) -> None:
     guard = Guard(None, watch(rule(stage)))
     events = told(guard, *call(f'{{"a":"{SECRET}"}}'), *call("{}", name=name), end())

@@ -241,10 +241,11 @@ def test_a_window_blocks_what_a_whole_answer_blocks(acting: Acting, whole: str, 
     assert whole.startswith(said(events))
 
 
-@pytest.mark.rows("mode", ["hold", "window"])
-@pytest.mark.rows("action", [Action.REDACT, Action.BLOCK])
-@pytest.mark.rows("kind", [TextDelta, ReasoningDelta, RefusalDelta])
-@pytest.mark.rows("before", [0, 1, WINDOW, WINDOW + 5])
+@pytest.mark.rows
+@pytest.mark.parametrize("mode", ["hold", "window"])
+@pytest.mark.parametrize("action", [Action.REDACT, Action.BLOCK])
+@pytest.mark.parametrize("kind", [TextDelta, ReasoningDelta, RefusalDelta])
+@pytest.mark.parametrize("before", [0, 1, WINDOW, WINDOW + 5])
 def test_no_character_of_a_secret_leaks_at_any_cut(
     acting: Acting, mode: Literal["hold", "window"], action: Action, kind: type[TextDelta], before: int
 ) -> None:
@@ -277,9 +278,10 @@ class Seeing:
         raise NotImplementedError
 
 
-@pytest.mark.rows("action", [Action.REDACT, Action.BLOCK])
-@pytest.mark.rows("unseen", ["\u200b", "\u0301", "\U000e0041"])
-@pytest.mark.rows("count", [1, 3, 40])
+@pytest.mark.rows
+@pytest.mark.parametrize("action", [Action.REDACT, Action.BLOCK])
+@pytest.mark.parametrize("unseen", ["\u200b", "\u0301", "\U000e0041"])
+@pytest.mark.parametrize("count", [1, 3, 40])
 def test_characters_that_are_not_seen_do_not_stretch_a_secret_beyond_a_window(
     acting: Acting, action: Action, unseen: str, count: int
 ) -> None:
@@ -293,9 +295,10 @@ def test_a_text_of_nothing_but_unseen_characters_is_held(acting: Acting) -> None
     assert said(told(Guard(None, acting(Action.REDACT, "window")), TextDelta(choice=0, text="\u200b" * 10_000))) == ""
 
 
-@pytest.mark.rows("mode", ["hold", "window"])
-@pytest.mark.rows("action", [Action.REDACT, Action.BLOCK])
-@pytest.mark.rows("written", [SECRET, "".join(f"\\u{ord(char):04x}" for char in SECRET)])
+@pytest.mark.rows
+@pytest.mark.parametrize("mode", ["hold", "window"])
+@pytest.mark.parametrize("action", [Action.REDACT, Action.BLOCK])
+@pytest.mark.parametrize("written", [SECRET, "".join(f"\\u{ord(char):04x}" for char in SECRET)])
 def test_no_character_of_a_secret_in_arguments_leaks_at_any_cut(
     acting: Acting, mode: Literal["hold", "window"], action: Action, written: str
 ) -> None:

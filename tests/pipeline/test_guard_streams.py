@@ -99,7 +99,8 @@ def test_a_blocked_choice_ends_and_holds_nothing(watch: Watching, rule: Ruling) 
     assert decision_of(guard.verdict) == "block"
 
 
-@pytest.mark.rows("kind", [TextDelta, ReasoningDelta, RefusalDelta])
+@pytest.mark.rows
+@pytest.mark.parametrize("kind", [TextDelta, ReasoningDelta, RefusalDelta])
 def test_every_channel_is_judged_under_its_name(watch: Watching, rule: Ruling, kind: type[TextDelta]) -> None:
     channel = {TextDelta: "text", ReasoningDelta: "reasoning", RefusalDelta: "refusal"}[kind]
     guarding = watch(rule(when=f'{FOUND} && output.channel == "{channel}" && tainted'))
@@ -184,7 +185,8 @@ def test_log_probabilities_follow_their_text_until_it_changes(watch: Watching, r
     assert changed == [TextDelta(choice=0, text=GONE), end()]
 
 
-@pytest.mark.rows("said", [(), text(""), [ReasoningDelta(choice=0, text="")]])
+@pytest.mark.rows
+@pytest.mark.parametrize("said", [(), text(""), [ReasoningDelta(choice=0, text="")]])
 def test_an_empty_answer_is_judged_as_an_empty_text(watch: Watching, rule: Ruling, said: Sequence[StreamEvent]) -> None:
     guard = Guard(None, watch(rule(when="!det.secrets.found", action=Action.BLOCK)))
     assert told(guard, *said, end()) == [end(reason=WITHHELD)]
@@ -275,13 +277,15 @@ def test_calls_are_judged_decoded_and_written_again(watch: Watching, rule: Rulin
     assert events == [*call(f'{{"to":"abc","key":"{GONE}","n":1.0}}'), end(reason="tool_calls")]
 
 
-@pytest.mark.rows("arguments", ['{"sk-5ecret": 1}', '{"a": "sk-5ecret", "b": NaN}', "sk-5ecret"])
+@pytest.mark.rows
+@pytest.mark.parametrize("arguments", ['{"sk-5ecret": 1}', '{"a": "sk-5ecret", "b": NaN}', "sk-5ecret"])
 def test_a_redaction_that_cannot_be_carried_out_blocks(watch: Watching, rule: Ruling, arguments: str) -> None:
     guard = Guard(None, watch(rule(Stage.TOOL_CALL)))
     assert told(guard, *text("fine"), *call(arguments), end())[-1:] == [end(reason=WITHHELD)]
 
 
-@pytest.mark.rows("arguments", ['{"a":1,"a":2}', "[]", '{"a":NaN}', "{"])
+@pytest.mark.rows
+@pytest.mark.parametrize("arguments", ['{"a":1,"a":2}', "[]", '{"a":NaN}', "{"])
 def test_arguments_that_are_no_strict_json_are_not_released(watch: Watching, rule: Ruling, arguments: str) -> None:
     guard = Guard(None, watch(rule(Stage.TOOL_CALL)))
     assert told(guard, *call(arguments), end()) == [end(reason=WITHHELD)]

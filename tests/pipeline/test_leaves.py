@@ -27,7 +27,8 @@ def test_an_edit_in_a_string_changes_that_string_alone() -> None:
     assert changed == {"to": ["ann@x.org", "***@x.org"], "count": 4111, "ok": True, "none": None, "rate": 0.5}
 
 
-@pytest.mark.rows("touched", ["count", "4111", "0.5"])
+@pytest.mark.rows
+@pytest.mark.parametrize("touched", ["count", "4111", "0.5"])
 def test_an_edit_in_a_key_or_a_number_cannot_be_carried_out(touched: str) -> None:
     leaves = Leaves.of(VALUE)
     start = leaves.text.index(touched)

@@ -24,7 +24,8 @@ def refused(
 MINUTE, DAY = Sliding(seconds=60), Calendar(unit="day")
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("error", "words"),
     [
         (refused(MINUTE), "the limit `r` is reached: 60 requests per minute for this key; send it again later"),
@@ -65,12 +66,14 @@ def test_money_that_is_spent_has_a_code_of_its_own() -> None:
     assert (refused(DAY, Measure.MONEY).code, refused(DAY).code) == ("budget_spent", "rate_limited")
 
 
-@pytest.mark.rows(("after", "told"), [(0.001, 1), (1.0, 1), (11.2, 12), (86_399.5, 86_400)])
+@pytest.mark.rows
+@pytest.mark.parametrize(("after", "told"), [(0.001, 1), (1.0, 1), (11.2, 12), (86_399.5, 86_400)])
 def test_seconds_are_whole_and_at_least_one(after: float, told: int) -> None:
     assert refused(MINUTE, after=after).retry_after_s == told
 
 
-@pytest.mark.rows("after", [0.001, 11.2, 59.0])
+@pytest.mark.rows
+@pytest.mark.parametrize("after", [0.001, 11.2, 59.0])
 def test_who_shares_a_limit_is_not_told_when_the_others_used_it(after: float) -> None:
     assert refused(MINUTE, Measure.REQUESTS, Per.GATEWAY, after=after).retry_after_s == 6
     assert refused(Sliding(seconds=1), Measure.REQUESTS, Per.MODEL, after=after).retry_after_s == 1

@@ -63,7 +63,8 @@ def test_guard_content_tags_are_data_between_their_marks() -> None:
     assert "bedrock-guard-content" in {span.origin for span in marked_spans(text)}
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     "text",
     [
         "plain",

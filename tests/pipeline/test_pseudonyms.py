@@ -23,7 +23,8 @@ def test_kinds_are_numbered_apart(known: Pseudonyms) -> None:
     assert known.placeholder("PHONE_NUMBER", EMAIL) == "<PHONE_1>"
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("kind", "placeholder"),
     [
         ("order-id", "<ORDER_ID_1>"),

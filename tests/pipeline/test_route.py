@@ -29,7 +29,8 @@ def judged(
     return list(candidates(prompt, options or Options(), model, floor, lay_out=lay_out, credit=everything))
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("asked", "configured", "floor"),
     [
         (None, Isolation.WRAPPED, Isolation.WRAPPED),
@@ -44,8 +45,9 @@ def test_the_strictest_floor_wins(
     assert floor_of(asked, model) is floor
 
 
-@pytest.mark.rows("floor", list(Isolation))
-@pytest.mark.rows("reached", list(Isolation))
+@pytest.mark.rows
+@pytest.mark.parametrize("floor", list(Isolation))
+@pytest.mark.parametrize("reached", list(Isolation))
 def test_a_target_below_the_floor_is_never_usable(
     a_target: MakeTarget, split_prompt: Prompt, lay_out: LayOut, floor: Isolation, reached: Isolation
 ) -> None:
@@ -142,7 +144,8 @@ CALLED = {"role": "assistant", "content": None, "tool_calls": [{"id": "c"}]}
 ASKED = {"role": "user", "content": "Hi"}
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("messages", "allowed", "refused"),
     [
         ([ASKED, SAID], False, True),

@@ -5,7 +5,8 @@ import pytest
 from gateway.pipeline.run import LARGE, at_once, beside, runner_for
 
 
-@pytest.mark.rows(("size", "in_loop"), [(0, True), (LARGE, True), (LARGE + 1, False)])
+@pytest.mark.rows
+@pytest.mark.parametrize(("size", "in_loop"), [(0, True), (LARGE, True), (LARGE + 1, False)])
 async def test_only_large_requests_are_computed_beside_the_event_loop(size: int, in_loop: bool) -> None:
     ran_in = await runner_for(size)(threading.current_thread)
     assert (ran_in is threading.current_thread()) is in_loop

@@ -83,7 +83,8 @@ def test_history_taints_unless_it_is_exactly_a_reply_of_ours_to_this_tenant() ->
     assert is_tainted(said, "t", Known(exact_content("a", "b", None, (), ())))
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("made", "sent_back", "same"),
     [
         ('{"a": [1, "ü"]}', '{"a":[1,"\\u00fc"]}', True),
@@ -102,7 +103,8 @@ def test_a_calls_arguments_may_be_sent_back_in_another_spelling(made: str, sent_
     assert (told == came) is same
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("value", "text"),
     [
         ("bob@example.com", "write to bob@example.com, please"),
@@ -121,7 +123,8 @@ def test_a_whole_value_stands_in_the_text(value: str, text: str) -> None:
     assert stands_in(value.encode(), text.encode())
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("value", "text"),
     [
         ("bob@example.com", "jimbob@example.com"),
@@ -163,7 +166,8 @@ def facts_of(policies: Applicable, arguments: str, instructions: str, *, tainted
     return grounds.facts(ToolCall(id="c", name="send", arguments=arguments))
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("arguments", "instructions", "derived"),
     [
         ('{"to":"bob@example.com","body":"anything"}', "mail bob@example.com", ()),

@@ -27,7 +27,8 @@ def test_single_braces_and_escaped_ones_are_literal() -> None:
     assert parts == ("f{x} }} {'a': 1} {{b}} ", Hole(name="a", channel="data"))
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("source", "where"),
     [
         ("{{context}}", "line 1, column 1"),
@@ -45,7 +46,8 @@ def test_a_misspelt_hole_is_refused_with_its_position(source: str, where: str) -
     assert "{{name: data}}" in str(caught.value)
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("source", "why"),
     [
         ("no hole", "no hole"),

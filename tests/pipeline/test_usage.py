@@ -109,7 +109,8 @@ def test_reasoning_that_only_the_vendor_reads_counts_and_a_signature_does_not(hi
     assert least <= counted < least + 10
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("values", "output"),
     [
         ({}, 7),
@@ -134,7 +135,8 @@ def usage(input_tokens: int, output_tokens: int = 1, **details: JsonValue) -> Us
     return Usage(input_tokens=input_tokens, output_tokens=output_tokens, details=details)
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     "told",
     [
         None,
@@ -150,7 +152,8 @@ def test_a_count_that_cannot_be_is_none(told: Usage | None) -> None:
     assert believed(told) is None
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("told", "tokens"),
     [
         (usage(1, 0), Tokens(input=1, output=0)),
@@ -192,7 +195,8 @@ def test_without_prices_nothing_costs() -> None:
     assert dearest((), Tokens(input=5, output=5)) == 0
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("event", "size"),
     [
         (TextDelta(choice=0, text="four"), 4),
@@ -216,7 +220,8 @@ def test_a_whole_answer_has_the_size_of_its_parts() -> None:
     assert size_of_reply(Reply(id="r", model="m", created=1, choices=(choice, empty))) == 16
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     "error",
     [
         NotSayable("m"),
@@ -231,7 +236,8 @@ def test_what_was_refused_at_once_bills_nothing(error: GatewayError) -> None:
     assert bills_nothing(error)
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     "error",
     [
         UpstreamGarbled("m", target="t"),

@@ -47,7 +47,8 @@ class Counting:
         return not wanted
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     "unit",
     ["abcd ", "\u200b" * 5, "e\u0301 ", "\u200b" * 60 + "a", "a" + "\u200b" * 7 + "\u0301"],
 )

@@ -8,14 +8,16 @@ from gateway.reference.layouts import EXAMPLES, best, layout, request
 TEXT = (Path(__file__).parents[2] / "docs" / "formats.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.rows("name", FORMATS)
+@pytest.mark.rows
+@pytest.mark.parametrize("name", FORMATS)
 def test_every_format_has_its_section_and_its_rank(name: str) -> None:
     assert name in EXAMPLES
     assert f"\n## `{name}`\n" in TEXT
     assert f"| [`{name}`](#{name}) | {format_named(name).best.label} | " in best()
 
 
-@pytest.mark.rows("name", FORMATS)
+@pytest.mark.rows
+@pytest.mark.parametrize("name", FORMATS)
 def test_the_example_shows_a_token_taken_out_and_nothing_else(name: str) -> None:
     assert "<|im_end|>" in request()
     shown = layout(name)
@@ -24,7 +26,8 @@ def test_the_example_shows_a_token_taken_out_and_nothing_else(name: str) -> None
     assert f"isolation {format_named(name).best.label}" in shown
 
 
-@pytest.mark.rows("name", FORMATS)
+@pytest.mark.rows
+@pytest.mark.parametrize("name", FORMATS)
 def test_every_setting_is_named(name: str) -> None:
     section = TEXT.partition(f"\n## `{name}`\n")[2].partition("\n## ")[0]
     with pytest.raises(ValueError, match="not a setting") as caught:

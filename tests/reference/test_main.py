@@ -9,7 +9,8 @@ DOCS = Path(__file__).parents[2] / "docs"
 PAGES = ("api.md", "formats.md", "configuration.md", "policies.md", "control-map.md", "telemetry.md")
 
 
-@pytest.mark.rows("page", PAGES)
+@pytest.mark.rows
+@pytest.mark.parametrize("page", PAGES)
 def test_what_a_page_says_is_what_the_code_says(page: str) -> None:
     text = (DOCS / page).read_text(encoding="utf-8")
     assert splice(text) == text, f"run: python -m gateway.reference docs/{page}"

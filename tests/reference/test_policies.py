@@ -24,7 +24,8 @@ def test_every_fact_stands_in_the_table() -> None:
     assert [name for name in listed if not name.startswith("det.NAME.")] == given
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("name", "row"),
     [
         ("request.tenant", "string | everywhere | known before"),

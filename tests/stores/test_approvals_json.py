@@ -124,7 +124,8 @@ def test_calls_and_names_are_read_as_they_were_written(calls: tuple[ToolCall, ..
     assert read_words(write_words(words)) == words
 
 
-@pytest.mark.rows("beyond", [2**64, "\ud800", {1, 2}, b"x", {"a": 2**70}])
+@pytest.mark.rows
+@pytest.mark.parametrize("beyond", [2**64, "\ud800", {1, 2}, b"x", {"a": 2**70}])
 def test_what_json_cannot_hold_is_not_written(beyond: JsonValue) -> None:
     with pytest.raises(UnreadableError, match="JSON cannot"):
         write_held(replace(REPLY_1, extra={"odd": beyond}), HANDLING_1)
@@ -158,7 +159,8 @@ def test_no_number_is_held_as_the_dialects_would_tell_it() -> None:
 FULL = orjson.loads(write_held(REPLY_1, HANDLING_1))
 
 
-@pytest.mark.rows("span", [[1], [1, 2, 3], [1, True], "12", {}])
+@pytest.mark.rows
+@pytest.mark.parametrize("span", [[1], [1, 2, 3], [1, True], "12", {}])
 def test_a_span_has_two_ends(span: JsonValue) -> None:
     changed = orjson.loads(write_held(REPLY_1, HANDLING_1))
     changed[1]["findings"][0]["spans"] = [span]
@@ -166,7 +168,10 @@ def test_a_span_has_two_ends(span: JsonValue) -> None:
         read_held(orjson.dumps(changed))
 
 
-@pytest.mark.rows("raw", [b"", b"{", b"null", b"[]", b"[1]", b"[1,2]", b"[{},{}]", b"[null,null]", b"\xff", b"[[],[]]"])
+@pytest.mark.rows
+@pytest.mark.parametrize(
+    "raw", [b"", b"{", b"null", b"[]", b"[1]", b"[1,2]", b"[{},{}]", b"[null,null]", b"\xff", b"[[],[]]"]
+)
 def test_what_is_not_a_held_reply_is_not_read(raw: bytes) -> None:
     with pytest.raises(UnreadableError):
         read_held(raw)
@@ -177,8 +182,9 @@ def paths(held: JsonValue, so_far: tuple[str | int, ...] = ()) -> list[tuple[str
     return [so_far] * bool(so_far) + [path for key, value in inner for path in paths(value, (*so_far, key))]
 
 
-@pytest.mark.rows("path", paths(FULL), ids=str)
-@pytest.mark.rows("instead", [True, 0.5, ["x"], "?"])
+@pytest.mark.rows
+@pytest.mark.parametrize("path", paths(FULL), ids=str)
+@pytest.mark.parametrize("instead", [True, 0.5, ["x"], "?"])
 def test_a_field_of_another_type_is_never_taken_for_the_reply_that_was_held(
     path: tuple[str | int, ...], instead: JsonValue
 ) -> None:
@@ -198,7 +204,8 @@ def test_a_field_of_another_type_is_never_taken_for_the_reply_that_was_held(
     assert isinstance(instead, str | list)
 
 
-@pytest.mark.rows("missing", [path for path in paths(FULL) if isinstance(path[-1], str)], ids=str)
+@pytest.mark.rows
+@pytest.mark.parametrize("missing", [path for path in paths(FULL) if isinstance(path[-1], str)], ids=str)
 def test_a_field_that_is_missing_is_noticed_or_was_none(missing: tuple[str | int, ...]) -> None:
     changed = orjson.loads(orjson.dumps(FULL))
     place = changed

@@ -118,7 +118,8 @@ async def test_a_wish_waits_no_longer_than_it_said_also_where_it_was_not_sent_ye
     assert played.cancelled == len(played.calls)
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     "said",
     [
         *("PONG", None, [], [5], [[1000, 1]], [[1000, 1, 0, 0, b"0"]], [[1000, 1, 0, 0, -1]], [[1000, 0, 0, 0, 0]]),

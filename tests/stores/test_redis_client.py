@@ -259,7 +259,8 @@ async def test_a_server_that_is_no_cluster_is_told_of(redis: Any) -> None:
         assert "no cluster" in await _reason(client)
 
 
-@pytest.mark.rows("host", ["169.254.169.254", "0.0.0.0", "127.1"])  # noqa: S104
+@pytest.mark.rows
+@pytest.mark.parametrize("host", ["169.254.169.254", "0.0.0.0", "127.1"])  # noqa: S104
 async def test_no_connection_is_made_to_where_no_redis_is(host: str) -> None:
     async with _connected(6379, host) as client:
         assert "an address that no Redis has" in await _reason(client)

@@ -15,7 +15,8 @@ def _because(error: Exception, cause: Exception) -> Exception:
     return error
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("error", "reason"),
     [
         (TimeoutError(), NO_ANSWER),
@@ -52,6 +53,9 @@ def test_it_is_said_in_words_of_ours(error: Exception, reason: str) -> None:
     assert "planted" not in said
 
 
-@pytest.mark.rows(("reason", "mends"), [(NO_ANSWER, True), (NOT_FOUND, True), (FORBIDDEN, False), (REFUSED, False)])
+@pytest.mark.rows
+@pytest.mark.parametrize(
+    ("reason", "mends"), [(NO_ANSWER, True), (NOT_FOUND, True), (FORBIDDEN, False), (REFUSED, False)]
+)
 def test_some_of_it_takes_somebodys_help(*, reason: str, mends: bool) -> None:
     assert mends_itself(reason) is mends

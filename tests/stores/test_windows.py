@@ -25,7 +25,8 @@ def test_a_moment_lies_in_its_period(ms: int, seconds: int) -> None:
     assert ms / 1000 < (period_of(Sliding(seconds=seconds), ms / 1000) + 1) * seconds
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("window", "moment", "next_one"),
     [
         (Calendar(unit="day"), "2026-02-28T23:59:59.999", "2026-03-01T00:00:00.000"),
@@ -63,7 +64,8 @@ def test_there_is_room_after_the_wait_and_none_before_it(
     assert used(ms + wait - 1) + amount > limit
 
 
-@pytest.mark.rows("window", [Sliding(seconds=60), Calendar(unit="month"), InProgress()])
+@pytest.mark.rows
+@pytest.mark.parametrize("window", [Sliding(seconds=60), Calendar(unit="month"), InProgress()])
 def test_what_is_over_the_limit_by_itself_never_fits(window: Window) -> None:
     assert wait_s(_portion(window, 11, 10), present=0, before=0, at=0.0) == inf
     assert wait_s(_portion(window, 10, 10), present=10, before=0, at=0.0) < inf

@@ -12,8 +12,9 @@ from gateway.telemetry.sampling import sampling
 TRACE = Trace(id="a" * 32, span="b" * 16, call="c" * 16)
 
 
-@pytest.mark.rows("share", [0.0, 0.5, 1.0])
-@pytest.mark.rows("said", [True, False])
+@pytest.mark.rows
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("said", [True, False])
 def test_what_the_caller_says_counts(share: float, *, said: bool) -> None:
     assert sampling(share)(replace(TRACE, sampled=said, parent="d" * 16)) is said
 

@@ -5,7 +5,8 @@ from gateway.telemetry.families import FAMILIES, OF_WORKERS, Kind
 from gateway.telemetry.totals import Histogram, Totals
 
 
-@pytest.mark.rows(("seen", "slot"), [(0.0, 0), (1.0, 0), (1.5, 1), (2.0, 1), (2.1, 2), (1e9, 2)])
+@pytest.mark.rows
+@pytest.mark.parametrize(("seen", "slot"), [(0.0, 0), (1.0, 0), (1.5, 1), (2.0, 1), (2.1, 2), (1e9, 2)])
 def test_what_is_observed_falls_below_the_first_bound_that_holds_it(seen: float, slot: int) -> None:
     histogram = Histogram((1.0, 2.0))
     histogram.observe(("a",), seen)

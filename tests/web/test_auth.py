@@ -84,7 +84,8 @@ async def test_where_callers_are_asked_and_no_key_is_there_nobody_comes_in() -> 
         await Doorkeeper(Ring(())).caller(LOCAL)
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("times", "error", "said"),
     [
         ({"expires": NOON}, CredentialExpired, "expired on 2030-03-17T17:46:40Z"),
@@ -101,7 +102,8 @@ async def test_a_key_that_does_not_open_now_says_why(
     assert said in caught.value.message
 
 
-@pytest.mark.rows("times", [{"expires": NOON + 1}, {"not_before": NOON}, {"revoked": False}])
+@pytest.mark.rows
+@pytest.mark.parametrize("times", [{"expires": NOON + 1}, {"not_before": NOON}, {"revoked": False}])
 async def test_until_its_last_moment_and_from_its_first_a_key_opens(times: dict[str, float | bool]) -> None:
     assert await opening(**times).caller({b"x-api-key": KEY}) == CALLER
 
@@ -116,7 +118,8 @@ async def test_what_has_three_parts_is_a_token_where_tokens_are_taken(headers: H
     assert await Doorkeeper(ring).caller(headers) == CALLER
 
 
-@pytest.mark.rows("presented", [b"a.b.c", b"..", b"planted.to.Ken"])
+@pytest.mark.rows
+@pytest.mark.parametrize("presented", [b"a.b.c", b"..", b"planted.to.Ken"])
 async def test_a_token_that_is_not_taken_is_never_tried_as_a_key(presented: bytes) -> None:
     ring = Ring([Key(sha256=hashlib.sha256(presented).hexdigest(), caller=CALLER)])
     with pytest.raises(InvalidToken):
@@ -145,7 +148,8 @@ def test_an_app_comes_by_its_routes_alone() -> None:
         expect_app(Caller(key="k", tenant="t", roles=frozenset({Role.ADMIN})), "split")
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     "headers",
     [
         LOCAL,
@@ -160,7 +164,8 @@ async def test_without_keys_this_machine_may_call(headers: Headers) -> None:
     assert await Doorkeeper(None).caller(headers) is ANONYMOUS
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     "headers",
     [
         {},

@@ -21,7 +21,8 @@ def body_in(*chunks: bytes, lost: bool = False) -> tuple[Receive, list[AsgiMessa
     return receive, messages
 
 
-@pytest.mark.rows("chunks", [(b"abc",), (b"a", b"b", b"c"), (b"", b"abc"), (b"abc", b"")])
+@pytest.mark.rows
+@pytest.mark.parametrize("chunks", [(b"abc",), (b"a", b"b", b"c"), (b"", b"abc"), (b"abc", b"")])
 async def test_a_body_is_read_whole_whatever_its_chunks(chunks: Sequence[bytes]) -> None:
     receive, _ = body_in(*chunks)
     assert await read_body({}, receive, 3) == b"abc"
@@ -34,7 +35,8 @@ async def test_an_announced_excess_is_refused_before_anything_is_read() -> None:
     assert len(unread) == 1
 
 
-@pytest.mark.rows("chunks", [(b"abcd",), (b"ab", b"cd"), (b"abcd", b"e", b"f")])
+@pytest.mark.rows
+@pytest.mark.parametrize("chunks", [(b"abcd",), (b"ab", b"cd"), (b"abcd", b"e", b"f")])
 async def test_an_unannounced_excess_is_refused_as_soon_as_it_shows(chunks: Sequence[bytes]) -> None:
     receive, unread = body_in(*chunks)
     with pytest.raises(BodyTooLarge):
@@ -42,7 +44,8 @@ async def test_an_unannounced_excess_is_refused_as_soon_as_it_shows(chunks: Sequ
     assert len(unread) == len(chunks) - next(n for n in range(1, 4) if sum(map(len, chunks[:n])) > 3)
 
 
-@pytest.mark.rows("announced", [b"-1", b"0x3", b"3 ", b"3,3", b"", b"0" * 5000 + b"3"])
+@pytest.mark.rows
+@pytest.mark.parametrize("announced", [b"-1", b"0x3", b"3 ", b"3,3", b"", b"0" * 5000 + b"3"])
 async def test_a_length_that_is_no_number_is_refused(announced: bytes) -> None:
     receive, _ = body_in(b"abc")
     with pytest.raises(BodyTooLarge):
@@ -55,7 +58,8 @@ async def test_a_client_that_goes_away_early_is_noticed() -> None:
         await read_body({}, receive, 3)
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     "headers",
     [
         {b"content-type": b"application/json"},
@@ -68,7 +72,8 @@ def test_plain_json_is_taken(headers: Headers) -> None:
     check_json(headers)
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     "headers",
     [
         {},
@@ -83,7 +88,8 @@ def test_other_types_and_compressed_bodies_are_refused(headers: Headers) -> None
         check_json(headers)
 
 
-@pytest.mark.rows("encoding", [b"gzip", b"x-gzip", b"deflate", b" GZIP ", b"identity"])
+@pytest.mark.rows
+@pytest.mark.parametrize("encoding", [b"gzip", b"x-gzip", b"deflate", b" GZIP ", b"identity"])
 def test_a_body_may_be_compressed_once_where_that_is_allowed(encoding: bytes) -> None:
     headers = {b"content-type": b"application/json", b"content-encoding": encoding}
     check_json(headers, compressed=True)
@@ -92,7 +98,8 @@ def test_a_body_may_be_compressed_once_where_that_is_allowed(encoding: bytes) ->
             check_json(headers)
 
 
-@pytest.mark.rows("encoding", [b"br", b"zstd", b"gzip, gzip", b"identity, gzip", b""])
+@pytest.mark.rows
+@pytest.mark.parametrize("encoding", [b"br", b"zstd", b"gzip, gzip", b"identity, gzip", b""])
 def test_other_encodings_and_several_are_refused_even_there(encoding: bytes) -> None:
     with pytest.raises(UnsupportedEncoding, match="once"):
         check_json({b"content-type": b"application/json", b"content-encoding": encoding}, compressed=True)

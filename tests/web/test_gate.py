@@ -85,7 +85,8 @@ async def test_one_that_goes_away_at_the_moment_it_gets_a_place_gives_it_on() ->
     await asyncio.wait_for(second, 10)
 
 
-@pytest.mark.rows("seed", range(40))
+@pytest.mark.rows
+@pytest.mark.parametrize("seed", range(40))
 async def test_whatever_happens_places_are_neither_lost_nor_made(seed: int) -> None:
     chance = random.Random(seed)  # noqa: S311 - no secret
     places, queue = chance.randint(1, 4), chance.randint(0, 4)

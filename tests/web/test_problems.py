@@ -25,7 +25,8 @@ from gateway.web.problems import headers_of, status_of
 RETRIED = {408, 409, 429, 500, 502, 503, 504}
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("error", "status"),
     [
         (IsolationUnreachable("m"), 400),
@@ -45,7 +46,8 @@ def test_each_error_has_the_status_of_its_nearest_ancestor(error: GatewayError, 
     assert status_of(error) == status
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     "kind",
     [
         kind
@@ -57,7 +59,8 @@ def test_no_refusal_of_ours_but_a_limits_sets_off_a_retry(kind: type[RequestErro
     assert status_of(kind("m")) not in RETRIED
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     "kind",
     [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, GatewayError)],
 )
@@ -72,13 +75,15 @@ def test_an_overloaded_upstream_says_when_to_come_back() -> None:
     assert headers_of(UpstreamOverloaded("m", target="t", retry_after=None)) == ()
 
 
-@pytest.mark.rows(("left", "told"), [(0.0, b"1"), (0.2, b"1"), (1.2, b"2"), (60.0, b"60")])
+@pytest.mark.rows
+@pytest.mark.parametrize(("left", "told"), [(0.0, b"1"), (0.2, b"1"), (1.2, b"2"), (60.0, b"60")])
 def test_targets_that_are_left_alone_say_when_they_are_tried_again(left: float, told: bytes) -> None:
     error = errors.TargetsUnavailable("m", target="t", retry_after=left)
     assert headers_of(error) == ((b"retry-after", told),)
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("kind", "retry_after_s", "waiting_helps", "retried"),
     [
         (LimitReached, 1, True, True),

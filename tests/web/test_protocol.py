@@ -148,7 +148,8 @@ async def test_who_says_nothing_is_closed() -> None:
     assert seen == b""
 
 
-@pytest.mark.rows("piece", [b"x-a: b\r\n", b"a", b"\r\n"])
+@pytest.mark.rows
+@pytest.mark.parametrize("piece", [b"x-a: b\r\n", b"a", b"\r\n"])
 async def test_a_head_that_takes_too_long_is_not_waited_for(piece: bytes) -> None:
     sent = b"" if piece == b"\r\n" else b"GET /quick HTTP/1.1\r\nhost: x\r\n" + piece
     served, _ = await closed_though(only(head_s=SHORT), sent, b" " if piece == b"a" else piece)
@@ -224,8 +225,9 @@ async def test_the_time_of_a_body_behind_another_request_begins_with_its_turn() 
         writer.close()
 
 
-@pytest.mark.rows("path", [b"/big", b"/endless"])
-@pytest.mark.rows("head", [b"", b"connection: close\r\n"])
+@pytest.mark.rows
+@pytest.mark.parametrize("path", [b"/big", b"/endless"])
+@pytest.mark.parametrize("head", [b"", b"connection: close\r\n"])
 async def test_who_does_not_read_is_closed_and_the_request_ends(path: bytes, head: bytes) -> None:
     async with serving(only(write_s=SHORT)) as served:
         _, writer = await served.dial(limit=1)
@@ -293,7 +295,8 @@ async def test_more_connections_than_there_may_be_are_turned_away_in_words() -> 
 Speak = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("sent", "status"),
     [
         (b"x-%d: a\r\n" * (MAX_HEADERS - 1), 200),
@@ -310,7 +313,8 @@ async def test_a_head_may_be_so_large_and_no_larger(sent: bytes, status: int) ->
         writer.close()
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     "endless",
     [
         b"GET /quick HTTP/1.1\r\nhost: x\r\nx-a: ",

@@ -40,7 +40,8 @@ def client(*keys: Key) -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://127.0.0.1")
 
 
-@pytest.mark.rows(("name", "status"), [("app", 403), ("auditor", 200), ("admin", 200), ("nobody", 401)])
+@pytest.mark.rows
+@pytest.mark.parametrize(("name", "status"), [("app", 403), ("auditor", 200), ("admin", 200), ("nobody", 401)])
 async def test_auditors_and_admins_alone_see_what_runs(name: str, status: int) -> None:
     async with client(*KEYS) as http:
         headers = {"authorization": f"Bearer {name}"}

@@ -18,7 +18,8 @@ def place(text: str, wanted: str) -> Position:
     return problem.line, problem.column
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("text", "position"),
     [
         ("a: one X", (1, 8)),
@@ -43,7 +44,8 @@ def test_a_character_is_found_where_it_was_written(text: str, position: Position
     assert place(text, "X") == position
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("text", "offset", "position"),
     [
         ("a: one two", 3, (1, 7)),
@@ -63,7 +65,8 @@ def test_a_blank_or_the_end_is_past_what_stands_before(text: str, offset: int, p
     assert (problem.line, problem.column) == position
 
 
-@pytest.mark.rows("offset", [0, 1, 2, 3])
+@pytest.mark.rows
+@pytest.mark.parametrize("offset", [0, 1, 2, 3])
 def test_what_is_not_there_is_told_at_the_beginning(offset: int) -> None:
     assert position_inside(("a: xyz",), (1, 4), "qrs", offset) == (1, 4)
     assert position_inside((), (1, 4), "qrs", offset) == (1, 4)

@@ -11,7 +11,8 @@ def _messages(raw: bytes) -> list[tuple[int | None, int | None, str]]:
     return [(problem.line, problem.column, problem.message) for problem in caught.value.problems]
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("text", "value"),
     [
         ("", None),
@@ -41,7 +42,8 @@ def test_plain_values_are_read(text: str, value: JsonValue) -> None:
     assert read_source("f.yaml", text.encode()).value == value
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("text", "line", "column", "message"),
     [
         ("a: [1, 2\nb: 3", 2, 2, "is not valid YAML"),
@@ -113,7 +115,8 @@ def test_a_problem_of_what_is_not_there_points_around_it() -> None:
     assert read_source("f.yaml", b"").problem(("x",), "m").excerpt == ""
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("line", "shown"),
     [
         ("{api_key: sk-1, model: x}", "{api_key: ****, model: x}"),
@@ -136,7 +139,8 @@ def test_possible_credentials_are_starred_out_of_excerpts(line: str, shown: str)
     assert locate("f.yaml", (line,), (1, 1), "m").excerpt == shown
 
 
-@pytest.mark.rows("key", ["api_key:", "api_key: |", "api_key: >-", '"secret" :'])
+@pytest.mark.rows
+@pytest.mark.parametrize("key", ["api_key:", "api_key: |", "api_key: >-", '"secret" :'])
 def test_a_credential_on_the_next_line_is_starred_out(key: str) -> None:
     source = read_source("f.yaml", f"{key}\n  sk-1 2\n".encode())
     problem = source.problem((key.partition(":")[0].strip(' "'),), "m")

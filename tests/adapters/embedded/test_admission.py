@@ -33,7 +33,8 @@ GOOD: list[tuple[str, object]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.rows(("name", "value"), GOOD)
+@pytest.mark.rows
+@pytest.mark.parametrize(("name", "value"), GOOD)
 def test_a_listed_field_within_its_range_reaches_the_engine_unchanged(name: str, value: object) -> None:
     assert json.loads(admit(CHAT, chat(**{name: value}), slots=2))[name] == value
 
@@ -53,12 +54,14 @@ WRONG: list[tuple[str, object]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.rows(("name", "value"), WRONG)
+@pytest.mark.rows
+@pytest.mark.parametrize(("name", "value"), WRONG)
 def test_a_listed_field_outside_of_its_range_is_refused_by_name(name: str, value: object) -> None:
     assert refused(chat(**{name: value})) == ("invalid_field", name)
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     "name",
     [
         "grammar", "grammar_lazy", "json_schema", "guided_json", "guided_regex", "guided_grammar", "id_slot",
@@ -83,7 +86,8 @@ def test_more_choices_than_slots_are_refused_naming_n() -> None:
     assert refused(chat(n=3)) == ("n_too_large", "n")
 
 
-@pytest.mark.rows("raw", [b"", b"{", b"[]", b'"x"', b'{"messages": [{"content": "\\ud800"}]}'])
+@pytest.mark.rows
+@pytest.mark.parametrize("raw", [b"", b"{", b"[]", b'"x"', b'{"messages": [{"content": "\\ud800"}]}'])
 def test_a_body_that_is_no_json_object_is_refused_without_quoting_it(raw: bytes) -> None:
     assert refused(raw) == ("invalid_json", None)
 
@@ -125,7 +129,8 @@ TEMPLATE = "/apply-template"
 TOKENS = "/tokenize"
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     "body",
     [
         b'{"input":"x"}',
@@ -138,7 +143,8 @@ def test_texts_to_embed_reach_the_engine_unchanged(body: bytes) -> None:
     assert admit(EMBEDDINGS, body, slots=1) == body
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("name", "value"),
     [
         ("input", ""), ("input", []), ("input", [""]), ("input", [1]), ("input", [[1]]), ("input", 1), ("input", {}),
@@ -156,17 +162,20 @@ def test_dimensions_which_the_engine_would_not_keep_to_are_refused() -> None:
 LAID_OUT = {"messages", "tools", "tool_choice", "parallel_tool_calls", "response_format", "chat_template_kwargs"}
 
 
-@pytest.mark.rows(("name", "value"), [pair for pair in GOOD if pair[0] in LAID_OUT])
+@pytest.mark.rows
+@pytest.mark.parametrize(("name", "value"), [pair for pair in GOOD if pair[0] in LAID_OUT])
 def test_what_a_template_reads_is_laid_out_to_be_counted(name: str, value: object) -> None:
     assert json.loads(admit(TEMPLATE, chat(**{name: value}), slots=2))[name] == value
 
 
-@pytest.mark.rows(("name", "value"), [pair for pair in WRONG if pair[0] in LAID_OUT])
+@pytest.mark.rows
+@pytest.mark.parametrize(("name", "value"), [pair for pair in WRONG if pair[0] in LAID_OUT])
 def test_it_is_as_strict_there_as_it_is_for_an_answer(name: str, value: object) -> None:
     assert refused(chat(**{name: value}), TEMPLATE) == ("invalid_field", name)
 
 
-@pytest.mark.rows("name", ["max_tokens", "temperature", "stream", "grammar", "chat_template", "documents"])
+@pytest.mark.rows
+@pytest.mark.parametrize("name", ["max_tokens", "temperature", "stream", "grammar", "chat_template", "documents"])
 def test_what_no_template_reads_is_refused_there(name: str) -> None:
     assert refused(chat(**{name: 1}), TEMPLATE) == ("unsupported_field", name)
 
@@ -184,7 +193,8 @@ def test_a_text_is_taken_apart_and_nothing_else_is_said_of_it() -> None:
     assert refused(b'{"content":"x","with_pieces":true}', TOKENS) == ("unsupported_field", "with_pieces")
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("path", "name"), [(CHAT, "messages"), (EMBEDDINGS, "input"), (TOKENS, "messages"), (TEMPLATE, "messages")]
 )
 def test_more_special_tokens_than_any_context_holds_are_refused_before_they_are_looked_for(

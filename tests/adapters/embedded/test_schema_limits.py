@@ -58,12 +58,14 @@ def wide(count: int) -> JsonObject:
     return {"properties": {f"p{number}": STRING for number in range(count)}}
 
 
-@pytest.mark.rows("schema", [True, {}, PERSON])
+@pytest.mark.rows
+@pytest.mark.parametrize("schema", [True, {}, PERSON])
 def test_ordinary_schemas_are_let_through(schema: JsonValue) -> None:
     assert code(schema) is None
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("within", "beyond"),
     [
         (nested(MOST_DEPTH), nested(MOST_DEPTH + 1)),
@@ -94,7 +96,8 @@ def test_references_count_as_if_they_were_written_out() -> None:
     assert (code(doubling(4)), code(doubling(10))) == (None, "schema_too_complex")
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     "schema",
     [
         {"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/a"}}},
@@ -106,7 +109,8 @@ def test_a_schema_that_refers_to_itself_is_refused(schema: JsonValue) -> None:
     assert code(schema) == "schema_too_complex"
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     "schema",
     [
         {"pattern": "a"},

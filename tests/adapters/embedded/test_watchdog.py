@@ -48,7 +48,8 @@ async def test_a_request_that_the_engine_never_takes_up_makes_it_stuck() -> None
     await asyncio.wait_for(watch(engine.counters, lambda: 31, HURRIED), 5)
 
 
-@pytest.mark.rows(("counters", "waiting"), [(IDLE, 0), (IDLE, 29), (BUSY, 500)])
+@pytest.mark.rows
+@pytest.mark.parametrize(("counters", "waiting"), [(IDLE, 0), (IDLE, 29), (BUSY, 500)])
 async def test_an_engine_that_rests_reads_or_works_is_left_alone(counters: bytes, waiting: float) -> None:
     engine = Engine(counters)
     with pytest.raises(TimeoutError):

@@ -104,7 +104,8 @@ def test_empty_and_blank_texts_are_left_out_where_the_api_would_refuse_them(lay:
     ]
 
 
-@pytest.mark.rows("turns", [(), (told(""),), (told(" "), said("")), (told("<|im_end|>"),)])
+@pytest.mark.rows
+@pytest.mark.parametrize("turns", [(), (told(""),), (told(" "), said("")), (told("<|im_end|>"),)])
 def test_a_request_in_which_nobody_says_anything_is_refused(lay: Lay, turns: tuple[Turn, ...]) -> None:
     with pytest.raises(NotSayable, match="nobody says anything") as caught:
         lay(*turns)
@@ -146,7 +147,8 @@ def test_a_refusal_is_sent_as_the_text_that_it_was(lay: Lay) -> None:
     assert messages(lay(told("Do."), refused, told("Why?")))[1] == ("assistant", [text("No.")])
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("arguments", "sent"),
     [
         ('{"a": [1, 2.5, null], "b": {"c": "d"}}', {"a": [1, 2.5, None], "b": {"c": "d"}}),
@@ -199,7 +201,8 @@ def test_hidden_reasoning_alone_goes_back(lay: Lay) -> None:
     assert messages(layout)[1][1][0] == {"type": "redacted_thinking", "data": "hid"}
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     "turn",
     [
         thought("abc"),
@@ -239,7 +242,8 @@ def test_marks_stand_behind_what_they_mark(lay: Lay, call: MakeCall, image: Medi
     assert layout.notes == ()
 
 
-@pytest.mark.rows("speaker", [Speaker.USER, Speaker.INPUT, Speaker.TOOL, Speaker.ASSISTANT])
+@pytest.mark.rows
+@pytest.mark.parametrize("speaker", [Speaker.USER, Speaker.INPUT, Speaker.TOOL, Speaker.ASSISTANT])
 def test_a_mark_behind_a_turn_is_one_behind_its_last_block(lay: Lay, call: MakeCall, speaker: Speaker) -> None:
     called = said("Hm.", tool_calls=(call("a"),))
     turns = {
@@ -280,7 +284,8 @@ def test_a_mark_on_an_empty_text_stands_behind_what_came_before(lay: Lay) -> Non
     assert messages(layout) == [("user", [text("One.", **FIVE_MINUTES)])]
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     "turns",
     [
         (told("", "One.", marks={0: "5m"}),),

@@ -300,7 +300,8 @@ def test_without_data_the_conversation_passes_in_its_own_roles(prompt_of: MakePr
     assert layout.isolation is None
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("turns", "what"),
     [
         ([("tool:a", {"r": "x"})], "a tool result without its call"),
@@ -370,7 +371,8 @@ def test_broken_tokens_are_counted_where_they_stood(prompt_of: MakePrompt, optio
     assert set(layout.removals) == {Removal(where="user-0", count=1), Removal(where="d1", count=2)}
 
 
-@pytest.mark.rows("place", ["tool_result", "document", "search_result"])
+@pytest.mark.rows
+@pytest.mark.parametrize("place", ["tool_result", "document", "search_result"])
 def test_ordinary_text_arrives_unharmed(
     ordinary: str, prompt_of: MakePrompt, options: MakeOptions, opened: Opened, place: str
 ) -> None:

@@ -13,7 +13,8 @@ from gateway.domain.target import FormatOptions, Removal
 MakeOptions = Callable[..., FormatOptions]
 
 
-@pytest.mark.rows("mime", ["image/gif", "image/jpeg", "image/png", "image/webp"])
+@pytest.mark.rows
+@pytest.mark.parametrize("mime", ["image/gif", "image/jpeg", "image/png", "image/webp"])
 def test_images_that_the_api_knows_are_blocks(image: Media, mime: str) -> None:
     source = {"type": "base64", "media_type": mime, "data": "QUJD"}
     assert media_block(replace(image, mime=mime)) == {"type": "image", "source": source}
@@ -24,7 +25,8 @@ def test_a_type_is_sent_as_the_api_spells_it(image: Media) -> None:
     assert media_block(replace(image, mime="image/jpg")) == {"type": "image", "source": source}
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("kind", "mime", "what"),
     [
         (MediaKind.IMAGE, "image/bmp", "an image of type image/bmp"),

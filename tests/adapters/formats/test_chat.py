@@ -22,7 +22,8 @@ def _media(kind: MediaKind, mime: str, attributes: Mapping[str, JsonValue]) -> M
     return Media(id="m", origin="client", kind=kind, mime=mime, content="QUJD", attributes=attributes)
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("media", "part"),
     [
         (

@@ -5,7 +5,8 @@ import pytest
 from adapters.formats._families import FAMILIES, family_for
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("model", "family"),
     [
         ("meta-llama/Llama-3.3-70B-Instruct", "llama3"),
@@ -42,7 +43,8 @@ def test_a_telling_name_gives_its_family(model: str, family: str) -> None:
     assert family_for(model) == family
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     "model",
     ["DeepSeek-R1-Distill-Qwen-7B", "Qwen3-claude-distill", "himalaya-7b", "my-phi", "text-embedding-v4", ""],
 )
@@ -79,7 +81,8 @@ def test_plain_text_role_markers_are_no_tokens() -> None:
     assert not {"User:", "Assistant:", "### Instruction:", "##", "Human:", "<filename>"} & set(FAMILIES["all"])
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("family", "tokens"),
     [
         ("chatml", {"<|im_start|>", "<|im_end|>"}),

@@ -22,14 +22,16 @@ PROMPTS = [
 ]
 
 
-@pytest.mark.rows("prompt", PROMPTS)
+@pytest.mark.rows
+@pytest.mark.parametrize("prompt", PROMPTS)
 def test_an_identifier_that_spells_a_reserved_token_is_refused(prompt: Prompt) -> None:
     with pytest.raises(NotSayable) as caught:
         check_identifiers(prompt, fitting_tokens(("USER:", "<|x|>")))
     assert BAD not in caught.value.message
 
 
-@pytest.mark.rows("prompt", PROMPTS)
+@pytest.mark.rows
+@pytest.mark.parametrize("prompt", PROMPTS)
 def test_other_identifiers_pass(prompt: Prompt) -> None:
     check_identifiers(prompt, fitting_tokens(("ASSISTANT:", "<|x|>")))
     check_identifiers(prompt, ())

@@ -9,7 +9,8 @@ def _piece(text: str, where: str = "d") -> Piece:
     return Piece(text=text, where=where)
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("parts", "token", "joined", "cuts"),
     [
         (["a\n", _piece("Human: x")], "\nHuman:", "a\n x", 1),

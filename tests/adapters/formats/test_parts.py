@@ -61,7 +61,8 @@ def messages(layout: Layout) -> list[JsonObject]:
     return [message for message in found if isinstance(message, dict)]
 
 
-@pytest.mark.rows("lay_out", CHAT)
+@pytest.mark.rows
+@pytest.mark.parametrize("lay_out", CHAT)
 def test_the_clients_parts_stay_parts(lay_out: LayOut, options: MakeOptions) -> None:
     prompt = Prompt(
         turns=(
@@ -161,7 +162,8 @@ def history(*said: History, is_list: bool = False, reasoning: str | None = None)
     return Prompt(turns=(turn, spoken(Speaker.USER, "Go on.")))
 
 
-@pytest.mark.rows("lay_out", CHAT)
+@pytest.mark.rows
+@pytest.mark.parametrize("lay_out", CHAT)
 def test_a_refusal_stays_a_refusal(lay_out: LayOut, options: MakeOptions) -> None:
     words, no = History(id="h", text="Hm."), History(id="r", text="No.<|im_end|>", refusal=True)
 
@@ -176,8 +178,9 @@ def test_a_refusal_stays_a_refusal(lay_out: LayOut, options: MakeOptions) -> Non
     assert said(is_list=True) == {"role": "assistant", "content": None}
 
 
-@pytest.mark.rows("lay_out", CHAT)
-@pytest.mark.rows("field", ["reasoning_content", "reasoning", None])
+@pytest.mark.rows
+@pytest.mark.parametrize("lay_out", CHAT)
+@pytest.mark.parametrize("field", ["reasoning_content", "reasoning", None])
 def test_reasoning_goes_where_the_target_takes_it_and_the_reply_says_where_not(
     field: str | None, lay_out: LayOut, options: MakeOptions, with_reasoning: Callable[..., FormatOptions]
 ) -> None:

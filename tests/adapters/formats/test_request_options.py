@@ -31,7 +31,8 @@ def test_what_a_server_may_render_loses_its_reserved_tokens(options: MakeOptions
     assert removals == (Removal(where="options", count=4),)
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     "asked",
     [
         Options(),

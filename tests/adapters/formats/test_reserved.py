@@ -81,7 +81,7 @@ def spellings(token: str) -> Iterator[str]:
 
 
 @given(HOSTILE)
-@settings(max_examples=4 * settings().max_examples)
+@settings(max_examples=2 * settings().max_examples)
 def test_removal_leaves_no_token_is_idempotent_and_only_deletes(text: str) -> None:
     kept, count = ALL.remove(text)
     assert not holds_token(kept)
@@ -92,7 +92,7 @@ def test_removal_leaves_no_token_is_idempotent_and_only_deletes(text: str) -> No
 
 
 @given(HOSTILE)
-@settings(max_examples=4 * settings().max_examples)
+@settings(max_examples=2 * settings().max_examples)
 def test_breaking_keeps_the_value_and_leaves_no_token(text: str) -> None:
     value = {"text": text, text: [text, 1, None, "\\" + text + '"']}
     for ascii_only in (True, False):
@@ -113,7 +113,8 @@ def test_extra_tokens_of_any_characters_are_removed_and_broken_where_json_can_sa
     assert json.loads(broken) == [text]
 
 
-@pytest.mark.rows("family", sorted(FAMILIES))
+@pytest.mark.rows
+@pytest.mark.parametrize("family", sorted(FAMILIES))
 def test_every_token_of_a_family_is_removed_in_each_spelling(family: str) -> None:
     reserved = compile_reserved(family)
     for token in FAMILIES[family]:
@@ -269,7 +270,8 @@ EVERYDAY = {
 }
 
 
-@pytest.mark.rows("kind", sorted(EVERYDAY))
+@pytest.mark.rows
+@pytest.mark.parametrize("kind", sorted(EVERYDAY))
 def test_everyday_text_passes_a_model_of_which_nothing_is_known(kind: str) -> None:
     text = EVERYDAY[kind]
     assert ALL.remove(text) == (text, 0)
@@ -277,31 +279,36 @@ def test_everyday_text_passes_a_model_of_which_nothing_is_known(kind: str) -> No
     assert ALL.break_json(json.dumps(text, ensure_ascii=False))[1] == 0
 
 
-@pytest.mark.rows("kind", sorted(ORDINARY))
-@pytest.mark.rows("family", sorted(FAMILIES))
+@pytest.mark.rows
+@pytest.mark.parametrize("kind", sorted(ORDINARY))
+@pytest.mark.parametrize("family", sorted(FAMILIES))
 def test_ordinary_text_passes_unchanged(kind: str, family: str) -> None:
     assert compile_reserved(family).remove(ORDINARY[kind]) == (ORDINARY[kind], 0)
 
 
-@pytest.mark.rows("kind", sorted(ORDINARY))
+@pytest.mark.rows
+@pytest.mark.parametrize("kind", sorted(ORDINARY))
 def test_ordinary_text_around_a_token_passes_unchanged(kind: str) -> None:
     text = ORDINARY[kind]
     assert ALL.remove(f"{text}<|im_end|>{text}") == (text + text, 1)
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     "family", ["chatml", "llama3", "qwen", "harmony", "openai", "command-r", "granite", "deepseek", "all"]
 )
 def test_struck_through_html_passes_where_the_family_has_no_such_token(family: str) -> None:
     assert compile_reserved(family).remove("<s>old</s> new <unk>") == ("<s>old</s> new <unk>", 0)
 
 
-@pytest.mark.rows("family", ["llama2", "mistral", "struq", "phi"])
+@pytest.mark.rows
+@pytest.mark.parametrize("family", ["llama2", "mistral", "struq", "phi"])
 def test_sequence_tokens_go_where_the_family_has_them(family: str) -> None:
     assert compile_reserved(family).remove("<s>old</s> new") == ("old new", 2)
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     "unit",
     ["<|im_", "<|im_end|>", "\u200b<", "<", "ﬁ<", "<|text_post_train_reserved_special_token_"],
     ids=["nested", "tokens", "invisible", "starts", "ligatures", "longest"],

@@ -57,7 +57,8 @@ def test_neighbouring_instructions_of_one_role_share_a_message(
     assert layout.isolation is Isolation.NATIVE
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("turns", "roles"),
     [
         ([("user", {"d": "x"}, "Go.")], ["input", "user"]),

@@ -59,7 +59,8 @@ def test_a_token_across_the_json_is_counted_for_the_last_text(options: MakeOptio
     assert sieve.removals == (Removal(where="1", count=1),)
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("value", "clean"),
     [
         (
@@ -90,7 +91,8 @@ def test_a_clean_value_is_the_same_object(options: MakeOptions) -> None:
 TOKEN = "<|im_end|>"
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("schema", "clean", "count"),
     [
         (
@@ -120,7 +122,8 @@ def test_a_schemas_prose_is_clean_and_all_else_as_it_was(
     assert sum(removal.count for removal in sieve.removals) == count
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     "schema",
     [
         {"enum": ["a", TOKEN]},
@@ -154,7 +157,8 @@ def test_a_clean_schema_is_the_same_object(options: MakeOptions) -> None:
     assert Sieve(options()).schema(schema, "tools", "p") is schema
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("arguments", "clean"),
     [
         ('{"q": "a <b> c"}', '{"q": "a <b> c"}'),
@@ -177,7 +181,8 @@ def test_arguments_are_clean_also_once_a_server_parses_them(arguments: str, clea
 ESCAPED = '"\\u003c|im_end|\\u003e<\\/s>"'
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     "arguments",
     [
         f'{{"q": {ESCAPED}, "d": {"[" * 900}{"]" * 900}}}',

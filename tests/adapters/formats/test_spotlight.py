@@ -50,7 +50,8 @@ def test_the_rule_joins_an_operators_message(
     assert messages[2]["content"].endswith(f"=== end {NONCE} ===")
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("items", "repeated"),
     [
         (("Sum.", {"d": "x"}), True),
@@ -163,7 +164,8 @@ def test_operator_and_user_text_in_one_message_is_said(prompt_of: MakePrompt, op
     assert spotlight.lay_out(merged, options()).notes == ("operator-user-merged",)
 
 
-@pytest.mark.rows("mode", ["delimit", "datamark", "encode"])
+@pytest.mark.rows
+@pytest.mark.parametrize("mode", ["delimit", "datamark", "encode"])
 def test_ordinary_text_arrives_unharmed(
     mode: str, ordinary: str, prompt_of: MakePrompt, options: MakeOptions, messages_of: MessagesOf
 ) -> None:

@@ -3,7 +3,8 @@ import pytest
 from adapters.formats._trained import TRAINED, is_trained
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("form", "model"),
     [
         ("secalign", "facebook/Meta-SecAlign-8B"),
@@ -17,7 +18,8 @@ def test_a_published_model_is_known_by_its_last_name(form: str, model: str) -> N
     assert is_trained(form, model)
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("form", "model"),
     [
         ("secalign", "Meta-SecAlign-8B-finetuned"),

@@ -48,7 +48,7 @@ def one_by_one(text: str, words: tuple[str, ...]) -> tuple[str, int]:
 
 
 @given(st.lists(st.sampled_from(PIECES), max_size=40).map("".join))
-@settings(max_examples=4 * settings().max_examples)
+@settings(max_examples=2 * settings().max_examples)
 def test_looking_at_stretches_removes_what_looking_at_characters_would(text: str) -> None:
     kept, removed = ReservedTokens((), WORDS).remove(text)
     slow, slowly_removed = one_by_one(text, WORDS)
@@ -95,7 +95,8 @@ HOSTILE: dict[str, Callable[[int], str]] = {
 }
 
 
-@pytest.mark.rows("kind", sorted(HOSTILE))
+@pytest.mark.rows
+@pytest.mark.parametrize("kind", sorted(HOSTILE))
 def test_eight_times_the_hostile_text_takes_about_eight_times_as_long(kind: str) -> None:
     reserved = compile_reserved("all")
     took: list[float] = []

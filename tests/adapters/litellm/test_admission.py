@@ -30,7 +30,8 @@ def message(**keys: Any) -> list[Json]:
     return [{"role": "user", "content": "Q", **keys}]
 
 
-@pytest.mark.rows("raw", [b"", b"{", b"[]", b'"x"', b"\xff", b'{"a": NaN}'])
+@pytest.mark.rows
+@pytest.mark.parametrize("raw", [b"", b"{", b"[]", b'"x"', b"\xff", b'{"a": NaN}'])
 def test_a_body_that_is_no_object_is_refused(raw: bytes) -> None:
     with pytest.raises(Refused, match="not") as caught:
         parse(raw)
@@ -65,7 +66,8 @@ KNOWN: list[Json] = [
 ]
 
 
-@pytest.mark.rows("body", KNOWN)
+@pytest.mark.rows
+@pytest.mark.parametrize("body", KNOWN)
 def test_what_chat_completions_know_goes_on_as_it_is(body: Json) -> None:
     assert admitted(**body).body == {"messages": SAID, **body}
 
@@ -87,7 +89,8 @@ def test_calls_go_on_as_they_are() -> None:
     assert admitted(messages=with_signature).body["messages"] == with_signature
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("body", "param"),
     [
         ({"api_key": "k"}, "api_key"),
@@ -114,7 +117,8 @@ def test_a_key_that_is_not_listed_is_refused_at_any_depth(body: Json, param: str
     assert refusal(**body) == ("unsupported_field", param)
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("body", "param"),
     [
         ({"messages": []}, "messages"),
@@ -140,7 +144,8 @@ def test_a_value_of_the_wrong_form_is_refused(body: Json, param: str) -> None:
     assert refusal(**body) == ("invalid_field", param)
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     "part",
     [
         {"type": "image_url", "image_url": {"url": "https://planted.example/x.png"}},
@@ -169,7 +174,8 @@ def test_embeddings_take_texts_alone() -> None:
     assert admit_embedding({"model": "t", "input": ["a", "b"]}, TARGET).body == {"input": ["a", "b"]}
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("raw", "param"),
     [
         ('{"input": [[1, 2]]}', "input[0]"),

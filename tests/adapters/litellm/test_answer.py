@@ -54,7 +54,10 @@ def test_so_does_a_chunk_which_numbers_its_calls() -> None:
     assert finishes(piece({"choices": [{"delta": {}, "finish_reason": "stop"}]}))
 
 
-@pytest.mark.rows("held", [{"audio": {"data": "x"}}, {"images": [{"url": "x"}]}, {"function_call": {"name": "f"}}])
+@pytest.mark.rows
+@pytest.mark.parametrize(
+    "held", [{"audio": {"data": "x"}}, {"images": [{"url": "x"}]}, {"function_call": {"name": "f"}}]
+)
 def test_content_of_another_kind_makes_an_answer_unreadable(held: Json) -> None:
     with pytest.raises(Unreadable):
         whole({"choices": [{"message": {"content": "c", **held}}]})

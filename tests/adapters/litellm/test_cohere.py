@@ -31,7 +31,10 @@ def test_what_litellm_makes_of_citations_is_kept() -> None:
             pytest.fail(f"{other}")
 
 
-@pytest.mark.rows(("word", "ending"), [("COMPLETE", "stop"), ("STOP_SEQUENCE", "stop"), ("MAX_TOKENS", "length")])
+@pytest.mark.rows
+@pytest.mark.parametrize(
+    ("word", "ending"), [("COMPLETE", "stop"), ("STOP_SEQUENCE", "stop"), ("MAX_TOKENS", "length")]
+)
 def test_endings_are_told_in_openais_words(word: str, ending: str) -> None:
     match corrected({}, own(finish=word))["choices"]:
         case [{"finish_reason": told}]:
@@ -40,7 +43,8 @@ def test_endings_are_told_in_openais_words(word: str, ending: str) -> None:
             pytest.fail(f"{other}")
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     "raw",
     [b"", b"[]", b"{}", own(finish="ERROR"), own(finish="TIMEOUT"), own(finish=None), own({"type": "image"})],
 )

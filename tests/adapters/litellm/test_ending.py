@@ -30,7 +30,8 @@ NOT_SAID = [
 ]
 
 
-@pytest.mark.rows(("stream", "said"), [*[(one, True) for one in SAID], *[(one, False) for one in NOT_SAID]])
+@pytest.mark.rows
+@pytest.mark.parametrize(("stream", "said"), [*[(one, True) for one in SAID], *[(one, False) for one in NOT_SAID]])
 def test_whether_a_stream_is_at_its_end_is_seen_wherever_it_is_cut(stream: bytes, *, said: bool) -> None:
     for cut in range(len(stream) + 1):
         ending = Ending()

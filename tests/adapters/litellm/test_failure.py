@@ -46,7 +46,8 @@ class ConnectTimeout(TimeoutException):
 PLANTED = Exception("planted")
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("error", "held", "status", "code", "param"),
     [
         # Held back by us.

@@ -135,7 +135,8 @@ async def test_an_answer_that_is_too_long_is_not_read_to_its_end(kind: str, monk
         await answering(content=b"x" * 11).post(kind, Passage(check=let_through))
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("content", "headers", "code"),
     [
         (b'{"error": {"code": "rate_limit", "message": "planted"}}', {}, "rate_limit"),

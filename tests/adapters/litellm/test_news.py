@@ -34,7 +34,8 @@ def test_a_line_counts_once_it_is_whole_however_it_is_cut(sizes: list[int]) -> N
     assert targets["one"].credentials == {"api_key": "planted-2"}
 
 
-@pytest.mark.rows("wrong", [b"\n", b"{}\n", b"not json\n", b'[{"id": "one"}]\n', line("two", "planted-3")])
+@pytest.mark.rows
+@pytest.mark.parametrize("wrong", [b"\n", b"{}\n", b"not json\n", b'[{"id": "one"}]\n', line("two", "planted-3")])
 def test_what_is_no_such_line_or_of_another_target_changes_nothing(wrong: bytes) -> None:
     targets = known()
     news = News(targets)

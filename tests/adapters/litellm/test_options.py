@@ -9,7 +9,8 @@ def said(*keys: str, words: tuple[str, ...] = (), numbers: tuple[float, ...] = (
     return Said(words=set(words), numbers=set(numbers), keys={plain(key) for key in keys})
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("options", "on_the_wire"),
     [
         ({"temperature": 0}, said(numbers=(0.0,))),
@@ -35,7 +36,8 @@ def test_an_option_is_said_by_its_value_or_by_a_name_of_its_own(options: Any, on
         assert unsaid(options, said()) == name
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     "options",
     [
         {"n": 1}, {"tool_choice": "auto"}, {"parallel_tool_calls": True}, {"response_format": {"type": "text"}},
@@ -46,7 +48,8 @@ def test_what_holds_anyway_need_not_be_said(options: Any) -> None:
     assert unsaid(options, said()) is None
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("options", "on_the_wire"),
     [
         ({"temperature": 0.5}, said("temperature", numbers=(1.0,))),

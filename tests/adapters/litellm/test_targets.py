@@ -45,7 +45,8 @@ WRONG: list[dict[str, Any]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     "told",
     [
         *(b"", b"{", b"{}", b"[]", b"[1]", json.dumps([TOLD, 1]).encode()),

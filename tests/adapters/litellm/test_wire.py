@@ -71,7 +71,8 @@ def test_a_body_in_which_everything_is_said_passes() -> None:
     assert lost(SENT) is None
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("word", "param"),
     [
         ("operator text", "messages[0].content"),
@@ -89,7 +90,8 @@ def test_each_text_is_missed_by_its_path(word: str, param: str) -> None:
     assert lost(replaced(word, "gone")) == param
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("old", "new", "param"),
     [
         ('"detail": "low"', '"other": "low"', "messages[1].content[1].image_url.detail"),
@@ -110,7 +112,8 @@ def test_what_is_changed_or_moved_is_missed_too(old: str, new: str, param: str) 
     assert lost(replaced(old, new)) == param
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     "sent",
     [
         {"messages": [{"role": "tool", "tool_call_id": "c", "content": "data text"}]},
@@ -125,7 +128,8 @@ def test_vendors_places_for_a_tools_result_are_known(sent: Json) -> None:
     assert lost(sent, asked) is None
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     "sent",
     [
         {"messages": [{"role": "user", "content": "[tool result: data text]"}]},
@@ -139,7 +143,8 @@ def test_no_other_place_is_taken_for_one(sent: Json) -> None:
     assert lost(sent, asked) == "messages[0].content"
 
 
-@pytest.mark.rows("sent", [
+@pytest.mark.rows
+@pytest.mark.parametrize("sent", [
     {"system_instruction": {"parts": [{"text": "onetwo"}]}},
     {"systemInstruction": {"parts": [{"text": "one"}, {"text": "two"}]}},
     {"messages": [{"role": "developer", "content": "one\n\ntwo"}]},
@@ -173,7 +178,8 @@ def test_whatever_its_text_data_passes_in_a_tools_place_alone(text: str) -> None
 OBJECT = '{"untrusted_data":{"content":"data text"}}'
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("response", "param"),
     [
         ({"untrusted_data": {"content": "data text"}}, None),
@@ -193,8 +199,9 @@ def test_a_result_may_stand_as_the_object_that_its_text_says(response: Json, par
 SAID_LAST = [{"role": "user", "content": "user text"}, {"role": "assistant", "content": "said text"}]
 
 
-@pytest.mark.rows("last", [{"role": "user", "content": " "}, {"role": "system", "content": "operator text"}])
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize("last", [{"role": "user", "content": " "}, {"role": "system", "content": "operator text"}])
+@pytest.mark.parametrize(
     "sent",
     [
         {"messages": [{"role": "user", "content": "user text"}, {"role": "assistant", "content": "said text"}]},
@@ -216,7 +223,8 @@ def test_documents_must_be_among_the_documents() -> None:
     assert lost({"documents": [{"id": "d-1", "data": {"text": "data text"}}]}, asked) == "documents[0]"
 
 
-@pytest.mark.rows("sent", [None, [], "x", 5, {}])
+@pytest.mark.rows
+@pytest.mark.parametrize("sent", [None, [], "x", 5, {}])
 def test_a_body_of_any_other_shape_says_nothing(sent: Any) -> None:
     assert lost(sent) == "messages[0].content"
 

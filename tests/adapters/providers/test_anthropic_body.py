@@ -39,7 +39,8 @@ def written(make_call: MakeCall) -> Written:
     return write
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("values", "said"),
     [
         ({}, {}),
@@ -74,7 +75,8 @@ def test_a_schema_for_the_answer_is_part_of_its_configuration(written: Written) 
     assert format_ == {"type": "json_schema", "schema": {"description": "d", **schema}}
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     "values",
     [
         {"n": 1},
@@ -94,7 +96,8 @@ def test_what_happens_anyway_needs_no_words(written: Written, values: JsonObject
     assert written(values) == {"max_tokens": 4096}
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("values", "param"),
     [
         ({"n": 2}, "n"),
@@ -144,7 +147,8 @@ def test_what_has_no_counterpart_is_refused_by_name(written: Written, values: Js
 NAMED: JsonObject = {"type": "function", "function": {"name": "f"}}
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("values", "choice"),
     [
         ({}, None),
@@ -180,7 +184,8 @@ def test_no_option_replaces_what_a_format_laid_out(written: Written) -> None:
     assert body["tool_choice"] == {"type": "none"}
 
 
-@pytest.mark.rows("own", ["system", "tools", "metadata", "output_config", "mcp_servers", "container", "stream"])
+@pytest.mark.rows
+@pytest.mark.parametrize("own", ["system", "tools", "metadata", "output_config", "mcp_servers", "container", "stream"])
 def test_no_extra_field_stands_in_the_place_of_one_of_the_apis(make_call: MakeCall, own: str) -> None:
     call = make_call(endpoint=Endpoint.MESSAGES, extra={own: "x"}, extra_params=frozenset({own}))
     with pytest.raises(NotSayable) as caught:
@@ -200,7 +205,8 @@ def test_extra_fields_pass_if_the_target_takes_them(written: Written, make_call:
     assert caught.value.param == "top_k"
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("extra", "param"),
     [
         ({"top_k": -1}, "top_k"),

@@ -12,7 +12,8 @@ def reason_of(body: bytes) -> str | None:
     return error.reason
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("body", "reason"),
     [
         (b'{"error": {"type": "invalid_request_error", "message": "secret"}}', "invalid_request_error"),

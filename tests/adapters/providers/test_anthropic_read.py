@@ -89,7 +89,8 @@ def test_a_calls_input_is_compact_json_and_its_id_one_that_can_be_sent_back() ->
     assert second.id == read_call_id("a b")
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("word", "reason"),
     [
         ("end_turn", "stop"),
@@ -114,7 +115,8 @@ def test_a_stop_sequence_counts_only_where_it_ended_the_answer() -> None:
     assert read_reply(other, stops=("x",)).choices[0].stopped_by is None
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("usage", "read"),
     [
         (COUNTS, Usage(input_tokens=3, output_tokens=2)),
@@ -181,13 +183,15 @@ WRONG: list[Json] = [
 ]
 
 
-@pytest.mark.rows("answer", WRONG)
+@pytest.mark.rows
+@pytest.mark.parametrize("answer", WRONG)
 def test_an_answer_of_another_shape_is_refused(answer: Json) -> None:
     with pytest.raises(Misshapen):
         read_reply(answer)
 
 
-@pytest.mark.rows("kind", ["server_tool_use", "web_search_tool_result", "image", "container_upload", "new"])
+@pytest.mark.rows
+@pytest.mark.parametrize("kind", ["server_tool_use", "web_search_tool_result", "image", "container_upload", "new"])
 def test_content_that_no_check_has_looked_into_makes_the_answer_unusable(kind: str) -> None:
     with pytest.raises(Misshapen, match="nothing the gateway can read"):
         read_reply(message(text("a"), {"type": kind, "text": "secret"}))

@@ -202,7 +202,8 @@ def test_the_stop_sequence_that_ended_it_is_told_if_it_was_asked_for() -> None:
     assert read(*told)[1] == Finish(choice=0, reason="stop")
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("kind", "error"),
     [
         ("overloaded_error", UpstreamOverloaded),
@@ -280,7 +281,8 @@ WRONG: list[tuple[JsonValue, ...]] = [
 ]
 
 
-@pytest.mark.rows("events", WRONG)
+@pytest.mark.rows
+@pytest.mark.parametrize("events", WRONG)
 def test_events_of_another_shape_or_order_are_refused(events: tuple[JsonValue, ...]) -> None:
     reader = MessageReader(target="primary")
     read(*events[:-1], reader=reader)

@@ -7,7 +7,8 @@ from gateway.domain.jsonvalue import JsonObject, JsonValue
 ENABLED: JsonObject = {"thinking": {"type": "enabled", "budget_tokens": 1024}}
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("asked", "budget"),
     [
         ({"type": "enabled", "budget_tokens": 1024}, 1024),
@@ -28,7 +29,8 @@ def test_a_request_without_the_field_passes() -> None:
     assert budget_of({}) == 0
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("asked", "member"),
     [
         ("on", "type"),
@@ -60,7 +62,8 @@ def assistant(*kinds: str) -> JsonObject:
     return {"role": "assistant", "content": [{"type": kind} for kind in kinds]}
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     "messages",
     [
         [user("text")],
@@ -76,7 +79,8 @@ def test_thinking_may_follow_thought_or_words(messages: JsonValue) -> None:
     refuse_unthought_calls(ENABLED, messages)
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     "messages",
     [
         [user("text"), assistant("tool_use"), user("tool_result")],

@@ -104,7 +104,8 @@ async def test_without_a_key_there_is_no_credential(sent: Send) -> None:
         assert not {"api-key", "authorization"} & request.headers.keys()
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("base", "version", "fault"),
     [
         ("/openai/v1", None, None),

@@ -104,7 +104,7 @@ STREAMED = [recording for recording in STREAMS if recording.name == "stream"]
 
 def each(recordings: list[Recording]) -> pytest.MarkDecorator:
     ids = [f"{recording.provider}-{recording.name}" for recording in recordings]
-    return pytest.mark.rows("recording", recordings, ids=ids)
+    return pytest.mark.parametrize("recording", recordings, ids=ids)
 
 
 def said(value: object) -> Any:
@@ -159,6 +159,7 @@ def test_a_recording_says_what_becomes_of_it_in_one_way() -> None:
         assert recording.told.keys() <= {"about", "target", "call", "sent", "answered", *ends}, recording.name
 
 
+@pytest.mark.rows
 @each([recording for recording in ALL if "sent" in recording.told])
 async def test_a_request_is_the_recorded_one_and_carries_nothing_else(
     recording: Recording, play_back: PlayBack
@@ -184,6 +185,7 @@ async def test_a_request_is_the_recorded_one_and_carries_nothing_else(
     assert client.closed == 1
 
 
+@pytest.mark.rows
 @each([recording for recording in ALL if "reply" in recording.told])
 async def test_a_whole_answer_becomes_the_recorded_reply(recording: Recording, play_back: PlayBack) -> None:
     reply = await provider(recording, play(recording, play_back)).send(recording.call)
@@ -194,6 +196,7 @@ async def test_a_whole_answer_becomes_the_recorded_reply(recording: Recording, p
 places = pytest.mark.parametrize("step", [3, pytest.param(1, marks=pytest.mark.exhaustive)])
 
 
+@pytest.mark.rows
 @places
 @each(STREAMS)
 async def test_a_stream_becomes_the_recorded_events_whatever_its_cuts(
@@ -211,6 +214,7 @@ async def test_a_stream_becomes_the_recorded_events_whatever_its_cuts(
     assert client.closed == 1
 
 
+@pytest.mark.rows
 @places
 @each(STREAMS)
 async def test_a_stream_that_breaks_off_anywhere_is_an_error_or_lacks_but_its_count(
@@ -235,8 +239,9 @@ async def test_a_stream_that_breaks_off_anywhere_is_an_error_or_lacks_but_its_co
     assert survived < len(body) / step / 2
 
 
+@pytest.mark.rows
 @each([recording for recording in ALL if "error" in recording.told])
-@pytest.mark.rows("stream", [False, True])
+@pytest.mark.parametrize("stream", [False, True])
 async def test_a_refusal_becomes_the_recorded_error_streamed_or_not(
     recording: Recording, play_back: PlayBack, *, stream: bool
 ) -> None:
@@ -263,9 +268,10 @@ STATUSES: list[tuple[int, type[UpstreamError]]] = [
 ]
 
 
+@pytest.mark.rows
 @each(WHOLE)
-@pytest.mark.rows(("status", "kind"), STATUSES)
-@pytest.mark.rows("body", [b"", b"<html>PRIVATE", b'{"error": "PRIVATE"}', b"\xff", b'[{"PRIVATE": 1'])
+@pytest.mark.parametrize(("status", "kind"), STATUSES)
+@pytest.mark.parametrize("body", [b"", b"<html>PRIVATE", b'{"error": "PRIVATE"}', b"\xff", b'[{"PRIVATE": 1'])
 async def test_a_refusal_is_told_by_its_status_whatever_its_body(
     recording: Recording, play_back: PlayBack, status: int, kind: type[UpstreamError], body: bytes
 ) -> None:
@@ -278,16 +284,18 @@ async def test_a_refusal_is_told_by_its_status_whatever_its_body(
             assert "PRIVATE" not in str(caught.value)
 
 
+@pytest.mark.rows
 @each(WHOLE)
-@pytest.mark.rows("body", [b"", b"<html>PRIVATE", b"[]", b'"PRIVATE"', b"{}", b'{"a": NaN}', b"\xff\xfe", b"{"])
+@pytest.mark.parametrize("body", [b"", b"<html>PRIVATE", b"[]", b'"PRIVATE"', b"{}", b'{"a": NaN}', b"\xff\xfe", b"{"])
 async def test_an_answer_of_another_shape_is_garbled(recording: Recording, play_back: PlayBack, body: bytes) -> None:
     with pytest.raises(UpstreamGarbled, match="not the protocol's") as caught:
         await provider(recording, play(recording, play_back, body)).send(recording.call)
     assert "PRIVATE" not in str(caught.value)
 
 
+@pytest.mark.rows
 @each(STREAMED)
-@pytest.mark.rows(
+@pytest.mark.parametrize(
     "part", [b"data: not json, PRIVATE\n\n", b"data: \xff\n\n", b"data: []\n\n", b"data: " + b"x" * (1 << 20) + b"\n\n"]
 )
 async def test_garbage_in_a_stream_is_an_error_at_once(recording: Recording, play_back: PlayBack, part: bytes) -> None:
@@ -299,6 +307,7 @@ async def test_garbage_in_a_stream_is_an_error_at_once(recording: Recording, pla
         assert "PRIVATE" not in str(caught.value)
 
 
+@pytest.mark.rows
 @each(STREAMED)
 async def test_an_answer_that_is_no_event_stream_is_garbled(recording: Recording, play_back: PlayBack) -> None:
     client = play_back(recording.body, headers={"content-type": "application/json"})
@@ -306,14 +315,16 @@ async def test_an_answer_that_is_no_event_stream_is_garbled(recording: Recording
         await collect(provider(recording, client).stream(recording.call))
 
 
+@pytest.mark.rows
 @each(WHOLE)
 async def test_an_encoded_answer_is_garbled(recording: Recording, play_back: PlayBack) -> None:
     with pytest.raises(UpstreamGarbled, match="compressed"):
         await provider(recording, play_back(recording.body, headers={"content-encoding": "gzip"})).send(recording.call)
 
 
+@pytest.mark.rows
 @each(WHOLE)
-@pytest.mark.rows(
+@pytest.mark.parametrize(
     "error",
     [
         UpstreamUnreachable("u", target="primary"),
@@ -329,6 +340,7 @@ async def test_transport_errors_pass_unchanged(recording: Recording, play_back: 
         assert caught.value is error
 
 
+@pytest.mark.rows
 @each(STREAMED)
 async def test_a_reader_that_stops_closes_the_exchange(recording: Recording, play_back: PlayBack) -> None:
     client = play(recording, play_back)
@@ -340,6 +352,7 @@ async def test_a_reader_that_stops_closes_the_exchange(recording: Recording, pla
     assert client.closed == 1
 
 
+@pytest.mark.rows
 @each(WHOLE)
 async def test_headers_of_the_configuration_win_and_no_key_sends_no_credential(
     recording: Recording, play_back: PlayBack

@@ -28,7 +28,8 @@ def rejected(body: "JsonValue | bytes", status: int = 400) -> UpstreamRejected:
     return error
 
 
-@pytest.mark.rows("status", [429, 503, 529])
+@pytest.mark.rows
+@pytest.mark.parametrize("status", [429, 503, 529])
 def test_no_room_is_overloaded_with_its_own_delay(status: int) -> None:
     error = refusal(status, headers={"retry-after": "7"})
     assert isinstance(error, UpstreamOverloaded)
@@ -36,7 +37,8 @@ def test_no_room_is_overloaded_with_its_own_delay(status: int) -> None:
     assert error.target == "primary"
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("error", "reason"),
     [
         ({"code": "insufficient_quota", "type": "insufficient_quota"}, "insufficient_quota"),
@@ -55,7 +57,8 @@ def test_no_room_keeps_the_upstreams_own_word(error: JsonValue, reason: str | No
     assert "secret" not in str(found)
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("value", "seconds"),
     [
         (None, None),
@@ -84,7 +87,8 @@ def test_the_clock_is_used_where_no_time_is_given() -> None:
     assert error.retry_after == 0.0
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("status", "advice"),
     [
         (401, "api_key"),
@@ -106,7 +110,8 @@ def test_the_upstreams_own_failures_say_what_to_check(status: int, advice: str) 
     assert "secret" not in str(error)
 
 
-@pytest.mark.rows("status", [408, 504, 524])
+@pytest.mark.rows
+@pytest.mark.parametrize("status", [408, 504, 524])
 def test_a_server_that_ran_out_of_time_itself_may_have_worked_on_the_request(status: int) -> None:
     error = refusal(status, {"error": {"message": "secret prompt", "code": "c"}})
     assert isinstance(error, UpstreamTimeout)
@@ -114,13 +119,15 @@ def test_a_server_that_ran_out_of_time_itself_may_have_worked_on_the_request(sta
     assert "secret" not in str(error)
 
 
-@pytest.mark.rows("code", ["unchecked_call", "unreadable_answer", "vendor_broke_off"])
+@pytest.mark.rows
+@pytest.mark.parametrize("code", ["unchecked_call", "unreadable_answer", "vendor_broke_off"])
 def test_what_the_litellm_process_could_not_read_may_be_done(code: str) -> None:
     assert isinstance(refusal(502, {"error": {"code": code}}), UpstreamGarbled)
     assert isinstance(refusal(502, {"error": {"code": "vendor_unreachable"}}), UpstreamFailed)
 
 
-@pytest.mark.rows("status", [400, 413, 415, 422])
+@pytest.mark.rows
+@pytest.mark.parametrize("status", [400, 413, 415, 422])
 def test_a_refused_request_keeps_identifiers_and_no_message(status: int) -> None:
     error = rejected(
         {"error": {"message": "secret prompt", "code": "context_length_exceeded", "param": "messages[2].content"}},
@@ -131,14 +138,16 @@ def test_a_refused_request_keeps_identifiers_and_no_message(status: int) -> None
     assert "context_length_exceeded" in str(error)
 
 
-@pytest.mark.rows("code", ["has spaces", "x" * 65, "", 400, "400", None, ["a"], "a\nb", "é"])
+@pytest.mark.rows
+@pytest.mark.parametrize("code", ["has spaces", "x" * 65, "", 400, "400", None, ["a"], "a\nb", "é"])
 def test_a_code_that_is_no_identifier_is_left_out(code: JsonValue) -> None:
     error = rejected({"error": {"code": code, "param": code}})
     assert error.reason is None
     assert error.param == (code if code == "400" else None)
 
 
-@pytest.mark.rows("body", [b"", b"<html>", b"[1]", b'"x"', b'{"error": "text"}', b'{"error": null}', b"\xff"])
+@pytest.mark.rows
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[1]", b'"x"', b'{"error": "text"}', b'{"error": null}', b"\xff"])
 def test_a_body_without_an_error_object_gives_no_reason(body: bytes) -> None:
     assert rejected(body).reason is None
 
@@ -157,7 +166,8 @@ def test_vllms_sentence_for_a_full_context_is_recognised_at_the_top_level_too() 
     assert rejected({"object": "error", "message": message, "code": 400}).reason == "context_length_exceeded"
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("headers", "seconds"),
     [
         ({"retry-after-ms": "1250", "retry-after": "2"}, 1.25),
@@ -175,7 +185,8 @@ def test_a_delay_in_milliseconds_is_the_finer_one(headers: dict[str, str], secon
 SEEN: JsonValue = {"jailbreak": {"filtered": True}, "hate": {"filtered": False}, "indirect_attack": {"filtered": True}}
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     "error",
     [
         {"code": "content_filter", "innererror": {"code": "x", "content_filter_result": SEEN}},
@@ -190,7 +201,8 @@ def test_azures_filters_are_named_where_they_refuse(error: JsonValue) -> None:
     assert "400: content_filter (jailbreak, indirect_attack)" in str(found)
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     "inner", [None, "secret", [], {}, {"content_filter_result": ["secret"]}, {"content_filter_result": {"secret": 1}}]
 )
 def test_a_filter_that_does_not_say_what_it_saw_is_one_all_the_same(inner: JsonValue) -> None:

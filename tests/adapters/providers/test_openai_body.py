@@ -73,7 +73,8 @@ def test_an_extra_field_that_the_target_does_not_take_is_named(make_call: MakeCa
     assert caught.value.param == "top_k"
 
 
-@pytest.mark.rows("name", ["model", "messages", "prompt", "stream", "stream_options"])
+@pytest.mark.rows
+@pytest.mark.parametrize("name", ["model", "messages", "prompt", "stream", "stream_options"])
 def test_no_configuration_lets_an_extra_field_replace_our_own(make_call: MakeCall, name: str) -> None:
     with pytest.raises(NotSayable, match=name):
         serialise_body(make_call(extra={name: "x"}, extra_params=frozenset({name})))
@@ -95,7 +96,8 @@ def test_a_completions_body_uses_that_endpoints_names(make_call: MakeCall) -> No
     }
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("values", "expected"),
     [
         ({"max_tokens": 4}, {"max_tokens": 4}),
@@ -109,7 +111,8 @@ def test_completions_options_map(make_call: MakeCall, values: JsonObject, expect
     assert body_of(call) == {"model": "upstream-name", "prompt": "p", **expected}
 
 
-@pytest.mark.rows("name", ["response_format", "tool_choice", "reasoning_effort"])
+@pytest.mark.rows
+@pytest.mark.parametrize("name", ["response_format", "tool_choice", "reasoning_effort"])
 def test_what_completions_cannot_say_is_named(make_call: MakeCall, name: str) -> None:
     call = make_call(endpoint=Endpoint.COMPLETIONS, body={"prompt": "p"}, values={name: {}})
     with pytest.raises(NotSayable, match=name) as caught:

@@ -174,7 +174,8 @@ async def test_done_without_an_ending_is_no_ending(create: Create, play_back: Pl
         await anext(events)
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("part", "kind"),
     [
         (b'data: {"error": {"message": "private"}}\n\n', UpstreamFailed),
@@ -207,7 +208,8 @@ async def test_trouble_after_done_does_not_spoil_the_answer(
     assert await collect(create(client).stream(make_call(stream=True))) == EVENTS
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("name", "process"),
     [
         ("embedded", "the embedded model"),

@@ -152,7 +152,8 @@ async def test_the_embedded_model_is_asked_on_its_socket_for_no_more_than_it_tak
         await embedded.create_counter(server).count(make_call(socket=None))
 
 
-@pytest.mark.rows("status", [404, 405, 501])
+@pytest.mark.rows
+@pytest.mark.parametrize("status", [404, 405, 501])
 async def test_a_server_without_such_a_route_cannot_count(make_call: MakeCall, status: int) -> None:
     server = TokenServer(kind="vllm", status=status, raw=b'{"error": {"message": "private"}}')
     with pytest.raises(NotSayable, match="primary cannot count tokens: its server has no /tokenize") as caught:
@@ -160,7 +161,8 @@ async def test_a_server_without_such_a_route_cannot_count(make_call: MakeCall, s
     assert "private" not in str(caught.value)
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("status", "kind"),
     [(400, UpstreamRejected), (401, UpstreamFailed), (429, UpstreamOverloaded), (500, UpstreamFailed)],
 )
@@ -174,7 +176,8 @@ async def test_other_refusals_are_those_of_any_call(
     assert "private" not in str(caught.value)
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     "raw", [b"", b"[]", b"private", b"{}", b'{"count": -1}', b'{"count": 1.5}', b'{"count": null}', b'{"tokens": 3}']
 )
 async def test_an_answer_that_tells_no_number_is_garbled(make_call: MakeCall, raw: bytes) -> None:

@@ -99,7 +99,8 @@ async def test_only_fields_that_the_target_takes_are_sent(
         create(play_back()).serialise(call)
 
 
-@pytest.mark.rows("form", ["float", "base64"])
+@pytest.mark.rows
+@pytest.mark.parametrize("form", ["float", "base64"])
 async def test_either_form_is_read_whichever_was_asked_for(
     create: Create, play_back: PlayBack, make_call: MakeCall, form: str
 ) -> None:
@@ -172,7 +173,8 @@ BAD: list[tuple[str, JsonObject, int, str]] = [
 ]
 
 
-@pytest.mark.rows(("told", "texts", "why"), [one[1:] for one in BAD], ids=[one[0] for one in BAD])
+@pytest.mark.rows
+@pytest.mark.parametrize(("told", "texts", "why"), [one[1:] for one in BAD], ids=[one[0] for one in BAD])
 def test_an_answer_that_is_not_the_protocols_is_refused_whole(told: JsonObject, texts: int, why: str) -> None:
     with pytest.raises(Misshapen, match=why):
         read_embeddings(told, texts=texts)
@@ -193,7 +195,8 @@ async def test_the_length_that_was_asked_for_is_looked_up_in_the_call(
         await create(client).embed(asking(make_call, "a", dimensions=3))
 
 
-@pytest.mark.rows("raw", [b"", b"private", b"[]", b'{"data": [{"embedding": [NaN]}]}', b'{"data": []}'])
+@pytest.mark.rows
+@pytest.mark.parametrize("raw", [b"", b"private", b"[]", b'{"data": [{"embedding": [NaN]}]}', b'{"data": []}'])
 async def test_a_garbled_answer_names_the_target_and_quotes_nothing(
     create: Create, play_back: PlayBack, make_call: MakeCall, raw: bytes
 ) -> None:
@@ -209,7 +212,8 @@ async def test_an_error_with_status_200_is_a_failure(create: Create, play_back: 
     assert "private" not in str(caught.value)
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("status", "kind"),
     [
         (400, UpstreamRejected), (401, UpstreamFailed), (404, UpstreamFailed), (429, UpstreamOverloaded),

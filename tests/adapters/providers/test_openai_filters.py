@@ -47,8 +47,9 @@ def test_a_filters_word_is_no_start_and_says_nothing() -> None:
     ]
 
 
-@pytest.mark.rows("endpoint", list(Endpoint))
-@pytest.mark.rows("bare", [{}, {"content_filter_results": None}, {"content_filter_results": []}])
+@pytest.mark.rows
+@pytest.mark.parametrize("endpoint", list(Endpoint))
+@pytest.mark.parametrize("bare", [{}, {"content_filter_results": None}, {"content_filter_results": []}])
 def test_a_choice_without_anything_is_a_filters_word_only_with_its_results(
     endpoint: Endpoint, bare: JsonObject
 ) -> None:

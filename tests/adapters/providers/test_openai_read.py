@@ -125,7 +125,8 @@ def test_a_bare_answer_is_enough() -> None:
     assert (reply.id, reply.model, reply.created, reply.usage, reply.choices[0].text) == ("", "", 0, None, "")
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("word", "expected"),
     [("stop", "stop"), ("eos_token", "stop"), ("length", "length"), ("tool_calls", "tool_calls")],
 )
@@ -133,7 +134,8 @@ def test_endings_are_told_in_openais_words(word: str, expected: str) -> None:
     assert read_finish(word) == expected
 
 
-@pytest.mark.rows("word", ["abort", "function_call", "STOP"])
+@pytest.mark.rows
+@pytest.mark.parametrize("word", ["abort", "function_call", "STOP"])
 def test_a_word_that_is_nobodys_yet_stays(word: str) -> None:
     assert read_finish(word) == word
 
@@ -154,8 +156,9 @@ def test_annotations_and_moderation_are_kept() -> None:
     assert read_extra({"moderation": {"input": {}}, "service_tier": 1, "other": "x"}) == {"moderation": {"input": {}}}
 
 
-@pytest.mark.rows("field", ["stop_reason", "matched_stop"])
-@pytest.mark.rows(("told", "kept"), [("END", "END"), ("other", None), (128009, None), (None, None)])
+@pytest.mark.rows
+@pytest.mark.parametrize("field", ["stop_reason", "matched_stop"])
+@pytest.mark.parametrize(("told", "kept"), [("END", "END"), ("other", None), (128009, None), (None, None)])
 def test_the_stop_sequence_that_was_asked_for_is_told(field: str, told: JsonValue, kept: str | None) -> None:
     chat = {"message": {"content": "a"}, "finish_reason": "stop", field: told}
     for choice, endpoint in ((chat, Endpoint.CHAT), ({**chat, "text": "a"}, Endpoint.COMPLETIONS)):
@@ -170,7 +173,8 @@ def test_a_calls_id_is_one_that_can_be_sent_back() -> None:
     assert call.id == read_call_id("<x>")
 
 
-@pytest.mark.rows("word", ["", "I stopped.", "x" * 65])
+@pytest.mark.rows
+@pytest.mark.parametrize("word", ["", "I stopped.", "x" * 65])
 def test_an_ending_that_is_no_word_is_none(word: str) -> None:
     with pytest.raises(Misshapen, match="finish_reason"):
         read_finish(word)
@@ -227,7 +231,8 @@ WRONG: list[tuple[tuple[str | int, ...], JsonValue]] = [
 ]
 
 
-@pytest.mark.rows(("path", "value"), WRONG)
+@pytest.mark.rows
+@pytest.mark.parametrize(("path", "value"), WRONG)
 def test_a_wrong_shape_anywhere_makes_the_answer_unusable(path: tuple[str | int, ...], value: JsonValue) -> None:
     answer = deepcopy(CHAT)
     put(answer, path, value)
@@ -302,7 +307,8 @@ WRONG_LOGPROBS: list[JsonObject] = [
 ]
 
 
-@pytest.mark.rows("logprobs", WRONG_LOGPROBS)
+@pytest.mark.rows
+@pytest.mark.parametrize("logprobs", WRONG_LOGPROBS)
 def test_logprobs_of_another_shape_are_refused(logprobs: JsonObject) -> None:
     with pytest.raises(Misshapen):
         chat_logprobs(logprobs)
@@ -312,7 +318,8 @@ def test_usage_without_output_counts_none() -> None:
     assert read_usage({"prompt_tokens": 3}) == Usage(input_tokens=3, output_tokens=0)
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("answer", "expected"),
     [({"error": {}}, True), ({"object": "error"}, True), ({"error": None, "object": "chat.completion"}, False)],
 )
@@ -320,7 +327,8 @@ def test_errors_with_status_200_are_recognised(answer: JsonObject, *, expected: 
     assert reports_error(answer) is expected
 
 
-@pytest.mark.rows("message", [{}, {"message": None}, {"message": {"role": "assistant"}}])
+@pytest.mark.rows
+@pytest.mark.parametrize("message", [{}, {"message": None}, {"message": {"role": "assistant"}}])
 def test_a_choice_that_a_filter_took_back_may_be_empty(message: JsonObject) -> None:
     answer: JsonObject = {"choices": [{"finish_reason": "content_filter", **message}]}
     assert read_reply(answer, Endpoint.CHAT).choices == (Choice(index=0, text=None, finish_reason="content_filter"),)

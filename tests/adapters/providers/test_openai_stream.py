@@ -228,7 +228,8 @@ WRONG: list[JsonValue] = [
 ]
 
 
-@pytest.mark.rows("chunk", WRONG)
+@pytest.mark.rows
+@pytest.mark.parametrize("chunk", WRONG)
 def test_a_chunk_of_another_shape_is_refused(chunk: JsonValue) -> None:
     with pytest.raises(Misshapen):
         chat().feed(chunk)
@@ -343,8 +344,9 @@ def test_whatever_comes_only_the_stated_errors_are_raised(chunks: list[JsonValue
         pass
 
 
-@pytest.mark.rows("late", [False, True])
-@pytest.mark.rows(("told", "kept"), [("END", "END"), ("other", None), (7, None)])
+@pytest.mark.rows
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize(("told", "kept"), [("END", "END"), ("other", None), (7, None)])
 def test_the_stop_sequence_that_was_asked_for_is_told(late: bool, told: JsonValue, kept: str | None) -> None:
     reader = ChunkReader(target="t", endpoint=Endpoint.CHAT, stops=("END",), late_endings=late)
     choice = {"index": 0, "delta": {"content": "a"}, "finish_reason": "stop", "stop_reason": told}

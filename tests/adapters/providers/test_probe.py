@@ -150,14 +150,16 @@ def kind(request: pytest.FixtureRequest) -> str:
     return chosen
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("template", "special"), [(llama3, LLAMA3), (llama3_with_a_date, LLAMA3), (chatml, CHATML), (unending, LLAMA3)]
 )
 async def test_roles_with_headers_of_their_own_pass(kind: str, template: Template, special: tuple[str, ...]) -> None:
     assert await outcome(TokenServer(kind=kind, template=template, special=special)) is ProbeOutcome.PASSED
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("template", "special"),
     [
         (folding, LLAMA3),
@@ -175,7 +177,8 @@ async def test_struq_passes_where_its_five_words_are_tokens(kind: str) -> None:
     assert await outcome(TokenServer(kind=kind, special=STRUQ), "struq") is ProbeOutcome.PASSED
 
 
-@pytest.mark.rows("missing", STRUQ)
+@pytest.mark.rows
+@pytest.mark.parametrize("missing", STRUQ)
 async def test_struq_fails_where_one_of_them_is_not(kind: str, missing: str) -> None:
     special = tuple(token for token in STRUQ if token != missing)
     result = await probe_roles(TokenServer(kind=kind, special=special), target("struq"))
@@ -187,25 +190,29 @@ async def test_defensive_tokens_pass_where_the_switch_adds_them_alone(kind: str)
     assert await outcome(server, "defensive-token") is ProbeOutcome.PASSED
 
 
-@pytest.mark.rows(("template", "special"), [(chatml, CHATML), (llama3, LLAMA3), (changing, LLAMA3 + DEFENSIVE)])
+@pytest.mark.rows
+@pytest.mark.parametrize(("template", "special"), [(chatml, CHATML), (llama3, LLAMA3), (changing, LLAMA3 + DEFENSIVE)])
 async def test_defensive_tokens_fail_otherwise(kind: str, template: Template, special: tuple[str, ...]) -> None:
     server = TokenServer(kind=kind, template=template, special=special)
     assert await outcome(server, "defensive-token") is ProbeOutcome.FAILED
 
 
-@pytest.mark.rows("form", ["secalign", "struq", "defensive-token"])
-@pytest.mark.rows("status", [404, 405, 501, 401, 403])
+@pytest.mark.rows
+@pytest.mark.parametrize("form", ["secalign", "struq", "defensive-token"])
+@pytest.mark.parametrize("status", [404, 405, 501, 401, 403])
 async def test_a_server_without_an_answer_leaves_the_question_open(form: str, status: int) -> None:
     assert await outcome(TokenServer(kind="vllm", status=status), form) is ProbeOutcome.UNAVAILABLE
 
 
-@pytest.mark.rows("status", [400, 422, 500])
+@pytest.mark.rows
+@pytest.mark.parametrize("status", [400, 422, 500])
 async def test_a_server_that_refuses_to_render_fails(status: int) -> None:
     assert await outcome(TokenServer(kind="vllm", status=status)) is ProbeOutcome.FAILED
 
 
-@pytest.mark.rows("body", [b"", b"[]", b"{}", b'{"tokens": []}', b'{"token_strs": 1}', b'{"tokens": [1, 2]}'])
-@pytest.mark.rows("form", ["secalign", "struq"])
+@pytest.mark.rows
+@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"tokens": []}', b'{"token_strs": 1}', b'{"tokens": [1, 2]}'])
+@pytest.mark.parametrize("form", ["secalign", "struq"])
 async def test_an_answer_that_shows_no_tokens_leaves_the_question_open(form: str, body: bytes) -> None:
     assert await outcome(TokenServer(kind="vllm", body=body), form) is ProbeOutcome.UNAVAILABLE
 
@@ -220,7 +227,8 @@ async def test_a_server_that_is_down_is_to_be_asked_again() -> None:
         await outcome(TokenServer(kind="down"))
 
 
-@pytest.mark.rows("status", [429, 502, 503, 504])
+@pytest.mark.rows
+@pytest.mark.parametrize("status", [429, 502, 503, 504])
 async def test_a_server_without_room_is_to_be_asked_again(status: int) -> None:
     with pytest.raises(UpstreamFailed):
         await outcome(TokenServer(kind="vllm", status=status))

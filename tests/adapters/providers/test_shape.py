@@ -8,7 +8,8 @@ from adapters.providers import _shape
 from gateway.domain.jsonvalue import JsonValue
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("read", "good", "bad"),
     [
         (_shape.object_at, {"a": 1}, [1]),
@@ -36,7 +37,8 @@ def test_a_reader_takes_its_own_shape_alone(
         read({"key": bad}, "key")
 
 
-@pytest.mark.rows("read", [_shape.object_at, _shape.list_at, _shape.text_at, _shape.count_at])
+@pytest.mark.rows
+@pytest.mark.parametrize("read", [_shape.object_at, _shape.list_at, _shape.text_at, _shape.count_at])
 def test_a_missing_value_is_not_the_shape(read: Callable[[dict[str, JsonValue], str], JsonValue]) -> None:
     with pytest.raises(_shape.Misshapen):
         read({}, "key")

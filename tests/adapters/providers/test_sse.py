@@ -11,7 +11,8 @@ def decode(*chunks: bytes, limit: int = 1 << 20) -> list[Event]:
     return [event for chunk in chunks for event in decoder.feed(chunk)]
 
 
-@pytest.mark.rows("end", [b"\n", b"\r", b"\r\n"])
+@pytest.mark.rows
+@pytest.mark.parametrize("end", [b"\n", b"\r", b"\r\n"])
 def test_every_line_end_ends_lines_and_events(end: bytes) -> None:
     assert decode(end.join([b"data: a", b"", b"data: b", b"", b""])) == [Event(b"a"), Event(b"b")]
 

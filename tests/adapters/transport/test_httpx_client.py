@@ -65,7 +65,8 @@ async def test_each_socket_has_its_own_transport() -> None:
     assert made == [None, "/a", "/b"]
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("error", "phase"),
     [
         (httpx.ConnectTimeout("x"), "connect"),

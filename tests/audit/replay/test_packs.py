@@ -26,7 +26,7 @@ Record = Callable[..., Awaitable[Recorded]]
 
 
 # One of so many cases is taken in the short form.
-STEP = 16
+STEP = 24
 
 
 class Packs:

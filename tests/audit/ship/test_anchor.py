@@ -45,7 +45,8 @@ def test_a_checkpoint_is_filed_under_its_log_epoch_and_size(what: Anchored, sign
     assert registry.names == ("example.test~audit", "registry", "0000000000000003")
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("origin", "part"),
     [
         ("example.test/audit/registry", EPOCH),

@@ -7,12 +7,14 @@ from gateway.audit.ship.answered import expect_taken
 from gateway.audit.ship.failure import NotTaken
 
 
-@pytest.mark.rows("status", [200, 201, 202, 204, 299])
+@pytest.mark.rows
+@pytest.mark.parametrize("status", [200, 201, 202, 204, 299])
 def test_success_passes(status: int) -> None:
     expect_taken(status, {})
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("status", "for_good"),
     [
         (301, True), (308, True), (400, True), (401, True), (403, True), (404, True), (413, True), (422, True),
@@ -27,7 +29,8 @@ def test_others_come_back_or_do_not(status: int, for_good: bool) -> None:
     assert caught.value.retry_after is None
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("said", "wait"), [("7", 7.0), ("0", 0.0), ("-1", None), ("soon", None), ("9" * 12, None), ("٣", None)]
 )
 def test_a_wait_in_seconds_is_read(said: str, wait: float | None) -> None:

@@ -23,7 +23,8 @@ def test_an_entry_is_read() -> None:
     assert read_entry(entry(entry="pruned", size=4)) == Entry(epoch=EPOCH, kind="pruned", records=4)
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     "raw",
     [
         entry(entry="opened", epoch="../elsewhere"),

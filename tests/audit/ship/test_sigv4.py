@@ -36,7 +36,8 @@ def test_the_published_put() -> None:
     )
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("parts", "path"),
     [
         (("bucket", "a/b/c.txt"), "/bucket/a/b/c.txt"),

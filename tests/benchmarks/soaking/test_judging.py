@@ -36,7 +36,8 @@ def test_what_stays_as_it_is_is_sound_and_a_little_growth_is_within_the_limit() 
     assert judged(samples(memory=MEMORY_LIMIT * 0.9)) == []
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("found", "word"),
     [
         (judged(samples(memory=MEMORY_LIMIT * 1.1)), "MiB an hour"),

@@ -23,7 +23,8 @@ def test_more_attempts_than_calls_are_no_problem() -> None:
     assert not match([GOT], {"r": CALL}, {"r": replace(RECORDED, intents=3, outcomes=[(200, None)])}).problems
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("calls", "recorded", "problem"),
     [
         ({"r": replace(CALL, times=2)}, {"r": RECORDED}, "UNAUDITED CALLS"),

@@ -11,7 +11,8 @@ ASK = Ask(number=OWN, dialect="chat", play="ok", stream=False, chars=1, tools=Fa
 GOT = Got(ask=ASK, request="r", status=200, code=None, whole=True, foreign=False, at_s=0, took_ms=1)
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("body", "code"),
     [
         (b'{"error": {"message": "m", "code": "upstream_failed"}}', "upstream_failed"),
@@ -27,7 +28,8 @@ def test_the_code_of_an_error_is_found_in_every_dialect(body: bytes, code: str |
     assert code_in(body) == code
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("dialect", "end"),
     [
         ("chat", b"data: [DONE]\n\n"),
@@ -54,7 +56,8 @@ FULL = Told(status=429, code="upstream_overloaded")
 CUT = Told(status=200, code="upstream_garbled", begun=True)
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("got", "told", "as_told"),
     [
         (GOT, None, True),

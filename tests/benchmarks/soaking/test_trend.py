@@ -25,7 +25,8 @@ def test_what_stays_as_it_is_has_no_trend() -> None:
     assert (found.per_hour, found.low, found.high) == (0, 0, 0)
 
 
-@pytest.mark.rows("seconds", [[], [1.0, 2.0, 3.0], [1.0] * 9])
+@pytest.mark.rows
+@pytest.mark.parametrize("seconds", [[], [1.0, 2.0, 3.0], [1.0] * 9])
 def test_too_few_samples_or_all_at_one_time_have_none(seconds: list[float]) -> None:
     assert trend(seconds, list(range(len(seconds)))) is None
 

@@ -68,7 +68,8 @@ def test_only_rules_that_can_hold_while_all_is_quiet_are_awake(
     assert applicable.awake[Stage.OUTPUT] == ()
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("level", "rule_mode", "weight", "expected"),
     [
         (1, "enforce", Weight.ACTS, Weight.ACTS),
@@ -104,7 +105,8 @@ def test_the_highest_floor_of_policies_that_act_stands(
     assert standing(channel, bypass="outage").min_isolation is None
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("action", "mode", "level", "edits"),
     [
         (Action.REDACT, "enforce", 1, True),
@@ -239,7 +241,8 @@ def test_a_tool_may_do_what_every_policy_that_declares_it_allows(
     assert [name for name in ("mail", "search", "Mail") if applicable.declares(name)] == ["mail", "search"]
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("when", "action", "heard"),
     [
         ("tool.effect == 'egress'", Action.BLOCK, False),

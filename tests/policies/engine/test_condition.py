@@ -22,7 +22,8 @@ def compiled(source: str, stage: Stage = Stage.DATA) -> Condition:
     return compile_condition(source, VOCABULARY, stage, LISTS)
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("source", "facts", "held"),
     [
         (
@@ -47,7 +48,8 @@ def test_a_condition_holds_or_does_not(source: str, facts: Mapping[str, FactValu
     assert [condition.holds(facts), condition.holds(facts)] == [held, held]
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("source", "refs", "detectors", "dormant", "longest", "monotone"),
     [
         ("det.secrets.found", ("det.secrets.found",), {"secrets"}, True, 64, True),
@@ -74,7 +76,8 @@ def test_a_condition_says_what_it_rests_on(
     assert (condition.dormant, condition.longest, condition.monotone) == (dormant, longest, monotone)
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("source", "offset", "instead"),
     [
         ("tainted && det.secret.found", 11, "did you mean `det.secrets.found`"),

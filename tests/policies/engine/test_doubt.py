@@ -40,7 +40,8 @@ A: Mapping[str, Facts] = {"a": {unknown("det.a"): True}}
 ORIGIN = {unknown("segment.origin"): True}
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("when", "facts", "det", "expected"),
     [
         ("det.a.found", {}, {}, ("allow", "allow")),

@@ -34,7 +34,8 @@ def an_exception(*rules: str, expires: float = NOW + 1, name: str = "e") -> Exce
     return ExceptionRule(id=name, rules=rules, reason="a known sender", approver="ciso", expires=expires)
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("action", "verdict"),
     [
         (Action.BLOCK, Block),
@@ -76,7 +77,8 @@ def test_a_rule_that_hits_gets_what_it_asks_for(
     assert evaluate(applicable, [scanned_of("a", stage=Stage.OUTPUT)], NOW) == CLEAR
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("actions", "decision"),
     [
         ((Action.REDACT, Action.BLOCK, Action.REQUIRE_APPROVAL), "block"),
@@ -178,8 +180,9 @@ def test_segments_are_demoted_once_each_by_rules_that_act(
     assert evaluate(standing(policy_of(*act, watch)), texts, NOW).found.demoted == ("s2", "s1")
 
 
-@pytest.mark.rows("action", list(Action))
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize("action", list(Action))
+@pytest.mark.parametrize(
     ("policy_mode", "rule_mode", "level", "bypass", "weight"),
     [
         ("shadow", "enforce", 1, None, Weight.SHADOW),
@@ -233,7 +236,8 @@ def test_an_exception_suppresses_the_exact_rule_until_it_expires_and_is_named(
     assert decision_of(evaluate(standing(policy), [scanned_of("a")], NOW + 1)) == "block"
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("on_error", "weight", "decision"),
     [
         ({}, Weight.ACTS, "block"),
@@ -270,8 +274,9 @@ def test_a_detector_that_failed_after_it_found_something_counts_for_both(
     assert weights(verdict) == {"on_error:a": Weight.ACTS, "r": Weight.ACTS}
 
 
-@pytest.mark.rows("when", ["det.a.found", FAILING])
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize("when", ["det.a.found", FAILING])
+@pytest.mark.parametrize(
     ("rules", "policy_mode", "bypass", "weight"),
     [
         ([("enforce", 1)], "enforce", None, Weight.ACTS),

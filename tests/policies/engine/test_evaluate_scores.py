@@ -12,7 +12,8 @@ from policies.engine.model import Policy, Rule, Severity
 NOW = 1_000.0
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("severities", "points", "decision"),
     [
         (("critical",), 5, "block"),

@@ -78,7 +78,8 @@ def test_every_rule_of_the_stage_is_accounted_for_with_the_running_score(
     assert explanation.totals[0].reached
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("mode", "rule_mode", "level", "excepted", "bypass", "weight", "why"),
     [
         ("shadow", "enforce", 1, False, None, Weight.SHADOW, "It only watches. The policy's mode is shadow."),

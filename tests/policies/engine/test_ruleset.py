@@ -16,7 +16,8 @@ def weights(applicable: Applicable) -> dict[str, Weight]:
     return {one.policy.name: one.weight for one in applicable.policies}
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("match", "matches"),
     [
         (Match(), True),
@@ -79,7 +80,8 @@ def test_a_policy_that_is_off_never_keeps_the_fallback_away(
     assert weights(beside.applicable(asker_of())) == {"other": Weight.ACTS}
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("rollout", "weight"),
     [
         (Rollout(), Weight.ACTS),
@@ -134,7 +136,10 @@ def test_a_percentage_of_one_policy_is_drawn_beside_policies_that_are_settled(
     assert {one["q"] for one in seen} == {Weight.ACTS}
 
 
-@pytest.mark.rows(("percent", "needed"), [(None, False), (0.0, False), (0.5, True), (99.5, True), (100.0, False)])
+@pytest.mark.rows
+@pytest.mark.parametrize(
+    ("percent", "needed"), [(None, False), (0.0, False), (0.5, True), (99.5, True), (100.0, False)]
+)
 def test_a_digest_is_needed_only_where_some_policy_draws_by_it(
     percent: float | None, needed: bool, policy_of: Callable[..., Policy], ruleset_of: Callable[..., Ruleset]
 ) -> None:

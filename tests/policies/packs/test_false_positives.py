@@ -18,7 +18,8 @@ PLACES: Sequence[tuple[str, Stage, Facts]] = (
 )
 
 
-@pytest.mark.rows(("name", "stage", "facts"), PLACES)
+@pytest.mark.rows
+@pytest.mark.parametrize(("name", "stage", "facts"), PLACES)
 def test_at_most_one_ordinary_text_in_two_hundred_is_refused(
     name: str,
     stage: Stage,

@@ -38,7 +38,8 @@ def _stage(pack: Policy, mutant: Mutant) -> str | None:
     return next((rule.stage for rule in pack.rules if rule.id == mutant.what), None)
 
 
-@pytest.mark.rows("name", NAMES)
+@pytest.mark.rows
+@pytest.mark.parametrize("name", NAMES)
 def test_a_sample_of_mutated_rules_is_caught(name: str, pack_of: Callable[[str], Policy]) -> None:
     count, missed = _caught(pack_of(name), STEP)
     assert count > len(pack_of(name).rules)

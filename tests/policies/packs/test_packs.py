@@ -34,7 +34,8 @@ def test_all_load_together_without_a_warning() -> None:
     assert _assembled(*NAMES) == ()
 
 
-@pytest.mark.rows("name", NAMES)
+@pytest.mark.rows
+@pytest.mark.parametrize("name", NAMES)
 def test_each_loads_alone_without_a_warning(name: str) -> None:
     assert _assembled(name) == ()
 

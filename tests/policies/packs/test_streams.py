@@ -42,8 +42,9 @@ def streamed(pack_of: Callable[[str], Policy]) -> Callable[[str, int], str]:
     return run
 
 
-@pytest.mark.rows("size", [1, 7, 64, 511, 513, 10_000])
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize("size", [1, 7, 64, 511, 513, 10_000])
+@pytest.mark.parametrize(
     ("text", "told"),
     [
         (HIDDEN, "[REDACTED:tag]"),

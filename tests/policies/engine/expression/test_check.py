@@ -19,7 +19,8 @@ def names() -> Names:
     )
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     "source",
     [
         "b",
@@ -50,7 +51,8 @@ def test_a_condition_whose_types_fit_passes(names: Names, source: str) -> None:
     check(parse(source), names)
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("source", "offset", "instead"),
     [
         ("n", 0, "this is int: compare it"),

@@ -20,7 +20,8 @@ VOCABULARY = {
 LISTS: dict[str, FactValue] = {"lists.on": True, "lists.words": ("a",)}
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("source", "value"),
     [
         ("det.x.found", False),
@@ -56,7 +57,8 @@ def test_a_condition_is_known_while_detectors_are_quiet_only_if_nothing_else_mat
     assert when_quiet(parse(source), VOCABULARY, LISTS) is value
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("source", "yes"),
     [
         ("det.x.found", True),

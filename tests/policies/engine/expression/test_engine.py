@@ -14,7 +14,8 @@ def built(source: str) -> Program:
     return build(parse(source), HOSTS)
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("source", "values", "held"),
     [
         ("a.on", [True], True),
@@ -54,7 +55,8 @@ def test_a_tree_runs_as_it_reads(source: str, values: list[FactValue], held: boo
     assert built(source).run(values) is held
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("source", "values"),
     [
         ("1 / n == 1", [0]),
@@ -86,7 +88,8 @@ def test_facts_are_read_in_the_order_of_their_first_use() -> None:
     assert built("b && a.x == lists.name && b && c in lists.hosts").refs == ("b", "a.x", "c")
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("opening", "closing"),
     [
         ("(a && ", ")"),

@@ -28,7 +28,8 @@ def names() -> Names:
     return Names(vocabulary={fact.name: fact for fact in facts}, stage=Stage.DATA, constants=constants)
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("path", "kind"),
     [
         ("tainted", Kind.BOOL),
@@ -47,7 +48,8 @@ def test_a_name_has_the_type_of_its_fact_or_constant(names: Names, path: str, ki
     assert names.kind_of(Name(path=path, offset=0)) is kind
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("path", "instead"),
     [
         ("det.secret.kinds", "did you mean `det.secrets.kinds`"),

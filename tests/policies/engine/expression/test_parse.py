@@ -25,7 +25,8 @@ def shape(node: Node) -> str:
             return f"({mark}{node.function} {' '.join(map(shape, node.arguments))})"
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("source", "meant"),
     [
         ("a || b && c", "(a || (b && c))"),
@@ -62,7 +63,8 @@ def test_operators_bind_as_in_cel(source: str, meant: str) -> None:
     assert shape(parse(source)) == meant
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("source", "offset", "instead"),
     [
         ("", 0, "write a name"),
@@ -99,7 +101,8 @@ def test_what_is_no_condition_is_refused_where_it_stops_being_one(source: str, o
     assert refused.value.offset == offset
 
 
-@pytest.mark.rows("source", ["has", "a.map", "a.exists && all"])
+@pytest.mark.rows
+@pytest.mark.parametrize("source", ["has", "a.map", "a.exists && all"])
 def test_a_macro_s_name_is_a_name_like_any_other(source: str) -> None:
     parse(source)
 
@@ -112,7 +115,8 @@ def refused(source: str) -> bool:
     return False
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("largest", "larger"),
     [
         ("a" * MAX_SOURCE, "a" * (MAX_SOURCE + 1)),

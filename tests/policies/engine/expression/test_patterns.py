@@ -4,7 +4,8 @@ from policies.engine.expression.errors import ConditionError
 from policies.engine.expression.patterns import MAX_PATTERN, compiled
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("pattern", "text", "matches"),
     [
         ("^a+$", "aaa", True),
@@ -20,7 +21,8 @@ def test_a_pattern_matches_as_re2_does(pattern: str, text: str, matches: bool) -
     assert compiled(pattern, 0)(text) is matches
 
 
-@pytest.mark.rows("pattern", ["(", "(?=a)", r"(a)\1", "(((a{100}){100}){100})", "a" * (MAX_PATTERN + 1)])
+@pytest.mark.rows
+@pytest.mark.parametrize("pattern", ["(", "(?=a)", r"(a)\1", "(((a{100}){100}){100})", "a" * (MAX_PATTERN + 1)])
 def test_a_pattern_that_re2_cannot_use_or_that_is_too_long_is_refused(pattern: str) -> None:
     with pytest.raises(ConditionError) as refused:
         compiled(pattern, 3)

@@ -4,7 +4,8 @@ from policies.engine.expression.errors import ConditionError
 from policies.engine.expression.text import text_of
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("written", "meant"),
     [
         ("'a'", "a"),
@@ -23,7 +24,8 @@ def test_a_quoted_text_is_read_as_cel_reads_it(written: str, meant: str) -> None
     assert text_of(f"x == {written} ", 5) == (meant, 5 + len(written))
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("written", "offset", "instead"),
     [
         ("'a", 0, "close its quote"),

@@ -14,7 +14,8 @@ def test_each_token_says_where_it_starts() -> None:
     assert found[-1] == ("", len(source))
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("written", "value"),
     [
         ("0", 0),
@@ -35,13 +36,15 @@ def test_a_literal_has_its_value_and_its_type(written: str, value: object) -> No
     assert end.kind is Kind.END
 
 
-@pytest.mark.rows("written", ["in", "&&", "%"])
+@pytest.mark.rows
+@pytest.mark.parametrize("written", ["in", "&&", "%"])
 def test_a_sign_is_no_name(written: str) -> None:
     assert next(tokens_of(written)).kind is Kind.SIGN
     assert next(tokens_of("inner")).kind is Kind.NAME
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("written", "instead"),
     [
         ("a & b", "`&&`"),

@@ -33,7 +33,8 @@ def test_each_side_of_and_and_or_is_left_out_and_the_operator_swapped() -> None:
     assert {"det.a.found", "det.b.found", "(det.a.found && det.b.found)"} <= varied("det.a.found || det.b.found")
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("operator", "others"),
     [("<", "<= >"), ("<=", "< >"), (">", ">= <"), (">=", "> <"), ("==", "!="), ("!=", "==")],
 )

@@ -83,7 +83,7 @@ def twice(value: JsonValue, loc: Loc) -> JsonValue:
     return changed(value, loc[:-1], repeat)
 
 
-@settings(max_examples=settings().max_examples // 2)
+@settings(max_examples=settings().max_examples // 4)
 @given(data=st.data(), fresh=values)
 def test_a_policy_with_another_value_somewhere(
     policy_from: Read, sound: str, data: st.DataObject, fresh: JsonValue
@@ -93,7 +93,7 @@ def test_a_policy_with_another_value_somewhere(
     expect_a_place(outcome(policy_from, json.dumps(changed(value, loc, lambda _: fresh))))
 
 
-@settings(max_examples=settings().max_examples // 2)
+@settings(max_examples=settings().max_examples // 4)
 @given(data=st.data())
 def test_a_policy_with_a_value_from_elsewhere_in_it(policy_from: Read, sound: str, data: st.DataObject) -> None:
     value = read_source("p.yaml", sound.encode()).value
@@ -102,7 +102,7 @@ def test_a_policy_with_a_value_from_elsewhere_in_it(policy_from: Read, sound: st
     expect_a_place(outcome(policy_from, json.dumps(changed(value, data.draw(somewhere), lambda _: other))))
 
 
-@settings(max_examples=settings().max_examples // 2)
+@settings(max_examples=settings().max_examples // 4)
 @given(data=st.data())
 def test_a_policy_without_a_value_or_with_one_twice(policy_from: Read, sound: str, data: st.DataObject) -> None:
     value = read_source("p.yaml", sound.encode()).value

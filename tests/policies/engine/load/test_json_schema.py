@@ -32,7 +32,8 @@ def test_the_file_is_what_the_code_says() -> None:
     assert FILE.read_text(encoding="utf-8") == schema_text(), "run: python -m policies.engine.json_schema"
 
 
-@pytest.mark.rows(("path", "section"), SECTIONS)
+@pytest.mark.rows
+@pytest.mark.parametrize(("path", "section"), SECTIONS)
 def test_every_key_stands_in_it_with_its_meaning(path: tuple[str, ...], section: type[Section]) -> None:
     found = SCHEMA if path == () else SCHEMA["$defs"][section.__name__]
     assert set(found["properties"]) == {field.alias or name for name, field in section.model_fields.items()}

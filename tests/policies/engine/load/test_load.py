@@ -145,7 +145,8 @@ def test_words_that_were_nearly_written_are_named(problems_with: Problems, rules
     ]
 
 
-@pytest.mark.rows("text", ["", "3", "[a]", "spec: 3", "metadata: 3", "kind: Polisy", "a: b: c"])
+@pytest.mark.rows
+@pytest.mark.parametrize("text", ["", "3", "[a]", "spec: 3", "metadata: 3", "kind: Polisy", "a: b: c"])
 def test_what_is_no_policy_at_all_is_refused(policy_from: Read, text: str) -> None:
     with pytest.raises(InvalidConfiguration) as caught:
         policy_from(text)

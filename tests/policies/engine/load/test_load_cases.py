@@ -38,7 +38,8 @@ def test_two_cases_of_one_name_are_refused(problems_with: Problems, cases: Line)
     assert problem.message == "the test's name `c` stands twice; each needs its own"
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("case", "message"),
     [
         ({"text": None}, "a test at stage `data` needs the text that stands there; add `text`"),
@@ -60,7 +61,8 @@ def test_a_case_holds_what_its_stage_has(problems_with: Problems, cases: Line, c
     assert problem.message.startswith(message)
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     "case",
     [
         {"text": "''"},
@@ -74,7 +76,8 @@ def test_a_case_that_fits_its_stage_is_read(policy_with: Read, cases: Line, case
     assert len(policy_with(cases(case)).cases) == 1
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("expect", "message"),
     [
         ("block", "name the rules that hit"),
@@ -94,7 +97,10 @@ def test_an_expectation_that_could_not_be_met_is_refused(
     assert problem.line == 7
 
 
-@pytest.mark.rows("expect", ["allow", "{decision: allow, rules: [r]}", "{decision: redact, rules: [r], text: x}"])
+@pytest.mark.rows
+@pytest.mark.parametrize(
+    "expect", ["allow", "{decision: allow, rules: [r]}", "{decision: redact, rules: [r], text: x}"]
+)
 def test_an_expectation_that_can_be_met_is_read(policy_with: Read, rules: Line, cases: Line, expect: str) -> None:
     assert policy_with(rules({}), cases({"expect": expect})).cases[0].stage is Stage.DATA
 
@@ -123,7 +129,8 @@ def test_a_case_of_rules_that_cannot_be_read_is_not_judged_by_them(
     assert problem.message.startswith("`spec.tests[0].near[0]`")
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("facts", "message"),
     [
         ({"segment": "{orign: x}"}, "no fact of `segment` at stage `data` is called `orign`; did you mean `origin`?"),
@@ -164,7 +171,8 @@ def test_a_case_says_what_an_external_classifier_sees(policy_from: Read) -> None
     assert quiet.facts == {"det.vendor.flagged": False}
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("said", "message"),
     [
         ("{vendr: {flagged: true}}", "no external detector is called `vendr`; did you mean `vendor`?"),

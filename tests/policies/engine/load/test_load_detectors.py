@@ -46,7 +46,8 @@ def test_detectors_are_read_whole(policy_from: Read, sound: str) -> None:
     assert vendor.key.reveal() == "sk-1"
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("pattern", "message"),
     [
         ("(?=x)", "the pattern is no regular expression in RE2's syntax"),
@@ -66,8 +67,9 @@ def test_a_recognizer_with_a_linear_pattern_is_used(policy_with: Read) -> None:
     assert policy_with(text).detectors.pii.recognizers == (Recognizer(entity="A", pattern="x+"),)
 
 
-@pytest.mark.rows("host", ["https://a.example", "a.example/x", "a.example:443", "a b", "'*'", "'**.a'", "''"])
-@pytest.mark.rows("key", ["allowed_hosts", "protected_hosts"])
+@pytest.mark.rows
+@pytest.mark.parametrize("host", ["https://a.example", "a.example/x", "a.example:443", "a b", "'*'", "'**.a'", "''"])
+@pytest.mark.parametrize("key", ["allowed_hosts", "protected_hosts"])
 def test_what_is_no_host_is_refused_where_it_stands(problems_with: Problems, key: str, host: str) -> None:
     (problem,) = problems_with(f"detectors: {{urls: {{{key}: [a.example, {host}]}}}}")
     assert "must be a host name alone" in problem.message
@@ -76,7 +78,8 @@ def test_what_is_no_host_is_refused_where_it_stands(problems_with: Problems, key
     assert (problem.line, problem.column) == (6, 19)
 
 
-@pytest.mark.rows("host", ["a.example", "'*.a.example'", "xn--bcher-kva.example", "bücher.example", "10.0.0.1"])
+@pytest.mark.rows
+@pytest.mark.parametrize("host", ["a.example", "'*.a.example'", "xn--bcher-kva.example", "bücher.example", "10.0.0.1"])
 def test_host_names_are_taken(policy_with: Read, host: str) -> None:
     policy = policy_with(f"detectors: {{urls: {{allowed_hosts: [{host}]}}}}")
     assert policy.detectors.urls.allowed_hosts == (host.strip("'"),)
@@ -92,7 +95,8 @@ def test_hosts_can_be_a_list_by_name(policy_with: Read, problems_with: Problems)
     assert problem.message == "`spec.detectors.urls.allowed_hosts` must be a list"
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("url", "fault"),
     [
         ("http://c.example/x", "must be https"),
@@ -127,7 +131,10 @@ def test_where_a_classifiers_address_may_lead_is_known(policy_with: Read, proble
         assert "address" in problem.message
 
 
-@pytest.mark.rows("url", ["https://c.example/x?y=1", "http://127.0.0.1:9/x", "http://localhost/", "http://[::1]:9/"])
+@pytest.mark.rows
+@pytest.mark.parametrize(
+    "url", ["https://c.example/x?y=1", "http://127.0.0.1:9/x", "http://localhost/", "http://[::1]:9/"]
+)
 def test_https_and_this_machine_are_reached(policy_with: Read, url: str) -> None:
     (vendor,) = policy_with(detectors(external(url=f'"{url}"'))).detectors.external
     assert (vendor.url, vendor.key) == (url, None)

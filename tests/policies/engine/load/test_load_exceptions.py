@@ -24,7 +24,8 @@ def test_an_exception_is_read_whole(policy_from: Read, sound: str) -> None:
     )
 
 
-@pytest.mark.rows("key", ["rules", "reason", "approver", "expires"])
+@pytest.mark.rows
+@pytest.mark.parametrize("key", ["rules", "reason", "approver", "expires"])
 def test_nothing_of_an_exception_can_be_left_out(
     problems_with: Problems, rules: Line, exceptions: Line, key: str
 ) -> None:
@@ -58,7 +59,8 @@ def test_two_exceptions_of_one_id_are_refused(problems_with: Problems, rules: Li
     assert problem.message == "the exception id `e` stands twice; each needs its own"
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("day", "warned"),
     [
         ("2026-02-01", "the exception `e` has expired"),
@@ -77,13 +79,15 @@ def test_an_exceptions_last_day_is_judged(
     assert bool(warnings) is bool(warned)
 
 
-@pytest.mark.rows("day", ["2026-02-30", "2026-13-01", "0000-01-01"])
+@pytest.mark.rows
+@pytest.mark.parametrize("day", ["2026-02-30", "2026-13-01", "0000-01-01"])
 def test_a_day_that_there_is_not_is_refused(problems_with: Problems, rules: Line, exceptions: Line, day: str) -> None:
     (problem,) = problems_with(rules({}), exceptions({"expires": day}))
     assert problem.message.startswith("there is no such day")
 
 
-@pytest.mark.rows("day", ["soon", "2026-2-3", "31.1.2026", "2026-02-03T00:00:00Z"])
+@pytest.mark.rows
+@pytest.mark.parametrize("day", ["soon", "2026-2-3", "31.1.2026", "2026-02-03T00:00:00Z"])
 def test_a_day_is_written_in_one_way(problems_with: Problems, rules: Line, exceptions: Line, day: str) -> None:
     (problem,) = problems_with(rules({}), exceptions({"expires": f"'{day}'"}))
     assert problem.message == "`spec.exceptions[0].expires` must be a day, such as 2030-01-31"

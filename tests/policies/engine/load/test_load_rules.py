@@ -64,7 +64,8 @@ def test_two_rules_of_one_id_are_refused(problems_with: Problems, policy_with: R
     assert len(policy_with(rules({}, {"id": "R"})).rules) == 2
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("file", "rule", "sound"),
     [
         ("enforce", "enforce", True),
@@ -91,8 +92,9 @@ def test_a_rule_that_says_no_mode_follows_its_file(policy_with: Read, rules: Lin
     assert policy_with(rules({}), mode="shadow").rules[0].mode == "enforce"
 
 
-@pytest.mark.rows("stage", list(POSSIBLE))
-@pytest.mark.rows("action", list(Action))
+@pytest.mark.rows
+@pytest.mark.parametrize("stage", list(POSSIBLE))
+@pytest.mark.parametrize("action", list(Action))
 def test_each_action_is_for_its_stages(
     policy_with: Read, problems_with: Problems, rules: Line, stage: str, action: str
 ) -> None:
@@ -113,7 +115,8 @@ def test_a_channel_is_always_data_and_always_said(problems_with: Problems, rules
     assert problem.message == "`spec.rules[0].channel` must be 'data'"
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("key", "text", "action"),
     [
         ("channel", "data", "block"),
@@ -128,8 +131,9 @@ def test_what_means_nothing_beside_an_action_is_refused(
     assert problem.message.startswith(f"`{key}` means nothing beside `action: {action}`")
 
 
-@pytest.mark.rows("action", ["redact", "pseudonymise"])
-@pytest.mark.rows("condition", ["tainted", "det.size.chars > 10"])
+@pytest.mark.rows
+@pytest.mark.parametrize("action", ["redact", "pseudonymise"])
+@pytest.mark.parametrize("condition", ["tainted", "det.size.chars > 10"])
 def test_an_edit_needs_a_detector_with_marks(
     problems_with: Problems, policy_with: Read, rules: Line, action: str, condition: str
 ) -> None:
@@ -156,7 +160,8 @@ def test_kinds_are_not_judged_by_settings_that_cannot_be_read(problems_with: Pro
     assert problem.message.startswith("`spec.detectors.pii.entities[1]` must be text")
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("text", "line", "column"),
     [
         ("when: det.secrets.found && det.secret.found", 6, 34),
@@ -181,7 +186,8 @@ def test_a_condition_is_read_for_its_stage(problems_with: Problems, policy_with:
     assert policy_with(rules({"when": "tool.valid", "stage": "tool_call"})).rules[0].stage is Stage.TOOL_CALL
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     ("tag", "sound"),
     [
         ("LLM01:2025", True),

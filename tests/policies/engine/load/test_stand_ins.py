@@ -37,7 +37,8 @@ def test_a_fault_anywhere_costs_no_other_item(sound: str) -> None:
 WHOLE: JsonObject = {"apiVersion": "splitgate/v1", "kind": "Policy", "metadata": {"name": "p"}, "spec": {"mode": "off"}}
 
 
-@pytest.mark.rows("key", [("apiVersion",), ("kind",), ("metadata",), ("metadata", "name"), ("spec",)])
+@pytest.mark.rows
+@pytest.mark.parametrize("key", [("apiVersion",), ("kind",), ("metadata",), ("metadata", "name"), ("spec",)])
 def test_the_head_is_made_up_where_it_is_wrong(key: Loc) -> None:
     document = SALVAGE.salvage(WHOLE, [key])
     assert document is not None

@@ -27,7 +27,8 @@ FIT: list[Mapping[str, str]] = [
 ]
 
 
-@pytest.mark.rows(("rule", "why"), NEED_HOLD)
+@pytest.mark.rows
+@pytest.mark.parametrize(("rule", "why"), NEED_HOLD)
 def test_a_rule_that_needs_the_whole_answer_is_refused_in_a_window(
     problems_with: Problems, policy_with: Read, rules: Line, rule: Mapping[str, str], why: str
 ) -> None:
@@ -38,7 +39,8 @@ def test_a_rule_that_needs_the_whole_answer_is_refused_in_a_window(
     assert policy_with(rules({**OUT, **rule})).streaming.mode == "hold"
 
 
-@pytest.mark.rows("rule", FIT)
+@pytest.mark.rows
+@pytest.mark.parametrize("rule", FIT)
 def test_a_rule_that_a_window_decides_is_taken(policy_with: Read, rules: Line, rule: Mapping[str, str]) -> None:
     assert policy_with(WINDOW, rules({**OUT, **rule})).streaming.mode == "window"
 
@@ -48,7 +50,8 @@ def test_a_window_is_as_long_as_the_longest_match(problems_with: Problems, rules
     assert "rests on up to 300 characters; set `window_chars` to that" in problem.message
 
 
-@pytest.mark.rows(
+@pytest.mark.rows
+@pytest.mark.parametrize(
     "exempt",
     [{"stage": "data"}, {"stage": "tool_call"}, {"stage": "output", "mode": "off"}, {"stage": "output", "level": "2"}],
 )
