@@ -61,6 +61,7 @@ def read_refusal(
             target=target,
             retry_after=_delay(headers, now or datetime.now(UTC)),
             reason=_reason(_error_object(body)),
+            limited=status == 429,
         )
     if status in {400, 413, 415, 422}:
         return _rejected(status, _error_object(body), target)

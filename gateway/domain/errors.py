@@ -312,14 +312,18 @@ class UpstreamOverloaded(UpstreamError):
     """The upstream has no room (429, 503, 529).
 
     ``retry_after`` is its own header value in seconds, if it gave one, ``reason`` as in ``UpstreamRejected``.
+    ``limited`` says that it is an answer to this caller's or account's use (429), not one of a server in need.
     """
 
     code = "upstream_overloaded"
 
-    def __init__(self, message: str, *, target: str, retry_after: float | None, reason: str | None = None) -> None:
+    def __init__(
+        self, message: str, *, target: str, retry_after: float | None, reason: str | None = None, limited: bool = False
+    ) -> None:
         super().__init__(message, target=target)
         self.retry_after = retry_after
         self.reason = reason
+        self.limited = limited
 
 
 def upstream_reason(error: GatewayError) -> str | None:

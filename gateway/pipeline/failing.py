@@ -50,6 +50,10 @@ _OUT_OF_TIME: Final = Reading(elsewhere=False, again=False, outcome=Outcome.NEIT
 _MISFIT: Final = Reading(elsewhere=True, again=False, outcome=Outcome.NEITHER)
 
 
+# A limit on use is an answer too: some vendors refuse a request that is too long for an account this way, at any time.
+_LIMITED: Final = Reading(elsewhere=True, again=True, outcome=Outcome.NEITHER)
+
+
 def read(error: UpstreamError, *, own_time: bool = True) -> Reading:
     """What follows from ``error``; what is not known to be safe is not made again.
 
@@ -63,6 +67,8 @@ def read(error: UpstreamError, *, own_time: bool = True) -> Reading:
             return _REFUSED
         case UpstreamOverloaded(retry_after=float() as seconds) if seconds > 0:
             return Reading(elsewhere=True, again=True, outcome=Outcome.NEITHER, rest_s=seconds)
+        case UpstreamOverloaded(limited=True):
+            return _LIMITED
         case UpstreamFailed(status=int() as status) if status < 500:
             return _MISFIT
         case UpstreamTimeout(phase="connect") | UpstreamUnreachable() | UpstreamOverloaded() | UpstreamFailed():

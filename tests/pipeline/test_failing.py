@@ -22,6 +22,8 @@ TABLE: list[tuple[UpstreamError, bool, bool, Outcome, float | None]] = [
     (UpstreamTimeout("m", target="t", phase="connect"), True, True, Outcome.FAILED, None),
     (UpstreamOverloaded("m", target="t", retry_after=None), True, True, Outcome.FAILED, None),
     (UpstreamOverloaded("m", target="t", retry_after=0.0), True, True, Outcome.FAILED, None),
+    (UpstreamOverloaded("m", target="t", retry_after=None, limited=True), True, True, Outcome.NEITHER, None),
+    (UpstreamOverloaded("m", target="t", retry_after=7.0, limited=True), True, True, Outcome.NEITHER, 7.0),
     (UpstreamOverloaded("m", target="t", retry_after=7.0), True, True, Outcome.NEITHER, 7.0),
     (UpstreamFailed("m", target="t", status=500), True, True, Outcome.FAILED, None),
     (UpstreamFailed("m", target="t", status=502), True, True, Outcome.FAILED, None),

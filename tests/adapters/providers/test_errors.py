@@ -35,6 +35,8 @@ def test_no_room_is_overloaded_with_its_own_delay(status: int) -> None:
     assert isinstance(error, UpstreamOverloaded)
     assert error.retry_after == 7.0
     assert error.target == "primary"
+    # A limit on use says nothing of the server's health.
+    assert error.limited is (status == 429)
 
 
 @pytest.mark.rows
