@@ -506,8 +506,8 @@ def test_one_person_is_one_pseudonym_whichever_field_names_them(site: Site, firs
 
 
 def test_policies_and_grants_are_recorded_when_they_come_and_go(site: Site) -> None:
-    site.policy.write_text(POLICY.replace("virus", "worm"))
     before = len(site.what("policies"))
+    site.policy.write_text(POLICY.replace("virus", "worm"))
     assert site.call("/admin/policies/reload", {}, key="planted-root-key").status_code == 200
     try:
         # Nobody waits for this record; it stands before those of requests that are judged by what it tells.
