@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -70,7 +70,7 @@ def limits_of(allows: Sequence[Allowance]) -> Limits:
     """One rule for each key, with these allowances."""
     rule = LimitRule(name="r", per=(Per.KEY,), allows=tuple(allows))
     price = Price(input=1_000_000, output=2_000_000, cached_input=500_000, cache_write=1_000_000)
-    return replace(Limits(), rules=(rule,), prices={_TARGET.id: price})
+    return Limits(rules=(rule,), prices={_TARGET.id: price})
 
 
 async def micros(counters: Counters, allows: Sequence[Allowance], effort: Effort, at_once: int = 1) -> float:

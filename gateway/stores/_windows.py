@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from math import ceil, inf
 from typing import Final
 
+from gateway.domain.period import period_of as calendar_period_of
 from gateway.domain.quota import Calendar, InProgress, Portion, Sliding, Window
 
 _DAY_MS: Final = 86_400_000
@@ -42,7 +43,7 @@ def wait_s(portion: Portion, *, present: int, before: int, at: float) -> float:
         case Sliding(seconds=seconds):
             return _sliding_ms(seconds * 1000, round(at * 1000), room, present=present, before=before) / 1000
         case Calendar():
-            return max(0.001, _end_of(window, at) - at)
+            return max(0.001, calendar_period_of(window, round(at * 1000) / 1000).end - at)
         case InProgress():
             return _PLACE_S
 
@@ -58,13 +59,6 @@ def _sliding_ms(length: int, now: int, room: int, *, present: int, before: int) 
 def _faded(length: int, count: int, room: int) -> int:
     """How far into a period ``count`` of the one before has faded to ``room``, in milliseconds."""
     return 0 if count <= room else length - room * length // count
-
-
-def _end_of(window: Calendar, at: float) -> float:
-    if window.unit == "day":
-        return (period_of(window, at) + 1) * _DAY_MS / 1000
-    year, month = divmod(period_of(window, at) + 1, 12)
-    return datetime(year, month + 1, 1, tzinfo=UTC).timestamp()
 
 
 def used_in(window: Window, *, present: int, before: int, at: float) -> int:
