@@ -11,6 +11,7 @@ from gateway.configuration.schema_redis import RedisSection
 from gateway.configuration.secrets import Surroundings, resolve
 from gateway.domain.address import Kind, is_loopback, kind_of, literal
 from gateway.domain.target import Secret
+from gateway.yamlfile.pem import show
 from gateway.yamlfile.problems import Loc
 from gateway.yamlfile.regular import expect_regular
 from gateway.yamlfile.report import Report
@@ -159,15 +160,10 @@ def _check_files(files: dict[str, Path | None], loc: Loc, report: Report) -> Non
         return
     try:
         expect_regular(cert, key)
-        context.load_cert_chain(cert, key, password=_nothing)
+        show(context, cert, key)
     except (OSError, ValueError):
         message = "this and its key are no pair that can be read; name PEM files, whose key has no passphrase"
         report.add((*loc, "cert_file"), message)
-
-
-def _nothing() -> str:
-    """Stand in for a passphrase: the library would ask at the terminal for it."""
-    return ""
 
 
 def _password(

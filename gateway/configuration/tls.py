@@ -14,6 +14,7 @@ from gateway.configuration.schema_tls import ServerTlsSection
 from gateway.configuration.secrets import Surroundings
 from gateway.domain.target import Tls
 from gateway.yamlfile.mounted import Following, Looked
+from gateway.yamlfile.pem import client_context, show
 from gateway.yamlfile.problems import Loc
 from gateway.yamlfile.regular import expect_regular, read_regular
 from gateway.yamlfile.report import Report
@@ -81,7 +82,7 @@ def build_server_tls(section: ServerTlsSection | None, report: Report, surroundi
         context.minimum_version = _VERSIONS[section.min_version]
         context.options |= ssl.OP_NO_RENEGOTIATION
         context.set_alpn_protocols(["http/1.1"])
-        context.load_cert_chain(cert, key, password=_nothing)
+        show(context, cert, key)
         if authorities is not None:
             context.load_verify_locations(cafile=authorities)
             context.verify_mode = ssl.CERT_REQUIRED
@@ -114,11 +115,7 @@ def build_target_tls(section: TargetSection, loc: Loc, report: Report, surroundi
         return None
 
     def make() -> ssl.SSLContext:
-        context = ssl.create_default_context(cafile=authorities)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        if cert is not None:
-            context.load_cert_chain(cert, key, password=_nothing)
-        return context
+        return client_context(authorities, cert, key)
 
     return _mounted(loc, (authorities, cert, key), make, cert, surroundings)
 
@@ -155,7 +152,7 @@ def _check_pair(cert: Path | None, key: Path | None, loc: Loc, names: tuple[str,
         return
     try:
         expect_regular(key)
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(cert, key, password=_nothing)
+        show(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), cert, key)
     except (OSError, ValueError):
         # What the library says of it may quote it.
         wrong = f"`{names[1]}` holds no key of that certificate's that can be read"
@@ -197,8 +194,3 @@ def _contents(paths: Sequence[Path]) -> tuple[bytes, ...]:
 
 def _content(path: Path) -> bytes:
     return read_regular(path, _MAX_BYTES)
-
-
-def _nothing() -> str:
-    """Stand in for a passphrase: the library would ask at the terminal for it."""
-    return ""

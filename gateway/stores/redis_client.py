@@ -26,6 +26,7 @@ from gateway.domain.address import Addresses, literal
 from gateway.domain.target import Secret
 from gateway.stores._redis_failure import Refused
 from gateway.stores._redis_script import LUA, SHA
+from gateway.yamlfile.pem import client_context
 from gateway.yamlfile.regular import expect_regular
 
 # A Redis stands in somebody's own network, where the configuration says; nowhere else but in public.
@@ -177,27 +178,9 @@ class _Trust:
         """
         seen = tuple([_look(path) for path in (self._files.ca, self._files.cert, self._files.key)])
         if self._context is None or seen != self._seen:
-            self._context = context_of(self._files)
+            self._context = client_context(self._files.ca, self._files.cert, self._files.key)
             self._seen = seen
         return self._context
-
-
-def context_of(files: TlsFiles) -> ssl.SSLContext:
-    """Trusts ``files`` alone where they name whom to trust; names are checked, and the oldest protocol is TLS 1.2.
-
-    Raises:
-        OSError: a file cannot be read, or is no certificate or key.
-    """
-    context = ssl.create_default_context(cafile=files.ca)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if files.cert is not None:
-        context.load_cert_chain(files.cert, files.key, password=_nothing)
-    return context
-
-
-def _nothing() -> str:
-    """Stand in for a passphrase: the library would ask at the terminal for it."""
-    return ""
 
 
 def _look(path: Path | None) -> tuple[int, int, int] | None:
