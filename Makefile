@@ -119,3 +119,7 @@ soak: setup  ## 20 minutes at half load with faults (SOAK_MINUTES=, SOAK_WORKERS
 .PHONY: bench
 bench: setup model  ## the gateway beside a bare pass-through, same run
 	$(BIN)/python benchmarks/bench.py
+
+.PHONY: gate
+gate: setup  ## fails if the gateway became dearer than committed (GATE=--write commits what is measured)
+	$(BIN)/python benchmarks/gate.py $(GATE)

@@ -89,11 +89,16 @@ async def _batch(app: _App, scope: _Message, body: bytes, count: int) -> float:
     """CPU microseconds of a request; several are under way at a time, as in a busy server."""
     start = time.process_time_ns()
     shares = [count // _CONCURRENT + (at < count % _CONCURRENT) for at in range(_CONCURRENT)]
-    await asyncio.gather(*(_call(app, scope, body, share) for share in shares))
+    await asyncio.gather(*(ask(app, scope, body, share) for share in shares))
     return (time.process_time_ns() - start) / 1000 / count
 
 
-async def _call(app: _App, scope: _Message, body: bytes, count: int) -> None:
+async def ask(app: _App, scope: _Message, body: bytes, count: int) -> None:
+    """Send the request so many times, one after the other.
+
+    Raises:
+        CannotMeasure: it was refused.
+    """
     statuses: set[int] = set()
 
     async def receive() -> _Message:
