@@ -19,6 +19,7 @@ from benchmarks.figures import Measured
 from benchmarks.processes import CannotMeasure, Use
 
 _DRAIN_S: Final = 3.0
+_PATIENCE_S: Final = 10.0
 # What the server has to do when a thousand streams break off is not to be the next run's load.
 _SETTLING_S: Final = 0.5
 
@@ -48,6 +49,8 @@ class _Samples:
     load: Load
     requests: "cycle[bytes]"
     full: asyncio.Event = field(default_factory=asyncio.Event)
+    # Set with the first answer, or a stream's first token.
+    first: asyncio.Event = field(default_factory=asyncio.Event)
     counting: bool = False
     stopping: bool = False
     failure: str | None = None
@@ -61,6 +64,7 @@ class _Samples:
         self.failure = self.failure or why
         self.stopping = True
         self.full.set()
+        self.first.set()
 
 
 class _Connection(asyncio.Protocol):
@@ -115,6 +119,7 @@ class _Connection(asyncio.Protocol):
         if samples.counting:
             samples.tokens += len(stamps)
             if streams:
+                samples.first.set()
                 samples.delays.extend([now - stamp for stamp in stamps])
         self._tokens += len(stamps)
 
@@ -125,6 +130,7 @@ class _Connection(asyncio.Protocol):
             self._give_up(f"status {self._answer.status}, {self._tokens} of {samples.load.tokens} tokens. {said}")
             return
         if samples.counting:
+            samples.first.set()
             samples.answers += 1
             samples.latencies.append(now - self._sent_ns)
             if samples.answers >= samples.load.max_answers:
@@ -170,7 +176,7 @@ async def drive_together(loads: Sequence[Load], use: Callable[[], Use]) -> Seque
         if samples.failure is not None:
             raise CannotMeasure(samples.failure)
         if not found.answers and not found.tokens:
-            raise CannotMeasure(f"no answer came within {samples.load.seconds:g} s; give it more with --seconds")
+            raise CannotMeasure(f"no answer came within {samples.load.seconds + _PATIENCE_S:g} s")
     return measured
 
 
@@ -199,8 +205,9 @@ async def _connect(samples: _Samples) -> list[_Connection]:
 async def _window(samples: _Samples, use: Callable[[], Use]) -> Measured:
     before, start = use(), time.monotonic_ns()
     samples.counting = True
-    with suppress(TimeoutError):
-        await asyncio.wait_for(samples.full.wait(), samples.load.seconds)
+    await _until(samples.full, samples.load.seconds)
+    # A window without any answer says nothing: it stays open until there is one.
+    await _until(samples.first, _PATIENCE_S)
     samples.counting = False
     wall, after = time.monotonic_ns() - start, use()
     return Measured(
@@ -213,6 +220,11 @@ async def _window(samples: _Samples, use: Callable[[], Use]) -> Measured:
         first_tokens=samples.first_tokens,
         delays=samples.delays,
     )
+
+
+async def _until(event: asyncio.Event, seconds: float) -> None:
+    with suppress(TimeoutError):
+        await asyncio.wait_for(event.wait(), seconds)
 
 
 async def _drain(samples: _Samples, connections: Sequence[_Connection]) -> None:

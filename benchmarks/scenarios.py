@@ -43,16 +43,16 @@ SCENARIOS: Final = (
     Scenario(name="whole c=32", connections=32),
     # Slow servers have a queue of seconds here: a window must see answers all the same.
     Scenario(name="whole c=256", connections=256, rounds=3, stretch=2),
-    Scenario(name="whole c=32, 1k", connections=32, body_bytes=1024),
-    Scenario(name="whole c=32, 10k", connections=32, body_bytes=10 * 1024),
-    Scenario(name="whole c=32, 100k", connections=32, body_bytes=100 * 1024),
+    Scenario(name="whole c=32, 1k", connections=32, body_bytes=1024, rounds=3),
+    Scenario(name="whole c=32, 10k", connections=32, body_bytes=10 * 1024, rounds=3),
+    Scenario(name="whole c=32, 100k", connections=32, body_bytes=100 * 1024, rounds=3),
     Scenario(name="stream c=1", connections=1, chunks=100, pace_ms=2),
     Scenario(name="stream c=32", connections=32, chunks=100, pace_ms=5),
     Scenario(name="burst c=32", connections=32, chunks=100),
     # 4,000 tokens a second, which leaves half a core or more to a gateway that takes what it may for each.
     Scenario(name="stream c=1000", connections=1000, chunks=100, pace_ms=250, standing=True, rounds=2, stretch=6),
-    Scenario(name="call c=32", connections=32, calls=True),
-    Scenario(name="call stream c=32", connections=32, chunks=100, pace_ms=5, calls=True),
+    Scenario(name="call c=32", connections=32, calls=True, rounds=3),
+    Scenario(name="call stream c=32", connections=32, chunks=100, pace_ms=5, calls=True, rounds=3),
 )
 
 
