@@ -9,8 +9,8 @@ import select
 import socket
 import subprocess
 import time
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Generator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
@@ -29,6 +29,13 @@ class Cores:
 
     server: int | None
     load: int | None
+    # Those that this process may use, in order; none where they cannot be chosen.
+    allowed: tuple[int, ...] = ()
+
+    @property
+    def servers(self) -> tuple[int, ...]:
+        """The server's core alone."""
+        return () if self.server is None else (self.server,)
 
     def __str__(self) -> str:
         if self.server is None:
@@ -44,18 +51,23 @@ def choose_cores() -> Cores:
     """The first two cores that this process may use."""
     if not hasattr(os, "sched_getaffinity"):
         return Cores(server=None, load=None)
-    allowed = sorted(os.sched_getaffinity(0))
-    return Cores(server=allowed[0], load=allowed[min(1, len(allowed) - 1)])
+    allowed = tuple(sorted(os.sched_getaffinity(0)))
+    return Cores(server=allowed[0], load=allowed[min(1, len(allowed) - 1)], allowed=allowed)
+
+
+def on_core(core: int | None) -> AbstractContextManager[None]:
+    """This process, and those that it starts meanwhile, run on ``core``."""
+    return on_cores(() if core is None else (core,))
 
 
 @contextmanager
-def on_core(core: int | None) -> Generator[None]:
-    """This process, and those that it starts meanwhile, run on ``core``."""
-    if core is None:
+def on_cores(cores: Collection[int]) -> Generator[None]:
+    """The same for several; none: wherever the system puts them."""
+    if not cores:
         yield
         return
     before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {core})
+    os.sched_setaffinity(0, cores)
     try:
         yield
     finally:

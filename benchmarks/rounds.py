@@ -8,15 +8,16 @@ import uvloop
 from rich.console import Console
 from rich.progress import Progress
 
+from benchmarks.contenders import Contender
 from benchmarks.figures import Measured, Row, figures_of
 from benchmarks.load import Load, drive
 from benchmarks.payloads import request_bytes
 from benchmarks.plan import Plan, turns
 from benchmarks.processes import CannotMeasure, Process, use_of
 from benchmarks.record import Recorder
-from benchmarks.scenarios import Contender, Scenario
+from benchmarks.scenarios import Scenario
 
-_MAX_ANSWERS: Final = 200_000
+MAX_ANSWERS: Final = 200_000
 
 
 def measure(
@@ -41,17 +42,22 @@ def measure(
     return rows
 
 
-def _one(plan: Plan, scenario: Scenario, contender: Contender, server: Process) -> Measured:
-    load = Load(
-        port=server.port,
-        request=request_bytes(contender, scenario, plan.key, plan.language),
+def load_of(plan: Plan, scenario: Scenario, contender: Contender, port: int) -> Load:
+    """What one turn sends."""
+    return Load(
+        port=port,
+        requests=(request_bytes(contender, scenario, plan.key, plan.language),),
         connections=scenario.connections,
         tokens=scenario.chunks or 1,
-        warmup=plan.warmup,
-        seconds=plan.seconds,
-        max_answers=_MAX_ANSWERS,
+        warmup=plan.warmup * scenario.stretch,
+        seconds=plan.seconds * scenario.stretch,
+        max_answers=MAX_ANSWERS,
+        standing=scenario.standing,
     )
+
+
+def _one(plan: Plan, scenario: Scenario, contender: Contender, server: Process) -> Measured:
     try:
-        return uvloop.run(drive(load, partial(use_of, server.pid)))
+        return uvloop.run(drive(load_of(plan, scenario, contender, server.port), partial(use_of, server.pid)))
     except (CannotMeasure, OSError) as exc:
         raise CannotMeasure(f"{contender.name}, {scenario.name}: {exc}") from exc
