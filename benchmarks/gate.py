@@ -14,6 +14,7 @@ import sysconfig
 import tempfile
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -21,15 +22,17 @@ from typing import Final
 import uvloop
 
 from benchmarks.canned import CannedClient
+from benchmarks.contenders import CONTENDERS, SERVERS, UPSTREAM, Contender, Site
 from benchmarks.figures import Row, Spread, figures_of
 from benchmarks.gating import MORE_ROUNDS, Baseline, decided, gauge, ratios, renewed
 from benchmarks.inside import inside, scope_of, through
-from benchmarks.load import Load, drive
-from benchmarks.payloads import request_body, request_bytes, stream_events
+from benchmarks.load import drive
+from benchmarks.payloads import request_body, stream_events
 from benchmarks.plan import Plan, turns
 from benchmarks.processes import ROOT, CannotMeasure, Cores, Process, choose_cores, on_core, use_of
 from benchmarks.profiling import ask
-from benchmarks.scenarios import CONTENDERS, SCENARIOS, SERVERS, UPSTREAM, Contender, Scenario, Site
+from benchmarks.rounds import load_of
+from benchmarks.scenarios import SCENARIOS, Scenario
 from benchmarks.site import site_in, write_config
 from gateway.compose import running_app
 from gateway.settings import load
@@ -118,17 +121,13 @@ class _Stand:
         rows = {(scenario.name, one.name): Row(scenario=scenario.name, contender=one.name) for one in contenders}
         with on_core(self._cores.load):
             for _, _, contender in turns(plan):
-                rows[scenario.name, contender.name].rounds.append(self._turn(scenario, contender))
+                rows[scenario.name, contender.name].rounds.append(self._turn(plan, scenario, contender))
         return rows
 
-    def _turn(self, scenario: Scenario, contender: Contender) -> Mapping[str, float]:
+    def _turn(self, plan: Plan, scenario: Scenario, contender: Contender) -> Mapping[str, float]:
         server = self._servers[contender.server]
-        load = Load(
-            port=server.port, request=request_bytes(contender, scenario, self._key),
-            connections=scenario.connections, tokens=scenario.chunks or 1, warmup=_WARMUP, seconds=_AT_LAST_S,
-            max_answers=_ANSWERS[scenario.chunks],
-        )  # fmt: skip
-        return figures_of(uvloop.run(drive(load, partial(use_of, server.pid))), streams=scenario.chunks > 0)
+        turn = replace(load_of(plan, scenario, contender, server.port), max_answers=_ANSWERS[scenario.chunks])
+        return figures_of(uvloop.run(drive(turn, partial(use_of, server.pid))), streams=scenario.chunks > 0)
 
 
 def counted(site: Site, key: str) -> dict[str, Spread]:

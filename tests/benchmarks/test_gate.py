@@ -1,9 +1,10 @@
 """What CI's gate gauges, and that it stands where it should."""
 
+from benchmarks.contenders import CONTENDERS
 from benchmarks.gate import BASELINE, COUNTED, GAUGED
 from benchmarks.gating import Baseline, gauge
 from benchmarks.processes import ROOT
-from benchmarks.scenarios import CONTENDERS, SCENARIOS
+from benchmarks.scenarios import SCENARIOS
 
 
 def test_what_is_gauged_is_committed() -> None:
