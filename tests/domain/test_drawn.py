@@ -10,6 +10,10 @@ def test_names_are_128_bits_in_hexadecimal_digits() -> None:
     assert len(bytes.fromhex(drawn_digits())) == 16
 
 
+def _many() -> list[str]:
+    return [drawn_digits() for _ in range(2000)]
+
+
 def test_no_name_is_drawn_twice_by_threads_that_draw_together() -> None:
     with ThreadPoolExecutor(8) as pool:
         drawn = [
