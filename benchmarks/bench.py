@@ -18,6 +18,7 @@ from typing import Final, get_args
 
 from rich.console import Console
 
+from benchmarks.contenders import CONTENDERS, SERVERS, UNAUDITED, UPSTREAM, Site
 from benchmarks.figures import Row
 from benchmarks.journaling import JOURNAL_AIM_US, RECORDS, verified
 from benchmarks.payloads import Writing
@@ -27,16 +28,7 @@ from benchmarks.processes import ROOT, CannotMeasure, Cores, Process, choose_cor
 from benchmarks.profiling import profile
 from benchmarks.record import Recorder, load_average
 from benchmarks.rounds import measure
-from benchmarks.scenarios import (
-    CONTENDERS,
-    SCENARIOS,
-    SERVERS,
-    UNAUDITED,
-    UPSTREAM,
-    Site,
-    of_sizes,
-    parse_size,
-)  # fmt: skip
+from benchmarks.scenarios import SCENARIOS, of_sizes, parse_size
 from benchmarks.site import site_in, write_config
 from benchmarks.tables import costs_table, prices, prices_inside, table_of, verdicts
 

@@ -8,7 +8,8 @@ import json
 from typing import Final, Literal, TypeAlias
 
 from benchmarks.answer import make_token
-from benchmarks.scenarios import Contender, Scenario
+from benchmarks.contenders import Contender
+from benchmarks.scenarios import Scenario
 
 Language: TypeAlias = Literal["ascii", "unicode"]
 # ``eventful`` is the ASCII mail with something in each paragraph for every detector that looks for things.

@@ -18,11 +18,12 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.contenders import Contender, Site
 from benchmarks.inside import scope_of
 from benchmarks.payloads import request_body
 from benchmarks.plan import Plan
 from benchmarks.processes import ROOT, CannotMeasure
-from benchmarks.scenarios import Contender, Scenario, Site
+from benchmarks.scenarios import Scenario
 from benchmarks.stages import stages, token_time
 from gateway.compose import running_app
 from gateway.settings import load

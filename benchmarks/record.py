@@ -13,13 +13,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
+from benchmarks.contenders import Contender
 from benchmarks.figures import Measured, histogram
 from benchmarks.journaling import Verified
 from benchmarks.payloads import Writing
 from benchmarks.plan import Plan
 from benchmarks.policing import Cost, Times
 from benchmarks.processes import ROOT, Cores
-from benchmarks.scenarios import Contender, Scenario
+from benchmarks.scenarios import Scenario
 
 RESULTS: Final = ROOT / "benchmarks" / "results"
 

@@ -8,13 +8,14 @@ import uvloop
 from rich.console import Console
 from rich.progress import Progress
 
+from benchmarks.contenders import Contender
 from benchmarks.figures import Measured, Row, figures_of
 from benchmarks.load import Load, drive
 from benchmarks.payloads import request_bytes
 from benchmarks.plan import Plan, turns
 from benchmarks.processes import CannotMeasure, Process, use_of
 from benchmarks.record import Recorder
-from benchmarks.scenarios import Contender, Scenario
+from benchmarks.scenarios import Scenario
 
 _MAX_ANSWERS: Final = 200_000
 

@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from benchmarks.scenarios import GATEWAYS, OFF, UNAUDITED, Scenario, Site
+from benchmarks.contenders import GATEWAYS, OFF, UNAUDITED, Site
+from benchmarks.scenarios import Scenario
 
 _OFF_POLICY: Final = {
     "apiVersion": "splitgate/v1",

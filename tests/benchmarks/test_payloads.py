@@ -5,8 +5,9 @@ from typing import get_args
 
 import pytest
 
+from benchmarks.contenders import CONTENDERS, Contender
 from benchmarks.payloads import Language, Writing, request_body, request_bytes, text_of
-from benchmarks.scenarios import CONTENDERS, SCENARIOS, Contender, Scenario, of_sizes, parse_size
+from benchmarks.scenarios import SCENARIOS, Scenario, of_sizes, parse_size
 from benchmarks.site import config_text, site_in, write_config
 from gateway.dialects import openai_chat, split
 from gateway.dialects.body import parse_body
