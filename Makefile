@@ -117,8 +117,8 @@ soak: setup  ## 20 minutes at half load with faults (SOAK_MINUTES=, SOAK_WORKERS
 	@exec $(BIN)/python benchmarks/soak.py$(if $(SOAK_MINUTES), --minutes "$(SOAK_MINUTES)")$(if $(SOAK_WORKERS), --workers "$(SOAK_WORKERS)")$(if $(SOAK_REPORT), --report "$(SOAK_REPORT)")
 
 .PHONY: bench
-bench: setup model  ## the gateway beside a bare pass-through, same run
-	$(BIN)/python benchmarks/bench.py
+bench: setup model  ## the gateway beside others in one run; writes docs/benchmarks
+	$(BIN)/python benchmarks/bench.py --publish
 
 .PHONY: gate
 gate: setup  ## fails if the gateway became dearer than committed (GATE=--write commits what is measured)

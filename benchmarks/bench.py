@@ -31,10 +31,12 @@ from benchmarks.plan import Plan
 from benchmarks.policing import AIM_US, QUICK, Effort, costs, price
 from benchmarks.processes import ROOT, CannotMeasure, Cores, Process, choose_cores, on_core
 from benchmarks.profiling import profile
-from benchmarks.record import Recorder, load_average
+from benchmarks.publishing.publish import PAGES, publish
+from benchmarks.record import Recorder
 from benchmarks.rounds import measure
 from benchmarks.scenarios import SCENARIOS, of_sizes, parse_size
 from benchmarks.site import site_in, write_config
+from benchmarks.surroundings import load_average
 from benchmarks.tables import costs_table, prices, prices_inside, table_of, verdicts
 
 # Requests a second on one core, without policies.
@@ -100,6 +102,9 @@ def _run(given: argparse.Namespace, console: Console, cores: Cores, folder: Path
             if name in given.measurements:
                 measured(bench)
     console.print(f"raw figures: {recorder.save().relative_to(ROOT)}", highlight=False)
+    if given.publish:
+        publish(recorder.whole())
+        console.print(f"page: {PAGES.relative_to(ROOT)}", highlight=False)
     return 0
 
 
@@ -192,6 +197,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--journal", action="store_true", help="how fast a journal is verified, and nothing else")
     parser.add_argument("--profile", action="store_true", help="show where the gateway spends a request's time instead")
     parser.add_argument("--profile-requests", type=int, default=5_000, metavar="N")
+    parser.add_argument("--publish", action="store_true", help="write docs/benchmarks anew from this run")
     parser.add_argument("--list", action="store_true", help="show what there is as JSON")
     given = parser.parse_args()
     try:

@@ -7,10 +7,8 @@ same round, since a machine that is slow or shared is so for both. README.md say
 
 import argparse
 import cProfile
-import platform
 import secrets
 import sys
-import sysconfig
 import tempfile
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
@@ -34,6 +32,7 @@ from benchmarks.profiling import ask
 from benchmarks.rounds import load_of
 from benchmarks.scenarios import SCENARIOS, Scenario
 from benchmarks.site import site_in, write_config
+from benchmarks.surroundings import interpreter
 from gateway.compose import running_app
 from gateway.settings import load
 
@@ -166,13 +165,6 @@ async def _profiled(asking: Callable[[], Awaitable[None]]) -> float:
         for _ in range(_REQUESTS):
             await asking()
     return sum(entry.callcount for entry in profiler.getstats()) / _REQUESTS
-
-
-def interpreter() -> str:
-    """Which build of Python runs this: one with profile-guided optimisation is another program."""
-    optimised = "--enable-optimizations" in (sysconfig.get_config_var("CONFIG_ARGS") or "")
-    version = ".".join(platform.python_version_tuple()[:2])
-    return f"{platform.python_implementation()} {version}, {'' if optimised else 'not '}optimised when it was built"
 
 
 def _rounded(found: Mapping[str, Spread]) -> dict[str, float]:

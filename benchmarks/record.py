@@ -21,16 +21,12 @@ from benchmarks.plan import Plan
 from benchmarks.policing import Cost, Times
 from benchmarks.processes import ROOT, Cores
 from benchmarks.scenarios import Scenario
+from benchmarks.surroundings import load_average, surroundings
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 RESULTS: Final = ROOT / "benchmarks" / "results"
-
-
-def load_average() -> float:
-    """The machine's load over the last minute; 0 where there is no such thing."""
-    return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else 0.0
 
 
 class Recorder:
@@ -47,6 +43,7 @@ class Recorder:
             "began": self._began.isoformat(timespec="seconds"),
             "python": platform.python_version(),
             "machine": platform.machine(),
+            **surroundings(),
             "processors": os.cpu_count(),
             "cores": str(cores),
             "versions": {name: version(name) for name in ("splitgate", "aiohttp", "uvicorn", "uvloop", "orjson")},
