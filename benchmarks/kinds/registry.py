@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Protocol
 
-from benchmarks.kinds import bodies, flood, fsync, memory, rules, startup, workers
+from benchmarks.kinds import bodies, calls, flood, fsync, memory, rules, startup, workers
 from benchmarks.kinds.setting import Setting
 
 
@@ -32,6 +32,7 @@ class Kind:
 
 KINDS: Final = (
     Kind(name="rules", title="1, 10 and 100 rules", take=rules.take),
+    Kind(name="calls", title="Calls of tools", take=calls.take),
     Kind(name="bodies", title="Bodies up to 4 MB", take=bodies.take),
     Kind(name="flood", title="A flood of wrong keys", take=flood.take),
     Kind(name="startup", title="Start-up", take=startup.take),

@@ -19,7 +19,7 @@ from benchmarks.figures import Measured, Spread, spread
 from benchmarks.load import Load, drive_together
 from benchmarks.plan import Plan, shifted
 from benchmarks.processes import CannotMeasure, Cores, Process, Use, on_core, use_of
-from benchmarks.scenarios import SCENARIOS
+from benchmarks.scenarios import SCENARIOS, Scenario
 from benchmarks.site import config_text
 
 Figures: TypeAlias = Mapping[str, float]
@@ -28,6 +28,9 @@ Rounds: TypeAlias = Mapping[str, Sequence[Figures]]
 # Servers of their own, so that no other kind has made them warm or old.
 CHAT: Final = Contender(name="gateway", server="gateway", path="/v1/chat/completions", dialect="chat")
 BARE: Final = Contender(name="bare", server="passthrough", path="/v1/chat/completions", dialect="chat")
+
+# What the upstream can answer beside the scenarios of the turns.
+CALL_BURST: Final = Scenario(name="call burst c=32", connections=32, chunks=100, calls=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +52,9 @@ class Setting:
         """The file of a gateway that differs from a new installation in what these sections say."""
         folder = self.folder / name
         folder.mkdir(parents=True, exist_ok=True)
-        config: dict[str, Any] = json.loads(config_text(self.site.upstream_port, self.plan.key, SCENARIOS))
+        config: dict[str, Any] = json.loads(
+            config_text(self.site.upstream_port, self.plan.key, (*SCENARIOS, CALL_BURST))
+        )
         for section, keys in sections.items():
             config[section] = {**config.get(section, {}), **keys}
         path = folder / "splitgate.yaml"

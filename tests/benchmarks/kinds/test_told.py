@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.figures import Spread
-from benchmarks.kinds import bodies, flood, fsync, memory, rules, startup, workers
+from benchmarks.kinds import bodies, calls, flood, fsync, memory, rules, startup, workers
 from benchmarks.kinds.setting import Figures, in_turns, joined, over, told
 from benchmarks.processes import CannotMeasure
 from benchmarks.soaking.sampling import Held
@@ -47,6 +47,20 @@ def test_a_rule_costs_what_ninety_more_of_them_do() -> None:
     assert [row.rules for row in found.rows] == [1, 10, 100]
     assert found.us_per_rule == Spread(median=0.75, low=0.5, high=1.0)
     assert found.lines[-1] == "one rule more: 0.75 (0.50 to 1.00) µs (100 rules against 10)"
+
+
+def test_a_judged_call_is_told_by_what_it_adds() -> None:
+    cpu = {
+        "baseline, call c=32": 500,
+        "agents, call c=32": 590,
+        "baseline, call burst c=32": 4000,
+        "agents, call burst c=32": 4200,
+    }
+    found = calls.calls_of({name: [{"rate": 9.0, "request_us": us}] for name, us in cpu.items()})
+    assert [(row.packs, row.pieces) for row in found.rows] == [
+        ("baseline", 1), ("baseline", 100), ("agents", 1), ("agents", 100),
+    ]  # fmt: skip
+    assert found.lines[-1] == "a call judged: 90 µs more, 200 in 100 pieces"
 
 
 @pytest.mark.rows
