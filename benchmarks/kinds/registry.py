@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Protocol
 
-from benchmarks.kinds import bodies, calls, flood, fsync, memory, rules, startup, workers
+from benchmarks.kinds import bodies, calls, flood, fsync, memory, records, redis, rules, startup, workers
 from benchmarks.kinds.setting import Setting
 
 
@@ -39,4 +39,6 @@ KINDS: Final = (
     Kind(name="memory", title="Memory", take=memory.take),
     Kind(name="workers", title="Two workers on two cores", take=workers.take),
     Kind(name="fsync", title="The journal's disk", take=fsync.take),
+    Kind(name="records", title="What a request leaves and sends", take=records.take),
+    Kind(name="redis", title="Limits counted in Redis", take=redis.take),
 )
