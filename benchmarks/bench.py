@@ -14,14 +14,14 @@ import sys
 import tempfile
 from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Final, get_args
 
 from rich.console import Console
 
-from benchmarks.contenders import CONTENDERS, SERVERS, UNAUDITED, UPSTREAM, Site
+from benchmarks.contenders import CONTENDERS, UNAUDITED, UPSTREAM, Site
 from benchmarks.figures import Row
 from benchmarks.journaling import JOURNAL_AIM_US, RECORDS, verified
 from benchmarks.kinds.registry import KINDS, Kind
@@ -29,13 +29,14 @@ from benchmarks.kinds.setting import Setting
 from benchmarks.payloads import Writing
 from benchmarks.plan import Plan
 from benchmarks.policing import AIM_US, QUICK, Effort, costs, price
-from benchmarks.processes import ROOT, CannotMeasure, Cores, Process, choose_cores, on_core
+from benchmarks.processes import ROOT, CannotMeasure, Cores, Process, Running, choose_cores, on_core
 from benchmarks.profiling import profile
 from benchmarks.publishing.publish import PAGES, publish
 from benchmarks.record import Recorder
 from benchmarks.rounds import measure
 from benchmarks.scenarios import SCENARIOS, of_sizes, parse_size
 from benchmarks.site import site_in, write_config
+from benchmarks.starting import crowded, field_of, servers_of, started
 from benchmarks.surroundings import load_average
 from benchmarks.tables import costs_table, prices, prices_inside, table_of, verdicts
 
@@ -77,16 +78,19 @@ class Bench:
 
 
 def _run(given: argparse.Namespace, console: Console, cores: Cores, folder: Path) -> int:
+    field = field_of(given.contenders)
+    for name, why in field.left_out.items():
+        console.print(f"{name} takes no part: {why}", highlight=False)
     plan = Plan(
         scenarios=given.scenarios,
-        contenders=given.contenders,
+        contenders=field.contenders,
         rounds=given.rounds,
         seconds=given.seconds,
         warmup=given.warmup,
         key=secrets.token_urlsafe(32),
         language=given.language,
     )
-    recorder = Recorder(plan, cores)
+    recorder = Recorder(plan, cores, field)
     with Process(UPSTREAM, [sys.executable, "-m", "benchmarks.upstream"], cores.load) as upstream:
         site = site_in(folder, upstream.port)
         write_config(site, plan.key, plan.scenarios)
@@ -112,11 +116,11 @@ def _turns(bench: Bench) -> None:
     """The contenders, each in turn, in every scenario."""
     plan = bench.plan
     with ExitStack() as running:
-        servers = {UPSTREAM: bench.upstream} | {
-            server.name: running.enter_context(Process(server.name, server.command(bench.site), bench.cores.server))
-            for server in SERVERS
-            if any(contender.server == server.name for contender in plan.contenders)
-        }
+        servers: dict[str, Running] = {UPSTREAM: bench.upstream}
+        for server in servers_of(plan.contenders):
+            if crowded(server, bench.cores):
+                bench.say(f"{server.name} has more workers than cores: judge it by CPU time alone")
+            servers[server.name] = running.enter_context(started(server, bench.site, bench.cores))
         with on_core(bench.cores.load):
             rows = measure(plan, servers, bench.recorder, bench.console)
     _tell(bench.console, plan, rows)
@@ -221,6 +225,7 @@ def _arguments() -> argparse.Namespace:
         parser.error(f"--only {given.only}: no scenario and no measurement is called so; see --list")
     if given.quick:
         given.rounds, given.seconds, given.warmup = 1, 0.25, 0.05
+        given.scenarios = [replace(one, connections=min(one.connections, 100)) for one in given.scenarios]
     return given
 
 

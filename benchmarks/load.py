@@ -16,19 +16,19 @@ from typing import Final, cast
 
 from benchmarks.answer import Answer, BadAnswer
 from benchmarks.figures import Measured
+from benchmarks.payloads import ENDING_REQUEST
 from benchmarks.processes import CannotMeasure, Use
 
-_DRAIN_S: Final = 3.0
+_DRAIN_S: Final = 10.0
 _PATIENCE_S: Final = 10.0
-# What the server has to do when a thousand streams break off is not to be the next run's load.
-_SETTLING_S: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
     """What to send where: ``requests`` in turn, and what each answer must be; times in seconds.
 
-    Streams that are ``standing`` are opened over the warm-up and broken off when the window has closed.
+    With ``ended_at``, the upstream's port, answers are streams that all stand open: they are opened over the warm-up,
+    and the upstream is asked to end them early when the window has closed.
     """
 
     port: int
@@ -39,7 +39,7 @@ class Load:
     seconds: float
     max_answers: int
     status: int = 200
-    standing: bool = False
+    ended_at: int = 0
 
 
 @dataclass(slots=True)
@@ -114,7 +114,7 @@ class _Connection(asyncio.Protocol):
     def _note_tokens(self, stamps: list[int], now: int) -> None:
         samples = self._samples
         streams = samples.load.tokens > 1
-        if streams and not self._tokens and (samples.counting or samples.load.standing):
+        if streams and not self._tokens and (samples.counting or samples.load.ended_at):
             samples.first_tokens.append(now - self._sent_ns)
         if samples.counting:
             samples.tokens += len(stamps)
@@ -125,7 +125,8 @@ class _Connection(asyncio.Protocol):
 
     def _finish(self, now: int) -> None:
         samples = self._samples
-        if self._answer.status != samples.load.status or self._tokens != samples.load.tokens:
+        ended = samples.stopping and samples.load.ended_at
+        if self._answer.status != samples.load.status or (self._tokens != samples.load.tokens and not ended):
             said = self._answer.body[:300].decode(errors="replace")
             self._give_up(f"status {self._answer.status}, {self._tokens} of {samples.load.tokens} tokens. {said}")
             return
@@ -229,12 +230,18 @@ async def _until(event: asyncio.Event, seconds: float) -> None:
 
 async def _drain(samples: _Samples, connections: Sequence[_Connection]) -> None:
     """Let answers that are under way come to their end: cancelled ones would be the next run's load."""
-    closed = [connection.closed for connection in connections]
-    patience = 0.0 if samples.load.standing else _DRAIN_S
-    _, unfinished = await asyncio.wait(closed, timeout=patience)
+    if samples.load.ended_at:
+        await _end_streams(samples.load.ended_at)
+    _, unfinished = await asyncio.wait([connection.closed for connection in connections], timeout=_DRAIN_S)
     if unfinished:
         for connection in connections:
             connection.abort()
         await asyncio.wait(unfinished, timeout=_DRAIN_S)
-    if samples.load.standing:
-        await asyncio.sleep(_SETTLING_S)
+
+
+async def _end_streams(port: int) -> None:
+    """A proxy may go on reading when its client is gone, so it is the upstream that ends them."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(ENDING_REQUEST)
+    await reader.read(1)
+    writer.close()

@@ -21,6 +21,7 @@ from benchmarks.plan import Plan
 from benchmarks.policing import Cost, Times
 from benchmarks.processes import ROOT, Cores
 from benchmarks.scenarios import Scenario
+from benchmarks.starting import Field
 from benchmarks.surroundings import load_average, surroundings
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ RESULTS: Final = ROOT / "benchmarks" / "results"
 class Recorder:
     """Collects the turns of one run."""
 
-    def __init__(self, plan: Plan, cores: Cores) -> None:
+    def __init__(self, plan: Plan, cores: Cores, field: Field) -> None:
         self._began = datetime.now(UTC)
         self._turns: list[dict[str, object]] = []
         self._policies: dict[str, object] = {}
@@ -47,6 +48,8 @@ class Recorder:
             "processors": os.cpu_count(),
             "cores": str(cores),
             "versions": {name: version(name) for name in ("splitgate", "aiohttp", "uvicorn", "uvloop", "orjson")},
+            "others": dict(field.versions),
+            "left_out": dict(field.left_out),
             "rounds": plan.rounds,
             "seconds": plan.seconds,
             "warmup": plan.warmup,

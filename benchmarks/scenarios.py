@@ -16,8 +16,8 @@ class Scenario:
 
     ``chunks`` is the number of tokens of a streamed answer, sent one by one every ``pace_ms``; 0 is a whole answer.
     With ``calls`` the request offers tools, holds a tool's result, and is answered by a call. Streams that are
-    ``standing`` are all open at once, and broken off when the window has closed. ``rounds`` is the most rounds that the
-    scenario takes part in; its warm-up and window are ``stretch`` times as long as the others'.
+    ``standing`` are all open at once, and ended early when the window has closed. ``rounds`` is the most rounds that
+    the scenario takes part in; its warm-up and window are ``stretch`` times as long as the others'.
     """
 
     name: str
@@ -50,7 +50,7 @@ SCENARIOS: Final = (
     Scenario(name="stream c=32", connections=32, chunks=100, pace_ms=5),
     Scenario(name="burst c=32", connections=32, chunks=100),
     # 4,000 tokens a second, which leaves half a core or more to a gateway that takes what it may for each.
-    Scenario(name="stream c=1000", connections=1000, chunks=100, pace_ms=250, standing=True, rounds=2, stretch=6),
+    Scenario(name="stream c=1000", connections=1000, chunks=100, pace_ms=250, standing=True, rounds=2, stretch=4),
     Scenario(name="call c=32", connections=32, calls=True, rounds=3),
     Scenario(name="call stream c=32", connections=32, chunks=100, pace_ms=5, calls=True, rounds=3),
 )

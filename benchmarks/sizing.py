@@ -12,10 +12,13 @@ from typing import Any, Final
 from benchmarks.publishing.reading import Run, run_of, spread_of
 
 DAY_S: Final = 86_400
-# From the design of the gateway, each with where it stands.
+# Of the gateway: settings' defaults and what its tests hold it to; tests compare them.
 ROLL_BYTES: Final = 268_435_456
+CHECKPOINT_RECORDS: Final = 1000
+CHECKPOINT_S: Final = 5.0
 ANCHOR_S: Final = 1.0
 RENEWAL_S: Final = 10.0
+RENEWAL_COMMANDS: Final = 2
 PLACES: Final = 2_500
 IDLE_STREAM_KIB: Final = 52.0
 BATCH_BYTES: Final = 1_048_576
@@ -35,6 +38,7 @@ class Measured:
     supervisor_mb: float
     start_s: float
     journal_bytes: float
+    journal_records: float
     request_bytes: float
     answer_bytes: float
     redis_us: float
@@ -110,6 +114,7 @@ def measured_of(raw: Mapping[str, Any]) -> Measured:
         "supervisor_mb": _held(run, "supervisor"),
         "start_s": _start(run),
         "journal_bytes": run.kind("records", "journal_bytes"),
+        "journal_records": run.kind("records", "journal_records"),
         "request_bytes": run.kind("records", "request_bytes"),
         "answer_bytes": run.kind("records", "answer_bytes"),
         "redis_us": _median(spread_of(run.kind("redis", "cpu_us"))),
@@ -157,7 +162,8 @@ def size(measured: Measured, assumed: Assumed) -> Size:
         + assumed.workers * measured.worker_mb
         + in_progress / replicas * IDLE_STREAM_KIB * 1024 / 1e6
     )
-    shard_rate = 1e6 / measured.redis_us * assumed.redis_busy
+    renewing_us = assumed.seconds / RENEWAL_S * RENEWAL_COMMANDS * measured.redis_us / measured.redis_commands
+    shard_rate = 1e6 / (measured.redis_us + renewing_us) * assumed.redis_busy
     journal = assumed.rate * measured.journal_bytes
     wire = measured.request_bytes + measured.answer_bytes + assumed.streamed * assumed.stream_bytes
     cells = ceil(assumed.rate / shard_rate)
@@ -183,13 +189,18 @@ def size(measured: Measured, assumed: Assumed) -> Size:
         journal_retained=journal * DAY_S * assumed.retained_days,
         segments=ceil(journal * DAY_S / ROLL_BYTES),
         batches=ceil(journal * DAY_S / BATCH_BYTES),
-        anchors=ceil(workers * DAY_S / ANCHOR_S),
+        anchors=ceil(workers * DAY_S * _anchors(assumed.rate * measured.journal_records / workers)),
         # In from clients and out to upstreams, and back: each byte passes a replica's network twice.
         gbit=assumed.rate * wire * 2 * 8 / 1e9,
         cell_rate=assumed.rate / cells,
         cells=cells,
         replicas_a_cell=_divided(replicas, cells),
     )
+
+
+def _anchors(records: float) -> float:
+    """Anchors a second of a worker that writes so many records a second: a checkpoint each, but not too often."""
+    return min(1 / ANCHOR_S, max(1 / CHECKPOINT_S, records / CHECKPOINT_RECORDS))
 
 
 def _divided(what: int, by: int) -> int:

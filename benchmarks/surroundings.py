@@ -16,8 +16,8 @@ def surroundings() -> Mapping[str, str | float]:
     """Processor, memory, kernel, interpreter, load and command, for people."""
     return {
         "processor": _field(_text("/proc/cpuinfo"), "model name") or platform.processor() or platform.machine(),
-        "memory": _field(_text("/proc/meminfo"), "MemTotal"),
-        "kernel": f"{platform.system()} {platform.release()}",
+        "memory": _memory(_field(_text("/proc/meminfo"), "MemTotal")),
+        "kernel": f"{platform.system()} {'.'.join(platform.release().split('.')[:2])}",
         "interpreter": interpreter(),
         "load_average": load_average(),
         "command": " ".join(["python", *sys.argv]),
@@ -34,6 +34,10 @@ def interpreter() -> str:
 def load_average() -> float:
     """The machine's load over the last minute; 0 where there is no such thing."""
     return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else 0.0
+
+
+def _memory(told: str) -> str:
+    return f"{int(told.split()[0]) / 1e6:,.0f} GB" if told else ""
 
 
 def _text(path: str) -> str:

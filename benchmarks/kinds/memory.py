@@ -68,7 +68,7 @@ def memory_of(found: Mapping[str, Mapping[str, Held]]) -> Memory:
 def take(setting: Setting) -> Memory:
     """Start a gateway, look, give it work, look again."""
     config = setting.config("memory", telemetry={"metrics": {"port": 0}})
-    with Serving(config, 1, setting.cores.servers) as serving:
+    with Serving(config, 1, setting.cores.of_server(1)) as serving:
         start = _held(serving)
         plan = replace(setting.plan, seconds=setting.plan.seconds * setting.rounds)
         for scenario in _LOADS:

@@ -20,7 +20,7 @@ from benchmarks.load import Load, drive_together
 from benchmarks.plan import Plan, shifted
 from benchmarks.processes import CannotMeasure, Cores, Process, Use, on_core, use_of
 from benchmarks.scenarios import SCENARIOS, Scenario
-from benchmarks.site import config_text
+from benchmarks.site import Parts, config_text
 
 Figures: TypeAlias = Mapping[str, float]
 Rounds: TypeAlias = Mapping[str, Sequence[Figures]]
@@ -53,7 +53,7 @@ class Setting:
         folder = self.folder / name
         folder.mkdir(parents=True, exist_ok=True)
         config: dict[str, Any] = json.loads(
-            config_text(self.site.upstream_port, self.plan.key, (*SCENARIOS, CALL_BURST))
+            config_text(self.site.upstream_port, self.plan.key, (*SCENARIOS, CALL_BURST), Parts())
         )
         for section, keys in sections.items():
             config[section] = {**config.get(section, {}), **keys}

@@ -72,7 +72,7 @@ def take(setting: Setting) -> Startup:
 
 
 def _gateway(setting: Setting, config: Path) -> float:
-    with Serving(config, 1, setting.cores.servers) as serving:
+    with Serving(config, 1, setting.cores.of_server(1)) as serving:
         return serving.started_s
 
 

@@ -85,16 +85,18 @@ def scaling_of(rounds: Rounds, *, shared: bool) -> Scaling:
 
 def take(setting: Setting) -> Scaling:
     """Start both, and let them take turns."""
-    cores = setting.cores.allowed
-    if len(cores) == 1:
-        raise CannotMeasure("two workers need two cores, and there is one")
+    cores = setting.cores
+    if cores.server == cores.load:
+        raise CannotMeasure("two workers need two cores of which one can say which, and there is one at most")
+    apart = cores.of_server(2)
+    both = apart if len(apart) == 2 else frozenset(core for core in (cores.server, cores.load) if core is not None)
     with ExitStack() as running:
         takers: dict[str, Callable[[], Figures]] = {}
-        for workers in (_ONE, _TWO):
+        for workers, where in ((_ONE, cores.of_server(1)), (_TWO, both)):
             config = setting.config(f"workers-{workers}", telemetry={"metrics": {"port": 0}})
-            serving = running.enter_context(Serving(config, int(workers), cores[: int(workers)]))
+            serving = running.enter_context(Serving(config, int(workers), where))
             takers[workers] = partial(_turn, setting, serving)
-        return scaling_of(in_turns(setting.rounds, takers), shared=len(cores) == 2)
+        return scaling_of(in_turns(setting.rounds, takers), shared=both != apart)
 
 
 def _turn(setting: Setting, serving: Serving) -> Figures:

@@ -48,6 +48,8 @@ def charts_of(run: Run, folder: Path) -> Mapping[str, str]:
     drawn: dict[str, str] = {}
     for name, what, draw in _CHARTS:
         figure = Figure(figsize=(9, 4.8), dpi=140, layout="constrained")
+        # One of another run would stand there as if it were this one's.
+        (folder / name).unlink(missing_ok=True)
         if draw(run, figure.add_subplot()):
             FigureCanvasAgg(figure).print_png(folder / name)
             drawn[name] = what

@@ -82,6 +82,7 @@ def page_of(run: Run, charts: Mapping[str, str]) -> str:
         ("Start and memory", _start(run)),
         ("Workers", _workers(run)),
         ("The journal's disk", _fsync(run)),
+        ("What a request leaves elsewhere", _footprint(run)),
         ("Not measured", _skipped(run)),
     )
     told = [f"## {title}\n{_pictured(title, charts)}{text}" for title, text in sections if text]
@@ -111,7 +112,8 @@ def table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _about(about: Mapping[str, Any]) -> str:
-    versions = ", ".join(f"{name} {version}" for name, version in about.get("versions", {}).items())
+    known = {**about.get("versions", {}), **about.get("others", {})}
+    versions = ", ".join(f"{name} {version}" for name, version in known.items())
     rows = {
         "date": about.get("began"),
         "processor": f"{about.get('processor', '')}, {about.get('processors')} of them",
@@ -242,4 +244,23 @@ def _fsync(run: Run) -> str:
 
 def _skipped(run: Run) -> str:
     whom = [(f"{one['what']}{', ' if one['contender'] else ''}{one['contender']}", one["why"]) for one in run.skipped]
-    return "".join(f"- {name}: {why}\n" for name, why in whom)
+    absent: Mapping[str, str] = run.about.get("left_out", {})
+    return "".join(f"- {name}: {why}\n" for name, why in (*absent.items(), *whom))
+
+
+def _footprint(run: Run) -> str:
+    records, redis = run.kind("records"), run.kind("redis")
+    told: list[str] = []
+    if records is not None:
+        told.append(
+            f"- A request leaves {records['journal_bytes']:,.0f} bytes in {records['journal_records']:.1f} records of "
+            f"the journal. It has {records['request_bytes']:,} bytes on the wire, its answer "
+            f"{records['answer_bytes']:,}.\n"
+        )
+    if redis is not None:
+        cpu_us = spread_of(redis["cpu_us"])
+        told.append(
+            f"- Limits counted in Redis ({redis['limits']}; {redis['at_once']} requests at once) take "
+            f"{cell(cpu_us, 1)} \u00b5s of its CPU and {cell(spread_of(redis['commands']), 1)} commands a request.\n"
+        )
+    return "".join(told)

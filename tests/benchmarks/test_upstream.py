@@ -8,7 +8,8 @@ from benchmarks.upstream import ScriptedModel
 
 async def _asked(model: str, filling: int = 0, piece: int = 1 << 20) -> tuple[int, int]:
     """Status, and how many tokens were answered, by a request that is sent ``piece`` bytes at a time."""
-    server = await asyncio.get_running_loop().create_server(ScriptedModel, "127.0.0.1", 0)
+    streaming: set[ScriptedModel] = set()
+    server = await asyncio.get_running_loop().create_server(lambda: ScriptedModel(streaming), "127.0.0.1", 0)
     reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
     body = b'{"model":"%b","text":"%b"}' % (model.encode(), b"." * filling)
     request = b"POST / HTTP/1.1\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body)

@@ -33,7 +33,7 @@ def raw() -> dict[str, Any]:
         "about": {
             "began": "2026-01-01T00:00:00+00:00", "python": "3.11.0", "interpreter": "CPython 3.11, optimised",
             "processor": "A processor", "processors": 2, "versions": {"splitgate": "0.1.0"}, "rounds": 2,
-            "seconds": 1.0,
+            "seconds": 1.0, "others": {"portkey": "1.0"}, "left_out": {"nginx": "not on this machine"},
         },
         "scenarios": [
             {"name": "whole c=1", "connections": 1, "body_bytes": 2048, "chunks": 0, "calls": False},
@@ -67,5 +67,9 @@ def raw() -> dict[str, Any]:
             "connections": 32, "refusals": _spread(20_000), "cpu_us_per_refusal": _spread(40),
             "alone": {"p50": _spread(0.4), "p99": _spread(1)}, "flooded": {"p50": _spread(1.4), "p99": _spread(3)},
         },
+        "records": {
+            "requests": 10, "journal_bytes": 2400.0, "journal_records": 2.0, "request_bytes": 2256, "answer_bytes": 440,
+        },
+        "redis": {"limits": "requests", "at_once": 64, "cpu_us": _spread(60), "commands": _spread(11)},
         "rules": {"rows": [{"rules": 1, "rate": _spread(2000), "cpu_us": _spread(400)}], "us_per_rule": _spread(0.4)},
     }  # fmt: skip

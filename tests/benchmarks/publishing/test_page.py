@@ -32,6 +32,9 @@ def test_every_kind_that_was_measured_has_its_section(raw: dict[str, Any]) -> No
     assert "| splitgate serve | 1.20" in _section(page, "Start and memory")
     assert "Two workers do 1.20" in _section(page, "Workers")
     assert "ms on ext4" in _section(page, "The journal's disk")
+    assert "leaves 2,400 bytes in 2.0 records" in _section(page, "What a request leaves elsewhere")
+    assert "60.0 (54.0 to 66.0) µs of its CPU" in _section(page, "What a request leaves elsewhere")
+    assert "- nginx: not on this machine" in _section(page, "Not measured")
     assert "- whole c=256, litellm: nothing was answered" in _section(page, "Not measured")
 
 

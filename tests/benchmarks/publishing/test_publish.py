@@ -14,6 +14,7 @@ def test_page_charts_and_figures_stand_together(raw: dict[str, Any], tmp_path: P
     assert json.loads((tmp_path / "raw.json").read_text(encoding="utf-8"))["startup"] == raw["startup"]
 
 
-def test_what_has_no_figures_is_not_drawn(tmp_path: Path) -> None:
+def test_what_has_no_figures_is_not_drawn_nor_left_from_before(raw: dict[str, Any], tmp_path: Path) -> None:
+    publish(raw, tmp_path)
     publish({"about": {"began": "today"}}, tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["README.md", "raw.json"]
