@@ -37,7 +37,7 @@ def load_average() -> float:
 
 
 def _memory(told: str) -> str:
-    return f"{int(told.split()[0]) / 1e6:,.0f} GB" if told else ""
+    return f"{int(told.split(maxsplit=1)[0]) / 1e6:,.0f} GB" if told else ""
 
 
 def _text(path: str) -> str:

@@ -56,6 +56,8 @@ def aims_of(run: Run) -> Sequence[Aim]:
     return (
         _rate(everything, "everything on", 2_500),
         _rate(bare, "no policies, no journal" if _is(bare, "gateway bare") else "no policies", 5_000),
+        _beside(run, everything, "portkey", 3),
+        _beside(run, everything, "litellm", 20),
         Aim(
             what="added p50 at c=1 without journal", unit="ms", bound=0.5, digits=3,
             found=spread_of(run.kind("fsync", "added_without")),
@@ -84,6 +86,13 @@ def _rate(line: Line | None, words: str, bound: float) -> Aim:
     note = "" if line is None or cpu is None else f"{line.contender}; {1e6 / cpu.median:,.0f} by its CPU time alone"
     found = None if line is None else line.spread("rate")
     return Aim(what=f"c=32, 2 KB, {words}", unit="requests/s", bound=bound, more=True, found=found, note=note)
+
+
+def _beside(run: Run, line: Line | None, other: str, bound: float) -> Aim:
+    theirs = run.line("whole c=32", other)
+    found = line.times("rate", theirs) if line is not None and theirs is not None else None
+    what = f"the same with everything on, beside {other} with nothing configured"
+    return Aim(what=what, unit="times its requests/s", bound=bound, more=True, digits=1, found=found)
 
 
 def _chunk(run: Run, scenario: str) -> Aim:

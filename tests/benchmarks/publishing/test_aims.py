@@ -43,6 +43,8 @@ def test_each_aim_finds_its_figure(raw: dict[str, Any]) -> None:
     assert medians == {
         "c=32, 2 KB, everything on": 1950.0,
         "c=32, 2 KB, no policies": None,
+        "the same with everything on, beside portkey with nothing configured": None,
+        "the same with everything on, beside litellm with nothing configured": 26.0,
         "added p50 at c=1 without journal": 0.3,
         "added p50 at c=1 with journal": 1.5,
         "CPU of a guarded chunk, burst c=32": None,
