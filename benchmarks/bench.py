@@ -218,7 +218,7 @@ def _arguments() -> argparse.Namespace:
     if not given.measurements:
         parser.error(f"--only {given.only}: no scenario and no measurement is called so; see --list")
     if given.quick:
-        given.rounds, given.seconds, given.warmup = 1, 0.25, 0.05
+        given.rounds, given.seconds, given.warmup = 1, 0.1, 0.02
         given.scenarios = [replace(one, connections=min(one.connections, 100)) for one in given.scenarios]
     return given
 
