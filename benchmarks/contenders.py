@@ -93,11 +93,12 @@ def _gateway(name: str) -> Server:
 
 
 def _supervised(name: str, workers: int) -> Server:
-    splitgate = str(Path(sys.executable).with_name("splitgate"))
+    # What the command splitgate does, in this tree wherever it is installed from.
+    splitgate = [sys.executable, "-c", "from gateway.cli.main import run; run()"]
     return Server(
         name=name,
         command=lambda site: [
-            splitgate, "serve", "--config", str(site.configs[name]),
+            *splitgate, "serve", "--config", str(site.configs[name]),
             "--port", str(site.ports[name]), "--workers", str(workers),
         ],
         listens=True,
