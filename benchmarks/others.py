@@ -142,7 +142,7 @@ def litellm_config(upstream_port: int, models: Iterable[str]) -> str:
             "litellm_params": {"model": f"openai/{name}", "api_base": base, "api_key": "none"},
         }
 
-    settings = {"callbacks": [], "num_retries": 0}
+    settings: dict[str, object] = {"callbacks": [], "num_retries": 0}
     return json.dumps({"model_list": [model(name) for name in models], "litellm_settings": settings}, indent=2)
 
 
