@@ -22,8 +22,7 @@ BARE: Final = "gateway bare"
 # The same with what a larger installation has beside: metrics, and limits counted in memory; under its supervisor.
 EVERYTHING: Final = "gateway everything"
 TWO_WORKERS: Final = "gateway everything, 2 workers"
-SUPERVISED: Final = (EVERYTHING, TWO_WORKERS)
-GATEWAYS: Final = (BASELINE, OFF, UNAUDITED, BARE, *SUPERVISED)
+GATEWAYS: Final = (BASELINE, OFF, UNAUDITED, BARE, EVERYTHING, TWO_WORKERS)
 NGINX: Final = "nginx"
 LITELLM: Final = "litellm"
 PORTKEY: Final = "portkey"
