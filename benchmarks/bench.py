@@ -10,6 +10,7 @@ import argparse
 import json
 import platform
 import secrets
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Collection, Mapping
@@ -45,6 +46,8 @@ AIM: Final = 5_000.0
 def main() -> int:
     """Measure, print the tables and keep the raw figures; 1 says that something could not be measured."""
     given = _arguments()
+    # So that whoever ends a run ends what it started, too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     # A table cut to the width of a log file is of no use to anybody.
     console = Console(width=None if sys.stdout.isatty() else 180)
     cores = choose_cores()
