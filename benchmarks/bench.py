@@ -10,6 +10,7 @@ import argparse
 import json
 import platform
 import secrets
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Collection, Mapping
@@ -47,6 +48,8 @@ AIM: Final = 5_000.0
 def main() -> int:
     """Measure, print the tables and keep the raw figures; 1 says that something could not be measured."""
     given = _arguments()
+    # So that whoever ends a run ends what it started, too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     # A table cut to the width of a log file is of no use to anybody.
     console = Console(width=None if sys.stdout.isatty() else 180)
     cores = choose_cores()
@@ -224,7 +227,7 @@ def _arguments() -> argparse.Namespace:
     if not given.measurements:
         parser.error(f"--only {given.only}: no scenario and no measurement is called so; see --list")
     if given.quick:
-        given.rounds, given.seconds, given.warmup = 1, 0.25, 0.05
+        given.rounds, given.seconds, given.warmup = 1, 0.1, 0.02
         given.scenarios = [replace(one, connections=min(one.connections, 100)) for one in given.scenarios]
     return given
 

@@ -22,8 +22,7 @@ BARE: Final = "gateway bare"
 # The same with what a larger installation has beside: metrics, and limits counted in memory; under its supervisor.
 EVERYTHING: Final = "gateway everything"
 TWO_WORKERS: Final = "gateway everything, 2 workers"
-SUPERVISED: Final = (EVERYTHING, TWO_WORKERS)
-GATEWAYS: Final = (BASELINE, OFF, UNAUDITED, BARE, *SUPERVISED)
+GATEWAYS: Final = (BASELINE, OFF, UNAUDITED, BARE, EVERYTHING, TWO_WORKERS)
 NGINX: Final = "nginx"
 LITELLM: Final = "litellm"
 PORTKEY: Final = "portkey"
@@ -93,11 +92,12 @@ def _gateway(name: str) -> Server:
 
 
 def _supervised(name: str, workers: int) -> Server:
-    splitgate = str(Path(sys.executable).with_name("splitgate"))
+    # What the command splitgate does, in this tree wherever it is installed from.
+    splitgate = [sys.executable, "-c", "from gateway.cli.main import run; run()"]
     return Server(
         name=name,
         command=lambda site: [
-            splitgate, "serve", "--config", str(site.configs[name]),
+            *splitgate, "serve", "--config", str(site.configs[name]),
             "--port", str(site.ports[name]), "--workers", str(workers),
         ],
         listens=True,

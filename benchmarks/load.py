@@ -27,8 +27,8 @@ _PATIENCE_S: Final = 10.0
 class Load:
     """What to send where: ``requests`` in turn, and what each answer must be; times in seconds.
 
-    With ``ended_at``, the upstream's port, answers are streams that all stand open: they are opened over the warm-up,
-    and the upstream is asked to end them early when the window has closed.
+    With ``ended_at``, the upstream's port, answers are streams, and the upstream is asked to end them early when the
+    window has closed. Those that are ``standing`` all stand open: they are opened over the warm-up.
     """
 
     port: int
@@ -40,6 +40,7 @@ class Load:
     max_answers: int
     status: int = 200
     ended_at: int = 0
+    standing: bool = False
 
 
 @dataclass(slots=True)
@@ -114,7 +115,7 @@ class _Connection(asyncio.Protocol):
     def _note_tokens(self, stamps: list[int], now: int) -> None:
         samples = self._samples
         streams = samples.load.tokens > 1
-        if streams and not self._tokens and (samples.counting or samples.load.ended_at):
+        if streams and not self._tokens and (samples.counting or samples.load.standing):
             samples.first_tokens.append(now - self._sent_ns)
         if samples.counting:
             samples.tokens += len(stamps)
@@ -229,7 +230,7 @@ async def _until(event: asyncio.Event, seconds: float) -> None:
 
 
 async def _drain(samples: _Samples, connections: Sequence[_Connection]) -> None:
-    """Let answers that are under way come to their end: cancelled ones would be the next run's load."""
+    """Let answers that are under way come to their end: broken off, they would be the next run's load."""
     if samples.load.ended_at:
         await _end_streams(samples.load.ended_at)
     _, unfinished = await asyncio.wait([connection.closed for connection in connections], timeout=_DRAIN_S)

@@ -133,7 +133,7 @@ def litellm_command(config: Path, port: int) -> Sequence[str]:
 
 
 def litellm_config(upstream_port: int, models: Iterable[str]) -> str:
-    """Each model under its own name, as JSON, which is YAML too."""
+    """Each model under its own name, as JSON, which is YAML too; the settings are those of its own benchmark."""
 
     def model(name: str) -> dict[str, object]:
         base = f"http://127.0.0.1:{upstream_port}/v1"
@@ -142,7 +142,8 @@ def litellm_config(upstream_port: int, models: Iterable[str]) -> str:
             "litellm_params": {"model": f"openai/{name}", "api_base": base, "api_key": "none"},
         }
 
-    return json.dumps({"model_list": [model(name) for name in models]}, indent=2)
+    settings: dict[str, object] = {"callbacks": [], "num_retries": 0}
+    return json.dumps({"model_list": [model(name) for name in models], "litellm_settings": settings}, indent=2)
 
 
 PORTKEY_ENVIRON: Final = {"NODE_ENV": "production"}

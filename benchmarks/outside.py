@@ -20,7 +20,7 @@ from benchmarks.processes import ROOT, CannotMeasure, on_cores
 # LiteLLM imports for many seconds.
 _START_S: Final = 120.0
 _STOP_S: Final = 10.0
-_LOOK_S: Final = 0.1
+_LOOK_S: Final = 0.25
 _SHOWN: Final = 2_000
 
 

@@ -39,5 +39,5 @@ def turns(plan: Plan) -> Iterator[tuple[int, Scenario, Contender]]:
 
 def shifted(them: Sequence[_One], by: int) -> Sequence[_One]:
     """The same in a ring, from the one at place ``by`` on."""
-    at = by % len(them)
+    at = by % len(them) if them else 0
     return (*them[at:], *them[:at])

@@ -53,7 +53,7 @@ def measure(
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task("each answers once", total=len(order))
         for scenario, contender in tuple(product(plan.scenarios, plan.contenders)):
-            one(_greeting(_load(plan, scenario, contender, servers), servers[UPSTREAM].port), scenario, contender)
+            one(_greeting(_load(plan, scenario, contender, servers)), scenario, contender)
         for number, scenario, contender in order:
             progress.update(task, description=f"round {number + 1}: {scenario.name}, {contender.name}", advance=1)
             row = rows.get((scenario.name, contender.name))
@@ -76,14 +76,15 @@ def load_of(plan: Plan, scenario: Scenario, contender: Contender, port: int, ups
         warmup=max(warmup, scenario.connections / _OPENED) if scenario.standing else warmup,
         seconds=plan.seconds * scenario.stretch,
         max_answers=MAX_ANSWERS,
-        ended_at=upstream_port if scenario.standing else 0,
+        ended_at=upstream_port if scenario.chunks else 0,
+        standing=scenario.standing,
     )
 
 
-def _greeting(load: Load, upstream_port: int) -> Load:
+def _greeting(load: Load) -> Load:
     """The same asked once: what a server does at first is no turn's. Of a stream the first token is enough."""
     once = replace(load, connections=1, warmup=0, max_answers=1)
-    return replace(once, seconds=0, ended_at=upstream_port) if load.tokens > 1 else replace(once, seconds=_FIRST_S)
+    return replace(once, seconds=0.0 if load.tokens > 1 else _FIRST_S)
 
 
 def _load(plan: Plan, scenario: Scenario, contender: Contender, servers: Mapping[str, Running]) -> Load:

@@ -16,8 +16,8 @@ class Scenario:
 
     ``chunks`` is the number of tokens of a streamed answer, sent one by one every ``pace_ms``; 0 is a whole answer.
     With ``calls`` the request offers tools, holds a tool's result, and is answered by a call. Streams that are
-    ``standing`` are all open at once, and ended early when the window has closed. ``rounds`` is the most rounds that
-    the scenario takes part in; its warm-up and window are ``stretch`` times as long as the others'.
+    ``standing`` are all open at once. ``rounds`` is the most rounds that the scenario takes part in; its warm-up and
+    window are ``stretch`` times as long as the others'.
     """
 
     name: str

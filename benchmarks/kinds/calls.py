@@ -107,7 +107,9 @@ def take(setting: Setting) -> Calls:
 
 
 def _turn(setting: Setting, server: Process, scenario: Scenario) -> Figures:
-    (measured,) = setting.drive(load_of(setting.plan, scenario, CHAT, server.port), of=used_by(server))
+    (measured,) = setting.drive(
+        load_of(setting.plan, scenario, CHAT, server.port, setting.site.upstream_port), of=used_by(server)
+    )
     each = measured.tokens / (scenario.chunks or 1)
     figures = figures_of(measured, streams=scenario.chunks > 0)
     return {**figures, "rate": each / (measured.wall_ns / 1e9), "request_us": measured.cpu_ns / 1000 / each}

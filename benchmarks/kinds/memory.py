@@ -72,7 +72,9 @@ def take(setting: Setting) -> Memory:
         start = _held(serving)
         plan = replace(setting.plan, seconds=setting.plan.seconds * setting.rounds)
         for scenario in _LOADS:
-            setting.drive(load_of(plan, scenario, CHAT, serving.port), of=used_by_all(serving.workers))
+            setting.drive(
+                load_of(plan, scenario, CHAT, serving.port, setting.site.upstream_port), of=used_by_all(serving.workers)
+            )
         return memory_of({"start": start, "load": _held(serving)})
 
 

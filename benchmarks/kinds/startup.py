@@ -1,7 +1,7 @@
 """How long is it from exec to the first answer?
 
 ``splitgate serve`` to the first 200 of ``/readyz``, with its supervisor and one worker on one core, a cold cache aside;
-what else is compared until its server says that it serves.
+what else is compared until its server says that it serves, or answers; those that are asked are asked every 0.1 s.
 """
 
 import time
@@ -9,17 +9,22 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
+from benchmarks.contenders import GATEWAYS, Server
 from benchmarks.figures import Spread, spread
 from benchmarks.kinds.serving import Serving
 from benchmarks.kinds.setting import Setting, told
 from benchmarks.plan import shifted
-from benchmarks.processes import Process
+from benchmarks.starting import servers_of, started
 
 STARTS: Final = 7
+# LiteLLM imports for many seconds.
+OTHERS: Final = 3
 AIM_S: Final = 1.5
 _GATEWAY: Final = "splitgate serve"
+
+Starters: TypeAlias = Mapping[str, Callable[[], float]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,15 +65,23 @@ def startup_of(times: Mapping[str, Sequence[float]]) -> Startup:
 def take(setting: Setting) -> Startup:
     """Start each so many times, in turns."""
     config = setting.config("startup", telemetry={"metrics": {"port": 0}})
-    starters: dict[str, Callable[[], float]] = {
-        _GATEWAY: partial(_gateway, setting, config),
-        "bare": partial(_process, setting.passthrough),
+    gateway: Starters = {_GATEWAY: partial(_gateway, setting, config)}
+    others: Starters = {
+        server.name: partial(_server, setting, server)
+        for server in servers_of(setting.plan.contenders)
+        if server.name not in GATEWAYS
     }
+    if setting.quick:
+        return startup_of(_timed(1, gateway))
+    return startup_of({**_timed(STARTS, gateway), **_timed(OTHERS, others)})
+
+
+def _timed(starts: int, starters: Starters) -> Mapping[str, Sequence[float]]:
     times: dict[str, list[float]] = {name: [] for name in starters}
-    for number in range(1 if setting.quick else STARTS):
+    for number in range(starts):
         for name in shifted(tuple(starters), number):
             times[name].append(starters[name]())
-    return startup_of(times)
+    return times
 
 
 def _gateway(setting: Setting, config: Path) -> float:
@@ -76,7 +89,7 @@ def _gateway(setting: Setting, config: Path) -> float:
         return serving.started_s
 
 
-def _process(started: Callable[[], Process]) -> float:
+def _server(setting: Setting, server: Server) -> float:
     began = time.perf_counter()
-    with started():
+    with started(server, setting.site, setting.cores):
         return time.perf_counter() - began

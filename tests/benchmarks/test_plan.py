@@ -25,6 +25,7 @@ def test_a_scenario_takes_part_in_as_many_rounds_as_it_may() -> None:
 
 def test_a_ring_begins_anywhere() -> None:
     assert [shifted("abc", by) for by in (0, 1, 5)] == [("a", "b", "c"), ("b", "c", "a"), ("c", "a", "b")]
+    assert shifted("", 1) == ()
 
 
 def test_the_whole_matrix_is_there() -> None:

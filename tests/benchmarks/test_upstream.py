@@ -3,6 +3,7 @@ import asyncio
 import pytest
 
 from benchmarks.answer import Answer
+from benchmarks.payloads import ENDING_REQUEST
 from benchmarks.upstream import ScriptedModel
 
 
@@ -39,3 +40,25 @@ def test_a_request_may_come_in_pieces(piece: int) -> None:
 @pytest.mark.parametrize("model", ["another", "stream"])
 def test_other_names_are_refused(model: str) -> None:
     assert asyncio.run(_asked(model)) == (400, 0)
+
+
+def test_streams_can_be_ended_wherever_they_are() -> None:
+    async def ended() -> tuple[int, bool]:
+        streaming: set[ScriptedModel] = set()
+        server = await asyncio.get_running_loop().create_server(lambda: ScriptedModel(streaming), "127.0.0.1", 0)
+        address = server.sockets[0].getsockname()
+        reader, writer = await asyncio.open_connection(*address)
+        writer.write(b'POST / HTTP/1.1\r\ncontent-length: 28\r\n\r\n{"model":"stream-100-10000"}')
+        answer, tokens = Answer(), 0
+        while not tokens:
+            tokens += len(answer.feed(await reader.read(65_536)))
+        _, other = await asyncio.open_connection(*address)
+        other.write(ENDING_REQUEST)
+        while not answer.complete:
+            tokens += len(answer.feed(await reader.read(65_536)))
+        for one in (writer, other):
+            one.close()
+        server.close()
+        return tokens, bool(streaming)
+
+    assert asyncio.run(ended()) == (1, False)
