@@ -7,7 +7,7 @@ tokens one would take (``count``), and those for vectors (``embed``). What diffe
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from gateway.domain.detection import Facts
 from gateway.domain.errors import BlockedByPolicy, UnknownModel
@@ -41,7 +41,7 @@ from policies.engine.applicable import Applicable
 from policies.engine.evaluate import evaluate
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Services:
     """What the stages ask of the world.
 
