@@ -27,7 +27,7 @@ _MOST_COPY: Final = 2 * MAX_FILES * MAX_BYTES
 
 
 class _Kept(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
 
 class _Record(_Kept):

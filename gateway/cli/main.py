@@ -4,6 +4,7 @@ Commands are declared here and carried out in a file each, imported when the com
 none of the gateway.
 """
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -163,4 +164,7 @@ def run() -> None:
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(errors="backslashreplace")
+    # Before anything imports pydantic, and for the workers too: looking through every installed package for plugins is
+    # a twentieth of each process's start, and nothing installed beside the gateway is to see what it validates.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     app()
