@@ -7,7 +7,7 @@ tokens one would take (``count``), and those for vectors (``embed``). What diffe
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 
 from gateway.domain.detection import Facts
 from gateway.domain.errors import BlockedByPolicy, UnknownModel
