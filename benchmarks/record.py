@@ -11,7 +11,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from benchmarks.contenders import Contender
 from benchmarks.figures import Measured, histogram
@@ -22,6 +22,9 @@ from benchmarks.policing import Cost, Times
 from benchmarks.processes import ROOT, Cores
 from benchmarks.scenarios import Scenario
 from benchmarks.starting import Field
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 RESULTS: Final = ROOT / "benchmarks" / "results"
 
@@ -38,7 +41,9 @@ class Recorder:
         self._began = datetime.now(UTC)
         self._turns: list[dict[str, object]] = []
         self._policies: dict[str, object] = {}
-        self._journal: dict[str, object] = {}
+        self._skipped: list[dict[str, str]] = []
+        self._kinds: dict[str, object] = {}
+        self._scenarios = [{**asdict(scenario), "model": scenario.model} for scenario in plan.scenarios]
         self._about: dict[str, object] = {
             "began": self._began.isoformat(timespec="seconds"),
             "python": platform.python_version(),
@@ -79,6 +84,14 @@ class Recorder:
             }
         )
 
+    def skip(self, what: str, contender: str, why: str) -> None:
+        """Keep that something could not be measured: a scenario of a contender, or a kind (without one)."""
+        self._skipped.append({"what": what, "contender": contender, "why": why})
+
+    def add_kind(self, name: str, told: "DataclassInstance") -> None:
+        """Keep what a kind of measurement came to, under its name."""
+        self._kinds[name] = asdict(told)
+
     def add_price(self, priced: Mapping[str, Times]) -> None:
         """Keep what ``baseline`` costs without server and network, in microseconds."""
         self._policies["baseline_us"] = {name: asdict(taken) for name, taken in priced.items()}
@@ -89,17 +102,22 @@ class Recorder:
 
     def add_journal(self, told: Verified) -> None:
         """Keep how fast a journal was verified."""
-        self._journal = asdict(told)
+        self._kinds["journal"] = asdict(told)
 
     def save(self) -> Path:
         """Write the file and say where it is."""
         RESULTS.mkdir(parents=True, exist_ok=True)
         path = RESULTS / f"{self._began:%Y-%m-%dT%H%M%SZ}.json"
-        path.write_text(
-            json.dumps(
-                {"about": self._about, "turns": self._turns, "policies": self._policies, "journal": self._journal},
-                indent=1,
-            )
-            + "\n"
-        )
+        path.write_text(json.dumps(self.whole(), indent=1) + "\n")
         return path
+
+    def whole(self) -> Mapping[str, object]:
+        """All that is kept: README.md says what stands under which key."""
+        return {
+            "about": self._about,
+            "scenarios": self._scenarios,
+            "turns": self._turns,
+            "skipped": self._skipped,
+            **self._kinds,
+            **({"policies": self._policies} if self._policies else {}),
+        }
