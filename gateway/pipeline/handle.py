@@ -41,7 +41,7 @@ from policies.engine.applicable import Applicable
 from policies.engine.evaluate import evaluate
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Services:
     """What the stages ask of the world.
 
