@@ -14,7 +14,7 @@ from gateway.dialects._checks import (
     members,
     model_name,
     name,
-    optional_name,
+    name_at,
     record,
     string,
     tool_name,
@@ -108,12 +108,13 @@ def _plain(role: Role) -> Callable[[_Fields, str], Message]:
         for key in found:
             if key not in known:
                 raise unknown(key, path)
+        held = found.get("content")
         return Message(
             role=role,
-            parts=content(found.get("content"), role, f"{path}.content"),
+            parts=content(held, role, f"{path}.content"),
             path=path,
-            name=optional_name(found.get("name"), f"{path}.name"),
-            listed=isinstance(found.get("content"), list),
+            name=name_at(found, "name", path),
+            listed=isinstance(held, list),
         )
 
     return read_plain
@@ -173,7 +174,7 @@ def _assistant(found: _Fields, path: str) -> Message:
         role=Role.ASSISTANT,
         parts=parts,
         path=path,
-        name=optional_name(found.get("name"), f"{path}.name"),
+        name=name_at(found, "name", path),
         tool_calls=calls,
         listed=isinstance(found.get("content"), list),
         reasoning=_reasoning(found, path),
