@@ -2,8 +2,9 @@
 
 ``@value`` gives what ``@dataclass(frozen=True, slots=True, kw_only=True)`` gives, in all but how a new value is filled:
 the standard library sets each field by its name through ``object.__setattr__``, and that was a twelfth of what a
-request costs. Here each field is set through its slot's own descriptor. The rule: nothing else differs, and the class
-is as frozen at run time as any. ``docs/decisions/0007-values-filled-by-slot.md`` has the figures.
+request costs. Here the fields are set in an object of a like class that is not frozen, which then becomes one of the
+value's own class, before anybody has seen it. The rule: nothing else differs, and a value is as frozen at run time as
+any. ``docs/decisions/0007-values-filled-by-slot.md`` has the figures.
 """
 
 from collections.abc import Callable, Iterable
@@ -24,19 +25,27 @@ def value(cls: type[Kind]) -> type[Kind]:
     made = dataclass(frozen=True, slots=True, kw_only=True)(cls)
     if not is_dataclass(made) or hasattr(made, "__post_init__") or not all(known.init for known in fields(made)):
         raise TypeError(f"{cls.__name__} takes more than its fields to be made: use dataclass instead of value")
-    type.__setattr__(made, "__init__", update_wrapper(_init_of(made, fields(made)), made.__init__))
+    told = made.__init__
+    type.__delattr__(made, "__init__")
+    type.__setattr__(made, "__new__", update_wrapper(_new_of(made, fields(made)), told))
+    type.__setattr__(made, "__getnewargs_ex__", _arguments_of(tuple(known.name for known in fields(made))))
     return made
 
 
-def _init_of(cls: type[object], known: Iterable[Field[object]]) -> Callable[..., None]:
-    """An ``__init__`` written out field by field, as the standard library does it; only names of ``cls`` are in it."""
+def _arguments_of(names: tuple[str, ...]) -> Callable[[object], tuple[tuple[()], dict[str, object]]]:
+    """A ``__getnewargs_ex__``: what ``copy`` and ``pickle`` make an equal value of."""
+    return lambda one: ((), {name: getattr(one, name) for name in names})
+
+
+def _new_of(cls: type[object], known: Iterable[Field[object]]) -> Callable[..., object]:
+    """A ``__new__`` written out field by field, as the standard library does it; only names of ``cls`` are in it."""
     absent = object()
-    scope: dict[str, object] = {"absent": absent}
-    parameters = ["self", "*"]
-    lines: list[str] = []
+    names = tuple(one.name for one in known)
+    scope: dict[str, object] = {"absent": absent, "Draft": type(cls.__name__, cls.__bases__, {"__slots__": names})}
+    parameters = ["cls", "*"]
+    lines = ["    draft = Draft()"]
     for one in known:
         name, given = one.name, one.name
-        scope[f"set_{name}"] = getattr(cls, name).__set__
         if one.default is not MISSING:
             scope[f"default_{name}"] = one.default
             parameters.append(f"{name}=default_{name}")
@@ -46,7 +55,8 @@ def _init_of(cls: type[object], known: Iterable[Field[object]]) -> Callable[...,
             given = f"make_{name}() if {name} is absent else {name}"
         else:
             parameters.append(name)
-        lines.append(f"    set_{name}(self, {given})")
-    written: dict[str, Callable[..., None]] = {}
-    exec(f"def init({', '.join(parameters)}):\n" + "\n".join(lines), scope, written)  # noqa: S102
-    return written["init"]
+        lines.append(f"    draft.{name} = {given}")
+    lines += ["    draft.__class__ = cls", "    return draft"]
+    written: dict[str, Callable[..., object]] = {}
+    exec(f"def new({', '.join(parameters)}):\n" + "\n".join(lines), scope, written)  # noqa: S102
+    return written["new"]

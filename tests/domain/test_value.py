@@ -2,7 +2,7 @@
 
 import inspect
 import pickle
-from copy import copy
+from copy import copy, deepcopy
 from dataclasses import FrozenInstanceError, field, fields, is_dataclass, replace
 from typing import get_type_hints
 
@@ -31,6 +31,7 @@ class Token:
 def test_it_holds_what_it_was_given() -> None:
     coin = Coin(metal="tin", worth=2, marks=["a"])
     assert (coin.metal, coin.worth, coin.marks) == ("tin", 2, ["a"])
+    assert type(coin) is Coin
 
 
 def test_what_is_not_given_has_its_default_and_made_ones_are_not_shared() -> None:
@@ -84,6 +85,7 @@ def test_it_is_a_dataclass_to_the_standard_library() -> None:
 def test_it_can_be_copied_and_pickled() -> None:
     coin = Coin(metal="tin", marks=["a"])
     assert copy(coin) == coin
+    assert deepcopy(coin).marks is not coin.marks
     assert pickle.loads(pickle.dumps(coin)) == coin  # noqa: S301
 
 
@@ -99,7 +101,7 @@ def test_its_signature_tells_names_types_and_defaults() -> None:
     signature = inspect.signature(Coin)
     assert list(signature.parameters) == ["metal", "worth", "marks"]
     assert signature.parameters["worth"].default == 1
-    assert get_type_hints(Coin.__init__)["metal"] is str
+    assert get_type_hints(Coin.__new__)["metal"] is str
 
 
 def test_a_class_that_runs_code_when_made_is_refused() -> None:
