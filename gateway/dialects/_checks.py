@@ -17,6 +17,8 @@ from gateway.domain.prompt import RESERVED_TOOL
 _LONGEST_SUBJECT: Final = 256
 Check: TypeAlias = Callable[[JsonValue, str], JsonValue]
 
+# For ``isinstance``, which looks into a tuple several times faster than into a union.
+_NUMBERS: Final = (int, float)
 _NAME: Final = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 
 
@@ -84,7 +86,9 @@ def name(value: JsonValue, path: str) -> str:
 def name_at(found: JsonObject, key: str, path: str) -> str | None:
     """The name that the object at ``path`` has under ``key``, if it has one: a path is made for an error alone."""
     value = found.get(key)
-    return None if value is None else name(value, f"{path}.{key}")
+    if value is None or (isinstance(value, str) and _NAME.fullmatch(value)):
+        return value
+    return name(value, f"{path}.{key}")
 
 
 def optional_subject(value: JsonValue, path: str) -> str | None:
@@ -140,7 +144,7 @@ def number(lowest: float, highest: float) -> Check:
     """A check for a number within both bounds."""
 
     def check(value: JsonValue, path: str) -> JsonValue:
-        if isinstance(value, int | float) and not isinstance(value, bool) and lowest <= value <= highest:
+        if isinstance(value, _NUMBERS) and not isinstance(value, bool) and lowest <= value <= highest:
             return value
         raise wrong(path, f"be a number from {lowest:g} to {highest:g}")
 

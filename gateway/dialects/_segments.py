@@ -91,38 +91,22 @@ def trust_label(value: JsonValue, path: str) -> Trust | None:
 
 def refuse_repeated_ids(messages: Sequence[Message]) -> None:
     """Refuse a request in which two segments have the same id."""
-    named = [part for message in messages for part in message.parts if part.id is not None]
-    if len({part.id for part in named}) == len(named):
-        return
-    seen: set[str | None] = set()
-    for part in named:
-        if part.id in seen:
-            raise wrong(f"{part.path}.id", "differ from every other segment's id")
-        seen.add(part.id)
+    seen: set[str] = set()
+    for message in messages:
+        for part in message.parts:
+            if part.id is not None:
+                if part.id in seen:
+                    raise wrong(f"{part.path}.id", "differ from every other segment's id")
+                seen.add(part.id)
 
 
 def bounded(request: ClientRequest) -> ClientRequest:
     """The request, unless it holds too many segments, or is about too many persons."""
-    messages = request.messages
-    segments = sum([_segments_of(message) for message in messages])
-    subjects = {part.subject for message in messages for part in message.parts}
-    # The request's own subject is one more.
-    if segments > MOST_SEGMENTS or len(subjects) >= MOST_SUBJECTS:
-        _refuse_unbounded(request)
-    return request
-
-
-def _segments_of(message: Message) -> int:
-    told = len(message.parts) + len(message.tool_calls) + len(message.seals)
-    return told if message.reasoning is None else told + 1
-
-
-def _refuse_unbounded(request: ClientRequest) -> None:
-    """Refuse the first message that is too much, if there is one."""
     segments = 0
-    subjects = {request.subject} - {None}
+    subjects: set[str] = set() if request.subject is None else {request.subject}
     for message in request.messages:
-        segments += _segments_of(message)
+        segments += len(message.parts) + len(message.tool_calls) + len(message.seals)
+        segments += message.reasoning is not None
         if segments > MOST_SEGMENTS:
             raise wrong(message.path, f"keep the request to {MOST_SEGMENTS} segments, earlier tool calls included")
         for part in message.parts:
@@ -130,3 +114,4 @@ def _refuse_unbounded(request: ClientRequest) -> None:
                 subjects.add(part.subject)
                 if len(subjects) > MOST_SUBJECTS:
                     raise wrong(f"{part.path}.subject", f"be one of at most {MOST_SUBJECTS} in a request")
+    return request
