@@ -10,7 +10,7 @@ from typing import Final, TypeAlias, assert_never
 
 from adapters.formats._joins import Piece
 from adapters.formats._sieve import Sieve
-from adapters.formats._turns import Told, in_a_row, needs_gap, piece, text_of
+from adapters.formats._turns import Told, in_a_row, needs_gap, text_of
 from gateway.domain.jsonvalue import JsonObject, JsonValue
 from gateway.domain.prompt import Media, MediaKind
 from gateway.domain.value import value
@@ -36,7 +36,7 @@ _APART: Final = (Listed, Media)
 
 def groups_of(told: Told) -> Sequence[Group | Listed]:
     """Instructions as the client wrote them."""
-    texts = [piece(instruction) for instruction in told.instructions]
+    texts = [Piece(text=instruction.text, where=instruction.id) for instruction in told.instructions]
     return (Listed(parts=tuple(texts)),) if told.listed else [(text,) for text in texts]
 
 
@@ -48,6 +48,12 @@ class _Text:
 
 def content_of(items: Sequence[Group | Listed | Media], sieve: Sieve) -> JsonValue:
     """The content, clean."""
+    if len(items) == 1:
+        item = items[0]
+        if not isinstance(item, _APART):
+            return sieve.joined(item)
+        if isinstance(item, Listed) and len(item.parts) == 1 and not item.refused:
+            return [{"type": "text", "text": sieve.words(item.parts[0].text, item.parts[0].where)}]
     plain = [item for item in items if not isinstance(item, _APART)]
     if len(plain) == len(items):
         return sieve.joined(in_a_row(plain))
