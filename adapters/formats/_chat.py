@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from adapters.formats._joins import Piece
-from adapters.formats._parts import Group, Listed, content_of, groups_of
+from adapters.formats._parts import Group, Item, Listed, content_of
 from adapters.formats._sieve import HISTORY, TOOLS, Sieve
 from adapters.formats._turns import MERGED_NOTE, Returned, Role, Said, Told, in_a_row, piece
 from gateway.domain.isolation import Isolation
@@ -44,7 +44,7 @@ class Transcript:
         self._role: Role | None = None
         self._turn: int | None = None
         self._name: str | None = None
-        self._groups: list[Group | Listed | Media] = []
+        self._groups: list[Item] = []
         self._trusts: set[Trust] = set()
         self._merged = False
 
@@ -53,7 +53,7 @@ class Transcript:
         self._continue(told.role, told.turn, told.name)
         for instruction in told.instructions:
             self._trusts.add(instruction.trust)
-        self._groups += groups_of(told)
+        self._groups.append(told)
         if after:
             self._groups += after
 

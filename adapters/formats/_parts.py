@@ -30,6 +30,8 @@ class Listed:
     refused: frozenset[int] = frozenset()
 
 
+Item: TypeAlias = Told | Group | Listed | Media
+
 # A tuple, not a union, which ``isinstance`` would put together anew for each text.
 _APART: Final = (Listed, Media)
 
@@ -46,14 +48,18 @@ class _Text:
     refused: bool = False
 
 
-def content_of(items: Sequence[Group | Listed | Media], sieve: Sieve) -> JsonValue:
+def content_of(items: Sequence[Item], sieve: Sieve) -> JsonValue:
     """The content, clean."""
-    if len(items) == 1:
-        item = items[0]
-        if not isinstance(item, _APART):
-            return sieve.joined(item)
-        if isinstance(item, Listed) and len(item.parts) == 1 and not item.refused:
-            return [{"type": "text", "text": sieve.words(item.parts[0].text, item.parts[0].where)}]
+    if len(items) == 1 and isinstance(told := items[0], Told) and len(told.instructions) == 1:
+        alone = told.instructions[0]
+        text = sieve.words(alone.text, alone.id)
+        return [{"type": "text", "text": text}] if told.listed else text
+    return _content_of(
+        [group for item in items for group in (groups_of(item) if isinstance(item, Told) else (item,))], sieve
+    )
+
+
+def _content_of(items: Sequence[Group | Listed | Media], sieve: Sieve) -> JsonValue:
     plain = [item for item in items if not isinstance(item, _APART)]
     if len(plain) == len(items):
         return sieve.joined(in_a_row(plain))

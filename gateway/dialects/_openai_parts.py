@@ -39,7 +39,9 @@ def parts_of(
 
 
 def _part(value: JsonValue, role: Role, path: str, allowed: Sequence[str], readers: Mapping[str, PartReader]) -> Part:
-    found = members(value, path)
+    if not isinstance(value, dict):
+        raise wrong(path, "be an object")
+    found = value
     kind = found.get("type")
     if not isinstance(kind, str) or kind not in allowed:
         raise wrong(f"{path}.type", f"be one of {', '.join(allowed)} in a message of the role {role}")
