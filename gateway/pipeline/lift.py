@@ -252,7 +252,9 @@ class _Lifting:
 
     def _by_role(self, part: Part, role: Role, trust: Trust) -> Segment:
         if isinstance(part, TextPart):
-            trust, origin = _lowered(trust, part), part.origin or _ROLE_ORIGIN[role]
+            if part.trust is not None:
+                trust = _lowered(trust, part)
+            origin = part.origin or _ROLE_ORIGIN[role]
             return self._text(part.text, trust, origin, part.id, subject=part.subject, cache=part.cache)
         return self._apart(part, _ROLE_NAMES[role])
 

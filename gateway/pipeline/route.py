@@ -87,7 +87,13 @@ def judging(
                     raise _unknown(name)
             layout, clean = lay_out(target, prompt, options)
             _check_layout(layout, options, model)
-            layout = _credited(layout, target, floor, credit) if prompt.holds_data else replace(layout, isolation=None)
+            reached = layout.isolation
+            if reached is not None:
+                layout = (
+                    _credited(layout, reached, target, floor, credit)
+                    if prompt.holds_data
+                    else replace(layout, isolation=None)
+                )
         except RequestError as refusal:
             return Candidate(target=target, layout=None, options=options, refusal=refusal)
         return Candidate(target=target, layout=layout, options=clean)
@@ -95,14 +101,12 @@ def judging(
     return judge
 
 
-def _credited(layout: Layout, target: Target, floor: Isolation, credit: Credit) -> Layout:
+def _credited(layout: Layout, reached: Isolation, target: Target, floor: Isolation, credit: Credit) -> Layout:
     """The layout with the isolation that it is worth; raises ``IsolationUnreachable`` below the floor."""
-    if layout.isolation is None:
-        return layout
-    credited = credit(target, layout.isolation)
+    credited = credit(target, reached)
     if credited < floor:
         raise _too_low(target, credited, floor)
-    return layout if credited is layout.isolation else replace(layout, isolation=credited)
+    return layout if credited is reached else replace(layout, isolation=credited)
 
 
 def _check_layout(layout: Layout, options: Options, model: Model) -> None:
