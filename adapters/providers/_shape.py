@@ -64,7 +64,7 @@ def optional_text(parent: JsonObject, key: str) -> str | None:
 def count_at(parent: JsonObject, key: str) -> int:
     """A whole number from 0, below 2**53; ``True`` is none."""
     value = parent.get(key)
-    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _BEYOND:
+    if type(value) is int and 0 <= value < _BEYOND:
         return value
     raise Misshapen(f"{key} is not a whole number from 0, below 2**53")
 

@@ -30,7 +30,11 @@ class Trust(IntEnum):
     @property
     def label(self) -> str:
         """The lower-case word used in requests and replies."""
-        return self.name.lower()
+        return _LABELS[self]
+
+
+# A member's own name takes two calls.
+_LABELS = {trust: trust.name.lower() for trust in Trust}
 
 
 class InstructionKind(StrEnum):

@@ -32,8 +32,6 @@ _NO_TEXT: Final = (int, float, NoneType)
 _OURS: Final = re.compile(r"s[0-9]+")
 _SHORT: Final = 12
 _APART: Final = (Data, Media)
-# Words are looked up in a table: a member's own name takes two calls.
-_LABELS: Final = {trust: trust.label for trust in Trust}
 _UNTRUSTED: Final = Trust.UNTRUSTED.label
 
 
@@ -159,7 +157,7 @@ def _segment(segment: Segment, where: str, common: Facts) -> Subject:
                 **common,
                 "segment.id": segment.id,
                 "segment.origin": segment.origin,
-                "segment.trust": _LABELS[segment.trust],
+                "segment.trust": segment.trust.label,
                 "segment.kind": "text",
             }
             return Subject(stage=Stage.INSTRUCTIONS, where=where, text=segment.text, facts=facts)
