@@ -53,7 +53,7 @@ def _canonical(raw: bytes) -> dict[str, JsonValue] | None:
     """The object of a body that is written as orjson writes it, as most clients do; None for any other.
 
     What comes out again byte for byte holds nothing to refuse: no key twice, no number that had to be changed, no
-    surrogate. The comparison takes a third of the time of looking for each of them.
+    surrogate. The comparison takes half the time of looking for each of them.
     """
     behind = raw.find(b":") + 1
     if raw[behind : behind + 1] == b" ":
