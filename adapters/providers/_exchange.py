@@ -5,7 +5,7 @@ Not what the bytes say, only how an answer's head is judged, how its bytes are p
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from typing import Final, Protocol
+from typing import Final, Never, Protocol
 
 import orjson
 
@@ -37,10 +37,12 @@ class Wire:
 
     async def expect_success(self, response: UpstreamResponse, target: str) -> None:
         """Raise the refusal, if the response is one."""
-        if response.status == 200:
-            if response.headers.get("content-encoding", "identity").lower() != "identity":
-                raise self.garbled(target, Misshapen("it is compressed, though that was declined"))
-            return
+        if response.status != 200:
+            await self._refuse(response, target)
+        if response.headers.get("content-encoding", "identity").lower() != "identity":
+            raise self.garbled(target, Misshapen("it is compressed, though that was declined"))
+
+    async def _refuse(self, response: UpstreamResponse, target: str) -> Never:
         try:
             body = await response.read(_MAX_REFUSAL)
         except UpstreamError:
@@ -50,7 +52,8 @@ class Wire:
 
     async def fetch(self, response: UpstreamResponse, target: str) -> bytes:
         """The whole body of a successful answer; raises ``UpstreamError`` for any other."""
-        await self.expect_success(response, target)
+        if response.status != 200 or "content-encoding" in response.headers:
+            await self.expect_success(response, target)
         return await response.read(_MAX_REPLY)
 
     def expect_events(self, response: UpstreamResponse, target: str) -> None:

@@ -78,7 +78,7 @@ class OpenAiProvider:
         """Make the call and read the whole answer."""
         target = call.target
         async with self.open(call, "application/json") as response:
-            raw = await fetch(response, target.id)
+            raw = await _WIRE.fetch(response, target.id)
         try:
             answer = read_object(raw, target.id)
             return read_reply(answer, call.layout.endpoint, asked=_asked(call), stops=stops_of(call))

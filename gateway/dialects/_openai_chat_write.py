@@ -61,7 +61,7 @@ def write_held(pending: ApprovalPending, handling: Handling) -> bytes:
 
 
 def _taken(extra: JsonObject, names: Sequence[str]) -> JsonObject:
-    return {name: extra[name] for name in names if name in extra}
+    return {name: extra[name] for name in names if name in extra} if extra else extra
 
 
 def _choice(choice: Choice) -> JsonObject:

@@ -23,7 +23,11 @@ _STAGES: Final = tuple(sorted(INPUT_STAGES))
 
 def common_facts(request: ClientRequest, caller: Caller, prompt: Prompt, *, tainted: bool) -> Facts:
     """The facts of the request as a whole."""
-    segments = tuple(prompt.segments())
+    segments = chars = 0
+    for turn in prompt.turns:
+        segments += len(turn.segments)
+        for segment in turn.segments:
+            chars += len(segment.content if isinstance(segment, Media) else segment.text)
     return {
         "request.tenant": caller.tenant,
         "request.key": caller.key,
@@ -31,8 +35,8 @@ def common_facts(request: ClientRequest, caller: Caller, prompt: Prompt, *, tain
         "request.route": request.dialect,
         "request.stream": request.options.stream,
         "request.tools": len(prompt.tools),
-        "request.segments": len(segments),
-        "request.chars": sum([len(s.content if isinstance(s, Media) else s.text) for s in segments]),
+        "request.segments": segments,
+        "request.chars": chars,
         "tainted": tainted,
     }
 
