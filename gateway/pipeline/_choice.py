@@ -35,8 +35,9 @@ from gateway.pipeline._window import window_start
 from gateway.pipeline.apply import replacements
 from policies.engine.evaluate import evaluate
 
-# How text is released: as it comes, while nothing that acts looks at it; past a window; once all is judged.
-Release: TypeAlias = Literal["at_once", "window", "hold"]
+# How text is released: as it comes, while nothing that acts looks at it; past a window; once all is judged; not at all,
+# where it is a copy for rules that only watch.
+Release: TypeAlias = Literal["at_once", "window", "hold", "never"]
 GuardEvent: TypeAlias = StreamEvent | ApprovalRequired
 ChoiceEvent: TypeAlias = Delta | ReasoningSealed | ToolCallStarted | ToolCallDelta | Finish
 # A window slides by this part of itself or more: to look again at every token would cost many times as much.
@@ -58,6 +59,7 @@ class GuardedChoice:
         self._unmark = unmark
         self._release: Release = release
         self._patience_s = patience_s
+        self._most = _MOST_WINDOWS * watch.applicable.streaming.window_chars
         self._keeps_text = release != "at_once" or watch.applicable.approves
         self._judges_calls = watch.restores or watch.applicable.guards(Stage.TOOL_CALL) or watch.rewrites_calls
         self._channels: dict[ChannelName, Channel] = {}
@@ -125,7 +127,7 @@ class GuardedChoice:
         """The events that may go on now that this one has come, unless it came too late."""
         if self._reason is not None:
             return ()
-        if late := self.expire(now):
+        if self._patience_s is not None and (late := self.expire(now)):
             return late
         match event:
             case TextDelta():
@@ -170,14 +172,17 @@ class GuardedChoice:
     def _said(self, event: Delta, logprobs: JsonObject | None, now: float) -> tuple[GuardEvent, ...]:
         text = self._unmark.text(event.text)
         if not self._keeps_text:
-            return (replace(event, text=text),)
-        channel = self._channel(CHANNELS[type(event)])
-        most = _MOST_WINDOWS * self._watch.applicable.streaming.window_chars
-        slides = self._release == "window" and not self._stopped and channel.pending <= most
+            return (event if text is event.text else replace(event, text=text),)
+        name = CHANNELS[type(event)]
+        channel = self._channels.get(name) or self._channel(name)
+        if self._release == "window":
+            slides = not self._stopped and channel.pending <= self._most
+            channel.take(text, logprobs, now)
+            return self._slide(channel, now) if slides else ()
         channel.take(text, logprobs, now)
         if self._release == "at_once":
-            return (replace(event, text=text),)
-        return self._slide(channel, now) if slides else ()
+            return (event if text is event.text else replace(event, text=text),)
+        return ()
 
     def _sealed(self, event: ReasoningSealed) -> tuple[GuardEvent, ...]:
         """A seal goes on behind all that it covers, unless some of that went on otherwise than it came."""
@@ -190,10 +195,7 @@ class GuardedChoice:
         return () if self._unmark or (channel is not None and channel.edited) else tuple(self._seals)
 
     def _channel(self, name: ChannelName) -> Channel:
-        channel = self._channels.get(name)
-        if channel is None:
-            channel = Channel(name, self._index, remembers=self._watch.applicable.approves)
-            self._channels[name] = channel
+        channel = self._channels[name] = Channel(name, self._index, remembers=self._watch.applicable.approves)
         return channel
 
     def _slide(self, channel: Channel, now: float) -> tuple[GuardEvent, ...]:
@@ -254,7 +256,9 @@ class GuardedChoice:
     def _texts(self) -> list[Channel]:
         """What was said; where nothing was said or called at all, that is judged as an empty text."""
         said = [channel for channel in self._channels.values() if channel.text]
-        return said if said or self._calls.whole() else [self._channel("text")]
+        if said or self._calls.whole():
+            return said
+        return [self._channels.get("text") or self._channel("text")]
 
     def _settled(self, judgement: Judgement, now: float) -> tuple[GuardEvent, ...]:
         if not judgement.settle(now):
@@ -264,6 +268,8 @@ class GuardedChoice:
         if isinstance(verdict, Block):
             return self._block()
         self.ended = True
+        if self._release == "never":
+            return ()
         texts = self._rest()
         self._released_calls = self._release_calls()
         if isinstance(verdict, RequireApproval):

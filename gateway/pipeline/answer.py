@@ -10,7 +10,7 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
-from functools import cache, partial
+from functools import partial
 from itertools import groupby
 from typing import Final, TypeVar
 
@@ -45,12 +45,13 @@ from gateway.pipeline._calls import UNOFFERED
 from gateway.pipeline.admit import request_digest
 from gateway.pipeline.apply import Applied
 from gateway.pipeline.guard import WITHHELD, Guard, GuardEvent, Watch
-from gateway.pipeline.run import Run, runner_for
+from gateway.pipeline.run import Run, at_once, runner_for
 from gateway.pipeline.seen import Seen
 from gateway.pipeline.send import OpenedStream
-from gateway.pipeline.taint import TAINT_FACTS, Grounds, exact_content
+from gateway.pipeline.taint import TAINT_FACTS, CallGrounds, exact_content
 from gateway.pipeline.transcript import Transcript
 from policies.engine.applicable import Applicable
+from policies.engine.evaluate import CLEAR
 
 # Seconds for which an answer waits for an approver.
 APPROVAL_S: Final = 3600.0
@@ -114,10 +115,16 @@ class Answering:
         """
         guard = Guard(call.layout.datamark, self._watch())
         run = runner_for(_size(reply) + (self._grounds_size if _calls(reply) else 0))
-        await run(lambda: guard.whole(reply, self.ticks()))
-        await self._answered(guard, run)
-        await self._answered_late(guard, run)
-        cleared = await run(lambda: guard.reply)
+        # Most answers are short and ask nobody: nothing is waited for, so nothing need be there to wait with.
+        if run is at_once:
+            cleared = guard.whole(reply, self.ticks())
+        else:
+            cleared = await run(lambda: guard.whole(reply, self.ticks()))
+        if guard.questions:
+            await self._answered(guard, run)
+            cleared = await run(lambda: guard.reply)
+        if guard.late_questions:
+            await self._answered_late(guard, run)
         self.timeline.held = time.perf_counter_ns() - self.timeline.last
         told = _told(handling, guard.verdict)
         if (withheld := guard.withheld) is not None:
@@ -302,19 +309,11 @@ class Answering:
 
     def _watch(self) -> Watch:
         tainted = self._tainted
-        # Made once the model calls a tool, where the call is judged: few answers do, and of long prompts it takes long.
-        grounds = cache(lambda: Grounds.of((self.lifted, self.applied.prompt), self.policies, tainted=tainted))
-
-        @cache
-        def call_facts(call: ToolCall) -> Facts:
-            """Rules that act and rules that only watch ask for the same calls."""
-            return grounds().facts(call)
-
         return Watch(
             applicable=self.policies,
             scanner=self.scanner,
             facts={**self.facts, "tainted": tainted},
-            call_facts=call_facts,
+            call_facts=CallGrounds((self.lifted, self.applied.prompt), self.policies, tainted=tainted),
             canary=self.applied.canary,
             schema=_output_schema(self.request.options),
             pseudonyms=self.applied.pseudonyms,
@@ -353,6 +352,8 @@ class Answering:
 
 def _told(handling: Handling, verdict: Verdict) -> Handling:
     """The handling with what policy made of the answer; the stricter of the two decisions stands."""
+    if verdict is CLEAR:
+        return handling
     found = tuple([finding_of(hit) for hit in verdict.found.hits])
     if not found and not isinstance(verdict, Redact):
         return handling
@@ -362,8 +363,12 @@ def _told(handling: Handling, verdict: Verdict) -> Handling:
 
 
 def _size(reply: Reply) -> int:
-    texts = [text for c in reply.choices for text in (c.text, c.refusal, c.reasoning) if text is not None]
-    return sum(map(len, texts)) + sum([len(call.arguments) for c in reply.choices for call in c.tool_calls])
+    size = 0
+    for choice in reply.choices:
+        size += len(choice.text or "") + len(choice.refusal or "") + len(choice.reasoning or "")
+        for call in choice.tool_calls:
+            size += len(call.arguments)
+    return size
 
 
 def _calls(reply: Reply) -> bool:
@@ -377,8 +382,10 @@ def _choices(options: Options) -> int:
 
 def _output_schema(options: Options) -> JsonObject | None:
     """The JSON schema that the request itself asks the answer to match, in OpenAI's words."""
-    asked = _object(options.values.get("response_format"))
-    return _object(_object((asked or {}).get("json_schema") or {}).get("schema")) or None
+    asked = options.values.get("response_format")
+    if not isinstance(asked, dict):
+        return None
+    return _object(_object(asked.get("json_schema") or {}).get("schema")) or None
 
 
 def _object(held: JsonValue) -> JsonObject:

@@ -41,8 +41,8 @@ class Guard:
         self._acting = self._watching = None
         if watch is not None:
             acting, watching = watch.acting, watch.watching
-            self._acting = Choices.acting(acting, unmark) if acting.stands else None
-            self._watching = Choices.watching(watching, unmark) if watching.judges else None
+            self._acting = None if acting is None else Choices.acting(acting, unmark)
+            self._watching = None if watching is None else Choices.watching(watching, unmark)
         self._started: Started | None = None
         self._usage: UsageReport | None = None
         # The reply that came whole, and what of it is cleared.
@@ -109,10 +109,10 @@ class Guard:
     @property
     def verdict(self) -> Verdict:
         """What policy decided of all that was judged so far, of all choices together."""
-        sides = [side for side in (self._acting, self._watching) if side is not None]
-        numbers = dict.fromkeys([number for side in sides for number in side.known])
-        if not numbers:
+        sides = [side for side in (self._acting, self._watching) if side is not None and not side.quiet]
+        if not sides:
             return CLEAR
+        numbers = dict.fromkeys([number for side in sides for number in side.known])
         return together([beside(_verdict(self._acting, one), _verdict(self._watching, one)) for one in numbers])
 
     @property

@@ -114,6 +114,27 @@ class Applicable:
         return replace(_view(self, acts=False), edited=frozenset[Stage](), approves=False)
 
     @cached_property
+    def judges(self) -> bool:
+        """Whether any rule looks at the answer."""
+        return any(self.parts[stage] for stage in _ANSWER)
+
+    @cached_property
+    def acted_at(self) -> frozenset[Stage]:
+        """The stages at which any rule counts, and does not only watch."""
+        return frozenset(
+            stage for stage, parts in self.parts.items() if any(one.acts for part in parts for one in part.rules)
+        )
+
+    @cached_property
+    def rewrites_calls(self) -> bool:
+        """Whether calls go on, or before an approver, as they were understood: never as the model wrote them."""
+        return Stage.TOOL_CALL in self.acted_at or any(
+            ready.acts and ready.rule.action is Action.REQUIRE_APPROVAL
+            for part in self.parts[Stage.OUTPUT]
+            for ready in part.rules
+        )
+
+    @cached_property
     def described(self) -> tuple[Mapping[str, str], ...]:
         """Name, digest and mode of each policy, as records tell them."""
         return tuple(
