@@ -57,6 +57,8 @@ class GuardedChoice:
         self._index = index
         self._watch = watch
         self._unmark = unmark
+        # Asked for every token.
+        self._marked = bool(unmark)
         self._release: Release = release
         self._patience_s = patience_s
         self._most = _MOST_WINDOWS * watch.applicable.streaming.window_chars
@@ -170,7 +172,7 @@ class GuardedChoice:
         return self._block()
 
     def _said(self, event: Delta, logprobs: JsonObject | None, now: float) -> tuple[GuardEvent, ...]:
-        text = self._unmark.text(event.text)
+        text = self._unmark.text(event.text) if self._marked else event.text
         if not self._keeps_text:
             return (event if text is event.text else replace(event, text=text),)
         name = CHANNELS[type(event)]
@@ -179,6 +181,9 @@ class GuardedChoice:
             slides = not self._stopped and channel.pending <= self._most
             channel.take(text, logprobs, now)
             return self._slide(channel, now) if slides else ()
+        if self._release == "never":
+            channel.keep(text)
+            return ()
         channel.take(text, logprobs, now)
         if self._release == "at_once":
             return (event if text is event.text else replace(event, text=text),)

@@ -5,7 +5,7 @@ an answer that only what follows it needs. Here is who waits: the guard itself k
 """
 
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Sequence
 from functools import partial
 
 from gateway.domain.evidence import Timeline
@@ -57,7 +57,7 @@ class Flow:
                     self._timeline.truncated = True
                     break
                 try:
-                    came = await self._asking.in_time(anext(rest, None), guard.deadline)
+                    came = await self._more(rest)
                 except TimeoutError:
                     yield guard.cut_off()
                     self._timeline.truncated = True
@@ -76,6 +76,12 @@ class Flow:
         self._note(cleared)
         return (len(came) if guard.over else at), cleared
 
+    def _more(self, rest: AsyncGenerator[Sequence[StreamEvent], None]) -> Awaitable[Sequence[StreamEvent] | None]:
+        """What comes next, unless that takes longer than something may be held."""
+        deadline = self._guard.deadline
+        more = anext(rest, None)
+        return more if deadline is None else self._asking.in_time(more, deadline)
+
     def _overdue(self) -> Sequence[GuardEvent]:
         """What its deadline ends: an upstream that never lets go of the event loop is not waited for either."""
         deadline = self._guard.deadline
@@ -86,8 +92,8 @@ class Flow:
         guard = self._guard
         cleared: list[GuardEvent] = []
         for event in came[at:] if at else came:
-            ends = isinstance(event, Finish)
             weight = self._weight(event)
+            ends = not weight and isinstance(event, Finish)
             # At a choice's end all of it is judged.
             if (self._size if ends else weight) > LARGE:
                 break

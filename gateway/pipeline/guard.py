@@ -7,6 +7,7 @@ them, and what was not judged is never released nor told as judged. Rules that o
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
 from gateway.domain.detection import Detections, Subject
 from gateway.domain.exchange import Choice, Reply, Started, StreamEvent, UsageReport
@@ -24,6 +25,9 @@ from gateway.pipeline.collect import collected, events_of
 from policies.engine.evaluate import CLEAR
 
 __all__ = ["WITHHELD", "Guard", "GuardEvent", "Watch", "names_reserved_tool", "place_of"]
+
+# A tuple: made once, where a union is made anew for every token.
+_BESIDE: Final = (Started, UsageReport)
 
 
 class Guard:
@@ -51,7 +55,7 @@ class Guard:
 
     def feed(self, event: StreamEvent, now: float) -> tuple[GuardEvent, ...]:
         """The events that may go on now that this one has come."""
-        if isinstance(event, Started | UsageReport):
+        if isinstance(event, _BESIDE):
             return (self._beside(event, now),)
         cleared = self._plain.feed(event) if self._acting is None else self._acting.feed(event, now)
         if self._watching is not None:

@@ -66,10 +66,10 @@ class Generating:
         try:
             async with aclosing(outcome.events) as events:
                 async for together in events:
+                    if isinstance(last := together[-1], Judged):
+                        decision, findings = last.decision, (*findings, *last.findings)
                     told: list[bytes] = []
                     for event in together:
-                        if isinstance(event, Judged):
-                            decision, findings = event.decision, (*findings, *event.findings)
                         trail.released(event)
                         told.append(writer.feed(event))
                     await response.more(b"".join(told))
