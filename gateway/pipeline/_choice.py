@@ -65,7 +65,8 @@ class GuardedChoice:
         self._keeps_text = release != "at_once" or watch.applicable.approves
         self._judges_calls = watch.restores or watch.applicable.guards(Stage.TOOL_CALL) or watch.rewrites_calls
         self._channels: dict[ChannelName, Channel] = {}
-        self._calls = Calls(unmark)
+        # Made with the first call: most answers have none.
+        self._calls: Calls | None = None
         self._reason: str | None = None
         self._stopped_by: str | None = None
         self._seals: list[Seal] = []
@@ -92,8 +93,10 @@ class GuardedChoice:
         """When the oldest of what is held has waited too long."""
         if self.ended or self._patience_s is None:
             return None
-        channels = () if self._release == "at_once" else self._channels.values()
-        since = [held for part in (*channels, self._calls) if (held := part.held_since) is not None]
+        parts: list[Channel | Calls] = [] if self._release == "at_once" else list(self._channels.values())
+        if self._calls is not None:
+            parts.append(self._calls)
+        since = [held for part in parts if (held := part.held_since) is not None]
         return min(since) + self._patience_s if since else None
 
     def annotate(self, extra: JsonObject) -> None:
@@ -138,11 +141,8 @@ class GuardedChoice:
                 return self._said(event, None, now)
             case ReasoningSealed():
                 return self._sealed(event)
-            case ToolCallStarted():
-                self._calls.start(event.index, event.id, event.name, now)
-                return ()
-            case ToolCallDelta():
-                self._calls.more(event.index, event.arguments)
+            case ToolCallStarted() | ToolCallDelta():
+                self._call(event, now)
                 return ()
             case Finish():
                 self._stopped_by = event.stopped_by
@@ -189,6 +189,14 @@ class GuardedChoice:
             return (event if text is event.text else replace(event, text=text),)
         return ()
 
+    def _call(self, event: ToolCallStarted | ToolCallDelta, now: float) -> None:
+        if self._calls is None:
+            self._calls = Calls(self._unmark)
+        if isinstance(event, ToolCallStarted):
+            self._calls.start(event.index, event.id, event.name, now)
+        else:
+            self._calls.more(event.index, event.arguments)
+
     def _sealed(self, event: ReasoningSealed) -> tuple[GuardEvent, ...]:
         """A seal goes on behind all that it covers, unless some of that went on otherwise than it came."""
         self._seals.append(event.seal)
@@ -234,7 +242,7 @@ class GuardedChoice:
         return tuple(deltas)
 
     def _finish(self, reason: str, now: float) -> tuple[GuardEvent, ...]:
-        self._reason = self._calls.ending(reason)
+        self._reason = reason if self._calls is None else self._calls.ending(reason)
         continues = self._release == "window"
         self._judgement = Judgement(self._passages(), self._watch, self.ledger, continues=continues, seen=self._looks)
         return self._settled(self._judgement, now)
@@ -246,22 +254,22 @@ class GuardedChoice:
         if watch.restores or watch.applicable.guards(Stage.OUTPUT):
             passages.extend(self._texts())
             passages.extend(() if self._extra is None else self._extra.passages(watch))
-        if self._judges_calls:
+        if self._judges_calls and self._calls is not None:
             places = CallPlaces(self._index)
-            self._held_calls = [HeldCall(call, places, watch) for call in self._calls.whole()]
+            self._held_calls = [HeldCall(call, places, watch) for call in self._called]
             passages.extend(self._held_calls)
         if watch.rewrites_calls:
             for call in self._held_calls:
                 if not call.readable:
                     self.ledger.refuse("unreadable_arguments", Stage.TOOL_CALL, call.where)
-        if self._calls.garbled:
+        if self._calls is not None and self._calls.garbled:
             self.ledger.refuse("garbled_calls", Stage.TOOL_CALL, place_of(self._index, "text"))
         return passages
 
     def _texts(self) -> list[Channel]:
         """What was said; where nothing was said or called at all, that is judged as an empty text."""
         said = [channel for channel in self._channels.values() if channel.text]
-        if said or self._calls.whole():
+        if said or self._called:
             return said
         return [self._channels.get("text") or self._channel("text")]
 
@@ -295,7 +303,12 @@ class GuardedChoice:
     def _release_calls(self) -> tuple[ToolCall, ...]:
         if self._judges_calls:
             return tuple([call.released() for call in self._held_calls])
-        return tuple(self._calls.whole())
+        return tuple(self._called)
+
+    @property
+    def _called(self) -> list[ToolCall]:
+        """The calls as the model made them."""
+        return [] if self._calls is None else self._calls.whole()
 
     def _block(self) -> tuple[GuardEvent, ...]:
         self.blocked = self.ended = True

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property, reduce
 from typing import Final, TypeAlias
 
-from gateway.domain.detection import Facts, Stage
+from gateway.domain.detection import INPUT_STAGES, Facts, Stage
 from gateway.domain.isolation import Isolation
 from gateway.domain.verdict import Action, Weight
 from policies.engine.model import UNKNOWN_TOOL, ExceptionRule, Policy, Rule, Streaming, ToolRule
@@ -117,6 +117,11 @@ class Applicable:
     def judges(self) -> bool:
         """Whether any rule looks at the answer."""
         return any(self.parts[stage] for stage in _ANSWER)
+
+    @cached_property
+    def wanted_of_input(self) -> frozenset[str]:
+        """The instance keys of the detectors that any rule on what is sent reads."""
+        return frozenset[str]().union(*[self.wanted_keys[stage] for stage in INPUT_STAGES])
 
     @cached_property
     def acted_at(self) -> frozenset[Stage]:

@@ -173,6 +173,17 @@ async def test_done_without_an_ending_is_no_ending(create: Create, play_back: Pl
         await anext(events)
 
 
+async def test_what_one_read_held_before_trouble_is_told_before_it(
+    create: Create, play_back: PlayBack, make_call: MakeCall
+) -> None:
+    for before, told in ((b"", []), (event({"index": 0, "delta": {"content": "a"}}), [TextDelta(choice=0, text="a")])):
+        stream = event({"index": 0, "delta": {}}) + before + b"data: no\n\n"
+        events = create(play_back(stream)).stream(make_call(stream=True))
+        assert await anext(events) == [EVENTS[0], *told]
+        with pytest.raises(UpstreamGarbled, match="JSON"):
+            await anext(events)
+
+
 @pytest.mark.rows
 @pytest.mark.parametrize(
     ("part", "kind"),
