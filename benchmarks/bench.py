@@ -9,6 +9,7 @@ import argparse
 import json
 import platform
 import secrets
+import signal
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -18,26 +19,19 @@ from typing import Final, get_args
 
 from rich.console import Console
 
+from benchmarks.contenders import CONTENDERS, UNAUDITED, UPSTREAM, Site
 from benchmarks.figures import Row
 from benchmarks.journaling import JOURNAL_AIM_US, RECORDS, verified
 from benchmarks.payloads import Writing
 from benchmarks.plan import Plan
 from benchmarks.policing import AIM_US, QUICK, Effort, costs, price
-from benchmarks.processes import ROOT, CannotMeasure, Cores, Process, choose_cores, on_core
+from benchmarks.processes import ROOT, CannotMeasure, Cores, Process, Running, choose_cores, on_core
 from benchmarks.profiling import profile
 from benchmarks.record import Recorder, load_average
 from benchmarks.rounds import measure
-from benchmarks.scenarios import (
-    CONTENDERS,
-    SCENARIOS,
-    SERVERS,
-    UNAUDITED,
-    UPSTREAM,
-    Site,
-    of_sizes,
-    parse_size,
-)  # fmt: skip
+from benchmarks.scenarios import SCENARIOS, of_sizes, parse_size
 from benchmarks.site import site_in, write_config
+from benchmarks.starting import crowded, field_of, servers_of, started
 from benchmarks.tables import costs_table, prices, prices_inside, table_of, verdicts
 
 # Requests a second on one core, without policies.
@@ -47,6 +41,8 @@ AIM: Final = 5_000.0
 def main() -> int:
     """Measure, print the tables and keep the raw figures; 1 says that something could not be measured."""
     given = _arguments()
+    # So that whoever ends a run ends what it started, too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     # A table cut to the width of a log file is of no use to anybody.
     console = Console(width=None if sys.stdout.isatty() else 180)
     cores = choose_cores()
@@ -60,16 +56,19 @@ def main() -> int:
 
 
 def _run(given: argparse.Namespace, console: Console, cores: Cores, folder: Path) -> int:
+    field = field_of(given.contenders)
+    for name, why in field.left_out.items():
+        console.print(f"{name} takes no part: {why}", highlight=False)
     plan = Plan(
         scenarios=given.scenarios,
-        contenders=given.contenders,
+        contenders=field.contenders,
         rounds=given.rounds,
         seconds=given.seconds,
         warmup=given.warmup,
         key=secrets.token_urlsafe(32),
         language=given.language,
     )
-    recorder = Recorder(plan, cores)
+    recorder = Recorder(plan, cores, field)
     with ExitStack() as stack:
         command = [sys.executable, "-m", "benchmarks.upstream"]
         upstream = stack.enter_context(Process(UPSTREAM, command, cores.load))
@@ -81,11 +80,11 @@ def _run(given: argparse.Namespace, console: Console, cores: Cores, folder: Path
             return 0
         if not (given.policies or given.journal):
             with ExitStack() as running:
-                servers = {UPSTREAM: upstream} | {
-                    server.name: running.enter_context(Process(server.name, server.command(site), cores.server))
-                    for server in SERVERS
-                    if any(contender.server == server.name for contender in plan.contenders)
-                }
+                servers: dict[str, Running] = {UPSTREAM: upstream}
+                for server in servers_of(plan.contenders):
+                    if crowded(server, cores):
+                        console.print(f"{server.name} has more workers than cores: judge it by CPU time alone")
+                    servers[server.name] = running.enter_context(started(server, site, cores))
                 with on_core(cores.load):
                     rows = measure(plan, servers, recorder, console)
             _tell(console, plan, rows)

@@ -16,7 +16,7 @@ from benchmarks.answer import Answer, BadAnswer
 from benchmarks.figures import Measured
 from benchmarks.processes import CannotMeasure, Use
 
-_DRAIN_S: Final = 3.0
+_DRAIN_S: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +148,8 @@ async def drive(load: Load, use: Callable[[], Use]) -> Measured:
         await _drain(connections)
     if samples.failure is not None:
         raise CannotMeasure(samples.failure)
-    if not measured.answers:
+    # Long streams of a slow server may outlast the window: their tokens are what is measured.
+    if not measured.tokens:
         raise CannotMeasure(f"no answer ended within {load.seconds:g} s; give it more with --seconds")
     return measured
 

@@ -1,6 +1,6 @@
 """Which bytes are sent, and which does the scripted upstream answer?
 
-The prompt's data is the mail of an imagined customer, in both dialects the same text, filled up to the exact size of
+The prompt's data is the mail of an imagined customer, in all dialects the same text, filled up to the exact size of
 body that is asked for.
 """
 
@@ -8,7 +8,8 @@ import json
 from typing import Final, Literal, TypeAlias
 
 from benchmarks.answer import make_token
-from benchmarks.scenarios import Contender, Scenario
+from benchmarks.contenders import Contender, Dialect
+from benchmarks.scenarios import Scenario
 
 Language: TypeAlias = Literal["ascii", "unicode"]
 # ``eventful`` is the ASCII mail with something in each paragraph for every detector that looks for things.
@@ -43,17 +44,22 @@ def text_of(writing: Writing, chars: int) -> str:
     return (piece * (chars // len(piece) + 1))[:chars]
 
 
-def request_bytes(contender: Contender, scenario: Scenario, key: str, language: Language = "ascii") -> bytes:
+def request_bytes(
+    contender: Contender, scenario: Scenario, key: str, language: Language = "ascii", upstream_port: int = 0
+) -> bytes:
     """A whole HTTP request; the server under test sees the same bytes each time."""
     body = request_body(contender.dialect, scenario, language)
+    more = "".join(
+        f"{name}: {value.format(upstream_port=upstream_port)}\r\n" for name, value in contender.headers.items()
+    )
     head = (
-        f"POST {contender.path} HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer {key}\r\n"
+        f"POST {contender.path} HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer {key}\r\n{more}"
         f"content-type: application/json\r\naccept: */*\r\nuser-agent: bench\r\ncontent-length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body
 
 
-def request_body(dialect: Literal["chat", "split"], scenario: Scenario, language: Language = "ascii") -> bytes:
+def request_body(dialect: Dialect, scenario: Scenario, language: Language = "ascii") -> bytes:
     """The body, of exactly ``scenario.body_bytes`` bytes."""
     return _body(dialect, scenario, _filling(_MAIL[language], scenario.body_bytes - len(_body(dialect, scenario, ""))))
 
@@ -75,13 +81,14 @@ def _json_bytes(text: str) -> int:
     return len(json.dumps(text, ensure_ascii=False).encode()) - 2
 
 
-def _body(dialect: Literal["chat", "split"], scenario: Scenario, text: str) -> bytes:
+def _body(dialect: Dialect, scenario: Scenario, text: str) -> bytes:
     data = {"id": "mail-17", "origin": "email", "text": text}
     body: dict[str, object] = {"model": scenario.model}
     if dialect == "split":
         body |= {"instructions": INSTRUCTIONS, "data": [data], "min_isolation": "channel"}
     else:
-        parts = [{"type": "text", "text": "Here is the mail."}, {"type": "data", **data}]
+        mail = {"type": "text", "text": text} if dialect == "plain" else {"type": "data", **data}
+        parts = [{"type": "text", "text": "Here is the mail."}, mail]
         body["messages"] = [{"role": "system", "content": INSTRUCTIONS}, {"role": "user", "content": parts}]
     body |= {"max_tokens": 200, "temperature": 0}
     if scenario.chunks:

@@ -7,8 +7,9 @@ always runs first, or always after the same neighbour.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from benchmarks.contenders import Contender
 from benchmarks.payloads import Language
-from benchmarks.scenarios import Contender, Scenario
+from benchmarks.scenarios import Scenario
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

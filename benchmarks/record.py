@@ -13,13 +13,15 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
+from benchmarks.contenders import Contender
 from benchmarks.figures import Measured, histogram
 from benchmarks.journaling import Verified
 from benchmarks.payloads import Writing
 from benchmarks.plan import Plan
 from benchmarks.policing import Cost, Times
 from benchmarks.processes import ROOT, Cores
-from benchmarks.scenarios import Contender, Scenario
+from benchmarks.scenarios import Scenario
+from benchmarks.starting import Field
 
 RESULTS: Final = ROOT / "benchmarks" / "results"
 
@@ -32,7 +34,7 @@ def load_average() -> float:
 class Recorder:
     """Collects the turns of one run."""
 
-    def __init__(self, plan: Plan, cores: Cores) -> None:
+    def __init__(self, plan: Plan, cores: Cores, field: Field) -> None:
         self._began = datetime.now(UTC)
         self._turns: list[dict[str, object]] = []
         self._policies: dict[str, object] = {}
@@ -44,6 +46,8 @@ class Recorder:
             "processors": os.cpu_count(),
             "cores": str(cores),
             "versions": {name: version(name) for name in ("splitgate", "aiohttp", "uvicorn", "uvloop", "orjson")},
+            "others": dict(field.versions),
+            "left_out": dict(field.left_out),
             "rounds": plan.rounds,
             "seconds": plan.seconds,
             "warmup": plan.warmup,

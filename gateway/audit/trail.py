@@ -7,7 +7,6 @@ no record, but is counted.
 
 import asyncio
 import contextlib
-import secrets
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,6 +21,7 @@ from gateway.audit.journal import Journal, Record
 from gateway.audit.line import Value
 from gateway.audit.mask import hides_names
 from gateway.audit.subjects import SubjectKeys
+from gateway.domain.drawn import drawn_digits
 from gateway.domain.errors import AuditUnavailable, LimitReached
 from gateway.domain.evidence import Attempt, Ended, Timeline
 from gateway.domain.exchange import Embeddings, Handling, Reply, ReplyEvent
@@ -81,7 +81,7 @@ class RequestTrail:
     """The evidence of one request: ``Trail`` for the pipeline, and what the door tells of the rest."""
 
     def __init__(self, evidence: Evidence, dialect: str, trace: Trace, operation: Operation) -> None:
-        self.request_id = secrets.token_hex(16)
+        self.request_id = drawn_digits()
         self.timeline = Timeline()
         self.trace = trace
         self._evidence = evidence

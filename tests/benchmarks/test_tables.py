@@ -3,10 +3,11 @@ import io
 import pytest
 from rich.console import Console
 
+from benchmarks.contenders import CONTENDERS
 from benchmarks.figures import Row, Spread
 from benchmarks.plan import Plan, turns
 from benchmarks.policing import Cost, Times
-from benchmarks.scenarios import CONTENDERS, SCENARIOS, Scenario, of_sizes
+from benchmarks.scenarios import SCENARIOS, Scenario, of_sizes
 from benchmarks.tables import cell, costs_table, prices, prices_inside, table_of, verdicts
 
 
