@@ -25,7 +25,7 @@ from gateway.audit.search import number_of, object_of, objects_of, text_of, valu
 from gateway.domain.detection import Facts, FactValue, Stage, Subject
 from gateway.domain.value import value
 from gateway.domain.verdict import Action
-from gateway.pipeline.again import OWN, Look, rewrites_calls
+from gateway.pipeline.again import OWN, Look
 from gateway.pipeline.guard import place_of
 from policies.engine.applicable import Applicable
 from policies.engine.doubt import is_known
@@ -190,11 +190,11 @@ class AnswerRecall:
         if rule == _GARBLED:
             acting = policies.acting
             return acting.guards(Stage.OUTPUT) or acting.guards(Stage.TOOL_CALL) or _restores(policies)
-        return rule == _UNREADABLE and rewrites_calls(policies)
+        return rule == _UNREADABLE and policies.rewrites_calls
 
     def _unreadable(self, looks: Sequence[Look], *, sure: bool) -> list[Refusal]:
         """Calls that nobody could read, where rules have to; or those of which that is not known."""
-        if not rewrites_calls(self.recall.policies):
+        if not self.recall.policies.rewrites_calls:
             return []
         subjects = {look.scanned.subject.where: look.scanned.subject for look in looks}
         calls = [one for one in subjects.values() if one.stage is Stage.TOOL_CALL]

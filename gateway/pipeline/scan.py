@@ -13,7 +13,7 @@ from gateway.domain.identity import Caller
 from gateway.domain.ports import Scanner
 from gateway.domain.prompt import Media, Prompt, Trust
 from gateway.domain.request import ClientRequest
-from gateway.pipeline.run import Run
+from gateway.pipeline.run import Run, at_once
 from gateway.pipeline.seams import is_text
 from policies.engine.applicable import Applicable
 
@@ -43,7 +43,12 @@ def common_facts(request: ClientRequest, caller: Caller, prompt: Prompt, *, tain
 
 async def scan(subjects: Sequence[Subject], policies: Applicable, scanner: Scanner, run: Run) -> tuple[Scanned, ...]:
     """Look at each subject with the detectors that its stage's rules name."""
-    seen = await run(lambda: look(subjects, policies, scanner))
+    if run is at_once:
+        seen = look(subjects, policies, scanner)
+    else:
+        seen = await run(lambda: look(subjects, policies, scanner))
+    if not scanner.asks(policies.wanted_of_input):
+        return seen
     for stage in _STAGES:
         wanted = policies.wanted(stage)
         if wanted and scanner.asks(wanted):
@@ -79,8 +84,9 @@ def as_data(subject: Subject) -> Subject:
 def look(subjects: Sequence[Subject], policies: Applicable, scanner: Scanner) -> tuple[Scanned, ...]:
     """What the detectors see that only compute."""
     seen: list[Scanned] = []
+    wanted_keys = policies.wanted_keys
     for subject in subjects:
-        wanted = policies.wanted(subject.stage)
+        wanted = wanted_keys[subject.stage]
         seen.append(Scanned(subject=subject, detections=scanner.scan(subject, wanted) if wanted else {}))
     return tuple(seen)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property, reduce
 from typing import Final, TypeAlias
 
-from gateway.domain.detection import Facts, Stage
+from gateway.domain.detection import INPUT_STAGES, Facts, Stage
 from gateway.domain.isolation import Isolation
 from gateway.domain.value import value
 from gateway.domain.verdict import Action, Weight
@@ -113,6 +113,32 @@ class Applicable:
     def watching(self) -> "Applicable":
         """The same with none but the rules that only watch: nothing is edited, held or put before an approver."""
         return replace(_view(self, acts=False), edited=frozenset[Stage](), approves=False)
+
+    @cached_property
+    def judges(self) -> bool:
+        """Whether any rule looks at the answer."""
+        return any(self.parts[stage] for stage in _ANSWER)
+
+    @cached_property
+    def wanted_of_input(self) -> frozenset[str]:
+        """The instance keys of the detectors that any rule on what is sent reads."""
+        return frozenset[str]().union(*[self.wanted_keys[stage] for stage in INPUT_STAGES])
+
+    @cached_property
+    def acted_at(self) -> frozenset[Stage]:
+        """The stages at which any rule counts, and does not only watch."""
+        return frozenset(
+            stage for stage, parts in self.parts.items() if any(one.acts for part in parts for one in part.rules)
+        )
+
+    @cached_property
+    def rewrites_calls(self) -> bool:
+        """Whether calls go on, or before an approver, as they were understood: never as the model wrote them."""
+        return Stage.TOOL_CALL in self.acted_at or any(
+            ready.acts and ready.rule.action is Action.REQUIRE_APPROVAL
+            for part in self.parts[Stage.OUTPUT]
+            for ready in part.rules
+        )
 
     @cached_property
     def described(self) -> tuple[Mapping[str, str], ...]:
