@@ -268,7 +268,7 @@ def _told(handling: Handling, verdict: Verdict) -> Handling:
     found = tuple([finding_of(hit) for hit in verdict.found.hits])
     if not found and not isinstance(verdict, Redact):
         return handling
-    stricter = isinstance(verdict, Block | RequireApproval) or handling.decision == "allow"
+    stricter = isinstance(verdict, (Block, RequireApproval)) or handling.decision == "allow"
     decision = decision_of(verdict) if stricter else handling.decision
     return replace(handling, decision=decision, findings=(*handling.findings, *found))
 
