@@ -52,7 +52,6 @@ class Chain:
 
     __slots__ = (
         "_build",
-        "_gathered",
         "_name",
         "_noted",
         "_number",
@@ -61,6 +60,7 @@ class Chain:
         "blob_end",
         "company",
         "epoch",
+        "gathered",
         "offered",
         "ordered_bytes",
         "preamble",
@@ -78,11 +78,11 @@ class Chain:
         self.preamble = 0
         # Whether a new epoch is being begun because this one is large.
         self.rolls = False
-        # Groups that the writer has; whether another one is about to be given to it; and whether somebody waited for
-        # more than one record of the last.
+        # Groups that the writer has; whether what is gathered is about to be given to it; and whether somebody waited
+        # for more than one record of the last.
         self.writing = 0
         self.offered = self.company = False
-        self._gathered = Group(self)
+        self.gathered = Group(self)
         self._name = epoch.epoch
         self._build = build
         # How large its checkpoints were when it could not be rolled the last time.
@@ -109,14 +109,9 @@ class Chain:
         """When the oldest record was ordered that is not durable; None where all are."""
         return self._tickets[0][1] if self._tickets else None
 
-    @property
-    def gathered(self) -> int:
-        """How many records the writer was not given yet."""
-        return len(self._gathered.lines)
-
     def taken(self) -> Group:
         """What was gathered, which goes to the writer now."""
-        group, self._gathered = self._gathered, Group(self)
+        group, self.gathered = self.gathered, Group(self)
         self.writing += 1
         self.company = group.waiters > 1
         return group
@@ -149,20 +144,18 @@ class Chain:
         self._prev = leaf.hex()
         self._tickets.append((self._number, time.monotonic(), waiter))
         self._number += 1
-        self.blob_end += len(blob)
-        self.ordered_bytes += len(line) + 1
-        self._gather(line, leaf, blob, waits=waiter is not None)
-        return event
-
-    def _gather(self, line: bytes, leaf: bytes, blob: bytes, *, waits: bool) -> None:
-        group, size = self._gathered, len(line) + len(blob)
+        group, size = self.gathered, len(line)
         group.lines.append(line)
         group.leaves.append(leaf)
+        self.ordered_bytes += size + 1
         if blob:
             group.blobs.append(blob)
+            self.blob_end += len(blob)
+            size += len(blob)
         group.size += size
-        group.waiters += waits
+        group.waiters += waiter is not None
         self.waiting_bytes += size
+        return event
 
     def durable(self, records: int, size: int) -> list[float]:
         """All records before number ``records`` are durable, the last of them ``size`` bytes together.
@@ -195,7 +188,7 @@ class Chain:
             if waiter is not None:
                 _fail(waiter, message)
         self._tickets.clear()
-        self._gathered = Group(self)
+        self.gathered = Group(self)
         self.waiting_bytes = 0
         return lost
 

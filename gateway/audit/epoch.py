@@ -104,8 +104,7 @@ class Epoch:
             self._disk.append(journal, content)
             self._size += len(content)
             self._expect(self._disk.stands(journal, self._journal, self._size))
-            for leaf in map(leaf_hash, lines) if leaves is None else leaves:
-                self._tree.add(leaf)
+            self._tree.extend(map(leaf_hash, lines) if leaves is None else leaves)
 
     def checkpoint(self) -> Checkpoint:
         """Sign what is durable, if there is more of it than was signed.

@@ -47,6 +47,8 @@ class Journal:
 
     def __init__(self, plan: Plan, *, disk: Disk | None = None, meter: Meter | None = None) -> None:
         self._plan = plan
+        # How long anybody waits for a record.
+        self.deadline_s: Final = plan.deadline_s
         self._log = Log(
             places=Places(plan.folder), name=plan.name, keys=plan.keys, disk=disk or Disk(), marks=Marks(plan.marks),
             also=plan.also,
@@ -84,11 +86,6 @@ class Journal:
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
-
-    @property
-    def deadline_s(self) -> float:
-        """How long anybody waits for a record."""
-        return self._plan.deadline_s
 
     @property
     def writable(self) -> bool:
@@ -172,6 +169,14 @@ class Journal:
         """
         return self._order(phase, record, blob, None)
 
+    def expect(self) -> None:
+        """Make sure that a record would be taken.
+
+        Raises:
+            AuditUnavailable: it would not.
+        """
+        self._ready()
+
     def place(self) -> tuple[str, int]:
         """The event that the next record will be, and where its blob will begin: a blob is bound to both.
 
@@ -194,7 +199,7 @@ class Journal:
         if chain is None:
             raise AuditUnavailable("nothing passes while it cannot be recorded; free the audit's disk, and try again")
         oldest = chain.oldest
-        if oldest is not None and time.monotonic() - oldest > self._plan.deadline_s:
+        if oldest is not None and time.monotonic() - oldest > self.deadline_s:
             raise AuditUnavailable("nothing passes while records are not written in time; look at the audit's disk")
         if chain.waiting_bytes > _MOST_WAITING:
             raise AuditUnavailable("too many records wait to be written; try again in a moment")
@@ -210,7 +215,7 @@ class Journal:
             raise
         event = chain.order(phase, record, blob, waiter)
         self._meter.recorded(phase)
-        if chain.gathered >= MOST_TOGETHER:
+        if len(chain.gathered.lines) >= MOST_TOGETHER:
             self._hand_over(chain)
         elif not chain.writing and not chain.offered:
             self._offer(chain)
@@ -223,7 +228,7 @@ class Journal:
 
     def _gather(self, chain: Chain, before: int, until: float) -> None:
         """Hand over, but wait for company as long as each turn of the loop brings some: it has not come to rest yet."""
-        gathered = chain.gathered
+        gathered = len(chain.gathered.lines)
         if chain.company and gathered > before and time.monotonic() < until:
             asyncio.get_running_loop().call_soon(self._gather, chain, gathered, until)
             return
@@ -232,7 +237,7 @@ class Journal:
 
     def _hand_over(self, chain: Chain) -> None:
         """Give the writer what was ordered since it was given something: all of it at once."""
-        if not chain.gathered:
+        if not chain.gathered.lines:
             return
         self._orders.put(chain.taken())
         if self._timer is None and self._loop is not None:
@@ -262,7 +267,7 @@ class Journal:
         if born:
             now = time.monotonic()
             self._meter.appended([now - ordered for ordered in born])
-        if chain.gathered and not chain.writing and not chain.offered:
+        if chain.gathered.lines and not chain.writing and not chain.offered:
             self._offer(chain)
         if chain is self._chain:
             # Its first record is durable, which tells of those before.

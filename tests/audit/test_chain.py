@@ -85,9 +85,9 @@ async def test_those_are_woken_whose_records_are_durable(chain: Chain) -> None:
 async def test_what_was_taken_is_gathered_no_more(chain: Chain) -> None:
     chain.order("intent", {}, b"blob", None)
     chain.order("outcome", {}, b"", None)
-    assert chain.gathered == 2
+    assert len(chain.gathered.lines) == 2
     group = chain.taken()
-    assert (len(group.lines), group.blobs, chain.gathered) == (2, [b"blob"], 0)
+    assert (len(group.lines), group.blobs, chain.gathered.lines) == (2, [b"blob"], [])
     assert group.size == sum(map(len, group.lines)) + 4 == chain.waiting_bytes
 
 
@@ -120,7 +120,7 @@ async def test_giving_up_refuses_everybody_and_counts_what_no_epoch_repeats(chai
     assert chain.give_up("planted reason") == 2
     with pytest.raises(AuditUnavailable, match="planted reason"):
         await waits
-    assert (chain.waiting, chain.oldest, chain.waiting_bytes, chain.gathered) == (0, None, 0, 0)
+    assert (chain.waiting, chain.oldest, chain.waiting_bytes, chain.gathered.lines) == (0, None, 0, [])
     assert chain.give_up("again") == 0
 
 
