@@ -11,9 +11,10 @@ from typing import Any
 
 from adapters.registry import counter_named, embedder_named, provider_named
 from benchmarks.canned import CannedClient
+from benchmarks.contenders import Contender, Site
 from benchmarks.payloads import request_body, whole_answer
 from benchmarks.processes import CannotMeasure
-from benchmarks.scenarios import Contender, Scenario, Site
+from benchmarks.scenarios import Scenario
 from gateway.access.ring import Ring
 from gateway.activation.assemble import assemble
 from gateway.activation.engine import engine

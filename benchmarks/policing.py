@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from benchmarks.canned import at_once
+from benchmarks.contenders import BASELINE, CONTENDERS, OFF, Contender, Site
 from benchmarks.figures import percentile
 from benchmarks.inside import Inside, inside, policies_of, scope_of, through
 from benchmarks.payloads import Writing, text_of
-from benchmarks.scenarios import BASELINE, CONTENDERS, OFF, SCENARIOS, Contender, Site
+from benchmarks.scenarios import SCENARIOS
 from benchmarks.stages import Way
 from gateway.configuration.values import PolicySettings
 from gateway.detectors.build import build, vocabulary

@@ -1,55 +1,13 @@
-"""What is compared, and under which load?
+"""Under which load are the contenders compared?
 
-Add a contender or a scenario by adding a value to the lists; nothing else needs to know of it.
+Add a scenario by adding a value to the list; nothing else needs to know of it.
 """
 
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Final, Literal, TypeAlias
+from typing import Final
 
-UPSTREAM: Final = "upstream"
-DIRECT: Final = "direct"
-# The gateway as it comes, with the pack ``baseline`` and its journal; with policies off; with the journal off.
-BASELINE: Final = "gateway"
-OFF: Final = "gateway off"
-UNAUDITED: Final = "gateway unaudited"
-GATEWAYS: Final = (BASELINE, OFF, UNAUDITED)
 TWO_KB: Final = 2048
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Site:
-    """What a server's command may depend on: the upstream's port, and the configuration file of each gateway."""
-
-    upstream_port: int
-    configs: Mapping[str, Path]
-
-
-Command: TypeAlias = Callable[[Site], Sequence[str]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Server:
-    """A process under test.
-
-    Its command is completed with ``--fd N --ready-fd M``: it listens on the one and writes a byte to the other when it
-    serves.
-    """
-
-    name: str
-    command: Command
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Contender:
-    """A way from the client to the upstream: which server is asked, on which path, in which dialect."""
-
-    name: str
-    server: str
-    path: str
-    dialect: Literal["chat", "split"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +15,9 @@ class Scenario:
     """A load: ``connections`` that each send their next request when the last is answered.
 
     ``chunks`` is the number of tokens of a streamed answer, sent one by one every ``pace_ms``; 0 is a whole answer.
+    With ``calls`` the request offers tools, holds a tool's result, and is answered by a call. Streams that are
+    ``standing`` are all open at once. ``rounds`` is the most rounds that the scenario takes part in; its warm-up and
+    window are ``stretch`` times as long as the others'.
     """
 
     name: str
@@ -64,44 +25,34 @@ class Scenario:
     body_bytes: int = TWO_KB
     chunks: int = 0
     pace_ms: int = 0
+    calls: bool = False
+    standing: bool = False
+    rounds: int | None = None
+    stretch: float = 1.0
 
     @property
     def model(self) -> str:
         """The model's name, by which the upstream knows what to answer."""
-        return f"stream-{self.chunks}-{self.pace_ms}" if self.chunks else "whole"
+        if not self.chunks:
+            return "call" if self.calls else "whole"
+        return f"{'call' if self.calls else 'stream'}-{self.chunks}-{self.pace_ms}"
 
-
-def _script(module: str) -> Command:
-    return lambda site: [sys.executable, "-m", module, "--upstream-port", str(site.upstream_port)]
-
-
-def _gateway(name: str) -> Command:
-    return lambda site: [sys.executable, "-m", "gateway.worker", "--config", str(site.configs[name])]
-
-
-SERVERS: Final = (
-    Server(name="passthrough", command=_script("benchmarks.passthrough")),
-    Server(name=BASELINE, command=_gateway(BASELINE)),
-    Server(name=OFF, command=_gateway(OFF)),
-    Server(name=UNAUDITED, command=_gateway(UNAUDITED)),
-)
-
-# The first one is what the others' added times are measured against.
-CONTENDERS: Final = (
-    Contender(name=DIRECT, server=UPSTREAM, path="/v1/chat/completions", dialect="chat"),
-    Contender(name="bare", server="passthrough", path="/v1/chat/completions", dialect="chat"),
-    Contender(name="gateway off", server=OFF, path="/v1/chat/completions", dialect="chat"),
-    Contender(name=UNAUDITED, server=UNAUDITED, path="/v1/chat/completions", dialect="chat"),
-    Contender(name="gateway chat", server=BASELINE, path="/v1/chat/completions", dialect="chat"),
-    Contender(name="gateway split", server=BASELINE, path="/v1/split", dialect="split"),
-)
 
 SCENARIOS: Final = (
     Scenario(name="whole c=1", connections=1),
     Scenario(name="whole c=32", connections=32),
+    # Slow servers have a queue of seconds here: a window must see answers all the same.
+    Scenario(name="whole c=256", connections=256, rounds=3, stretch=2),
+    Scenario(name="whole c=32, 1k", connections=32, body_bytes=1024, rounds=3),
+    Scenario(name="whole c=32, 10k", connections=32, body_bytes=10 * 1024, rounds=3),
+    Scenario(name="whole c=32, 100k", connections=32, body_bytes=100 * 1024, rounds=3),
     Scenario(name="stream c=1", connections=1, chunks=100, pace_ms=2),
     Scenario(name="stream c=32", connections=32, chunks=100, pace_ms=5),
     Scenario(name="burst c=32", connections=32, chunks=100),
+    # 4,000 tokens a second, which leaves half a core or more to a gateway that takes what it may for each.
+    Scenario(name="stream c=1000", connections=1000, chunks=100, pace_ms=250, standing=True, rounds=2, stretch=4),
+    Scenario(name="call c=32", connections=32, calls=True, rounds=3),
+    Scenario(name="call stream c=32", connections=32, chunks=100, pace_ms=5, calls=True, rounds=3),
 )
 
 

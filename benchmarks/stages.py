@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from benchmarks.canned import CannedClient, at_once
+from benchmarks.contenders import Contender, Site
 from benchmarks.figures import percentile
 from benchmarks.inside import Inside, inside, through
 from benchmarks.payloads import stream_events
-from benchmarks.scenarios import Contender, Scenario, Site
+from benchmarks.scenarios import Scenario
 from gateway.dialects.body import parse_body
 from gateway.domain.detection import Facts, Scanned, Subject
 from gateway.domain.evidence import Timeline

@@ -5,7 +5,6 @@ Not what the bytes say, only how an answer's head is judged, how its bytes are p
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
 from typing import Final, Protocol
 
 import orjson
@@ -14,6 +13,7 @@ from adapters.providers._shape import Misshapen
 from gateway.domain.errors import UpstreamError, UpstreamFailed, UpstreamGarbled
 from gateway.domain.jsonvalue import JsonValue
 from gateway.domain.ports import UpstreamResponse
+from gateway.domain.value import value
 
 _MAX_REPLY: Final = 64 * 1024 * 1024
 _MAX_REFUSAL: Final = 64 * 1024
@@ -25,7 +25,7 @@ class _ReadRefusal(Protocol):
     def __call__(self, status: int, headers: Mapping[str, str], body: bytes, /, *, target: str) -> UpstreamError: ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Wire:
     """One vendor's protocol, seen from outside.
 

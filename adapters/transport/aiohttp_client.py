@@ -262,6 +262,8 @@ class AiohttpClient:
         self._tls: ssl.SSLContext | bool = True if tls is None else tls
         self._lookup = lookup
         self._sessions: dict[tuple[str | None, Addresses], aiohttp.ClientSession] = {}
+        # The last one asked for: to hash what addresses are allowed takes longer than to see that they are the same.
+        self._last: tuple[str | None, Addresses | None, aiohttp.ClientSession | None] = (None, None, None)
 
     def request(
         self,
@@ -277,9 +279,8 @@ class AiohttpClient:
         tls: Tls | None = None,
     ) -> _Exchange:
         """Open an exchange; ``socket`` is the path of a Unix socket to connect to instead of the URL's host."""
-        session = self._sessions.get((socket, addresses)) or self._open_session(socket, addresses)
         return _Exchange(
-            session=session,
+            session=self._session(socket, addresses),
             method=method,
             url=url,
             target=target,
@@ -290,8 +291,17 @@ class AiohttpClient:
             tls=True if tls is None else tls.context,
         )
 
+    def _session(self, socket: str | None, addresses: Addresses) -> aiohttp.ClientSession:
+        known_socket, known_addresses, known = self._last
+        if known is not None and addresses is known_addresses and socket == known_socket:
+            return known
+        session = self._sessions.get((socket, addresses)) or self._open_session(socket, addresses)
+        self._last = (socket, addresses, session)
+        return session
+
     async def close(self) -> None:
         """Close pooled connections."""
+        self._last = (None, None, None)
         while self._sessions:
             _, session = self._sessions.popitem()
             await session.close()

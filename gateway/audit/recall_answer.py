@@ -6,7 +6,6 @@ own is told again where it would be refused again.
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from gateway.audit.facts import reach_of
@@ -68,7 +67,7 @@ class Said:
     late: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class AnswerRecall:
     """Recalls the answer that an outcome tells of; ``common`` are the facts of the request."""
 

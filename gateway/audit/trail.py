@@ -9,9 +9,8 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from os import urandom
 from typing import Final, TypeAlias
 
 from gateway.audit import facts, record
@@ -23,6 +22,7 @@ from gateway.audit.journal import Journal, Record
 from gateway.audit.line import Value
 from gateway.audit.mask import hides_names
 from gateway.audit.subjects import SubjectKeys
+from gateway.domain.drawn import drawn_digits
 from gateway.domain.errors import AuditUnavailable, LimitReached
 from gateway.domain.evidence import Attempt, Ended, Timeline
 from gateway.domain.exchange import Embeddings, Handling, Reply, ReplyEvent
@@ -34,6 +34,7 @@ from gateway.domain.prompt import Prompt
 from gateway.domain.request import ClientRequest, Options
 from gateway.domain.target import Target
 from gateway.domain.trace import Trace, trace_of
+from gateway.domain.value import value
 from gateway.domain.verdict import Block, RequireApproval, decision_of
 from gateway.pipeline.run import LARGE, beside
 from gateway.pipeline.seen import Seen
@@ -48,7 +49,7 @@ CLIENT_GONE: Final = "client_gone"
 _NOBODY: Final = 499
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Recording:
     """Where records go. ``content`` says whether texts are kept beside the journal, encrypted."""
 
@@ -57,7 +58,7 @@ class Recording:
     content: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Evidence:
     """What all trails share. Without ``recording`` nothing is recorded, and replies say so.
 
@@ -82,7 +83,7 @@ class RequestTrail:
     """The evidence of one request: ``Trail`` for the pipeline, and what the door tells of the rest."""
 
     def __init__(self, evidence: Evidence, dialect: str, trace: Trace, operation: Operation) -> None:
-        self.request_id = urandom(16).hex()
+        self.request_id = drawn_digits()
         self.timeline = Timeline()
         self.trace = trace
         self._evidence = evidence

@@ -7,7 +7,6 @@ The rule: a detector that fails is a failed detection, logged by its error's cla
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from math import isfinite
 from typing import Final
 
@@ -15,6 +14,7 @@ from gateway.detectors.detector import Closes, Detector, SlowDetector
 from gateway.detectors.regex import PatternSet
 from gateway.detectors.text import Text
 from gateway.domain.detection import QUIET, Detection, Detections, Subject
+from gateway.domain.value import value
 
 _LOG: Final = logging.getLogger(__name__)
 _FAILED: Final = Detection(failed="error")
@@ -24,7 +24,7 @@ _NOT_A_NUMBER: Final = Detection(failed="nan")
 _REMEMBERED: Final = 256
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class _Plan:
     """How one set of detectors is run: ``owners`` says whose each pattern of the ``prefilter`` is."""
 

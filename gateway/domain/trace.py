@@ -4,9 +4,9 @@ W3C Trace Context, level 1: ``00-TRACE-SPAN-FLAGS``. A header that is not so is 
 """
 
 import re
-import secrets
 from typing import Final
 
+from gateway.domain.drawn import drawn_digits
 from gateway.domain.value import value
 
 _HEADER: Final = re.compile(rb"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
@@ -35,11 +35,11 @@ class Trace:
 
 def trace_of(header: bytes | None) -> Trace:
     """The trace that the header ``traceparent`` names, or a new one."""
-    drawn = secrets.token_hex(32)
-    span, call, new = drawn[:16], drawn[16:32], drawn[32:]
+    drawn = drawn_digits()
+    span, call = drawn[:16], drawn[16:]
     found = None if header is None else _HEADER.fullmatch(header)
     if found is None or found[1] == b"ff" or (found[1] == b"00" and found[5]) or _ZEROS & {found[2], found[3]}:
-        return Trace(id=new, span=span, call=call)
+        return Trace(id=drawn_digits(), span=span, call=call)
     return Trace(
         id=found[2].decode(),
         span=span,

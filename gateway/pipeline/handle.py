@@ -41,7 +41,7 @@ from policies.engine.applicable import Applicable
 from policies.engine.evaluate import evaluate
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Services:
     """What the stages ask of the world.
 
@@ -225,7 +225,7 @@ async def _prepare(
     )  # fmt: skip
 
 
-@value
+@dataclass(slots=True, kw_only=True)
 class _Ready:
     """A request that steps 1 to 6 let pass. ``grounds`` is what came less what policy lowered to data."""
 
@@ -241,6 +241,8 @@ class _Ready:
     trail: Trail
     now: Callable[[], float]
     conditions: Conditions
+    # What was told of the last call, with the trail's notes at that time.
+    _told: tuple[Call, tuple[str, ...], Handling] | None = None
 
     def sending(self, request_id: str, run: Run) -> Sending:
         """What sending it takes; each attempt is recorded before it is made."""
@@ -259,8 +261,13 @@ class _Ready:
         return self.conditions.ticks() + deadline - gone * 1e-9
 
     def handling(self, call: Call) -> Handling:
-        """What was done with it, once it went out as ``call``."""
-        return handling_of(self.request, call, self.verdict, self.policies, self.now(), notes=self.trail.notes)
+        """What was done with it, once it went out as ``call``: told once, unless there is more to note by now."""
+        notes, told = self.trail.notes, self._told
+        if told is not None and told[0] is call and told[1] == notes:
+            return told[2]
+        handling = handling_of(self.request, call, self.verdict, self.policies, self.now(), notes=notes)
+        self._told = (call, notes, handling)
+        return handling
 
     async def _intend(self, call: Call) -> None:
         await self.trail.intend(call, self.handling(call), self.applied.prompt, self.applied.options)

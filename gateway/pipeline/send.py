@@ -6,13 +6,13 @@ never after that; until it ends its call counts as one in progress.
 
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from dataclasses import dataclass
 from types import TracebackType
 from typing import TypeVar
 
 from gateway.domain.errors import UpstreamError, UpstreamGarbled
 from gateway.domain.exchange import StreamEvent
 from gateway.domain.ports import Call
+from gateway.domain.value import value
 from gateway.pipeline.attempts import Attempts, Sending
 from gateway.pipeline.breaker import Outcome
 from gateway.pipeline.condition import Ticket
@@ -22,7 +22,7 @@ from gateway.pipeline.route import Ranked
 Answer = TypeVar("Answer")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class OpenedStream:
     """A stream whose first event has come, so that failing over is behind it.
 

@@ -106,13 +106,13 @@ def _closed(key: Key, now: float) -> Unauthenticated:
 
 def _presented(headers: Headers) -> bytes:
     """The key as the client's SDK sends it: a bearer token, or an API-key header; never two of them."""
-    presented = [headers[name] for name in (b"x-api-key", b"api-key") if name in headers]
+    presented = {headers[name] for name in (b"x-api-key", b"api-key") if name in headers}
     authorization = headers.get(b"authorization")
     if authorization is not None:
         scheme, _, token = authorization.partition(b" ")
         if scheme.lower() != b"bearer":
             raise Unauthenticated("send the API key as `authorization: Bearer KEY`")
-        presented.append(token.strip())
-    if len(set(presented)) != 1:
+        presented.add(token.strip())
+    if len(presented) != 1:
         raise Unauthenticated("send one API key, as `authorization: Bearer KEY` or `x-api-key: KEY`")
-    return presented[0]
+    return presented.pop()

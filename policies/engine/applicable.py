@@ -11,6 +11,7 @@ from typing import Final, TypeAlias
 
 from gateway.domain.detection import Facts, Stage
 from gateway.domain.isolation import Isolation
+from gateway.domain.value import value
 from gateway.domain.verdict import Action, Weight
 from policies.engine.model import UNKNOWN_TOOL, ExceptionRule, Policy, Rule, Streaming, ToolRule
 
@@ -27,7 +28,7 @@ _MODES: Final[Mapping[Weight, str]] = {
 _DECLARED_FACTS: Final = frozenset({"tool.effect", "tool.declared", "tool.derived", "tool.derived_args"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ReadyRule:
     """A rule that is evaluated, with all that no text changes.
 
@@ -52,7 +53,7 @@ class ReadyRule:
         return self.weight is Weight.ACTS
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Part:
     """One policy's rules at one stage; ``keys`` are the instances that they read, by the detector's name."""
 
@@ -61,7 +62,7 @@ class Part:
     keys: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class AppliedPolicy:
     """A policy that stands for a request: ``weight`` is ``ACTS``, ``SHADOW`` or ``BYPASSED``.
 

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks.canned import at_once
+from benchmarks.contenders import BASELINE, CONTENDERS, OFF, Contender, Site
 from benchmarks.inside import inside, scope_of, through
-from benchmarks.scenarios import BASELINE, CONTENDERS, OFF, SCENARIOS, Contender, Site
+from benchmarks.scenarios import SCENARIOS
 from benchmarks.site import site_in, write_config
 from benchmarks.stages import Way, added_times
 from gateway.domain.detection import Stage
