@@ -1,13 +1,12 @@
 """In which order do the records of one epoch stand, and who waits for which of them?
 
-Belongs to the event loop. What a chain ordered is written by the writer in the same order.
+Belongs to the event loop. What a chain ordered is gathered until the writer takes it, and written in the same order.
 """
 
 import asyncio
 import time
 from collections import deque
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from gateway.audit.epoch import Epoch
 from gateway.audit.line import NO_LINE, VERSION, NotCanonical, Value, canonical
@@ -25,24 +24,27 @@ class Untellable(AuditUnavailable):
     """A record that no line can hold: what somebody else made up is in it."""
 
 
-@dataclass(slots=True)
-class Item:
-    """A record on its way to the disk; ``waits`` says that somebody waits for it."""
-
-    chain: "Chain"
-    line: bytes
-    leaf: bytes
-    blob: bytes
-    waits: bool
+# The record's number, when it was ordered, and who waits for it, if anybody does.
+_Ticket: TypeAlias = tuple[int, float, Waiter | None]
+# How many records go to the disk together at most.
+MOST_TOGETHER: Final = 1000
 
 
-@dataclass(slots=True)
-class _Ticket:
-    """A record that is not durable yet: who waits for it, if anybody does, and since when."""
+class Group:
+    """Records that go to the disk together: their lines, the leaf hashes of these, and blobs; ``size`` is in bytes.
 
-    number: int
-    born: float
-    waiter: Waiter | None
+    Somebody waits for so many of them as ``waiters`` says.
+    """
+
+    __slots__ = ("blobs", "chain", "leaves", "lines", "size", "waiters")
+
+    def __init__(self, chain: "Chain") -> None:
+        self.chain = chain
+        self.lines: list[bytes] = []
+        self.leaves: list[bytes] = []
+        self.blobs: list[bytes] = []
+        self.size = 0
+        self.waiters = 0
 
 
 class Chain:
@@ -50,16 +52,21 @@ class Chain:
 
     __slots__ = (
         "_build",
+        "_name",
         "_noted",
         "_number",
         "_prev",
         "_tickets",
         "blob_end",
+        "company",
         "epoch",
+        "gathered",
+        "offered",
         "ordered_bytes",
         "preamble",
         "rolls",
         "waiting_bytes",
+        "writing",
     )
 
     def __init__(self, epoch: Epoch, build: str) -> None:
@@ -71,6 +78,12 @@ class Chain:
         self.preamble = 0
         # Whether a new epoch is being begun because this one is large.
         self.rolls = False
+        # Groups that the writer has; whether what is gathered is about to be given to it; and whether somebody waited
+        # for more than one record of the last.
+        self.writing = 0
+        self.offered = self.company = False
+        self.gathered = Group(self)
+        self._name = epoch.epoch
         self._build = build
         # How large its checkpoints were when it could not be rolled the last time.
         self._noted = 0
@@ -81,7 +94,7 @@ class Chain:
     @property
     def next_event(self) -> str:
         """The event that the next record will be."""
-        return event_of(self.epoch.epoch, self._number)
+        return event_of(self._name, self._number)
 
     def is_large(self, most: int) -> bool:
         """Whether more than ``most`` bytes were ordered, or its checkpoints come near what may be read of them."""
@@ -94,20 +107,27 @@ class Chain:
     @property
     def oldest(self) -> float | None:
         """When the oldest record was ordered that is not durable; None where all are."""
-        return self._tickets[0].born if self._tickets else None
+        return self._tickets[0][1] if self._tickets else None
+
+    def taken(self) -> Group:
+        """What was gathered, which goes to the writer now."""
+        group, self.gathered = self.gathered, Group(self)
+        self.writing += 1
+        self.company = group.waiters > 1
+        return group
 
     @property
     def waiting(self) -> int:
         """How many records are not durable."""
         return len(self._tickets)
 
-    def order(self, phase: Phase, record: Record, blob: bytes, waiter: Waiter | None) -> tuple[str, Item]:
-        """Give a record its place; its event, and what the writer has to write.
+    def order(self, phase: Phase, record: Record, blob: bytes, waiter: Waiter | None) -> str:
+        """Give a record its place, which is its event.
 
         Raises:
             AuditUnavailable: it cannot be written as a line.
         """
-        event = event_of(self.epoch.epoch, self._number)
+        event = event_of(self._name, self._number)
         record["v"] = VERSION
         record["phase"] = phase
         record["event"] = event
@@ -122,38 +142,53 @@ class Chain:
             raise AuditUnavailable("a record would be too large; send fewer segments in one request")
         leaf = leaf_hash(line)
         self._prev = leaf.hex()
-        self._tickets.append(_Ticket(self._number, time.monotonic(), waiter))
+        self._tickets.append((self._number, time.monotonic(), waiter))
         self._number += 1
-        self.blob_end += len(blob)
-        self.ordered_bytes += len(line) + 1
-        self.waiting_bytes += len(line) + len(blob)
-        return event, Item(self, line, leaf, blob, waiter is not None)
+        group, size = self.gathered, len(line)
+        group.lines.append(line)
+        group.leaves.append(leaf)
+        self.ordered_bytes += size + 1
+        if blob:
+            group.blobs.append(blob)
+            self.blob_end += len(blob)
+            size += len(blob)
+        group.size += size
+        group.waiters += waiter is not None
+        self.waiting_bytes += size
+        return event
 
-    def durable(self, records: int, size: int) -> None:
-        """All records before number ``records`` are durable, the last of them ``size`` bytes together."""
+    def durable(self, records: int, size: int) -> list[float]:
+        """All records before number ``records`` are durable, the last of them ``size`` bytes together.
+
+        Gives when those records were ordered whose waiters wait no more.
+        """
+        self.writing -= 1
         self.waiting_bytes -= size
+        born: list[float] = []
         tickets = self._tickets
-        while tickets and tickets[0].number < records:
-            waiter = tickets.popleft().waiter
+        while tickets and tickets[0][0] < records:
+            _, ordered, waiter = tickets.popleft()
             if waiter is not None and not waiter.done():
                 waiter.set_result(None)
+                born.append(ordered)
+        return born
 
     def refuse_late(self, born_before: float) -> None:
         """Refuse whoever waits for a record that was ordered before then; it may become durable yet."""
-        for ticket in self._tickets:
-            if ticket.born > born_before:
+        for _, born, waiter in self._tickets:
+            if born > born_before:
                 return
-            if ticket.waiter is not None:
-                _fail(ticket.waiter, "the record was not durable in time; look at the audit's disk, and try again")
-                ticket.waiter = None
+            if waiter is not None:
+                _fail(waiter, "the record was not durable in time; look at the audit's disk, and try again")
 
     def give_up(self, message: str) -> int:
         """Refuse everybody who waits; how many records were lost."""
-        lost = sum([ticket.number >= self.preamble for ticket in self._tickets])
-        for ticket in self._tickets:
-            if ticket.waiter is not None:
-                _fail(ticket.waiter, message)
+        lost = sum([number >= self.preamble for number, _, _ in self._tickets])
+        for _, _, waiter in self._tickets:
+            if waiter is not None:
+                _fail(waiter, message)
         self._tickets.clear()
+        self.gathered = Group(self)
         self.waiting_bytes = 0
         return lost
 

@@ -5,7 +5,7 @@ its tenant as such.
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from gateway.audit.content import reference_to, sealed
@@ -37,22 +37,25 @@ class Custody:
         self._subject = subject
         self._keys: dict[str | None, Keys] = {}
 
-    async def fetch(self, prompt: Prompt | None, within_s: float) -> None:
-        """Have the keys of everybody in ``prompt`` ready, and that of the request.
-
-        Raises:
-            AuditUnavailable: they cannot be had within so many seconds: nothing could be committed to.
-        """
-        named: set[str | None] = {None} if prompt is None else {None, *_subjects(prompt)}
+    def lacks(self, prompt: Prompt | None) -> Sequence[str | None]:
+        """Of whom in ``prompt`` the keys have to be fetched; None stands for the request's own."""
         missing: list[str | None] = []
-        for name in named - self._keys.keys():
+        for name in {None} if prompt is None else {None, *_subjects(prompt)}:
+            if name in self._keys:
+                continue
             keys = self._of.cached(self._tenant, self._subject if name is None else name)
             if keys is None:
                 missing.append(name)
             else:
                 self._keys[name] = keys
-        if not missing:
-            return
+        return missing
+
+    async def fetch(self, missing: Sequence[str | None], within_s: float) -> None:
+        """Have the keys ready that ``lacks`` told of.
+
+        Raises:
+            AuditUnavailable: they cannot be had within so many seconds: nothing could be committed to.
+        """
         try:
             async with asyncio.timeout(within_s):
                 whose = [self._subject if name is None else name for name in missing]
@@ -82,11 +85,12 @@ class Custody:
 
     def commit(self, text: str, subject: str | None) -> str:
         """The commitment to a text."""
-        return self._by(subject).commitment(text)
+        return (self._keys.get(subject) or self._keys[None]).commitment(text)
 
-    def begin(self) -> Commitment:
-        """The commitment to a text of the answer, which is still to come."""
-        return self._by(None).begin()
+    @property
+    def begin(self) -> Callable[[], Commitment]:
+        """Begins the commitment to a text of the answer, which is still to come."""
+        return self._keys[None].begin
 
     def sealed(self, event: str, offset: int, texts: Iterable[Kept]) -> bytes:
         """All ``texts`` encrypted for the record ``event``; each entry is told where its text lies."""
@@ -118,14 +122,14 @@ class Custody:
         return self.sealed(event, offset, pieces)
 
     def _by(self, subject: str | None) -> Keys:
-        keys = self._keys.get(subject)
-        return self._keys[None] if keys is None else keys
+        return self._keys.get(subject) or self._keys[None]
 
 
 def _subjects(prompt: Prompt) -> Sequence[str]:
-    return [s.subject for s in prompt.segments() if not isinstance(s, History) and s.subject is not None]
+    segments = [segment for turn in prompt.turns for segment in turn.segments if not isinstance(segment, History)]
+    return [segment.subject for segment in segments if segment.subject is not None]
 
 
 def size_of(prompt: Prompt) -> int:
     """How much there is to commit to, in characters."""
-    return sum([len(s.content if isinstance(s, Media) else s.text) for s in prompt.segments()])
+    return sum([len(s.content if isinstance(s, Media) else s.text) for turn in prompt.turns for s in turn.segments])

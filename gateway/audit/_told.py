@@ -101,12 +101,14 @@ class Told:
     def texts(self) -> list[Heard]:
         """The texts that are not empty, by choice and channel."""
         heard = [one for one in self._texts.values() if one.length]
-        return sorted(heard, key=lambda one: (one.choice, _CHANNELS.index(one.label)))
+        if len(heard) > 1:
+            heard.sort(key=_place)
+        return heard
 
     @property
     def calls(self) -> list[Heard]:
         """The tool calls, labelled by their names."""
-        return [self._calls[key] for key in sorted(self._calls)]
+        return [self._calls[key] for key in sorted(self._calls)] if self._calls else []
 
     def whole(self, reply: Reply, handling: Handling, approval: str | None) -> None:
         """An answer that came whole; the request's own findings stand first among the handling's."""
@@ -184,3 +186,7 @@ class Told:
         if heard is None:
             heard = self._calls[choice, number] = Heard(choice, name, begin())
         heard.add(arguments)
+
+
+def _place(heard: Heard) -> tuple[int, int]:
+    return heard.choice, _CHANNELS.index(heard.label)

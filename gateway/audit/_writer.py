@@ -1,21 +1,17 @@
 """How do ordered records get to the disk?
 
-One thread, the only one that writes: it takes what has come, writes it as one group, tells the event loop, and signs a
-checkpoint when one is due. Nothing of a chain that failed is written again.
+One thread, the only one that writes: it takes a group, writes it, tells the event loop, and signs a checkpoint when one
+is due. Nothing of a chain that failed is written again. Each moment that it is not in the kernel it takes from the
+event loop: groups come ready to be written, and are not looked through here record by record.
 """
 
 import queue
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Final, Protocol, TypeAlias
 
-from gateway.audit._chain import Chain, Item
-
-# How long to wait for company, once the last group had more than one waiter.
-_COMPANY_S: Final = 0.001
-_MOST_TOGETHER: Final = 1000
+from gateway.audit._chain import Chain, Group
 
 
 @dataclass(slots=True)
@@ -26,7 +22,7 @@ class Command:
     done: Callable[[BaseException | None], None]
 
 
-Order: TypeAlias = Sequence[Item] | Command | None
+Order: TypeAlias = Group | Command | None
 
 
 class Told(Protocol):
@@ -47,7 +43,6 @@ class Writer:
         self._told = told
         self._checkpoint_records = checkpoint_records
         self._checkpoint_s = checkpoint_s
-        self._waiters = 0
         # The chain that was written last, and when its unsigned records are to be signed.
         self._chain: Chain | None = None
         self._due: float | None = None
@@ -60,12 +55,8 @@ class Writer:
                 return
             if isinstance(order, Command):
                 self._do(order)
-            elif not isinstance(order, _Nothing):
-                held = self._write_all(order)
-                if isinstance(held, Command):
-                    self._do(held)
-                elif held is None:
-                    return
+            elif isinstance(order, Group):
+                self._write(order)
             self._sign_if_due()
 
     def _next(self) -> "Order | _Nothing":
@@ -75,45 +66,16 @@ class Writer:
         except queue.Empty:
             return _NOTHING
 
-    def _write_all(self, first: Sequence[Item]) -> "Command | _Nothing | None":
-        """Write what has come, chain by chain; the answer is the first order that is something else."""
-        items = [*first]
-        held = self._drain(items)
-        if self._waiters > 1 and isinstance(held, _Nothing):
-            time.sleep(_COMPANY_S)
-            held = self._drain(items)
-        for _, group in groupby(items, key=lambda item: id(item.chain)):
-            self._write([*group])
-        return held
-
-    def _drain(self, items: list[Item]) -> "Command | _Nothing | None":
-        """Take what else has come, up to the first order that is something else, which is the answer."""
-        try:
-            while len(items) < _MOST_TOGETHER:
-                order = self._orders.get_nowait()
-                if order is None or isinstance(order, Command):
-                    return order
-                items.extend(order)
-        except queue.Empty:
-            pass
-        return _NOTHING
-
-    def _write(self, group: list[Item]) -> None:
-        chain = group[0].chain
+    def _write(self, group: Group) -> None:
+        chain = group.chain
         if chain.epoch.failed:
             return
-        self._waiters = sum([item.waits for item in group])
         try:
-            chain.epoch.write(
-                [item.line for item in group],
-                [item.blob for item in group if item.blob],
-                leaves=[item.leaf for item in group],
-            )
+            chain.epoch.write(group.lines, group.blobs, leaves=group.leaves)
         except Exception as error:  # noqa: BLE001  whatever it was, nobody knows what is on the disk
             self._told.broke(chain, error)
             return
-        size = sum([len(item.line) + len(item.blob) for item in group])
-        self._told.durable(chain, chain.epoch.records, size)
+        self._told.durable(chain, chain.epoch.records, group.size)
         self._chain = chain
         if self._due is None:
             self._due = time.monotonic() + self._checkpoint_s

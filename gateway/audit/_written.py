@@ -6,6 +6,7 @@ as all of it is there in time, and one that hangs makes nobody wait twice.
 
 import asyncio
 import time
+from collections.abc import Awaitable
 from typing import Final
 
 from gateway.audit.journal import Journal, Phase, Record
@@ -15,7 +16,7 @@ from gateway.domain.errors import AuditUnavailable
 _AT_ONCE: Final = 0.1
 
 
-async def written(journal: Journal, phase: Phase, told: Record, blob: bytes, *, since: int) -> str:
+def written(journal: Journal, phase: Phase, told: Record, blob: bytes, *, since: int) -> Awaitable[str]:
     """Write a record for somebody who waits since then, in nanoseconds of ``time.perf_counter_ns``; its event.
 
     Raises:
@@ -23,9 +24,13 @@ async def written(journal: Journal, phase: Phase, told: Record, blob: bytes, *, 
     """
     waited = (time.perf_counter_ns() - since) / 1e9
     if waited <= journal.deadline_s * _AT_ONCE:
-        return await journal.write(phase, told, blob)
+        return journal.write(phase, told, blob)
+    return _within(journal.deadline_s - waited, journal, phase, told, blob)
+
+
+async def _within(seconds: float, journal: Journal, phase: Phase, told: Record, blob: bytes) -> str:
     try:
-        async with asyncio.timeout(journal.deadline_s - waited):
+        async with asyncio.timeout(seconds):
             return await journal.write(phase, told, blob)
     except TimeoutError as error:
         raise AuditUnavailable("the record was not durable in time; look at the audit's disk, and try again") from error

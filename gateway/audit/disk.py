@@ -20,6 +20,10 @@ _DRAFT: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOL
 class Disk:
     """Real files. All methods raise ``OSError``."""
 
+    def __init__(self) -> None:
+        # Which files are open, by descriptor: that never changes while one is.
+        self._files: dict[int, tuple[int, int]] = {}
+
     def make_folder(self, path: Path) -> None:
         """Make a folder, and those above it that are missing, for this user alone."""
         missing = [folder for folder in (path, *path.parents) if not folder.exists()]
@@ -30,6 +34,8 @@ class Disk:
     def open_to_append(self, path: Path) -> int:
         """A descriptor whose writes are durable when they return (``O_DSYNC``)."""
         descriptor = open_safely(path, _APPEND, _PRIVATE_FILE)
+        held = os.fstat(descriptor)
+        self._files[descriptor] = (held.st_dev, held.st_ino)
         self._flush(path.parent)
         return descriptor
 
@@ -42,11 +48,10 @@ class Disk:
     def stands(self, descriptor: int, path: Path, size: int) -> bool:
         """Whether ``path`` still is the open file, and holds ``size`` bytes: nobody removed, replaced or cut it."""
         try:
-            there = path.stat(follow_symlinks=False)
+            there = os.lstat(path)
         except FileNotFoundError:
             return False
-        held = os.fstat(descriptor)
-        return (there.st_ino, there.st_dev, there.st_size) == (held.st_ino, held.st_dev, size)
+        return there.st_size == size and (there.st_dev, there.st_ino) == self._files[descriptor]
 
     def close(self, descriptor: int) -> None:
         os.close(descriptor)

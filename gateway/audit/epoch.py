@@ -42,6 +42,7 @@ class Epoch:
         """
         self.places: EpochPlaces = log.places.epoch(new_epoch())
         self.epoch = self.places.epoch
+        self._journal = self.places.journal
         self._log = log
         self._disk = disk = log.disk
         self._tree = Tree()
@@ -54,7 +55,7 @@ class Epoch:
         try:
             self._descriptors["lock"] = open_safely(self.places.lock, _LOCK)
             fcntl.flock(self._descriptors["lock"], fcntl.LOCK_EX | fcntl.LOCK_NB)
-            self._descriptors["journal"] = disk.open_to_append(self.places.journal)
+            self._descriptors["journal"] = disk.open_to_append(self._journal)
             self._descriptors["checkpoints"] = disk.open_to_append(self.places.checkpoints)
         except OSError:
             self.release()
@@ -102,9 +103,8 @@ class Epoch:
             journal = self._descriptors["journal"]
             self._disk.append(journal, content)
             self._size += len(content)
-            self._expect(self._disk.stands(journal, self.places.journal, self._size))
-            for leaf in map(leaf_hash, lines) if leaves is None else leaves:
-                self._tree.add(leaf)
+            self._expect(self._disk.stands(journal, self._journal, self._size))
+            self._tree.extend(map(leaf_hash, lines) if leaves is None else leaves)
 
     def checkpoint(self) -> Checkpoint:
         """Sign what is durable, if there is more of it than was signed.

@@ -27,7 +27,7 @@ class Events:
             AuditUnavailable: it would not; do nothing that had to be recorded.
         """
         if self._journal is not None:
-            self._journal.place()
+            self._journal.expect()
 
     async def write(self, phase: Phase, what: str, fields: Mapping[str, Value]) -> None:
         """Record an event for good.

@@ -32,6 +32,7 @@ HIDDEN: Final = "(hidden)"
 CANARY: Final = "canary"
 _NAME: Final = re.compile(r"[A-Za-z0-9_.:/-]{1,64}")
 _LARGEST: Final = 2**53
+_ONE_TEXT: Final = [(0, "text")]
 
 
 def of_request(
@@ -101,7 +102,7 @@ def of_answer(
 
 def _is_plain(seen: Seen, told_texts: Sequence[tuple[int, str]]) -> bool:
     """Whether the answer is one text that the client gets, and in which nothing was seen: most are."""
-    if (0, "text") not in told_texts or any(choice for choice, _ in told_texts):
+    if told_texts != _ONE_TEXT and ((0, "text") not in told_texts or any(choice for choice, _ in told_texts)):
         return False
     for sides in (seen.acting, seen.watching):
         for number, side in sides.items():

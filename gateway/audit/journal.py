@@ -1,8 +1,9 @@
 """How does a record become durable without anybody waiting for anybody else's turn?
 
-The event loop orders records and chains them; one thread writes them, in groups, with one durable write a group. The
-rules: nothing is acknowledged that is not durable; a failed epoch is given up and a new one begun; who waits longer
-than the deadline is refused, and while the oldest record is that late everybody is refused at once.
+The event loop orders records, chains and gathers them; one thread writes them, in groups, with one durable write a
+group, while the next one is gathered. The rules: nothing is acknowledged that is not durable; a failed epoch is given
+up and a new one begun; who waits longer than the deadline is refused, and while the oldest record is that late
+everybody is refused at once.
 """
 
 import asyncio
@@ -15,7 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Final, Self
 
-from gateway.audit._chain import Chain, Item, Phase, Record
+from gateway.audit._chain import MOST_TOGETHER, Chain, Phase, Record
 from gateway.audit._going_on import GoingOn
 from gateway.audit._writer import Command, Order, Writer
 from gateway.audit.disk import Disk
@@ -35,6 +36,8 @@ _log: Final = logging.getLogger("splitgate.audit")
 
 # How often within a deadline it is looked who has waited for too long: so much later than at it they are refused.
 _LOOKS: Final = 16
+# How long a group waits for company at most, once somebody waited for more than one record of the last.
+_COMPANY_S: Final = 0.001
 # What may wait to be written, in bytes: beyond that records are refused.
 _MOST_WAITING: Final = 64 * 1024 * 1024
 
@@ -44,6 +47,8 @@ class Journal:
 
     def __init__(self, plan: Plan, *, disk: Disk | None = None, meter: Meter | None = None) -> None:
         self._plan = plan
+        # How long anybody waits for a record.
+        self.deadline_s: Final = plan.deadline_s
         self._log = Log(
             places=Places(plan.folder), name=plan.name, keys=plan.keys, disk=disk or Disk(), marks=Marks(plan.marks),
             also=plan.also,
@@ -52,8 +57,6 @@ class Journal:
         self._registry = Registry(self._log)
         self._orders: queue.SimpleQueue[Order] = queue.SimpleQueue()
         self._chain: Chain | None = None
-        # What is to be written, and was not given to the writer yet.
-        self._ordered: list[Item] = []
         # Those that were given up for a new one while records of theirs were on their way.
         self._ending: list[Chain] = []
         # Epochs that were given up after a failure; the last of them that holds anything, and how many records were
@@ -85,11 +88,6 @@ class Journal:
         await self.close()
 
     @property
-    def deadline_s(self) -> float:
-        """How long anybody waits for a record."""
-        return self._plan.deadline_s
-
-    @property
     def writable(self) -> bool:
         """Whether a record would be taken now."""
         return self._chain is not None and self.lag_s < self._plan.deadline_s
@@ -102,8 +100,13 @@ class Journal:
     @property
     def lag_s(self) -> float:
         """The age of the oldest record that is not durable."""
-        oldest = [chain.oldest for chain in (*self._ending, self._chain) if chain is not None]
+        oldest = [chain.oldest for chain in self._chains]
         return time.monotonic() - min([born for born in oldest if born is not None], default=time.monotonic())
+
+    @property
+    def _chains(self) -> Sequence[Chain]:
+        """Those of which a record may be on its way."""
+        return self._ending if self._chain is None else (*self._ending, self._chain)
 
     async def start(self) -> None:
         """Begin the first epoch, and seal those that nobody closed.
@@ -153,11 +156,9 @@ class Journal:
         Raises:
             AuditUnavailable: it is not, or not within the deadline.
         """
-        began = time.monotonic()
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         event = self._order(phase, record, blob, waiter)
         await waiter
-        self._meter.appended(time.monotonic() - began)
         return event
 
     def note(self, phase: Phase, record: Record, blob: bytes = b"") -> str:
@@ -167,6 +168,14 @@ class Journal:
             AuditUnavailable: no record is taken at present.
         """
         return self._order(phase, record, blob, None)
+
+    def expect(self) -> None:
+        """Make sure that a record would be taken.
+
+        Raises:
+            AuditUnavailable: it would not.
+        """
+        self._ready()
 
     def place(self) -> tuple[str, int]:
         """The event that the next record will be, and where its blob will begin: a blob is bound to both.
@@ -190,7 +199,7 @@ class Journal:
         if chain is None:
             raise AuditUnavailable("nothing passes while it cannot be recorded; free the audit's disk, and try again")
         oldest = chain.oldest
-        if oldest is not None and time.monotonic() - oldest > self._plan.deadline_s:
+        if oldest is not None and time.monotonic() - oldest > self.deadline_s:
             raise AuditUnavailable("nothing passes while records are not written in time; look at the audit's disk")
         if chain.waiting_bytes > _MOST_WAITING:
             raise AuditUnavailable("too many records wait to be written; try again in a moment")
@@ -204,41 +213,62 @@ class Journal:
                 # Of this request nothing but a number is left.
                 self.refused[error.code] += 1
             raise
-        event, item = chain.order(phase, record, blob, waiter)
-        if not self._ordered:
-            asyncio.get_running_loop().call_soon(self._hand_over)
-        self._ordered.append(item)
-        if self._timer is None and self._loop is not None:
-            self._timer = self._loop.call_later(self._plan.deadline_s / _LOOKS, self._watch)
+        event = chain.order(phase, record, blob, waiter)
         self._meter.recorded(phase)
-        if chain.is_large(self._plan.roll_bytes) and not chain.rolls:
-            chain.rolls = True
-            self._keep(self._roll(chain))
+        if len(chain.gathered.lines) >= MOST_TOGETHER:
+            self._hand_over(chain)
+        elif not chain.writing and not chain.offered:
+            self._offer(chain)
         return event
 
-    def _hand_over(self) -> None:
-        """Give the writer what was ordered since it was given something: in one turn of the loop, all of it at once."""
-        if self._ordered:
-            self._orders.put(self._ordered)
-            self._ordered = []
+    def _offer(self, chain: Chain) -> None:
+        """Have the writer take what is gathered: not before this turn of the loop is over."""
+        chain.offered = True
+        asyncio.get_running_loop().call_soon(self._gather, chain, 0, time.monotonic() + _COMPANY_S)
+
+    def _gather(self, chain: Chain, before: int, until: float) -> None:
+        """Hand over, but wait for company as long as each turn of the loop brings some: it has not come to rest yet."""
+        gathered = len(chain.gathered.lines)
+        if chain.company and gathered > before and time.monotonic() < until:
+            asyncio.get_running_loop().call_soon(self._gather, chain, gathered, until)
+            return
+        chain.offered = False
+        self._hand_over(chain)
+
+    def _hand_over(self, chain: Chain) -> None:
+        """Give the writer what was ordered since it was given something: all of it at once."""
+        if not chain.gathered.lines:
+            return
+        self._orders.put(chain.taken())
+        if self._timer is None and self._loop is not None:
+            self._timer = self._loop.call_later(self._plan.deadline_s / _LOOKS, self._watch)
+        if chain is self._chain and not chain.rolls and chain.is_large(self._plan.roll_bytes):
+            chain.rolls = True
+            self._keep(self._roll(chain))
 
     def _put(self, order: Command | None) -> None:
         """Give the writer something else to do, after all that was ordered before."""
-        self._hand_over()
+        for chain in self._chains:
+            self._hand_over(chain)
         self._orders.put(order)
 
     def _watch(self) -> None:
         """Refuse those who have waited for too long."""
         self._timer = None
         self._meter.stands(lag_s=self.lag_s, writable=self.writable)
-        chains = [chain for chain in (*self._ending, self._chain) if chain is not None and chain.waiting]
+        chains = [chain for chain in self._chains if chain.waiting]
         for chain in chains:
             chain.refuse_late(time.monotonic() - self._plan.deadline_s)
         if chains and self._loop is not None:
             self._timer = self._loop.call_later(self._plan.deadline_s / _LOOKS, self._watch)
 
     def _on_durable(self, chain: Chain, records: int, size: int) -> None:
-        chain.durable(records, size)
+        born = chain.durable(records, size)
+        if born:
+            now = time.monotonic()
+            self._meter.appended([now - ordered for ordered in born])
+        if chain.gathered.lines and not chain.writing and not chain.offered:
+            self._offer(chain)
         if chain is self._chain:
             # Its first record is durable, which tells of those before.
             self._after, self._lost = None, 0

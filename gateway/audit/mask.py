@@ -52,7 +52,7 @@ def hides_names(edits: Iterable[Edit]) -> bool:
 
     A record must then call its segments by numbers of its own.
     """
-    return any(edit.where == NAMES for edit in edits)
+    return NAMES in [edit.where for edit in edits]
 
 
 def masked_name(name: str, offered: Collection[str]) -> str:

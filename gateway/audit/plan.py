@@ -13,7 +13,7 @@ class Meter(Protocol):
 
     def recorded(self, phase: str) -> None: ...
 
-    def appended(self, seconds: float) -> None: ...
+    def appended(self, seconds: Sequence[float]) -> None: ...
 
     def stands(self, *, lag_s: float, writable: bool) -> None: ...
 
@@ -24,7 +24,7 @@ class NoMeter:
     def recorded(self, phase: str) -> None:
         """Count nothing."""
 
-    def appended(self, seconds: float) -> None:
+    def appended(self, seconds: Sequence[float]) -> None:
         """Count nothing."""
 
     def stands(self, *, lag_s: float, writable: bool) -> None:

@@ -20,7 +20,7 @@ from gateway.domain.exchange import Handling, Usage
 from gateway.domain.finding import Finding
 from gateway.domain.identity import Caller
 from gateway.domain.jsonvalue import JsonObject
-from gateway.domain.prompt import Data, History, Instruction, Media, Prompt, Segment, Speaker, Tool
+from gateway.domain.prompt import Data, History, Instruction, Media, Prompt, Segment, Speaker, Tool, Trust
 from gateway.domain.verdict import Decision, Weight
 from gateway.pipeline.seams import JOINT
 from gateway.pipeline.subjects import OPTIONS, Places
@@ -39,6 +39,8 @@ _CHANNELS: Final[Mapping[type[Segment], str]] = {
     Media: "media",
     History: "history",
 }
+# A level of trust is a number from 0 on, of which there are its words.
+_TRUSTS: Final = tuple([trust.label for trust in Trust])
 _NS: Final = 1000
 
 
@@ -102,30 +104,29 @@ def segments(
     came: Prompt, sent: Prompt | None, commit: Commit, pseudonym_of: Callable[[str | None], str | None]
 ) -> list[dict[str, Value]]:
     """Every segment in order, and beside it what was sent in its place where that is another text."""
-    changed = None if sent is None or sent is came else _texts(sent)
-    offered = frozenset([tool.name for tool in came.tools])
+    changed = {} if sent is None or sent is came else _texts(sent)
+    offered = frozenset([tool.name for tool in came.tools]) if came.tools else frozenset[str]()
     told: list[dict[str, Value]] = []
     for turn in came.turns:
         for number, segment in enumerate(turn.segments):
-            one = _segment(segment, commit)
+            text, subject = _text(segment), None if isinstance(segment, History) else segment.subject
+            one = _segment(segment, text, commit(text, subject))
             if turn.speaker is Speaker.TOOL:
                 one["origin"] = masked_origin(str(one["origin"]), offered)
             if number:
                 one["joins"] = 1
-            if changed is not None:
-                text = changed.get(segment.id)
-                if text is not None and text != _text(segment):
-                    one["sent"] = commit(text, _subject(segment))
-            pseudonym = pseudonym_of(_subject(segment))
+            went = changed.get(segment.id, text)
+            if went != text:
+                one["sent"] = commit(went, subject)
+            pseudonym = None if subject is None else pseudonym_of(subject)
             if pseudonym is not None:
                 one["subject"] = pseudonym
             told.append(one)
         if turn.reasoning is not None:
             told.append(_history("reasoning", "history", turn.reasoning, commit) | {"kind": "reasoning"})
-        told += [
-            _history(call.id, f"{TOOL}{masked_name(call.name, offered)}", call.arguments, commit) | {"kind": _ARGUMENTS}
-            for call in turn.tool_calls
-        ]
+        for call in turn.tool_calls:
+            origin = f"{TOOL}{masked_name(call.name, offered)}"
+            told.append(_history(call.id, origin, call.arguments, commit) | {"kind": _ARGUMENTS})
     return told
 
 
@@ -143,6 +144,8 @@ def numbered(told: Sequence[dict[str, Value]], tools: Sequence[Tool]) -> Mapping
 
     Gives the places of the request that are called otherwise now, for ``place_in``.
     """
+    if not [one for one in told if one.get("kind") == _ARGUMENTS]:
+        return {}
     came, now = Places(), Places()
     changed: dict[str, str] = {}
     calls = 0
@@ -265,28 +268,28 @@ def used(usage: Usage) -> dict[str, Value]:
 
 def times(timeline: Timeline) -> dict[str, Value]:
     """Durations in microseconds."""
+    total, upstream, gateway = timeline.shares()
     told: dict[str, Value] = {
-        "total": timeline.total // _NS,
-        "gateway": timeline.gateway // _NS,
+        "total": total // _NS,
+        "gateway": gateway // _NS,
         "journal": timeline.journal // _NS,
     }
     if timeline.sent:
-        told["upstream"] = timeline.upstream // _NS
+        told["upstream"] = upstream // _NS
         told["held"] = timeline.held // _NS
     if timeline.first:
         told["first"] = (timeline.first - timeline.sent) // _NS
     return told
 
 
-def _segment(segment: Segment, commit: Commit) -> dict[str, Value]:
-    text = _text(segment)
+def _segment(segment: Segment, text: str, commitment: str) -> dict[str, Value]:
     told: dict[str, Value] = {
         "id": segment.id,
         "channel": _CHANNELS[type(segment)],
-        "trust": segment.trust.label if isinstance(segment, Instruction) else "untrusted",
+        "trust": _TRUSTS[segment.trust] if isinstance(segment, Instruction) else "untrusted",
         "origin": "history" if isinstance(segment, History) else segment.origin,
         "length": len(text),
-        "commitment": commit(text, _subject(segment)),
+        "commitment": commitment,
     }
     if isinstance(segment, Media):
         told["kind"] = segment.kind.value
@@ -310,10 +313,6 @@ def _texts(prompt: Prompt) -> dict[str, str]:
 
 def _text(segment: Segment) -> str:
     return segment.content if isinstance(segment, Media) else segment.text
-
-
-def _subject(segment: Segment) -> str | None:
-    return None if isinstance(segment, History) else segment.subject
 
 
 def _json(held: object) -> str:

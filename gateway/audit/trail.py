@@ -10,12 +10,13 @@ import contextlib
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Final, TypeAlias
 
 from gateway.audit import facts, record
 from gateway.audit._chain import Untellable
 from gateway.audit._custody import Custody, size_of
-from gateway.audit._told import Told
+from gateway.audit._told import Heard, Told
 from gateway.audit._written import written
 from gateway.audit.journal import Journal, Record
 from gateway.audit.line import Value
@@ -35,7 +36,7 @@ from gateway.domain.target import Target
 from gateway.domain.trace import Trace, trace_of
 from gateway.domain.value import value
 from gateway.domain.verdict import Block, RequireApproval, decision_of
-from gateway.pipeline.run import runner_for
+from gateway.pipeline.run import LARGE, beside
 from gateway.pipeline.seen import Seen
 from gateway.pipeline.trail import Judgement
 
@@ -93,6 +94,8 @@ class RequestTrail:
         self._custody: Custody | None = None
         self._request: ClientRequest | None = None
         self._judgement: Judgement | None = None
+        # What each record says of the request itself, once that is known.
+        self._about: Record | None = None
         self._target: Target | None = None
         self._attempts = 0
         self._tried: list[Attempt] = []
@@ -133,7 +136,7 @@ class RequestTrail:
             AuditUnavailable: it would not.
         """
         if self._recording is not None:
-            self._recording.journal.place()
+            self._recording.journal.expect()
 
     def asked(self, request: ClientRequest) -> None:
         """What is asked."""
@@ -147,6 +150,7 @@ class RequestTrail:
     def judged(self, judgement: Judgement) -> None:
         """What policy decided on the request."""
         self._judgement = judgement
+        self._about = None
         self.timeline.judged = time.perf_counter_ns()
 
     async def intend(self, call: Call, handling: Handling, sent: Prompt, options: Options) -> None:
@@ -160,11 +164,12 @@ class RequestTrail:
         recording, judgement = self._recording, self._judgement
         if recording is not None and judgement is not None:
             came, began = judgement.came, time.perf_counter_ns()
-            custody = await self._keys(recording, came)
+            custody = self._keys(recording)
+            if missing := custody.lacks(came):
+                await custody.fetch(missing, recording.journal.deadline_s)
             self._told.listen(custody.begin, keeps=recording.content)
-            segments = await runner_for(size_of(came))(
-                lambda: record.segments(came, sent, custody.commit, custody.pseudonym_of)
-            )
+            work = partial(record.segments, came, sent, custody.commit, custody.pseudonym_of)
+            segments = await beside(work) if size_of(came) > LARGE else work()
             blob = custody.input_blob(recording.journal, segments, sent, ()) if recording.content else b""
             told = self._judged(judgement, segments, handling.findings, handling.decision)
             told |= record.attempt(handling, call.target.model, self._attempts + 1)
@@ -246,7 +251,9 @@ class RequestTrail:
                 self._note_outcome(recording, status, error)
             return
         began = time.perf_counter_ns()
-        await self._keys(recording, None)
+        if self._custody is None or not self._custody.ready:
+            custody = self._keys(recording)
+            await custody.fetch(custody.lacks(None), recording.journal.deadline_s)
         if self._judgement is not None and self._intent is None and error is not None:
             await self._record_refusal(recording, self._judgement)
         try:
@@ -268,13 +275,15 @@ class RequestTrail:
 
     def _least(self, error: str) -> Record:
         """An outcome of which nothing is told that somebody else made up."""
-        told = self._head("out")
+        told = {**self._described(), "decision_id": f"{self.request_id}/out"}
         told |= {"error": error, "times": record.times(self.timeline)}
         return told if self._intent is None else {**told, "intent": self._intent}
 
     async def _record_refusal(self, recording: Recording, judgement: Judgement) -> None:
         """What policy refused, or no target could serve. The outcome that follows is waited for, this is not."""
-        custody = await self._keys(recording, judgement.came)
+        custody = self._keys(recording)
+        if missing := custody.lacks(judgement.came):
+            await custody.fetch(missing, recording.journal.deadline_s)
         verdict = judgement.verdict
         found = tuple([finding_of(hit) for hit in verdict.found.hits])
         # What waits for an approver is an answer, never a request: a request is blocked.
@@ -296,9 +305,9 @@ class RequestTrail:
             findings = record.renamed(segments, findings)
         else:
             changed = record.numbered(segments, judgement.came.tools)
-            findings = [replace(one, where=record.place_in(changed, one.where)) for one in findings]
+            if changed:
+                findings = [replace(one, where=record.place_in(changed, one.where)) for one in findings]
         told = self._head("in")
-        told |= record.judged(judgement)
         told |= record.decided(findings, decision)
         told["segments"] = segments
         seen = facts.of_request(judgement, self._request, self._evidence.closed, changed, hides_names=hides)
@@ -306,13 +315,12 @@ class RequestTrail:
             told["facts"] = seen
         return told
 
-    async def _keys(self, recording: Recording, prompt: Prompt | None) -> Custody:
+    def _keys(self, recording: Recording) -> Custody:
         custody = self._custody
         if custody is None:
             tenant = "" if self._caller is None else self._caller.tenant
             subject = None if self._request is None else self._request.subject
             custody = self._custody = Custody(recording.keys, tenant, subject)
-        await custody.fetch(prompt, recording.journal.deadline_s)
         return custody
 
     def _outcome(self, status: int, error: str | None) -> Record:
@@ -325,16 +333,16 @@ class RequestTrail:
             told["limit"] = record.limited(self._limit)
         if self._intent is not None:
             told["intent"] = self._intent
-        if judgement is not None:
-            told |= record.judged(judgement)
         if said.decision is not None:
             told |= record.decided(said.findings, said.decision)
         elif said.handling is not None and error is None:
             told["decision"] = said.handling.decision
         told |= record.attempts(self._tried)
-        told |= self._answer()
+        texts = said.texts
+        self._answer(told, texts)
+        told |= record.ending(said)
         if self._seen is not None and judgement is not None and error is None:
-            heard = [(one.choice, one.label) for one in said.texts]
+            heard = [(one.choice, one.label) for one in texts]
             seen = facts.of_answer(self._seen, judgement, heard, self._evidence.closed)
             if seen:
                 told["facts"] = seen
@@ -344,19 +352,18 @@ class RequestTrail:
         told["times"] = record.times(self.timeline)
         return told
 
-    def _answer(self) -> Record:
-        """What the client got."""
-        said, custody = self._told, self._custody
-        told: Record = {}
-        if custody is not None and custody.ready:
-            judgement, texts, calls = self._judgement, said.texts, said.calls
-            if texts:
-                told["output"] = self._outputs = record.outputs(texts)
-            if calls:
-                offered = frozenset[str]() if judgement is None else frozenset([t.name for t in judgement.came.tools])
-                tainted = judgement is not None and judgement.tainted
-                told["calls"] = record.calls(calls, offered, tainted=tainted)
-        return told | record.ending(said)
+    def _answer(self, told: Record, texts: Sequence[Heard]) -> None:
+        """Tell what the client got."""
+        custody = self._custody
+        if custody is None or not custody.ready:
+            return
+        judgement, calls = self._judgement, self._told.calls
+        if texts:
+            told["output"] = self._outputs = record.outputs(texts)
+        if calls:
+            offered = frozenset[str]() if judgement is None else frozenset([t.name for t in judgement.came.tools])
+            tainted = judgement is not None and judgement.tainted
+            told["calls"] = record.calls(calls, offered, tainted=tainted)
 
     def _output_blob(self, recording: Recording) -> bytes:
         """The texts of the answer, encrypted; their entries, which are in the record by now, say where they lie."""
@@ -368,12 +375,17 @@ class RequestTrail:
         return custody.sealed(event, offset, [(e, None, text) for e, text in zip(self._outputs, texts, strict=True)])
 
     def _head(self, way: str) -> Record:
-        told: Record = {
-            "request": self.request_id,
-            "trace": self.trace.id,
-            "decision_id": f"{self.request_id}/{way}",
-            "dialect": self._dialect,
-        }
+        about = self._about
+        if about is None:
+            about = self._described()
+            if self._judgement is not None:
+                about |= record.judged(self._judgement)
+                self._about = about if self._custody is not None and self._custody.ready else None
+        return {**about, "decision_id": f"{self.request_id}/{way}"}
+
+    def _described(self) -> Record:
+        """Whose request it is, and what is asked."""
+        told: Record = {"request": self.request_id, "trace": self.trace.id, "dialect": self._dialect}
         if self._operation is not Operation.CHAT:
             told["operation"] = self._operation.value
         if self._caller is not None:
@@ -396,12 +408,10 @@ class RequestTrail:
             return
         said, request = self._told, self._request
         handling = said.handling
-        if handling is not None and said.decision is not None:
-            new = handling.findings[-len(said.findings) :] if said.findings else ()
-            known = handling.findings if new == said.findings else (*handling.findings, *said.findings)
-            handling = replace(handling, decision=said.decision, findings=known)
         decision = said.decision or (None if handling is None else handling.decision)
         findings = () if handling is None else handling.findings
+        if handling is not None and said.findings and findings[-len(said.findings) :] != said.findings:
+            findings = (*findings, *said.findings)
         judgement = self._judgement
         if judgement is not None and handling is None:
             findings = tuple([finding_of(hit) for hit in judgement.verdict.found.hits])

@@ -4,7 +4,7 @@ The Merkle tree of RFC 6962, section 2.1: a leaf is SHA-256(0x00 ‖ line), a no
 are 32 bytes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from typing import Final
 
@@ -33,12 +33,19 @@ class Tree:
 
     def add(self, leaf: bytes) -> None:
         """Append a leaf hash."""
-        edge, full = self._edge, self.size
-        while full & 1:
-            leaf = sha256(b"\x01" + edge.pop() + leaf).digest()
-            full >>= 1
-        edge.append(leaf)
-        self.size += 1
+        self.extend((leaf,))
+
+    def extend(self, leaves: Iterable[bytes]) -> None:
+        """Append leaf hashes."""
+        edge, size = self._edge, self.size
+        for leaf in leaves:
+            node, full = leaf, size
+            while full & 1:
+                node = sha256(b"\x01" + edge.pop() + node).digest()
+                full >>= 1
+            edge.append(node)
+            size += 1
+        self.size = size
 
     @property
     def root(self) -> bytes:
@@ -54,8 +61,7 @@ class Tree:
 def root_of(leaves: Sequence[bytes]) -> bytes:
     """The root over these leaf hashes."""
     tree = Tree()
-    for leaf in leaves:
-        tree.add(leaf)
+    tree.extend(leaves)
     return tree.root
 
 

@@ -42,17 +42,23 @@ class Timeline:
     @property
     def total(self) -> int:
         """All of it."""
-        return max(0, self.ended - self.began)
+        return self.shares()[0]
 
     @property
     def upstream(self) -> int:
         """How long the last attempt's answer took, to its end."""
-        return max(0, (self.last or self.ended) - self.sent) if self.sent else 0
+        return self.shares()[1]
 
     @property
     def gateway(self) -> int:
         """What is the gateway's own: all but the upstreams'."""
-        return max(0, self.total - self.upstream - self.elsewhere)
+        return self.shares()[2]
+
+    def shares(self) -> tuple[int, int, int]:
+        """``total``, and of that ``upstream`` and ``gateway``."""
+        total = max(0, self.ended - self.began)
+        upstream = max(0, (self.last or self.ended) - self.sent) if self.sent else 0
+        return total, upstream, max(0, total - upstream - self.elsewhere)
 
 
 # What an attempt came to, beside the codes of errors.
@@ -85,9 +91,9 @@ class Ended:
     of what went wrong, ``client_gone`` where the caller did not wait. ``model`` is as asked, and may be one that nobody
     configured: ``configured`` says whether it is. ``target`` is the one that was called last. ``decision`` is the
     verdict's word, of the request where the answer was not judged. ``handling`` is what was done, where the request got
-    as far. ``tried`` are the calls that were made for it. ``findings`` are all that were made, also of a request that
-    was refused and of the answer; ``revision`` is that of the policies that it was judged by. ``limit`` is the rule
-    that refused it, and what that counts.
+    as far, and of its word and findings not the last. ``tried`` are the calls that were made for it. ``findings`` are
+    all that were made, also of a request that was refused and of the answer; ``revision`` is that of the policies that
+    it was judged by. ``limit`` is the rule that refused it, and what that counts.
     """
 
     request_id: str

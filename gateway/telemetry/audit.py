@@ -4,6 +4,8 @@ The journal knows nothing of this file: it calls what has these methods. All of 
 thread.
 """
 
+from collections.abc import Sequence
+
 from gateway.telemetry import families
 from gateway.telemetry.totals import Totals
 
@@ -22,9 +24,10 @@ class AuditFigures:
         """So many records of ``phase`` were written."""
         self._records[phase,] += count
 
-    def appended(self, seconds: float) -> None:
-        """A record was durable so many seconds after it was handed over."""
-        self._append_s.observe((), seconds)
+    def appended(self, seconds: Sequence[float]) -> None:
+        """Records were durable so many seconds after they were handed over."""
+        for one in seconds:
+            self._append_s.observe((), one)
 
     def stands(self, *, lag_s: float, writable: bool) -> None:
         """How old the oldest record is that is not durable, 0 where there is none; and whether any can be written."""

@@ -40,7 +40,8 @@ class Counting:
 
     def ended(self, ended: Ended) -> None:
         """Count all that is known of it."""
-        asked = (ended.dialect, ended.operation.value)
+        asked = (ended.dialect, ended.operation)
+        total, upstream, gateway = ended.timeline.shares()
         self._in_flight[ended.dialect,] -= 1
         model = ended.model if ended.configured else UNKNOWN
         handling = ended.handling
@@ -50,10 +51,10 @@ class Counting:
             self._errors[ended.error,] += 1
         if ended.limit is not None:
             self._limits[ended.limit] += 1
-        self._request_s.observe(asked, ended.timeline.total * _S)
-        self._gateway_s.observe(asked, ended.timeline.gateway * _S)
+        self._request_s.observe(asked, total * _S)
+        self._gateway_s.observe(asked, gateway * _S)
         if ended.target is not None:
-            self._called(ended, (ended.target.id,))
+            self._called(ended, (ended.target.id,), upstream)
         if ended.usage is not None:
             self._tokens[model, "input"] += ended.usage.input_tokens
             self._tokens[model, "output"] += ended.usage.output_tokens
@@ -61,14 +62,14 @@ class Counting:
             stage = UNKNOWN if found.stage is None else found.stage
             self._findings[found.policy or _GATEWAY, found.rule, found.action or _REMOVAL, found.weight, stage] += 1
 
-    def _called(self, ended: Ended, target: tuple[str]) -> None:
+    def _called(self, ended: Ended, target: tuple[str], upstream: int) -> None:
         times = ended.timeline
         for one in ended.tried:
             self._attempts[one.target.id, one.error or ANSWERED] += 1
             if one.again:
                 self._retries[one.target.id,] += 1
         if times.sent:
-            self._upstream_s.observe(target, times.upstream * _S)
+            self._upstream_s.observe(target, upstream * _S)
         if times.first:
             self._first_s.observe(target, (times.first - times.sent) * _S)
             if ended.stream:

@@ -29,7 +29,9 @@ class Histogram:
 
     def observe(self, labels: Labels, seen: float) -> None:
         """Count ``seen``."""
-        row = self.row(labels)
+        row = self.rows.get(labels)
+        if row is None:
+            row = self.row(labels)
         row[bisect_left(self._bounds, seen)] += 1
         row[-1] += seen
 

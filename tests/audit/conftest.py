@@ -397,6 +397,7 @@ class HookedDisk(Disk):
     """
 
     def __init__(self) -> None:
+        super().__init__()
         self.hook: Callable[[str, Path, int, bytes], None] = _nothing
         self.steps: list[tuple[str, str]] = []
         self._paths: dict[int, Path] = {}

@@ -24,6 +24,7 @@ class FatalDisk(Disk):
     """Real files, and the end of the process at step ``last``; what is appended then is cut off at ``cut`` of it."""
 
     def __init__(self, last: int, cut: float) -> None:
+        super().__init__()
         self.steps = 0
         self._last = last
         self._cut = cut

@@ -36,9 +36,12 @@ def waiter() -> "asyncio.Future[None]":
 
 async def test_each_record_names_the_one_before_it(chain: Chain, epoch: Epoch, second: Any) -> None:
     assert chain.next_event == f"{epoch.epoch}.0"
-    lines = [chain.order("config", {"n": number}, b"", None)[1].line for number in range(3)]
+    events = [chain.order("config", {"n": number}, b"", None) for number in range(3)]
+    group = chain.taken()
+    lines = group.lines
     fields = [json.loads(line) for line in lines]
-    assert [one["event"] for one in fields] == [f"{epoch.epoch}.{number}" for number in range(3)]
+    assert events == [one["event"] for one in fields] == [f"{epoch.epoch}.{number}" for number in range(3)]
+    assert group.leaves == [second.leaf(line) for line in lines]
     assert [one["prev"] for one in fields] == ["0" * 64, *[second.leaf(line).hex() for line in lines[:2]]]
     assert {(one["v"], one["phase"], one["build"]) for one in fields} == {(1, "config", "0.1.0")}
     assert chain.next_event == f"{epoch.epoch}.3"
@@ -52,25 +55,40 @@ async def test_what_cannot_be_a_line_takes_no_place(chain: Chain) -> None:
 
 
 async def test_only_records_that_somebody_waits_for_are_worth_waiting_for(chain: Chain) -> None:
-    assert chain.order("intent", {}, b"", waiter())[1].waits
-    assert not chain.order("intent", {}, b"", None)[1].waits
-    assert chain.order("outcome", {}, b"", waiter())[1].waits
+    for waits, company in ((1, False), (2, True), (0, False)):
+        for _ in range(waits):
+            chain.order("intent", {}, b"", waiter())
+        chain.order("outcome", {}, b"", None)
+        assert chain.taken().waiters == waits
+        assert chain.company is company
 
 
 async def test_those_are_woken_whose_records_are_durable(chain: Chain) -> None:
     waiters = [waiter() for _ in range(3)]
-    items = [chain.order("intent", {}, b"blob", one)[1] for one in waiters]
-    assert chain.blob_end == 12
-    size = sum(len(item.line) + len(item.blob) for item in items[:2])
+    for one in waiters[:2]:
+        chain.order("intent", {}, b"blob", one)
+    first = chain.taken()
+    chain.order("intent", {}, b"blob", waiters[2])
+    second = chain.taken()
+    assert (chain.blob_end, chain.writing) == (12, 2)
     born = chain.oldest
-    chain.durable(2, size)
+    woken = chain.durable(2, first.size)
     assert [one.done() for one in waiters] == [True, True, False]
-    assert (chain.waiting, chain.waiting_bytes) == (1, len(items[2].line) + 4)
-    assert born is not None
+    assert (chain.waiting, chain.waiting_bytes) == (1, len(second.lines[0]) + 4)
+    assert born == woken[0] <= woken[1]
     assert chain.oldest is not None
-    assert chain.oldest >= born
-    chain.durable(3, len(items[2].line) + 4)
-    assert (chain.oldest, chain.waiting, chain.waiting_bytes) == (None, 0, 0)
+    assert chain.oldest >= woken[1]
+    chain.durable(3, second.size)
+    assert (chain.oldest, chain.waiting, chain.waiting_bytes, chain.writing) == (None, 0, 0, 0)
+
+
+async def test_what_was_taken_is_gathered_no_more(chain: Chain) -> None:
+    chain.order("intent", {}, b"blob", None)
+    chain.order("outcome", {}, b"", None)
+    assert len(chain.gathered.lines) == 2
+    group = chain.taken()
+    assert (len(group.lines), group.blobs, chain.gathered.lines) == (2, [b"blob"], [])
+    assert group.size == sum(map(len, group.lines)) + 4 == chain.waiting_bytes
 
 
 async def test_who_waits_too_long_is_refused_and_the_record_stays(chain: Chain) -> None:
@@ -88,7 +106,7 @@ async def test_who_waits_too_long_is_refused_and_the_record_stays(chain: Chain) 
     assert not late.done()
     assert chain.waiting == 4
     # It becomes durable after all, and nobody is woken twice.
-    chain.durable(4, chain.waiting_bytes)
+    assert len(chain.durable(4, chain.waiting_bytes)) == 1
     assert late.done()
 
 
@@ -102,7 +120,7 @@ async def test_giving_up_refuses_everybody_and_counts_what_no_epoch_repeats(chai
     assert chain.give_up("planted reason") == 2
     with pytest.raises(AuditUnavailable, match="planted reason"):
         await waits
-    assert (chain.waiting, chain.oldest, chain.waiting_bytes) == (0, None, 0)
+    assert (chain.waiting, chain.oldest, chain.waiting_bytes, chain.gathered.lines) == (0, None, 0, [])
     assert chain.give_up("again") == 0
 
 

@@ -70,6 +70,46 @@ async def test_checkpoints_wait_for_company(new_plan: NewPlan, disk: Any) -> Non
         assert ("append", "checkpoints") not in disk.steps
 
 
+def groups_of(disk: Any) -> list[int]:
+    """How many records each write of a journal has from now on."""
+    found: list[int] = []
+
+    def count(step: str, path: Path, _: int, content: bytes) -> None:
+        if (step, path.name) == ("append", "journal"):
+            found.append(content.count(b"\n"))
+
+    disk.hook = count
+    return found
+
+
+async def test_a_group_has_an_end(new_plan: NewPlan, disk: Any) -> None:
+    async with Journal(new_plan(), disk=disk) as journal:
+        await journal.write("intent", {})
+        groups = groups_of(disk)
+        for _ in range(2000):
+            journal.note("outcome", {})
+        await journal.write("outcome", {})
+        assert groups == [1000, 1000, 1]
+
+
+async def test_who_comes_alone_is_written_at_once_and_company_together(new_plan: NewPlan, disk: Any) -> None:
+    async with Journal(new_plan(), disk=disk) as journal:
+        await journal.write("intent", {})
+        groups = groups_of(disk)
+        await journal.write("intent", {})
+        assert groups == [1]
+        await asyncio.gather(*[journal.write("intent", {}) for _ in range(3)])
+        # After company it is waited for more, as long as each turn of the loop brings some.
+        later = [asyncio.ensure_future(journal.write("intent", {}))]
+        for _ in range(4):
+            await asyncio.sleep(0)
+            later.append(asyncio.ensure_future(journal.write("intent", {})))
+        await asyncio.gather(*later)
+        assert groups[:2] == [1, 3]
+        assert sum(groups[2:]) == 5
+        assert groups[2] > 1
+
+
 async def test_heartbeats_tell_of_the_registry_and_once_of_who_was_turned_away(
     new_plan: NewPlan, written: Any, until: Until
 ) -> None:

@@ -282,7 +282,7 @@ async def test_a_stream_is_told_by_what_the_client_got(house: House) -> None:
     assert outcome["stream"] == {"scanned": 0, "released": 5, "truncated": 0}
     assert (outcome["decision"], [one["rule"] for one in outcome["findings"]]) == ("redact", ["out"])
     assert house.seen.over[0].decision == "redact"
-    assert [one.rule for one in house.seen.over[0].handling.findings] == ["out"]  # pyright: ignore[reportOptionalMemberAccess]
+    assert [one.rule for one in house.seen.over[0].findings] == ["out"]
 
 
 async def test_findings_of_the_request_stand_in_the_intent_and_those_of_the_answer_in_the_outcome(house: House) -> None:

@@ -48,9 +48,10 @@ class Bench:
 
     def order(self, chain: Chain, *, phase: Phase = "outcome", blob: bytes = b"") -> int:
         """Order a record; how many bytes wait for it."""
-        _, item = chain.order(phase, {}, blob, None)
-        self.orders.put([item])
-        return len(item.line) + len(item.blob)
+        chain.order(phase, {}, blob, None)
+        group = chain.taken()
+        self.orders.put(group)
+        return group.size
 
     def run(self, *, records: int = 1000, seconds: float = 60.0) -> None:
         self.orders.put(None)
@@ -73,37 +74,24 @@ def failing(name: str) -> Callable[[str, Path, int, bytes], None]:
     return hook
 
 
-def test_what_waits_together_is_written_together(bench: Bench, disk: Any) -> None:
+def test_a_group_is_written_together(bench: Bench, disk: Any) -> None:
     chain = bench.chain()
-    size = sum(bench.order(chain, blob=b"blob") for _ in range(5))
+    for _ in range(4):
+        chain.order("outcome", {}, b"blob", None)
+    size = bench.order(chain, blob=b"blob")
     bench.run()
     assert bench.heard.durable_ == [(chain, 5, size)]
     assert [step for step in disk.steps if step[0] == "append"] == [("append", "blobs"), ("append", "journal")]
     assert len(chain.epoch.places.journal.read_bytes().splitlines()) == 5
 
 
-def test_a_group_has_an_end(bench: Bench) -> None:
-    chain = bench.chain()
-    for _ in range(1001):
-        bench.order(chain)
-    bench.run()
-    assert [records for _, records, _ in bench.heard.durable_] == [1000, 1001]
-
-
-def test_records_of_two_epochs_are_written_in_their_order_and_never_together(bench: Bench, disk: Any) -> None:
+def test_groups_of_two_epochs_are_written_in_their_order(bench: Bench, disk: Any) -> None:
     one, two = bench.chain(), bench.chain()
-    for chain in (one, one, two, one):
+    for chain in (one, two, one):
         bench.order(chain)
     bench.run()
-    assert [(chain, records) for chain, records, _ in bench.heard.durable_] == [(one, 2), (two, 1), (one, 3)]
+    assert [(chain, records) for chain, records, _ in bench.heard.durable_] == [(one, 1), (two, 1), (one, 2)]
     assert disk.steps.count(("append", "journal")) == 3
-
-
-def test_what_was_ordered_in_one_turn_is_written_epoch_by_epoch(bench: Bench) -> None:
-    one, two = bench.chain(), bench.chain()
-    bench.orders.put([chain.order("outcome", {}, b"", None)[1] for chain in (one, two, two)])
-    bench.run()
-    assert [(chain, records) for chain, records, _ in bench.heard.durable_] == [(one, 1), (two, 2)]
 
 
 def test_a_command_is_done_between_groups_and_told_of(bench: Bench) -> None:
