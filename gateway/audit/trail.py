@@ -287,7 +287,7 @@ class RequestTrail:
         verdict = judgement.verdict
         found = tuple([finding_of(hit) for hit in verdict.found.hits])
         # What waits for an approver is an answer, never a request: a request is blocked.
-        refused = isinstance(verdict, Block | RequireApproval)
+        refused = isinstance(verdict, (Block, RequireApproval))
         decision = "block" if refused else decision_of(verdict)
         segments = record.segments(judgement.came, None, custody.commit, custody.pseudonym_of)
         blob = b""
