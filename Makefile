@@ -33,6 +33,26 @@ $(CLIENTS)/.installed: requirements-clients.lock
 	$(CLIENTS)/bin/pip install -q --require-hashes --no-deps -r requirements-clients.lock
 	@touch $@
 
+# Gateways of others that the benchmark has beside ours, each in a place of its own. Where one cannot be had, it takes
+# no part. The stamp goes first: an installation that broke off is none.
+LITELLM_PROXY := .venv-litellm-proxy
+$(LITELLM_PROXY)/.installed: requirements-litellm-proxy.lock
+	@rm -f $@
+	$(PYTHON) -m venv $(LITELLM_PROXY)
+	$(LITELLM_PROXY)/bin/pip install -q --require-hashes --no-deps -r requirements-litellm-proxy.lock
+	@touch $@
+
+PORTKEY := benchmarks/portkey
+$(PORTKEY)/node_modules/.installed: $(PORTKEY)/package.json $(PORTKEY)/package-lock.json
+	@rm -f $@
+	cd $(PORTKEY) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+.PHONY: bench-others
+bench-others:  ## install the gateways of others that the benchmark knows, if they can be had
+	@$(MAKE) --no-print-directory $(LITELLM_PROXY)/.installed || echo "LiteLLM's proxy could not be installed: it takes no part"
+	@$(MAKE) --no-print-directory $(PORTKEY)/node_modules/.installed || echo "Portkey's gateway could not be installed: it takes no part"
+
 .PHONY: lock
 lock: $(STAMP)  ## resolve the locks anew, on purpose
 	$(BIN)/uv pip compile pyproject.toml --extra embedded --extra litellm --extra ner --group dev --python-version 3.11 --universal \
@@ -41,6 +61,8 @@ lock: $(STAMP)  ## resolve the locks anew, on purpose
 	  --generate-hashes --no-header --no-annotate --upgrade -o requirements-bare.lock
 	$(BIN)/uv pip compile requirements-clients.in --python-version 3.11 --universal \
 	  --generate-hashes --no-header --no-annotate --upgrade -o requirements-clients.lock
+	$(BIN)/uv pip compile requirements-litellm-proxy.in --python-version 3.11 --universal \
+	  --generate-hashes --no-header --no-annotate --upgrade -o requirements-litellm-proxy.lock
 	@echo "then: make setup image-parts"
 
 .PHONY: image-parts
@@ -117,5 +139,14 @@ soak: setup  ## 20 minutes at half load with faults (SOAK_MINUTES=, SOAK_WORKERS
 	@exec $(BIN)/python benchmarks/soak.py$(if $(SOAK_MINUTES), --minutes "$(SOAK_MINUTES)")$(if $(SOAK_WORKERS), --workers "$(SOAK_WORKERS)")$(if $(SOAK_REPORT), --report "$(SOAK_REPORT)")
 
 .PHONY: bench
-bench: setup model  ## the gateway beside a bare pass-through, same run
-	$(BIN)/python benchmarks/bench.py
+bench: setup model bench-others  ## the gateway beside others in one run; writes docs/benchmarks and docs/sizing.md
+	$(BIN)/python benchmarks/bench.py --publish
+	$(BIN)/python benchmarks/publishing/sizing_page.py
+
+.PHONY: sizing
+sizing: setup  ## write docs/sizing.md from what the last published run measured
+	$(BIN)/python benchmarks/publishing/sizing_page.py
+
+.PHONY: gate
+gate: setup  ## fails if the gateway became dearer than committed (GATE=--write commits what is measured)
+	$(BIN)/python benchmarks/gate.py $(GATE)

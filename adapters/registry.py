@@ -5,7 +5,6 @@ vendors that the configuration does not name.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from types import ModuleType
@@ -23,6 +22,7 @@ from gateway.domain.ports import Counter, Embedder, Format, Provider, UpstreamCl
 from gateway.domain.prompt import Prompt
 from gateway.domain.request import Options
 from gateway.domain.target import Endpoint, Layout, Target
+from gateway.domain.value import value
 
 __all__ = [
     "FAMILIES",
@@ -84,7 +84,7 @@ lay_out_texts: Format = embedding.lay_out
 _CHAT_ENDPOINTS = frozenset({Endpoint.CHAT, Endpoint.COMPLETIONS})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class FormatEntry:
     """A format: how it lays out, and the check of its settings (ValueError).
 
@@ -101,7 +101,7 @@ class FormatEntry:
     says: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ProviderEntry:
     """A provider: how one is made, and what of a target's configuration is its own.
 

@@ -1,7 +1,8 @@
 """How fast is the gateway beside a bare pass-through, on this machine, now?
 
 ``make bench``, or ``python benchmarks/bench.py --help``. Contenders take turns in short windows, several rounds of
-them, so that a slow minute of the machine hits them all; then policies and detectors are timed by themselves.
+them, so that a slow minute of the machine hits them all; then comes what is no turn of a contender, one measurement
+after the other.
 README.md says what is measured and how to read it.
 """
 
@@ -9,27 +10,35 @@ import argparse
 import json
 import platform
 import secrets
+import signal
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Final, get_args
 
 from rich.console import Console
 
-from benchmarks.contenders import CONTENDERS, SERVERS, UNAUDITED, UPSTREAM, Site
+from benchmarks.contenders import CONTENDERS, UNAUDITED, UPSTREAM, Site
 from benchmarks.figures import Row
 from benchmarks.journaling import JOURNAL_AIM_US, RECORDS, verified
+from benchmarks.kinds.registry import KINDS, Kind
+from benchmarks.kinds.setting import Setting
 from benchmarks.payloads import Writing
 from benchmarks.plan import Plan
 from benchmarks.policing import AIM_US, QUICK, Effort, costs, price
-from benchmarks.processes import ROOT, CannotMeasure, Cores, Process, choose_cores, on_core
+from benchmarks.processes import ROOT, CannotMeasure, Cores, Process, Running, choose_cores, on_core
 from benchmarks.profiling import profile
-from benchmarks.record import Recorder, load_average
+from benchmarks.publishing.publish import PAGES, publish
+from benchmarks.record import Recorder
 from benchmarks.rounds import measure
 from benchmarks.scenarios import SCENARIOS, of_sizes, parse_size
 from benchmarks.site import site_in, write_config
+from benchmarks.starting import crowded, field_of, servers_of, started
+from benchmarks.surroundings import load_average
 from benchmarks.tables import costs_table, prices, prices_inside, table_of, verdicts
 
 # Requests a second on one core, without policies.
@@ -39,6 +48,8 @@ AIM: Final = 5_000.0
 def main() -> int:
     """Measure, print the tables and keep the raw figures; 1 says that something could not be measured."""
     given = _arguments()
+    # So that whoever ends a run ends what it started, too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     # A table cut to the width of a log file is of no use to anybody.
     console = Console(width=None if sys.stdout.isatty() else 180)
     cores = choose_cores()
@@ -51,44 +62,118 @@ def main() -> int:
         return 1
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bench:
+    """What every measurement of a run needs."""
+
+    given: argparse.Namespace
+    console: Console
+    folder: Path
+    cores: Cores
+    plan: Plan
+    upstream: Process
+    site: Site
+    recorder: Recorder
+
+    def say(self, *lines: str) -> None:
+        """Print the first line, and the others below it."""
+        self.console.print(*lines, sep="\n  ", markup=False, highlight=False)
+
+
 def _run(given: argparse.Namespace, console: Console, cores: Cores, folder: Path) -> int:
+    field = field_of(given.contenders)
+    for name, why in field.left_out.items():
+        console.print(f"{name} takes no part: {why}", highlight=False)
     plan = Plan(
         scenarios=given.scenarios,
-        contenders=given.contenders,
+        contenders=field.contenders,
         rounds=given.rounds,
         seconds=given.seconds,
         warmup=given.warmup,
         key=secrets.token_urlsafe(32),
         language=given.language,
     )
-    recorder = Recorder(plan, cores)
-    with ExitStack() as stack:
-        command = [sys.executable, "-m", "benchmarks.upstream"]
-        upstream = stack.enter_context(Process(UPSTREAM, command, cores.load))
+    recorder = Recorder(plan, cores, field)
+    with Process(UPSTREAM, [sys.executable, "-m", "benchmarks.upstream"], cores.load) as upstream:
         site = site_in(folder, upstream.port)
         write_config(site, plan.key, plan.scenarios)
         if given.profile:
             with on_core(cores.server):
                 profile(console, site, plan, given.profile_requests)
             return 0
-        if not (given.policies or given.journal):
-            with ExitStack() as running:
-                servers = {UPSTREAM: upstream} | {
-                    server.name: running.enter_context(Process(server.name, server.command(site), cores.server))
-                    for server in SERVERS
-                    if any(contender.server == server.name for contender in plan.contenders)
-                }
-                with on_core(cores.load):
-                    rows = measure(plan, servers, recorder, console)
-            _tell(console, plan, rows)
-        if given.journal or given.whole:
-            with on_core(cores.server):
-                _tell_journal(console, folder, recorder, quick=given.quick)
-        if given.policies or given.whole:
-            with on_core(cores.server):
-                _tell_policies(console, site, plan.key, recorder, QUICK if given.quick else Effort())
+        bench = Bench(
+            given=given, console=console, folder=folder, cores=cores, plan=plan, upstream=upstream, site=site,
+            recorder=recorder,
+        )  # fmt: skip
+        for name, measured in MEASUREMENTS.items():
+            if name in given.measurements:
+                measured(bench)
     console.print(f"raw figures: {recorder.save().relative_to(ROOT)}", highlight=False)
+    if given.publish:
+        publish(recorder.whole())
+        console.print(f"page: {PAGES.relative_to(ROOT)}", highlight=False)
     return 0
+
+
+def _turns(bench: Bench) -> None:
+    """The contenders, each in turn, in every scenario."""
+    plan = bench.plan
+    with ExitStack() as running:
+        servers: dict[str, Running] = {UPSTREAM: bench.upstream}
+        for server in servers_of(plan.contenders):
+            if crowded(server, bench.cores):
+                bench.say(f"{server.name} has more workers than cores: judge it by CPU time alone")
+            servers[server.name] = running.enter_context(started(server, bench.site, bench.cores))
+        with on_core(bench.cores.load):
+            rows = measure(plan, servers, bench.recorder, bench.console)
+    _tell(bench.console, plan, rows)
+
+
+def _kind(kind: Kind, bench: Bench) -> None:
+    """A measurement that is no turn of a contender; one that cannot be taken here says so, and the run goes on."""
+    quick: bool = bench.given.quick
+    setting = Setting(folder=bench.folder, site=bench.site, plan=bench.plan, cores=bench.cores, quick=quick)
+    try:
+        told = kind.take(setting)
+    except CannotMeasure as exc:
+        bench.recorder.skip(kind.name, "", str(exc))
+        bench.say(f"{kind.title}: cannot be measured: {exc}")
+    else:
+        bench.recorder.add_kind(kind.name, told)
+        bench.say(kind.title, *told.lines)
+
+
+def _journal(bench: Bench) -> None:
+    """How fast a journal is verified."""
+    with on_core(bench.cores.server):
+        told = verified(bench.folder / "journal", 20_000 if bench.given.quick else RECORDS)
+    bench.recorder.add_journal(told)
+    bench.say(told.line)
+
+
+def _policies(bench: Bench) -> None:
+    """What policies and detectors cost by themselves."""
+    effort = QUICK if bench.given.quick else Effort()
+    with on_core(bench.cores.server):
+        priced = price(bench.site, bench.plan.key, effort)
+        bench.recorder.add_price(priced)
+        for line in prices_inside(priced, aim_us=AIM_US):
+            bench.say(line)
+        # A figure rests on fewer calls here: there are many of them.
+        each = Effort(seconds=effort.seconds / 5)
+        for writing in get_args(Writing):
+            found = costs(writing, each)
+            bench.recorder.add_costs(writing, found)
+            bench.console.print(costs_table(f"{writing} text: µs (ns a character)", found))
+
+
+# In this order.
+MEASUREMENTS: Final[Mapping[str, Callable[[Bench], None]]] = {
+    "turns": _turns,
+    **{kind.name: partial(_kind, kind) for kind in KINDS},
+    "journal": _journal,
+    "policies": _policies,
+}
 
 
 def _tell(console: Console, plan: Plan, rows: Mapping[tuple[str, str], Row]) -> None:
@@ -105,40 +190,22 @@ def _tell(console: Console, plan: Plan, rows: Mapping[tuple[str, str], Row]) -> 
             console.print(line, highlight=False)
 
 
-def _tell_policies(console: Console, site: Site, key: str, recorder: Recorder, effort: Effort) -> None:
-    priced = price(site, key, effort)
-    recorder.add_price(priced)
-    for line in prices_inside(priced, aim_us=AIM_US):
-        console.print(line, highlight=False)
-    # A figure rests on fewer calls here: there are many of them.
-    each = Effort(seconds=effort.seconds / 5)
-    for writing in get_args(Writing):
-        found = costs(writing, each)
-        recorder.add_costs(writing, found)
-        console.print(costs_table(f"{writing} text: µs (ns a character)", found))
-
-
-def _tell_journal(console: Console, folder: Path, recorder: Recorder, *, quick: bool) -> None:
-    told = verified(folder / "journal", 20_000 if quick else RECORDS)
-    recorder.add_journal(told)
-    console.print(told.line, highlight=False)
-
-
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="The gateway beside a bare pass-through, in the same run.")
     parser.add_argument("--rounds", type=int, default=5, help="how often each contender has its turn")
-    parser.add_argument("--seconds", type=float, default=2.0, help="length of one turn, after its warm-up")
-    parser.add_argument("--warmup", type=float, default=0.5, help="seconds of load before a turn counts")
+    parser.add_argument("--seconds", type=float, default=1.0, help="length of one turn, after its warm-up")
+    parser.add_argument("--warmup", type=float, default=0.25, help="seconds of load before a turn counts")
     parser.add_argument("--quick", action="store_true", help="one short round: shows that it works, measures nothing")
     parser.add_argument("--bodies", help="whole answers at c=32 for these sizes of body instead, such as 1k,10k,100k")
     parser.add_argument("--language", choices=("ascii", "unicode"), default="ascii", help="what the data is written in")
-    parser.add_argument("--only", default="", metavar="TEXT", help="the scenarios whose name holds TEXT")
+    parser.add_argument("--only", default="", metavar="TEXT", help="what has TEXT in its name")
     parser.add_argument("--contender", action="append", metavar="NAME", help="beside the first one; may be repeated")
     parser.add_argument("--policies", action="store_true", help="what policies and detectors cost, and nothing else")
     parser.add_argument("--journal", action="store_true", help="how fast a journal is verified, and nothing else")
     parser.add_argument("--profile", action="store_true", help="show where the gateway spends a request's time instead")
     parser.add_argument("--profile-requests", type=int, default=5_000, metavar="N")
-    parser.add_argument("--list", action="store_true", help="show contenders and scenarios as JSON")
+    parser.add_argument("--publish", action="store_true", help="write docs/benchmarks anew from this run")
+    parser.add_argument("--list", action="store_true", help="show what there is as JSON")
     given = parser.parse_args()
     try:
         scenarios = of_sizes([parse_size(size) for size in given.bodies.split(",")]) if given.bodies else SCENARIOS
@@ -148,16 +215,31 @@ def _arguments() -> argparse.Namespace:
     given.contenders = [
         c for c in CONTENDERS if not given.contender or c in CONTENDERS[:1] or c.name in given.contender
     ]
-    given.whole = not (given.only or given.contender or given.bodies or given.journal)
+    given.measurements = _chosen(given)
     if given.list:
-        names = {"scenarios": [s.name for s in scenarios], "contenders": [c.name for c in CONTENDERS]}
+        names = {
+            "scenarios": [s.name for s in scenarios],
+            "contenders": [c.name for c in CONTENDERS],
+            "measurements": list(MEASUREMENTS),
+        }
         sys.stdout.write(json.dumps(names, indent=2) + "\n")
         sys.exit(0)
-    if not given.scenarios:
-        parser.error(f"--only {given.only}: no scenario is called so; see --list")
+    if not given.measurements:
+        parser.error(f"--only {given.only}: no scenario and no measurement is called so; see --list")
     if given.quick:
-        given.rounds, given.seconds, given.warmup = 1, 0.5, 0.2
+        given.rounds, given.seconds, given.warmup = 1, 0.1, 0.02
+        given.scenarios = [replace(one, connections=min(one.connections, 100)) for one in given.scenarios]
     return given
+
+
+def _chosen(given: argparse.Namespace) -> Collection[str]:
+    """The names of the measurements to take."""
+    if given.policies or given.journal:
+        return {name for name in ("journal", "policies") if getattr(given, name)}
+    if given.contender or given.bodies:
+        return {"turns"} if given.scenarios else ()
+    named = {name for name in MEASUREMENTS if given.only in name}
+    return named | {"turns"} if given.scenarios else named
 
 
 if __name__ == "__main__":

@@ -67,7 +67,8 @@ class _Server(uvicorn.Server):
 
 
 async def _serve(listening: Listening) -> None:
-    connector = aiohttp.TCPConnector(limit=256)
+    # As many as the gateway has unless told otherwise: a thousand streams are to find room.
+    connector = aiohttp.TCPConnector(limit=2500)
     session = aiohttp.ClientSession(
         connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False, trust_env=False
     )

@@ -1,14 +1,15 @@
 """Which bytes are sent, and which does the scripted upstream answer?
 
-The prompt's data is the mail of an imagined customer, in both dialects the same text, filled up to the exact size of
+The prompt's data is the mail of an imagined customer, in all dialects the same text, filled up to the exact size of
 body that is asked for.
 """
 
 import json
+from collections.abc import Sequence
 from typing import Final, Literal, TypeAlias
 
 from benchmarks.answer import make_token
-from benchmarks.contenders import Contender
+from benchmarks.contenders import Contender, Dialect
 from benchmarks.scenarios import Scenario
 
 Language: TypeAlias = Literal["ascii", "unicode"]
@@ -44,17 +45,22 @@ def text_of(writing: Writing, chars: int) -> str:
     return (piece * (chars // len(piece) + 1))[:chars]
 
 
-def request_bytes(contender: Contender, scenario: Scenario, key: str, language: Language = "ascii") -> bytes:
+def request_bytes(
+    contender: Contender, scenario: Scenario, key: str, language: Language = "ascii", upstream_port: int = 0
+) -> bytes:
     """A whole HTTP request; the server under test sees the same bytes each time."""
     body = request_body(contender.dialect, scenario, language)
+    more = "".join(
+        f"{name}: {value.format(upstream_port=upstream_port)}\r\n" for name, value in contender.headers.items()
+    )
     head = (
-        f"POST {contender.path} HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer {key}\r\n"
+        f"POST {contender.path} HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer {key}\r\n{more}"
         f"content-type: application/json\r\naccept: */*\r\nuser-agent: bench\r\ncontent-length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body
 
 
-def request_body(dialect: Literal["chat", "split"], scenario: Scenario, language: Language = "ascii") -> bytes:
+def request_body(dialect: Dialect, scenario: Scenario, language: Language = "ascii") -> bytes:
     """The body, of exactly ``scenario.body_bytes`` bytes."""
     return _body(dialect, scenario, _filling(_MAIL[language], scenario.body_bytes - len(_body(dialect, scenario, ""))))
 
@@ -76,37 +82,77 @@ def _json_bytes(text: str) -> int:
     return len(json.dumps(text, ensure_ascii=False).encode()) - 2
 
 
-def _body(dialect: Literal["chat", "split"], scenario: Scenario, text: str) -> bytes:
-    data = {"id": "mail-17", "origin": "email", "text": text}
-    body: dict[str, object] = {"model": scenario.model}
-    if dialect == "split":
-        body |= {"instructions": INSTRUCTIONS, "data": [data], "min_isolation": "channel"}
-    else:
-        parts = [{"type": "text", "text": "Here is the mail."}, {"type": "data", **data}]
-        body["messages"] = [{"role": "system", "content": INSTRUCTIONS}, {"role": "user", "content": parts}]
-    body |= {"max_tokens": 200, "temperature": 0}
+def _body(dialect: Dialect, scenario: Scenario, text: str) -> bytes:
+    said = _calling(dialect, text) if scenario.calls else _plain(dialect, text)
+    body: dict[str, object] = {"model": scenario.model, **said, "max_tokens": 200, "temperature": 0}
     if scenario.chunks:
         body["stream"] = True
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
 
 
+def _plain(dialect: Dialect, text: str) -> dict[str, object]:
+    data = {"id": "mail-17", "origin": "email", "text": text}
+    if dialect == "split":
+        return {"instructions": INSTRUCTIONS, "data": [data], "min_isolation": "channel"}
+    mail = {"type": "text", "text": text} if dialect == "plain" else {"type": "data", **data}
+    parts = [{"type": "text", "text": "Here is the mail."}, mail]
+    return {"messages": [{"role": "system", "content": INSTRUCTIONS}, {"role": "user", "content": parts}]}
+
+
+def _calling(dialect: Dialect, text: str) -> dict[str, object]:
+    """Tools are offered, and one of them has said ``text``."""
+    tools = [_tool(name, says, arguments) for name, (says, arguments) in _TOOLS.items()]
+    if dialect == "split":
+        data = {"id": "order", "origin": "tool:look_up_order", "text": text}
+        return {"instructions": INSTRUCTIONS, "data": [data], "min_isolation": "channel", "tools": tools}
+    called = {"name": "look_up_order", "arguments": '{"order":"4711-B"}'}
+    messages: list[dict[str, object]] = [
+        {"role": "system", "content": INSTRUCTIONS},
+        {"role": "user", "content": "Look up order 4711-B and write to Kim."},
+        {"role": "assistant", "tool_calls": [{"id": "call_1", "type": "function", "function": called}]},
+        {"role": "tool", "tool_call_id": "call_1", "content": text},
+    ]
+    return {"messages": messages, "tools": [{"type": "function", "function": tool} for tool in tools]}
+
+
+_TOOLS: Final = {
+    "look_up_order": ("What became of an order.", ("order",)),
+    "close_ticket": ("Close a ticket.", ("ticket",)),
+    "send_email": ("Send a mail to a customer.", ("to", "text")),
+}
+
+
+def _tool(name: str, says: str, arguments: Sequence[str]) -> dict[str, object]:
+    properties = {argument: {"type": "string"} for argument in arguments}
+    schema = {"type": "object", "properties": properties, "required": list(arguments)}
+    return {"name": name, "description": says, "parameters": schema}
+
+
 _USAGE: Final = {"prompt_tokens": 512, "completion_tokens": 100, "total_tokens": 612}
 _IDENTITY: Final = {"id": "chatcmpl-bench-0123456789", "created": 1_760_000_000, "model": "bench"}
+_CALL: Final = {"id": "call_2", "type": "function"}
+# The recipient stands in none of the instructions, so that policies that look at calls have something to think of.
+_CALL_BEGINS: Final = '{"to":"kim@shop.example","text":"'
 
 
-def whole_answer() -> bytes:
-    """A whole answer with one token: its body."""
-    message = {
-        "role": "assistant",
-        "content": f"{make_token(0).decode()} The lamp of order 4711-B came in pieces. " * 1,
-    }
-    choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}
+def whole_answer(*, calls: bool = False) -> bytes:
+    """A whole answer with one token: its body. The token stands in a text, or in a tool's arguments."""
+    token = make_token(0).decode()
+    message: dict[str, object] = {"role": "assistant"}
+    if calls:
+        arguments = f'{_CALL_BEGINS}{token} A new lamp is on its way."}}'
+        called = {**_CALL, "function": {"name": "send_email", "arguments": arguments}}
+        message |= {"content": None, "tool_calls": [called]}
+    else:
+        message["content"] = f"{token} The lamp of order 4711-B came in pieces. "
+    finish = "tool_calls" if calls else "stop"
+    choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": finish}
     return json.dumps({**_IDENTITY, "object": "chat.completion", "choices": [choice], "usage": _USAGE}).encode()
 
 
-def whole_response() -> bytes:
+def whole_response(*, calls: bool = False) -> bytes:
     """The same as a whole HTTP response."""
-    body = whole_answer()
+    body = whole_answer(calls=calls)
     return b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body) + body
 
 
@@ -114,30 +160,45 @@ STREAM_HEAD: Final = (
     b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\ntransfer-encoding: chunked\r\n\r\n"
 )
 LAST_CHUNK: Final = b"0\r\n\r\n"
+# Has the upstream end all its streams.
+ENDING_REQUEST: Final = b'POST / HTTP/1.1\r\ncontent-length: 15\r\n\r\n{"model":"end"}'
 
 
-def stream_events() -> tuple[bytes, bytes, bytes]:
+def stream_events(*, calls: bool = False) -> tuple[bytes, bytes, bytes]:
     """A streamed answer's events: the first, one with a token of the time 0, and what ends the stream."""
     usage: dict[str, object] = {**_IDENTITY, "object": "chat.completion.chunk", "choices": [], "usage": _USAGE}
-    opening = _event({"role": "assistant", "content": ""})
-    token = _event({"content": f"{make_token(0).decode()} lamp"})
-    return opening, token, _event({}, "stop") + b"data: " + _compact(usage) + b"\n\ndata: [DONE]\n\n"
+    piece = f"{make_token(0).decode()} lamp"
+    if calls:
+        opening = _event({"role": "assistant", "content": None, "tool_calls": [_begun()]}) + _argued(_CALL_BEGINS)
+        token, ending = _argued(piece), _argued('"}') + _event({}, "tool_calls")
+    else:
+        opening = _event({"role": "assistant", "content": ""})
+        token, ending = _event({"content": piece}), _event({}, "stop")
+    return opening, token, ending + b"data: " + _compact(usage) + b"\n\ndata: [DONE]\n\n"
 
 
-def stream_response() -> tuple[bytes, bytes, bytes, bytes]:
+def _begun() -> dict[str, object]:
+    return {"index": 0, **_CALL, "function": {"name": "send_email", "arguments": ""}}
+
+
+def _argued(arguments: str) -> bytes:
+    return _event({"tool_calls": [{"index": 0, "function": {"arguments": arguments}}]})
+
+
+def stream_response(*, calls: bool = False) -> tuple[bytes, bytes, bytes, bytes]:
     """The same as pieces of an HTTP response: opening, what stands before and after each token, ending.
 
     Raises:
         ValueError: a token is not written as it is.
     """
-    opening, token, ending = map(_frame, stream_events())
+    opening, token, ending = map(_frame, stream_events(calls=calls))
     before, found, after = token.partition(make_token(0))
     if not found:
         raise ValueError("the event does not hold its token as written")
     return STREAM_HEAD + opening, before, after, ending + LAST_CHUNK
 
 
-def _event(delta: dict[str, str], finish: str | None = None) -> bytes:
+def _event(delta: dict[str, object], finish: str | None = None) -> bytes:
     choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
     return b"data: " + _compact({**_IDENTITY, "object": "chat.completion.chunk", "choices": [choice]}) + b"\n\n"
 

@@ -1,7 +1,7 @@
 """On which core does a process run, and how much of it does it use?
 
 The server under test has a core of its own; the load and the upstream share another. CPU time is read from the kernel's
-clock of the process, so it holds nothing of what other programs did.
+clock of the process, and of those below it, so it holds nothing of what other programs did.
 """
 
 import os
@@ -9,11 +9,11 @@ import select
 import socket
 import subprocess
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Collection, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Self
+from typing import Final, Protocol, Self
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 _START_S: Final = 30.0
@@ -25,10 +25,15 @@ class CannotMeasure(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cores:
-    """Where the server under test runs, and where load and upstream do."""
+    """Where the server under test runs, and where load and upstream do; ``more`` are those beyond these two."""
 
     server: int | None
     load: int | None
+    more: tuple[int, ...] = ()
+
+    def of_server(self, wanted: int) -> frozenset[int]:
+        """So many cores for one server, none of them the load's; fewer where there are not so many."""
+        return frozenset() if self.server is None else frozenset((self.server, *self.more[: wanted - 1]))
 
     def __str__(self) -> str:
         if self.server is None:
@@ -41,21 +46,28 @@ class Cores:
 
 
 def choose_cores() -> Cores:
-    """The first two cores that this process may use."""
+    """The first two cores that this process may use, and the rest."""
     if not hasattr(os, "sched_getaffinity"):
         return Cores(server=None, load=None)
     allowed = sorted(os.sched_getaffinity(0))
-    return Cores(server=allowed[0], load=allowed[min(1, len(allowed) - 1)])
+    return Cores(server=allowed[0], load=allowed[min(1, len(allowed) - 1)], more=tuple(allowed[2:]))
 
 
 @contextmanager
 def on_core(core: int | None) -> Generator[None]:
     """This process, and those that it starts meanwhile, run on ``core``."""
-    if core is None:
+    with on_cores(() if core is None else (core,)):
+        yield
+
+
+@contextmanager
+def on_cores(cores: Collection[int]) -> Generator[None]:
+    """The same for several; none: wherever the kernel puts them."""
+    if not cores:
         yield
         return
     before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {core})
+    os.sched_setaffinity(0, cores)
     try:
         yield
     finally:
@@ -64,15 +76,27 @@ def on_core(core: int | None) -> Generator[None]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Use:
-    """What a process has used since it began: CPU time, and how often it was sent off its core against its will."""
+    """What processes have used since they began: CPU time, and how often they were sent off against their will."""
 
     cpu_ns: int
     preempted: int
 
 
 def use_of(pid: int) -> Use:
-    """Read both from the kernel; 0 where it does not tell."""
-    return Use(cpu_ns=_cpu_ns(pid), preempted=_preempted(pid))
+    """Read both of a process and of all that run below it from the kernel; 0 where it does not tell."""
+    family = tuple(_family(pid))
+    return Use(cpu_ns=sum(map(_cpu_ns, family)), preempted=sum(map(_preempted, family)))
+
+
+def _family(pid: int) -> Iterator[int]:
+    yield pid
+    for listed in Path(f"/proc/{pid}/task").glob("*/children"):
+        try:
+            children = listed.read_text().split()
+        except OSError:
+            continue
+        for child in children:
+            yield from _family(int(child))
 
 
 def _cpu_ns(pid: int) -> int:
@@ -94,6 +118,19 @@ def _preempted(pid: int) -> int:
     except OSError:
         return 0
     return int(status.rpartition("nonvoluntary_ctxt_switches:")[2].split()[0])
+
+
+class Running(Protocol):
+    """A server that serves."""
+
+    port: int
+
+    @property
+    def pid(self) -> int: ...
+
+    def last_words(self) -> str:
+        """What explains a failure, if it is not on the screen already."""
+        ...
 
 
 class Process:
@@ -120,6 +157,10 @@ class Process:
     def pid(self) -> int:
         """The process's id."""
         return self._process.pid
+
+    def last_words(self) -> str:
+        """None: they went to the screen."""
+        return ""
 
     def __enter__(self) -> Self:
         try:

@@ -18,7 +18,7 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.contenders import Contender, Site
+from benchmarks.contenders import GATEWAYS, TWO_WORKERS, Contender, Site
 from benchmarks.inside import scope_of
 from benchmarks.payloads import request_body
 from benchmarks.plan import Plan
@@ -59,7 +59,8 @@ def profile(console: Console, site: Site, plan: Plan, requests: int) -> None:
     for scenario in sorted(kinds.values(), key=lambda scenario: scenario.chunks):
         # A stream costs about as much as a request for each of its tokens.
         count = max(_CONCURRENT, requests // (scenario.chunks or 1))
-        for contender in (contender for contender in plan.contenders if contender.server in site.configs):
+        # Two workers are the same application twice.
+        for contender in (one for one in plan.contenders if one.server in GATEWAYS and one.server != TWO_WORKERS):
             _tell_stages(console, site, contender, scenario, key)
             cpu_us, stats = uvloop.run(_both(site, contender, scenario, key, count))
             console.print(
@@ -90,11 +91,16 @@ async def _batch(app: _App, scope: _Message, body: bytes, count: int) -> float:
     """CPU microseconds of a request; several are under way at a time, as in a busy server."""
     start = time.process_time_ns()
     shares = [count // _CONCURRENT + (at < count % _CONCURRENT) for at in range(_CONCURRENT)]
-    await asyncio.gather(*(_call(app, scope, body, share) for share in shares))
+    await asyncio.gather(*(ask(app, scope, body, share) for share in shares))
     return (time.process_time_ns() - start) / 1000 / count
 
 
-async def _call(app: _App, scope: _Message, body: bytes, count: int) -> None:
+async def ask(app: _App, scope: _Message, body: bytes, count: int) -> None:
+    """Send the request so many times, one after the other.
+
+    Raises:
+        CannotMeasure: it was refused.
+    """
     statuses: set[int] = set()
 
     async def receive() -> _Message:

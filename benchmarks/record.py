@@ -11,7 +11,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from benchmarks.contenders import Contender
 from benchmarks.figures import Measured, histogram
@@ -21,30 +21,35 @@ from benchmarks.plan import Plan
 from benchmarks.policing import Cost, Times
 from benchmarks.processes import ROOT, Cores
 from benchmarks.scenarios import Scenario
+from benchmarks.starting import Field
+from benchmarks.surroundings import load_average, surroundings
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 RESULTS: Final = ROOT / "benchmarks" / "results"
-
-
-def load_average() -> float:
-    """The machine's load over the last minute; 0 where there is no such thing."""
-    return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else 0.0
 
 
 class Recorder:
     """Collects the turns of one run."""
 
-    def __init__(self, plan: Plan, cores: Cores) -> None:
+    def __init__(self, plan: Plan, cores: Cores, field: Field) -> None:
         self._began = datetime.now(UTC)
         self._turns: list[dict[str, object]] = []
         self._policies: dict[str, object] = {}
-        self._journal: dict[str, object] = {}
+        self._skipped: list[dict[str, str]] = []
+        self._kinds: dict[str, object] = {}
+        self._scenarios = [{**asdict(scenario), "model": scenario.model} for scenario in plan.scenarios]
         self._about: dict[str, object] = {
             "began": self._began.isoformat(timespec="seconds"),
             "python": platform.python_version(),
             "machine": platform.machine(),
+            **surroundings(),
             "processors": os.cpu_count(),
             "cores": str(cores),
             "versions": {name: version(name) for name in ("splitgate", "aiohttp", "uvicorn", "uvloop", "orjson")},
+            "others": dict(field.versions),
+            "left_out": dict(field.left_out),
             "rounds": plan.rounds,
             "seconds": plan.seconds,
             "warmup": plan.warmup,
@@ -76,6 +81,14 @@ class Recorder:
             }
         )
 
+    def skip(self, what: str, contender: str, why: str) -> None:
+        """Keep that something could not be measured: a scenario of a contender, or a kind (without one)."""
+        self._skipped.append({"what": what, "contender": contender, "why": why})
+
+    def add_kind(self, name: str, told: "DataclassInstance") -> None:
+        """Keep what a kind of measurement came to, under its name."""
+        self._kinds[name] = asdict(told)
+
     def add_price(self, priced: Mapping[str, Times]) -> None:
         """Keep what ``baseline`` costs without server and network, in microseconds."""
         self._policies["baseline_us"] = {name: asdict(taken) for name, taken in priced.items()}
@@ -86,17 +99,22 @@ class Recorder:
 
     def add_journal(self, told: Verified) -> None:
         """Keep how fast a journal was verified."""
-        self._journal = asdict(told)
+        self._kinds["journal"] = asdict(told)
 
     def save(self) -> Path:
         """Write the file and say where it is."""
         RESULTS.mkdir(parents=True, exist_ok=True)
         path = RESULTS / f"{self._began:%Y-%m-%dT%H%M%SZ}.json"
-        path.write_text(
-            json.dumps(
-                {"about": self._about, "turns": self._turns, "policies": self._policies, "journal": self._journal},
-                indent=1,
-            )
-            + "\n"
-        )
+        path.write_text(json.dumps(self.whole(), indent=1) + "\n")
         return path
+
+    def whole(self) -> Mapping[str, object]:
+        """All that is kept: README.md says what stands under which key."""
+        return {
+            "about": self._about,
+            "scenarios": self._scenarios,
+            "turns": self._turns,
+            "skipped": self._skipped,
+            **self._kinds,
+            **({"policies": self._policies} if self._policies else {}),
+        }

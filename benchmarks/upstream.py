@@ -1,13 +1,16 @@
 """How fast can a model server be that does no work?
 
 A scripted OpenAI-compatible server on a bare protocol: it finds the end of a request and the model's name, and answers
-with bytes made before. The name says what: ``whole``, or ``stream-100-5`` for 100 tokens, one each 5 ms.
+with bytes made before. The name says what: ``whole``, or ``stream-100-5`` for 100 tokens, one each 5 ms; ``call`` and
+``call-100-5`` are the same with a tool's call in place of a text. ``end`` has all streams that are under way ended at
+once, wherever they are.
 """
 
 import asyncio
 import re
 import sys
 import time
+from dataclasses import dataclass
 from typing import Final, cast
 
 from benchmarks.answer import make_token
@@ -15,20 +18,33 @@ from benchmarks.listening import Listening, run
 from benchmarks.payloads import stream_response, whole_response
 
 _LENGTH: Final = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]+)", re.IGNORECASE)
-_MODEL: Final = re.compile(rb'"model": ?"(?:whole|stream-([0-9]+)-([0-9]+))"')
+_MODEL: Final = re.compile(rb'"model": ?"(whole|stream(?=-)|call|end)(?:-([0-9]+)-([0-9]+))?"')
 _REFUSAL: Final = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
-_WHOLE: Final = whole_response()
-_OPENING, _BEFORE, _AFTER, _ENDING = stream_response()
+_WHOLE: Final = {b"whole": whole_response(), b"call": whole_response(calls=True), b"end": whole_response()}
+_STREAMS: Final = {b"stream": stream_response(), b"call": stream_response(calls=True)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Stream:
+    """What is written, and how many seconds apart."""
+
+    pace: float
+    before: bytes
+    after: bytes
 
 
 class ScriptedModel(asyncio.Protocol):
-    """One connection; requests come one after the other, never pipelined."""
+    """One connection, one of those ``streaming`` or not; requests come one after the other, never pipelined."""
 
-    def __init__(self) -> None:
+    def __init__(self, streaming: set["ScriptedModel"]) -> None:
         self._loop = asyncio.get_running_loop()
+        self._streaming = streaming
+        self._ending = b""
         self._transport: asyncio.Transport | None = None
-        self._buffer = b""
+        self._buffer = bytearray()
+        # Where the body begins and ends in the buffer, once the head is whole.
+        self._body = (0, 0)
         self._next: asyncio.Handle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -38,44 +54,70 @@ class ScriptedModel(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Answer as soon as a request is whole."""
-        self._buffer = self._buffer + data if self._buffer else data
-        end = self._buffer.find(b"\r\n\r\n")
-        length = _LENGTH.search(self._buffer, 0, end) if end >= 0 else None
-        if length is None:
-            if end >= 0:
-                self._refuse()
-        elif len(self._buffer) >= end + 4 + int(length[1]):
-            request, self._buffer = self._buffer, b""
-            self._answer(request, end)
+        self._buffer += data
+        if not self._body[1] and not self._read_head():
+            return
+        start, end = self._body
+        if len(self._buffer) >= end:
+            request, self._buffer, self._body = self._buffer, bytearray(), (0, 0)
+            self._answer(request, start)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop streaming to nobody."""
         del exc
-        if self._next is not None:
-            self._next.cancel()
+        self._stop()
         self._transport = None
 
-    def _answer(self, request: bytes, body_at: int) -> None:
+    def end(self) -> None:
+        """Bring the stream that is under way to its end."""
+        self._stop()
+        self._write(self._ending)
+
+    def _read_head(self) -> bool:
+        """Whether the head is whole, and says how long the body is."""
+        end = self._buffer.find(b"\r\n\r\n")
+        if end < 0:
+            return False
+        length = _LENGTH.search(self._buffer, 0, end)
+        if length is None:
+            self._refuse()
+            return False
+        self._body = (end + 4, end + 4 + int(length[1]))
+        return True
+
+    def _answer(self, request: bytearray, body_at: int) -> None:
         asked = _MODEL.search(request, body_at)
         if asked is None:
             self._refuse()
-        elif asked[1] is None:
-            self._write(_WHOLE)
+        elif asked[2] is None:
+            if asked[1] == b"end":
+                for one in tuple(self._streaming):
+                    one.end()
+            self._write(_WHOLE[asked[1]])
         else:
-            self._write(_OPENING)
-            self._next = self._loop.call_soon(self._token, int(asked[1]), int(asked[2]) / 1000, self._loop.time())
+            opening, before, after, self._ending = _STREAMS[asked[1]]
+            self._write(opening)
+            self._streaming.add(self)
+            stream = _Stream(pace=int(asked[3]) / 1000, before=before, after=after)
+            self._next = self._loop.call_soon(self._token, stream, int(asked[2]), self._loop.time())
 
-    def _token(self, left: int, pace: float, due: float) -> None:
+    def _token(self, stream: _Stream, left: int, due: float) -> None:
         if not left:
-            self._write(_ENDING)
+            self.end()
             return
-        self._write(_BEFORE + make_token(time.monotonic_ns()) + _AFTER)
-        if left == 1 or not pace:
+        self._write(stream.before + make_token(time.monotonic_ns()) + stream.after)
+        if left == 1 or not stream.pace:
             # Each token is a write of its own, so that it may also be a read of its own.
-            self._next = self._loop.call_soon(self._token, left - 1, pace, due)
+            self._next = self._loop.call_soon(self._token, stream, left - 1, due)
         else:
             # Counted from the start, so that late timers do not add up.
-            self._next = self._loop.call_at(due + pace, self._token, left - 1, pace, due + pace)
+            due += stream.pace
+            self._next = self._loop.call_at(due, self._token, stream, left - 1, due)
+
+    def _stop(self) -> None:
+        self._streaming.discard(self)
+        if self._next is not None:
+            self._next.cancel()
 
     def _write(self, data: bytes) -> None:
         if self._transport is not None:
@@ -88,7 +130,8 @@ class ScriptedModel(asyncio.Protocol):
 
 
 async def _serve(listening: Listening) -> None:
-    server = await asyncio.get_running_loop().create_server(ScriptedModel, sock=listening.socket)
+    streaming: set[ScriptedModel] = set()
+    server = await asyncio.get_running_loop().create_server(lambda: ScriptedModel(streaming), sock=listening.socket)
     listening.say_ready()
     await server.serve_forever()
 

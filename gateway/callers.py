@@ -5,18 +5,18 @@ Whoever serves requests gets a doorkeeper to ask, and knows nothing of key files
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from functools import partial
 
 from gateway.access.in_force import KeysInForce
 from gateway.access.key_file import KeyFile, KeySet
 from gateway.activation.state_folder import StateFolder
 from gateway.audit.events import Events
+from gateway.domain.value import value
 from gateway.settings import Settings
 from gateway.web.auth import Doorkeeper, Tokens
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Callers:
     """``reload`` reads the key file again; ``ready`` says whether it is known which keys open."""
 

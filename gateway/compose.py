@@ -8,7 +8,7 @@ import secrets
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
@@ -50,6 +50,7 @@ from gateway.domain.ports import Approvals, Format, Provider, UpstreamClient
 from gateway.domain.prompt import Prompt
 from gateway.domain.request import REASONING_FIELDS, Options
 from gateway.domain.target import FormatOptions, Layout, Target
+from gateway.domain.value import value
 from gateway.embedded_health import EmbeddedHealth
 from gateway.limited import limited
 from gateway.observed import observed
@@ -87,7 +88,7 @@ Offered = TypeVar("Offered")
 PROBE_WAIT_S = 5.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Worker:
     """A worker's application, what its models can do at present, and the way to have it reload its policies.
 
@@ -398,7 +399,7 @@ class Layouts:
         return layout, clean
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class _Prepared:
     lay_out: Callable[[Prompt, FormatOptions], Layout]
     options: FormatOptions

@@ -7,12 +7,12 @@ serves requests gets observers and figures to call, and knows nothing of what be
 import os
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, MutableMapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.domain.activation import GlassState, PolicyState
 from gateway.domain.ports import Observer
 from gateway.domain.trace import Trace
+from gateway.domain.value import value
 from gateway.pipeline.condition import Conditions
 from gateway.settings import Settings
 from gateway.telemetry.audit import AuditFigures
@@ -25,7 +25,7 @@ from gateway.telemetry.together import TogetherFigures
 from gateway.telemetry.totals import Totals
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Observed:
     """What there is to call.
 

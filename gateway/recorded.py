@@ -6,7 +6,6 @@ them, and what records everything else.
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
 from importlib.metadata import version
 
 from gateway.audit.events import Events
@@ -19,13 +18,14 @@ from gateway.audit.subjects import SubjectKeys
 from gateway.audit.trail import Recording
 from gateway.domain.errors import StateUnusable
 from gateway.domain.identity import ANONYMOUS
+from gateway.domain.value import value
 from gateway.settings import Settings
 
 # Tenants whose keys are there when a worker starts; those of others come with their first request.
 _MOST_AT_START = 256
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Recorded:
     """``recording`` is None where nothing is recorded; ``writable`` then is true always."""
 

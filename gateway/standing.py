@@ -6,12 +6,12 @@ request may reach any of them.
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import reduce
 from typing import Final, TypeAlias
 
 from gateway.domain.isolation import Isolation, isolation_from_label
 from gateway.domain.jsonvalue import JsonObject
+from gateway.domain.value import value
 
 # A request that the embedded model really answers.
 EXAMPLE: Final[JsonObject] = {
@@ -22,7 +22,7 @@ EXAMPLE: Final[JsonObject] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Standing:
     """``reaches`` is the most that any target of a model is credited with now.
 

@@ -86,7 +86,7 @@ def test_without_such_targets_there_is_no_such_process() -> None:
 def test_a_worker_with_such_targets_imports_no_litellm(settings: Settings, tmp_path: Path) -> None:
     code = """
 import asyncio, pathlib, sys
-import gateway.worker
+import gateway.working
 from gateway.compose import running_app
 from gateway.settings import load
 settings = load(pathlib.Path(sys.argv[1]), {"KEY": "k", "OTHER": "o"})

@@ -75,7 +75,7 @@ async def test_a_trace_goes_on_only_where_the_configuration_says_so(settings_of:
 
 
 def test_opentelemetry_is_not_loaded_where_nobody_asks_for_traces() -> None:
-    code = "import sys, gateway.worker; sys.exit(any(name.startswith('opentelemetry') for name in sys.modules))"
+    code = "import sys, gateway.working; sys.exit(any(name.startswith('opentelemetry') for name in sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == 0
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from adapters.formats._joins import Piece
-from adapters.formats._parts import Group, Listed, content_of, groups_of
+from adapters.formats._parts import Group, Item, Listed, content_of
 from adapters.formats._sieve import HISTORY, TOOLS, Sieve
 from adapters.formats._turns import MERGED_NOTE, Returned, Role, Said, Told, in_a_row, piece
 from gateway.domain.isolation import Isolation
@@ -44,7 +44,7 @@ class Transcript:
         self._role: Role | None = None
         self._turn: int | None = None
         self._name: str | None = None
-        self._groups: list[Group | Listed | Media] = []
+        self._groups: list[Item] = []
         self._trusts: set[Trust] = set()
         self._merged = False
 
@@ -53,8 +53,9 @@ class Transcript:
         self._continue(told.role, told.turn, told.name)
         for instruction in told.instructions:
             self._trusts.add(instruction.trust)
-        self._groups += groups_of(told)
-        self._groups += after
+        self._groups.append(told)
+        if after:
+            self._groups += after
 
     def put(self, groups: Iterable[Group | Listed], *, role: Role = "user", turn: int | None = None) -> None:
         """Put texts in a message of the role."""
@@ -103,12 +104,14 @@ class Transcript:
 
     def add(self, message: JsonObject) -> None:
         """Add a message as it is: its texts are clean."""
-        self._flush()
+        if self._role is not None:
+            self._flush(self._role)
         self._messages.append(message)
 
     def finish(self) -> list[JsonObject]:
         """All messages."""
-        self._flush()
+        if self._role is not None:
+            self._flush(self._role)
         return self._messages
 
     @property
@@ -119,21 +122,20 @@ class Transcript:
 
     def _continue(self, role: Role, turn: int | None, name: str | None) -> None:
         placed = self._turn is None or turn is None or turn == self._turn
-        renamed = name is not None and self._name not in {None, name}
+        renamed = name is not None and self._name is not None and self._name != name
         if self._role != role or not placed or renamed:
-            self._flush()
+            if self._role is not None:
+                self._flush(self._role)
             self._role = role
             self._name = name
         # What stands first in a message may have had no name to say.
         self._name = self._name or name
         self._turn = turn
 
-    def _flush(self) -> None:
-        if self._role is None:
-            return
-        self._messages.append(
-            _named({"role": self._role, "content": content_of(self._groups, self._sieve)}, self._name)
-        )
+    def _flush(self, role: Role) -> None:
+        """Close the message of ``role`` that may grow no more."""
+        message: JsonObject = {"role": role, "content": content_of(self._groups, self._sieve)}
+        self._messages.append(message if self._name is None else {**message, "name": self._name})
         self._merged = self._merged or len(self._trusts) > 1
         self._role = None
         self._groups = []
@@ -191,7 +193,9 @@ def chat_layout(
     datamark: str | None = None,
 ) -> Layout:
     """The layout of a finished transcript; ``isolation`` counts if the prompt has data, ``more`` joins the body."""
-    body: dict[str, JsonValue] = {"messages": transcript.finish(), **(more or {})}
+    body: dict[str, JsonValue] = {"messages": transcript.finish()}
+    if more:
+        body |= more
     if prompt.tools:
         body["tools"] = offered(prompt.tools, sieve)
     return Layout(

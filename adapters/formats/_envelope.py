@@ -14,7 +14,7 @@ from typing import Final
 from adapters.formats._chat import Transcript, tool_result
 from adapters.formats._sieve import Sieve
 from adapters.formats._turns import piece
-from gateway.domain.jsonvalue import JsonObject
+from gateway.domain.jsonvalue import JsonObject, JsonValue
 from gateway.domain.prompt import RESERVED_TOOL, Data, Prompt, Tool
 
 DECLARATION: Final = Tool(
@@ -27,8 +27,8 @@ DECLARATION: Final = Tool(
 def envelope(data: Sequence[Data], sieve: Sieve, *, failed: bool = False) -> str:
     """The data as JSON text: an object for one segment, a list for none or several; ``failed`` says it is an error."""
     entries: list[JsonObject] = [{"id": d.id, "origin": d.origin, "content": d.text} for d in data]
-    told: JsonObject = {"is_error": True} if failed else {}
-    value: JsonObject = {**told, "untrusted_data": entries[0] if len(entries) == 1 else entries}
+    value: dict[str, JsonValue] = {"is_error": True} if failed else {}
+    value["untrusted_data"] = entries[0] if len(entries) == 1 else entries
     return sieve.json(value, (piece(d) for d in data))
 
 
@@ -39,10 +39,16 @@ def clean_envelope(data: Sequence[Data], sieve: Sieve, *, failed: bool = False) 
 
 def unused_ids(prompt: Prompt) -> Iterator[str]:
     """Call ids that the client does not use, equal for equal prompts."""
-    taken = {call.id for turn in prompt.turns for call in turn.tool_calls}
-    taken |= {turn.call_id for turn in prompt.turns if turn.call_id is not None}
-    # Nine letters and digits: Mistral's servers take no other form.
-    return (name for number in count(1) if (name := f"sgdata{number:03d}") not in taken)
+    taken: set[str | None] = set()
+    for turn in prompt.turns:
+        taken.add(turn.call_id)
+        for call in turn.tool_calls:
+            taken.add(call.id)
+    for number in count(1):
+        # Nine letters and digits: Mistral's servers take no other form.
+        name = f"sgdata{number:03d}"
+        if name not in taken:
+            yield name
 
 
 class Reader:

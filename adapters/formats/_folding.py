@@ -10,7 +10,16 @@ from functools import lru_cache
 from typing import Final
 
 # Where Unicode keeps the characters whose compatibility form is made of ASCII: a test scans all of Unicode for others.
-_COMPATIBLE: Final = ((0x80, 0x10000), (0x10780, 0x107C0), (0x1D400, 0x1D800), (0x1F100, 0x1F200), (0x1FBF0, 0x1FC00))
+# Not among Han, Hangul and private characters, which are most of the first plane.
+_COMPATIBLE: Final = (
+    (0x80, 0x3400),
+    (0xA000, 0xAC00),
+    (0xF900, 0x10000),
+    (0x10780, 0x107C0),
+    (0x1D400, 0x1D800),
+    (0x1F100, 0x1F200),
+    (0x1FBF0, 0x1FC00),
+)
 # Outlined capitals and digits came with Unicode 16, later than the tables of older Pythons.
 _OUTLINED: Final = (0x1CCD6, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
 
@@ -36,7 +45,7 @@ _IGNORABLE: Final = (
 _VISIBLE_FORMAT: Final = frozenset(
     "\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd"
 )
-_FORMAT_PLANES: Final = ((0xAD, 0x10000), (0x11000, 0x14000), (0x1BC00, 0x1D200))
+_FORMAT_PLANES: Final = ((0xAD, 0x3400), (0xFE00, 0x10000), (0x11000, 0x14000), (0x1BC00, 0x1D200))
 
 
 def _characters(ranges: Collection[tuple[int, int]]) -> Iterator[str]:

@@ -10,7 +10,7 @@ from typing import Final, TypeAlias, assert_never
 
 from adapters.formats._joins import Piece
 from adapters.formats._sieve import Sieve
-from adapters.formats._turns import Told, in_a_row, needs_gap, piece, text_of
+from adapters.formats._turns import Told, in_a_row, needs_gap, text_of
 from gateway.domain.jsonvalue import JsonObject, JsonValue
 from gateway.domain.prompt import Media, MediaKind
 from gateway.domain.value import value
@@ -30,13 +30,15 @@ class Listed:
     refused: frozenset[int] = frozenset()
 
 
+Item: TypeAlias = Told | Group | Listed | Media
+
 # A tuple, not a union, which ``isinstance`` would put together anew for each text.
 _APART: Final = (Listed, Media)
 
 
 def groups_of(told: Told) -> Sequence[Group | Listed]:
     """Instructions as the client wrote them."""
-    texts = [piece(instruction) for instruction in told.instructions]
+    texts = [Piece(text=instruction.text, where=instruction.id) for instruction in told.instructions]
     return (Listed(parts=tuple(texts)),) if told.listed else [(text,) for text in texts]
 
 
@@ -46,8 +48,18 @@ class _Text:
     refused: bool = False
 
 
-def content_of(items: Sequence[Group | Listed | Media], sieve: Sieve) -> JsonValue:
+def content_of(items: Sequence[Item], sieve: Sieve) -> JsonValue:
     """The content, clean."""
+    if len(items) == 1 and isinstance(told := items[0], Told) and len(told.instructions) == 1:
+        alone = told.instructions[0]
+        text = sieve.words(alone.text, alone.id)
+        return [{"type": "text", "text": text}] if told.listed else text
+    return _content_of(
+        [group for item in items for group in (groups_of(item) if isinstance(item, Told) else (item,))], sieve
+    )
+
+
+def _content_of(items: Sequence[Group | Listed | Media], sieve: Sieve) -> JsonValue:
     plain = [item for item in items if not isinstance(item, _APART)]
     if len(plain) == len(items):
         return sieve.joined(in_a_row(plain))

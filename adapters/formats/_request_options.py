@@ -16,7 +16,7 @@ from gateway.domain.target import FormatOptions, Removal
 
 OPTIONS: Final = "options"
 _SCHEMA: Final = "response_format"
-_RENDERED: Final = (_SCHEMA, "prediction")
+_PREDICTION: Final = "prediction"
 
 
 def clean_options(options: Options, format_options: FormatOptions) -> tuple[Options, tuple[Removal, ...]]:
@@ -25,9 +25,9 @@ def clean_options(options: Options, format_options: FormatOptions) -> tuple[Opti
     Raises:
         NotSayable: a response schema holds one where it means something.
     """
-    rendered = {name: options.values[name] for name in _RENDERED if name in options.values}
-    if not rendered and not options.extra:
+    if not options.extra and _SCHEMA not in options.values and _PREDICTION not in options.values:
         return options, ()
+    rendered = {name: options.values[name] for name in (_SCHEMA, _PREDICTION) if name in options.values}
     sieve = Sieve(format_options)
     values = {**options.values, **{name: _clean(name, value, sieve) for name, value in rendered.items()}}
     extra = {name: sieve.value(value, OPTIONS) for name, value in options.extra.items()}

@@ -65,8 +65,10 @@ class ReservedTokens:
     def _may_hold(self, text: str) -> bool:
         """False for a text that certainly spells no token; nearly every text is told apart here, in C."""
         starts = self._ascii_starts if text.isascii() else self._starts
-        # A list, since a generator costs more here than the few searches that stopping early would save.
-        return bool([start for start in starts if start in text]) and self._find_token_or_unlike(text)
+        for start in starts:
+            if start in text:
+                return self._find_token_or_unlike(text)
+        return False
 
     def _remove_all(self, text: str) -> tuple[str, int]:
         walk = Walk(self._words)

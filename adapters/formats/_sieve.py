@@ -80,6 +80,8 @@ class Sieve:
     @property
     def removals(self) -> tuple[Removal, ...]:
         """What was taken so far, by place."""
+        if not self._counts:
+            return ()
         return tuple([Removal(where=where, count=count) for where, count in self._counts.items()])
 
     def note(self, where: str, number: int) -> None:
@@ -94,7 +96,8 @@ class Sieve:
     def words(self, text: str, where: str) -> str:
         """The text without reserved tokens."""
         clean, number = self._options.remove_reserved(text)
-        self.note(where, number)
+        if number:
+            self.note(where, number)
         return clean
 
     def joined(self, parts: Sequence[str | Piece]) -> str:

@@ -11,7 +11,7 @@
 """
 
 from collections.abc import Sequence
-from itertools import groupby, pairwise
+from itertools import groupby
 from typing import Final, Literal, TypeAlias
 
 from adapters.formats._joins import Piece
@@ -111,6 +111,10 @@ class Returned:
 
 
 Block: TypeAlias = Told | Given | Shown | Said | Returned
+# For ``isinstance``, which looks into a tuple several times faster than into a union.
+_DATA: Final = (Data, Media)
+_SPOKEN: Final = (Said, Told)
+_BETWEEN: Final = (Given, Shown)
 
 
 def read(prompt: Prompt, *, keep_turns: bool = True) -> list[Block]:
@@ -124,7 +128,8 @@ def read(prompt: Prompt, *, keep_turns: bool = True) -> list[Block]:
     called = False
     for index, turn in enumerate(prompt.turns):
         speaker = turn.speaker
-        _refuse_name_of_data(turn)
+        if turn.name is not None:
+            _refuse_name_of_data(turn)
         if speaker is Speaker.ASSISTANT:
             history = tuple([s for s in turn.segments if isinstance(s, History)])
             said = Said(
@@ -147,7 +152,7 @@ def read(prompt: Prompt, *, keep_turns: bool = True) -> list[Block]:
 
 def _refuse_name_of_data(turn: Turn) -> None:
     """Refuse a name that no format would say: data travels in places of its own."""
-    if turn.name is None or not turn.segments or turn.speaker in {Speaker.ASSISTANT, Speaker.TOOL}:
+    if not turn.segments or turn.speaker in {Speaker.ASSISTANT, Speaker.TOOL}:
         return
     if all(isinstance(segment, Data) for segment in turn.segments):
         raise NotSayable(
@@ -160,7 +165,7 @@ def _refuse_name_of_data(turn: Turn) -> None:
 def _returned(turn: Turn) -> Returned:
     return Returned(
         call_id=turn.call_id,
-        segments=tuple([s for s in turn.segments if isinstance(s, Data | Media)]),
+        segments=tuple([s for s in turn.segments if isinstance(s, _DATA)]),
         name=turn.name,
         listed=turn.listed,
         failed=turn.failed,
@@ -214,7 +219,12 @@ def _told(told: Sequence[Instruction], turn: Turn, index: int | None, *, promote
 
 def _in_runs(blocks: list[Block]) -> list[Block]:
     """The blocks with neighbouring data in one; its place is that of the last."""
-    if not any(isinstance(one, Given) and isinstance(next_, Given) for one, next_ in pairwise(blocks)):
+    before = None
+    for block in blocks:
+        if isinstance(before, Given) and isinstance(block, Given):
+            break
+        before = block
+    else:
         return blocks
     runs: list[Block] = []
     for apart, run in groupby(blocks, key=lambda block: isinstance(block, Given)):
@@ -231,11 +241,11 @@ def _results_first(blocks: Sequence[Block]) -> list[Block]:
     waiting: list[Block] = []
     open_calls = False
     for block in blocks:
-        if isinstance(block, Said | Told):
+        if isinstance(block, _SPOKEN):
             ordered += waiting
             waiting = []
             open_calls = isinstance(block, Said) and bool(block.calls)
-        if open_calls and isinstance(block, Given | Shown):
+        if open_calls and isinstance(block, _BETWEEN):
             waiting.append(block)
         else:
             ordered.append(block)

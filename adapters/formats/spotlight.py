@@ -18,7 +18,6 @@ Source: Hines et al., "Defending Against Indirect Prompt Injection Attacks With 
 import re
 from base64 import b64encode
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from adapters.formats._chat import Transcript, chat_layout
@@ -32,6 +31,7 @@ from gateway.domain.isolation import Isolation
 from gateway.domain.jsonvalue import JsonObject
 from gateway.domain.prompt import Data, Prompt
 from gateway.domain.target import FormatOptions, Layout
+from gateway.domain.value import value
 
 BEST: Final = Isolation.WRAPPED
 _NAME: Final = "spotlight"
@@ -49,7 +49,7 @@ _RULES: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class _Wrapping:
     mode: str
     mark: str

@@ -5,8 +5,7 @@ Not what the bytes say, only how an answer's head is judged, how its bytes are p
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, Never, Protocol
 
 import orjson
 
@@ -14,6 +13,7 @@ from adapters.providers._shape import Misshapen
 from gateway.domain.errors import UpstreamError, UpstreamFailed, UpstreamGarbled
 from gateway.domain.jsonvalue import JsonValue
 from gateway.domain.ports import UpstreamResponse
+from gateway.domain.value import value
 
 _MAX_REPLY: Final = 64 * 1024 * 1024
 _MAX_REFUSAL: Final = 64 * 1024
@@ -25,7 +25,7 @@ class _ReadRefusal(Protocol):
     def __call__(self, status: int, headers: Mapping[str, str], body: bytes, /, *, target: str) -> UpstreamError: ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Wire:
     """One vendor's protocol, seen from outside.
 
@@ -37,10 +37,12 @@ class Wire:
 
     async def expect_success(self, response: UpstreamResponse, target: str) -> None:
         """Raise the refusal, if the response is one."""
-        if response.status == 200:
-            if response.headers.get("content-encoding", "identity").lower() != "identity":
-                raise self.garbled(target, Misshapen("it is compressed, though that was declined"))
-            return
+        if response.status != 200:
+            await self._refuse(response, target)
+        if response.headers.get("content-encoding", "identity").lower() != "identity":
+            raise self.garbled(target, Misshapen("it is compressed, though that was declined"))
+
+    async def _refuse(self, response: UpstreamResponse, target: str) -> Never:
         try:
             body = await response.read(_MAX_REFUSAL)
         except UpstreamError:
@@ -50,7 +52,8 @@ class Wire:
 
     async def fetch(self, response: UpstreamResponse, target: str) -> bytes:
         """The whole body of a successful answer; raises ``UpstreamError`` for any other."""
-        await self.expect_success(response, target)
+        if response.status != 200 or "content-encoding" in response.headers:
+            await self.expect_success(response, target)
         return await response.read(_MAX_REPLY)
 
     def expect_events(self, response: UpstreamResponse, target: str) -> None:

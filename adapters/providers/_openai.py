@@ -4,7 +4,7 @@ The only file of this protocol that does I/O. Nothing of the client's request he
 target's and the gateway's own.
 """
 
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Final
@@ -17,7 +17,7 @@ from adapters.providers._openai_stream import ChunkReader
 from adapters.providers._shape import Misshapen, Object, as_object
 from adapters.providers._sse import Event, SseDecoder
 from adapters.providers._stops import stops_of
-from gateway.domain.errors import UpstreamGarbled, UpstreamUnreachable
+from gateway.domain.errors import UpstreamError, UpstreamGarbled, UpstreamUnreachable
 from gateway.domain.exchange import Reply, StreamEvent
 from gateway.domain.ports import Call, UpstreamClient, UpstreamResponse
 from gateway.domain.target import Endpoint, Target
@@ -78,15 +78,15 @@ class OpenAiProvider:
         """Make the call and read the whole answer."""
         target = call.target
         async with self.open(call, "application/json") as response:
-            raw = await fetch(response, target.id)
+            raw = await _WIRE.fetch(response, target.id)
         try:
             answer = read_object(raw, target.id)
             return read_reply(answer, call.layout.endpoint, asked=_asked(call), stops=stops_of(call))
         except Misshapen as exc:
             raise _WIRE.garbled(target.id, exc) from exc
 
-    async def stream(self, call: Call) -> AsyncGenerator[StreamEvent]:
-        """Make the call and yield events as they arrive."""
+    async def stream(self, call: Call) -> AsyncGenerator[Sequence[StreamEvent]]:
+        """Make the call and yield events as they arrive, those of one read together."""
         target = call.target
         decoder = SseDecoder(target=target.id)
         asked = _asked(call)
@@ -99,18 +99,23 @@ class OpenAiProvider:
             _WIRE.expect_events(response, target.id)
             chunks = response.chunks()
             async for chunk in chunks:
-                for event in decoder.feed(chunk):
-                    if event.data == _DONE:
-                        for last in reader.finish():
-                            yield last
-                        await drain(chunks)
-                        return
-                    for one in _read_event(event, reader, target.id):
-                        yield one
+                together: list[StreamEvent] = []
+                try:
+                    done = _read_events(decoder.feed(chunk), reader, target.id, together)
+                except UpstreamError:
+                    # What came before it is an answer all the same.
+                    if together:
+                        yield together
+                    raise
+                if together:
+                    yield together
+                if done:
+                    await drain(chunks)
+                    return
         if late:
             raise reader.broken_off()
         # Some servers leave ``[DONE]`` out: without it every choice that was asked for must have come to its end.
-        for last in reader.finish(choices=asked):
+        if last := reader.finish(choices=asked):
             yield last
 
     def open(self, call: Call, accept: str) -> AbstractAsyncContextManager[UpstreamResponse]:
@@ -197,10 +202,16 @@ def _asked(call: Call) -> int:
     return count if isinstance(count, int) else 1
 
 
-def _read_event(event: Event, reader: ChunkReader, target: str) -> list[StreamEvent]:
-    if event.name == b"error":
-        raise reader.failed()
-    try:
-        return reader.feed(parse(event.data))
-    except Misshapen as exc:
-        raise _WIRE.garbled(target, exc) from exc
+def _read_events(events: Sequence[Event], reader: ChunkReader, target: str, together: list[StreamEvent]) -> bool:
+    """Read into ``together`` what ``events`` say; whether the stream is done."""
+    for data, name in events:
+        if data == _DONE:
+            together += reader.finish()
+            return True
+        if name == b"error":
+            raise reader.failed()
+        try:
+            together += reader.feed(parse(data))
+        except Misshapen as exc:
+            raise _WIRE.garbled(target, exc) from exc
+    return False

@@ -39,12 +39,11 @@ def serialise_body(call: Call, model: str | None = None) -> bytes:
     options = call.options
     text = call.layout.endpoint is Endpoint.COMPLETIONS
     values = _completions_options(options.values) if text else options.values
-    body: dict[str, JsonValue] = {
-        "model": model or call.target.model,
-        **allowed_extra(call.target, options.extra, _OWN),
-        **values,
-        **call.layout.body,
-    }
+    body: dict[str, JsonValue] = {"model": model or call.target.model}
+    if options.extra:
+        body |= allowed_extra(call.target, options.extra, _OWN)
+    body |= values
+    body |= call.layout.body
     if options.stream:
         # Asked for always, since the gateway counts; the dialect shows it only to clients that asked.
         body["stream"] = True

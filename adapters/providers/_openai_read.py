@@ -99,12 +99,17 @@ def read_index(choice: JsonObject, default: int, asked: int) -> int:
 
 def read_stop(choice: JsonObject, stops: Collection[str]) -> str | None:
     """The stop sequence that ended a choice, where the server says which and it was asked for."""
+    if not stops:
+        return None
     return next((word for name in _STOPPED if (word := asked_for(choice.get(name), stops)) is not None), None)
 
 
 def read_extra(answer: JsonObject) -> JsonObject:
     """The harmless fields beside the answer."""
-    found: Object = {name: answer[name] for name in _HARMLESS if isinstance(answer.get(name), str)}
+    found: Object = {}
+    for name in _HARMLESS:
+        if isinstance(held := answer.get(name), str):
+            found[name] = held
     if isinstance(moderation := answer.get("moderation"), dict):
         found["moderation"] = moderation
     return found
@@ -113,7 +118,8 @@ def read_extra(answer: JsonObject) -> JsonObject:
 def read_usage(usage: JsonObject) -> Usage:
     """Token counts; ``details`` keeps the total as the upstream has it, and whatever else it counts, by name."""
     details = {name: held for name, held in usage.items() if held is not None and name not in _COUNTS}
-    refuse_miscounts(details, "usage")
+    if details:
+        refuse_miscounts(details, "usage")
     if usage.get("total_tokens") is not None:
         details["total_tokens"] = count_at(usage, "total_tokens")
     return Usage(

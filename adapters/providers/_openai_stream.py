@@ -55,8 +55,10 @@ from gateway.domain.target import Endpoint
 
 _NO_CALLS: Object = {}
 
-
 _FILTERED = "content_filter"
+_ERROR = "error"
+# What a chunk may hold beside its token that has to be read.
+_BESIDE_TOKENS = ("error", "usage", "moderation")
 
 
 @dataclass(slots=True)
@@ -102,6 +104,9 @@ class ChunkReader:
             UpstreamFailed: the upstream reports an error of its own.
             Misshapen: the chunk is not the protocol's.
         """
+        token = self._token(value)
+        if token is not None:
+            return [token]
         chunk = as_object(value, "it")
         if reports_error(chunk):
             raise self.failed()
@@ -149,6 +154,32 @@ class ChunkReader:
             target=self._target,
         )
 
+    def _token(self, value: JsonValue) -> TextDelta | None:
+        """One more token of one choice, as nearly every chunk tells it; None where a chunk says anything else.
+
+        Asking for all that is not in such a chunk costs more than reading what is.
+        """
+        if not isinstance(value, dict) or not self._started or not self._chat:
+            return None
+        match value.get("choices"):
+            case [dict() as choice]:
+                delta, index = choice.get("delta"), choice.get("index")
+            case _:
+                return None
+        if not isinstance(delta, dict) or len(delta) != 1 or not isinstance(index, int) or isinstance(index, bool):
+            return None
+        text = delta.get("content")
+        if not isinstance(text, str) or not text:
+            return None
+        for name in _BESIDE_TOKENS:
+            if value.get(name) is not None:
+                return None
+        state = self._choices.get(index)
+        plain = choice.get("finish_reason") is None and choice.get("logprobs") is None
+        if state is None or state.finished or not plain or value.get("object") == _ERROR:
+            return None
+        return TextDelta(choice=index, text=text)
+
     def _feed_choice(self, choice: Object, events: list[StreamEvent]) -> None:
         index = read_index(choice, 0, self._asked)
         state = self._choices.get(index)
@@ -179,11 +210,6 @@ class ChunkReader:
 
     def _feed_delta(self, choice: Object, index: int, state: _ChoiceState, events: list[StreamEvent]) -> None:
         delta = object_at(choice, "delta")
-        if len(delta) == 1 and choice.get("logprobs") is None and isinstance(text := delta.get("content"), str):
-            # Nearly every token: asking for all that is not in it costs more than reading what is.
-            if text:
-                events.append(TextDelta(choice=index, text=text))
-            return
         refuse_unreadable(delta)
         if reasoning := read_reasoning(delta):
             events.append(ReasoningDelta(choice=index, text=reasoning))

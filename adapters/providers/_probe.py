@@ -7,7 +7,6 @@ nothing is generated. A server without such endpoints leaves the question open, 
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 from typing import Final
@@ -18,6 +17,7 @@ from gateway.domain.errors import UpstreamFailed
 from gateway.domain.jsonvalue import JsonObject, JsonValue
 from gateway.domain.ports import UpstreamClient
 from gateway.domain.target import Target
+from gateway.domain.value import value
 
 _INSTRUCTION: Final = "Name the colour"
 _DATA: Final = "A green door"
@@ -39,7 +39,7 @@ class ProbeOutcome(StrEnum):
     UNAVAILABLE = "unavailable"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ProbeResult:
     """The outcome, and why, in words for the operator."""
 

@@ -13,6 +13,8 @@ Object: TypeAlias = dict[str, JsonValue]
 
 # What every JSON reader takes for the same number (RFC 8259, section 6), and what a record can hold.
 _BEYOND: Final = 2**53
+# For ``isinstance``, which looks into a tuple several times faster than into a union.
+_NUMBERS: Final = (int, float)
 
 
 class Misshapen(Exception):
@@ -62,7 +64,7 @@ def optional_text(parent: JsonObject, key: str) -> str | None:
 def count_at(parent: JsonObject, key: str) -> int:
     """A whole number from 0, below 2**53; ``True`` is none."""
     value = parent.get(key)
-    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _BEYOND:
+    if type(value) is int and 0 <= value < _BEYOND:
         return value
     raise Misshapen(f"{key} is not a whole number from 0, below 2**53")
 
@@ -76,7 +78,7 @@ def number_or_zero(parent: JsonObject, key: str) -> int:
     value = parent.get(key)
     if value is None:
         return 0
-    if isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value) and abs(value) < _BEYOND:
+    if isinstance(value, _NUMBERS) and not isinstance(value, bool) and isfinite(value) and abs(value) < _BEYOND:
         return int(value)
     raise Misshapen(f"{key} is not a number, below 2**53")
 

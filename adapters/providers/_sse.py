@@ -5,15 +5,14 @@ standard (section 9.2.6): lines end in CR, LF or CRLF, a byte order mark may com
 event that the end of the stream cuts off is no event. Data stays bytes: the JSON parser behind it checks the UTF-8.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from gateway.domain.errors import UpstreamGarbled
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """One event: its data lines joined with LF, and its name where one was given."""
 
     data: bytes
@@ -47,8 +46,9 @@ class SseDecoder:
         if b"\n" not in chunk and b"\r" not in chunk:
             self._keep(chunk)
             return []
-        if self._is_one_event(chunk):
-            return [Event(chunk[6:-2])]
+        messages = self._messages(chunk)
+        if messages is not None:
+            return messages
         lines = self._take_lines(chunk)
         events: list[Event] = []
         for line in lines:
@@ -58,9 +58,9 @@ class SseDecoder:
                 events.append(event)
         return events
 
-    def _is_one_event(self, chunk: bytes) -> bool:
-        """Whether the chunk is one line of data and its end, with nothing before it: so servers send their tokens."""
-        return (
+    def _messages(self, chunk: bytes) -> list[Event] | None:
+        """The events of a chunk that is nothing but whole events of one line of data each: so servers send tokens."""
+        plain = (
             chunk.startswith(b"data: ")
             and chunk.endswith(b"\n\n")
             and self._started
@@ -68,8 +68,14 @@ class SseDecoder:
             and not self._event_size
             and len(chunk) <= self._limit
             and b"\r" not in chunk
-            and chunk.find(b"\n") == len(chunk) - 2
         )
+        if not plain:
+            return None
+        messages = chunk[6:-2].split(b"\n\ndata: ")
+        # Any other line feed ends a line of something else.
+        if chunk.count(b"\n") != 2 * len(messages):
+            return None
+        return [Event(data) for data in messages]
 
     def _take_lines(self, chunk: bytes) -> list[bytes]:
         self._rest.append(chunk)

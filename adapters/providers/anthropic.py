@@ -4,7 +4,7 @@ The only file of this protocol that does I/O. Nothing of the client's request he
 target's and the gateway's own.
 """
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Final
 
@@ -17,6 +17,7 @@ from adapters.providers._openai import as_bearer, make_headers
 from adapters.providers._shape import Misshapen, as_object, count_at
 from adapters.providers._sse import Event, SseDecoder
 from adapters.providers._stops import stops_of
+from gateway.domain.errors import UpstreamError
 from gateway.domain.exchange import Reply, StreamEvent
 from gateway.domain.ports import Call, Counter, Provider, UpstreamClient, UpstreamResponse
 from gateway.domain.request import Options
@@ -74,8 +75,8 @@ class AnthropicProvider:
         except Misshapen as exc:
             raise _WIRE.garbled(target.id, exc) from exc
 
-    async def stream(self, call: Call) -> AsyncGenerator[StreamEvent]:
-        """Make the call and yield events as they arrive."""
+    async def stream(self, call: Call) -> AsyncGenerator[Sequence[StreamEvent]]:
+        """Make the call and yield events as they arrive, those of one read together."""
         target = call.target
         decoder = SseDecoder(target=target.id)
         reader = MessageReader(target=target.id, stops=stops_of(call))
@@ -84,12 +85,19 @@ class AnthropicProvider:
             _WIRE.expect_events(response, target.id)
             chunks = response.chunks()
             async for chunk in chunks:
-                for event in decoder.feed(chunk):
-                    for one in _read_event(event, reader, target.id):
-                        yield one
-                    if reader.done:
-                        await drain(chunks)
-                        return
+                together: list[StreamEvent] = []
+                try:
+                    _read_events(decoder.feed(chunk), reader, target.id, together)
+                except UpstreamError:
+                    # What came before it is an answer all the same.
+                    if together:
+                        yield together
+                    raise
+                if together:
+                    yield together
+                if reader.done:
+                    await drain(chunks)
+                    return
         raise reader.broken_off()
 
 
@@ -142,11 +150,15 @@ def _credential(target: Target) -> Mapping[str, str]:
     return {"x-api-key": target.api_key.reveal()}
 
 
-def _read_event(event: Event, reader: MessageReader, target: str) -> list[StreamEvent]:
-    try:
-        told = parse(event.data)
-        if event.name == b"error":
-            raise reader.failed(as_object(told, "it"))
-        return reader.feed(told)
-    except Misshapen as exc:
-        raise _WIRE.garbled(target, exc) from exc
+def _read_events(events: Sequence[Event], reader: MessageReader, target: str, together: list[StreamEvent]) -> None:
+    """Read into ``together`` what ``events`` say, until the reader is done."""
+    for data, name in events:
+        try:
+            told = parse(data)
+            if name == b"error":
+                raise reader.failed(as_object(told, "it"))
+            together += reader.feed(told)
+        except Misshapen as exc:
+            raise _WIRE.garbled(target, exc) from exc
+        if reader.done:
+            return

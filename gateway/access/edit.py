@@ -10,7 +10,7 @@ import os
 import secrets
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import inf
 from pathlib import Path
 from typing import Final, NoReturn
@@ -20,6 +20,7 @@ from gateway.domain.errors import StateUnusable
 from gateway.domain.instant import instant, written
 from gateway.domain.jsonvalue import JsonObject, JsonValue
 from gateway.domain.strict_json import parse_object
+from gateway.domain.value import value
 
 _PRIVATE: Final = 0o600
 _MODE: Final = 0o777
@@ -29,7 +30,7 @@ class NoSuchKey(ValueError):
     """Nothing in the file has this name or id."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class NewDigest:
     """A new key's digest and public id. Moments are seconds since the epoch."""
 

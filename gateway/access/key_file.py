@@ -36,7 +36,7 @@ Signature: TypeAlias = tuple[str, int, int, int, int]
 class _Lines(BaseModel):
     """The file as a list of entries, so that it is checked as the configuration is."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
     keys: tuple[KeySection, ...]
 

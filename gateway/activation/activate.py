@@ -9,7 +9,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from contextlib import aclosing, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import TracebackType
 from typing import Final, Self
 
@@ -21,6 +21,7 @@ from gateway.activation.watch import EVERY_S, moments
 from gateway.domain.activation import PolicyState, Source
 from gateway.domain.errors import GatewayError, PoliciesNotLoaded, PoliciesRejected, StateUnusable
 from gateway.domain.ports import Scanner
+from gateway.domain.value import value
 from gateway.pipeline.in_force import InForce
 
 _log: Final = logging.getLogger("splitgate.policies")
@@ -33,7 +34,7 @@ def _told_nobody(_: PolicyState) -> None:
     """Stand in where nobody keeps evidence of what is in force."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class _Loaded:
     """What came of one load, in its thread."""
 

@@ -5,12 +5,12 @@ nothing that failed a case of its own gets any further.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from gateway.activation.sources import PolicyFile
 from gateway.domain.activation import ActivePolicy
 from gateway.domain.ports import Scanner
+from gateway.domain.value import value
 from gateway.pipeline.in_force import InForce
 from gateway.yamlfile.problems import InvalidConfiguration, Problem, refuse
 from policies.engine.cases import CaseResult
@@ -30,7 +30,7 @@ class RunTests(Protocol):
     def __call__(self, policy: Policy, scanner: Scanner, instances: Mapping[str, str], /) -> Sequence[CaseResult]: ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Engine:
     """The parts that this file puts in order; ``load`` raises ``InvalidConfiguration``.
 
@@ -43,7 +43,7 @@ class Engine:
     close: Callable[[Scanner], Awaitable[None]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Assembled:
     """What can be put in force, and what lint has to say of it."""
 

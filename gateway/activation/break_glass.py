@@ -34,14 +34,14 @@ _PURPOSE: Final = b"splitgate break-glass grant\n"
 
 
 class _Sealed(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
     seal: str = Field(max_length=64)
     grant: str
 
 
 class _Grant(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
     id: str
     reason: str

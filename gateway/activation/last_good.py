@@ -9,7 +9,6 @@ import hashlib
 import hmac
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -17,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from gateway.activation.sources import MAX_FILES, PolicyFile
 from gateway.activation.state_folder import StateFolder
 from gateway.domain.errors import StateUnusable
+from gateway.domain.value import value
 from gateway.yamlfile.source import MAX_BYTES
 
 _RECORD: Final = "activated.json"
@@ -27,7 +27,7 @@ _MOST_COPY: Final = 2 * MAX_FILES * MAX_BYTES
 
 
 class _Kept(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
 
 class _Record(_Kept):
@@ -46,7 +46,7 @@ class _Copy(_Kept):
     files: tuple[_File, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Kept:
     """What was kept, and the revision that it must have once it is read."""
 

@@ -8,12 +8,12 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NoReturn, TypeAlias
 
 from gateway.configuration.packs import PACKS, POLICY
 from gateway.configuration.values import PolicySettings
+from gateway.domain.value import value
 from gateway.yamlfile.problems import InvalidConfiguration, Problem, refuse
 from gateway.yamlfile.source import MAX_BYTES
 
@@ -27,7 +27,7 @@ Mark: TypeAlias = tuple[str, str, int, int, int, int]
 Signature: TypeAlias = tuple[Mark, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class PolicyFile:
     """One file as it was read. ``listed`` is false for a fallback that the configuration does not name."""
 

@@ -1,7 +1,7 @@
 """Which log is written: where, under what name, signed by whom, and on what disk?"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from gateway.audit.disk import Disk
 from gateway.audit.marks import Marks
@@ -9,9 +9,10 @@ from gateway.audit.note import Checkpoint, SigningKey, VerifierKey, signed
 from gateway.audit.opening import Unfit, read_whole
 from gateway.audit.places import Places
 from gateway.audit.tree import Tree
+from gateway.domain.value import value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Log:
     """A folder of journals. ``name`` begins the origin of every checkpoint; all of ``keys`` sign each of them.
 

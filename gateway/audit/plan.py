@@ -1,11 +1,11 @@
 """Where and how is a journal written, and who counts what it does?"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from gateway.audit.note import SigningKey, VerifierKey
+from gateway.domain.value import value
 
 
 class Meter(Protocol):
@@ -31,7 +31,7 @@ class NoMeter:
         """Count nothing."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Plan:
     """Where and how to write. All of ``keys`` sign each checkpoint; times in seconds.
 

@@ -6,7 +6,6 @@ own is told again where it would be refused again.
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from gateway.audit.facts import reach_of
@@ -26,7 +25,7 @@ from gateway.audit.search import number_of, object_of, objects_of, text_of, valu
 from gateway.domain.detection import Facts, FactValue, Stage, Subject
 from gateway.domain.value import value
 from gateway.domain.verdict import Action
-from gateway.pipeline.again import OWN, Look, rewrites_calls
+from gateway.pipeline.again import OWN, Look
 from gateway.pipeline.guard import place_of
 from policies.engine.applicable import Applicable
 from policies.engine.doubt import is_known
@@ -68,7 +67,7 @@ class Said:
     late: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class AnswerRecall:
     """Recalls the answer that an outcome tells of; ``common`` are the facts of the request."""
 
@@ -191,11 +190,11 @@ class AnswerRecall:
         if rule == _GARBLED:
             acting = policies.acting
             return acting.guards(Stage.OUTPUT) or acting.guards(Stage.TOOL_CALL) or _restores(policies)
-        return rule == _UNREADABLE and rewrites_calls(policies)
+        return rule == _UNREADABLE and policies.rewrites_calls
 
     def _unreadable(self, looks: Sequence[Look], *, sure: bool) -> list[Refusal]:
         """Calls that nobody could read, where rules have to; or those of which that is not known."""
-        if not rewrites_calls(self.recall.policies):
+        if not self.recall.policies.rewrites_calls:
             return []
         subjects = {look.scanned.subject.where: look.scanned.subject for look in looks}
         calls = [one for one in subjects.values() if one.stage is Stage.TOOL_CALL]

@@ -5,7 +5,6 @@ taken as it came and its answer as it came back, whatever the model would have m
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
 from gateway.audit.line import Fields
@@ -81,7 +80,7 @@ class Outcome:
         return self.told and bool(self.change.before != self.change.after or self.change.appeared or self.change.gone)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class _Asked:
     """A request of which the answer is still to come."""
 

@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Collection, Generator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Final
@@ -22,6 +22,7 @@ from gateway.audit.opening import MOST_NOTES, Unfit, open_safely, read_whole
 from gateway.audit.places import EpochPlaces, event_of, whole_lines
 from gateway.audit.registry import Registry
 from gateway.audit.tree import EMPTY_ROOT, Tree, leaf_hash
+from gateway.domain.value import value
 
 _SIGNATURE: Final = "\N{EM DASH} ".encode()
 # How a file of a lock says how many records the epoch's own process had signed.
@@ -32,7 +33,7 @@ _MADE_FIRST: Final = frozenset({"lock", "journal", "checkpoints"})
 _log: Final = logging.getLogger("splitgate.audit")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class _Found:
     """What an epoch left: its whole records and their root, the bytes behind them, and how many were signed in time."""
 

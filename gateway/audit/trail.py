@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final, TypeAlias
 
 from gateway.audit import facts, record
@@ -33,6 +33,7 @@ from gateway.domain.prompt import Prompt
 from gateway.domain.request import ClientRequest, Options
 from gateway.domain.target import Target
 from gateway.domain.trace import Trace, trace_of
+from gateway.domain.value import value
 from gateway.domain.verdict import Block, RequireApproval, decision_of
 from gateway.pipeline.run import runner_for
 from gateway.pipeline.seen import Seen
@@ -47,7 +48,7 @@ CLIENT_GONE: Final = "client_gone"
 _NOBODY: Final = 499
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Recording:
     """Where records go. ``content`` says whether texts are kept beside the journal, encrypted."""
 
@@ -56,7 +57,7 @@ class Recording:
     content: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Evidence:
     """What all trails share. Without ``recording`` nothing is recorded, and replies say so.
 

@@ -15,6 +15,7 @@ from gateway.dialects.registry import ROUTES
 from gateway.domain.identity import Caller, Key, Role
 from gateway.domain.instant import instant
 from gateway.domain.prompt import Trust
+from gateway.domain.value import value
 from gateway.yamlfile.problems import Loc
 from gateway.yamlfile.report import Report
 
@@ -108,7 +109,7 @@ def _entry(section: KeySection, loc: Loc, report: Report, known: Known) -> list[
     ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class _Times:
     not_before: float
     expires: float

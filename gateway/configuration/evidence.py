@@ -4,13 +4,13 @@
 explicit setting can stand in for either, and is visible then.
 """
 
-from dataclasses import dataclass
 from typing import Literal
 
 from gateway.domain.isolation import Isolation
+from gateway.domain.value import value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Credit:
     """``ceiling`` holds at once, or with ``needs_probe`` after a probe; ``assumed`` says that it rests on our word."""
 

@@ -5,7 +5,6 @@ priced would be free.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Final
 
@@ -17,13 +16,14 @@ from gateway.domain.limits import FREE, MILLION, Allowance, LimitRule, Limits, P
 from gateway.domain.model import Model
 from gateway.domain.quota import InProgress, Measure, Window
 from gateway.domain.target import Target
+from gateway.domain.value import value
 from gateway.yamlfile.problems import Loc, Problem, refuse
 from gateway.yamlfile.report import Report
 
 _LOC: Final[Loc] = ("limits",)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Callers:
     """Who may call; ``closed`` says that nobody else does, so that a name that is not there is misspelt."""
 

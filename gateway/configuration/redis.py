@@ -2,7 +2,6 @@
 
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 from urllib.parse import SplitResult, urlsplit
@@ -11,6 +10,7 @@ from gateway.configuration.schema_redis import RedisSection
 from gateway.configuration.secrets import Surroundings, resolve
 from gateway.domain.address import Kind, is_loopback, kind_of, literal
 from gateway.domain.target import Secret
+from gateway.domain.value import value
 from gateway.yamlfile.pem import show
 from gateway.yamlfile.problems import Loc
 from gateway.yamlfile.regular import expect_regular
@@ -35,7 +35,7 @@ class Reread:
         return resolve(self._reference, self._surroundings, in_header=False, fixed=True)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class RedisSettings:
     """Where it is and how to be let in. ``tls`` says whether; files are absolute, None where nothing was said."""
 

@@ -12,4 +12,5 @@ Level: TypeAlias = Literal["native", "channel", "wrapped", "none"]
 class Section(BaseModel):
     """Unknown keys are errors, and nothing is converted: ``port: "8400"`` is text, not a number."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    # Built with the model that holds them all, once: most are never validated by themselves.
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)

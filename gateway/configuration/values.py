@@ -4,7 +4,7 @@ Frozen values without file positions or YAML; everything in them has been checke
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Literal
 
@@ -17,10 +17,11 @@ from gateway.domain.limits import Limits
 from gateway.domain.model import Model
 from gateway.domain.prompt import Trust
 from gateway.domain.target import Secret, Tls
+from gateway.domain.value import value
 from gateway.yamlfile.mounted import Mounted
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Server:
     """Where to listen, and what to take in.
 
@@ -40,7 +41,7 @@ class Server:
     watch: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ClaimNames:
     """Which claims say what; None where something fixed stands in."""
 
@@ -50,7 +51,7 @@ class ClaimNames:
     models: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class OidcSettings:
     """An issuer of tokens, how its tokens are checked, and what callers its claims make.
 
@@ -84,14 +85,14 @@ class OidcSettings:
     require_data: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class EmbeddedSettings:
     """When the embedded model's process starts."""
 
     start: Literal["first_use", "at_start"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class PolicySettings:
     """Names of shipped packs, and absolute paths of files and folders; ``watch`` follows changes of these."""
 
@@ -100,7 +101,7 @@ class PolicySettings:
     watch: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class SinkSettings:
     """A place that records are copied to. ``path`` is absolute; what the ``kind`` does not need may be None."""
 
@@ -116,7 +117,7 @@ class SinkSettings:
     timeout_s: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class AnchorSettings:
     """A place of another owner's that keeps checkpoints. ``path`` is absolute."""
 
@@ -132,7 +133,7 @@ class AnchorSettings:
     timeout_s: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class AuditSettings:
     """What is recorded, where, and by which keys; none given means that keys are made in the folder for state."""
 
@@ -152,7 +153,7 @@ class AuditSettings:
     anchors: tuple[AnchorSettings, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class MetricsSettings:
     """Where ``/metrics`` is served; ``chosen`` says that the port is somebody's choice and no default."""
 
@@ -162,7 +163,7 @@ class MetricsSettings:
     chosen: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class TracesSettings:
     """Where spans are sent, if anywhere, and which attributes they get."""
 
@@ -173,7 +174,7 @@ class TracesSettings:
     conventions: Literal["1.36", "1.37"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class TelemetrySettings:
     """What is told of the gateway while it runs."""
 
@@ -182,7 +183,7 @@ class TelemetrySettings:
     logs: Literal["json", "text"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Settings:
     """The whole configuration. ``file`` names where it came from, ``warnings`` are sentences for whoever starts us.
 

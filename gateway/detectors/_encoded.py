@@ -8,7 +8,6 @@ import binascii
 import codecs
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import accumulate
 from typing import Final
 from urllib.parse import unquote_to_bytes
@@ -53,7 +52,7 @@ class Piece:
     text: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Decoded:
     """Every piece that reads as text; not ``whole`` if the bound cut it short."""
 

@@ -4,15 +4,15 @@
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from gateway.detectors._phrases import PHRASES
 from gateway.detectors._phrases.phrase import Kind
 from gateway.detectors.regex import Pattern, PatternSet
+from gateway.domain.value import value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Found:
     """A phrase at ``start`` to ``end`` of the folded text; ``mention`` says that it is only spoken of."""
 

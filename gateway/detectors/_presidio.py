@@ -11,7 +11,6 @@ so no text of a client's ever meets a backtracking expression. What the library 
 import logging
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import chain
 from typing import Final, TypeAlias
@@ -23,6 +22,7 @@ from presidio_analyzer.predefined_recognizers.generic.iban_patterns import regex
 
 from gateway.detectors._recognizers import KNOWN, REGIONS, Known
 from gateway.detectors.text import Text
+from gateway.domain.value import value
 
 # Start and end in ``Text.matching``, and a score from 0 to 1.
 Sighting: TypeAlias = tuple[int, int, float]
@@ -31,7 +31,7 @@ Judge: TypeAlias = Callable[[Text, int, int], Iterator[Sighting]]
 _Region: TypeAlias = tuple[LocalRecognizer, re.Pattern[str]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Search:
     """What to search for in ``Text.matching``: ``source`` in RE2's syntax, which scores ``score`` by itself.
 

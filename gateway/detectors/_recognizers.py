@@ -6,15 +6,16 @@ rule: everything has a bound or says None, and what is longer than its bound is 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
+
+from gateway.domain.value import value
 
 # How a candidate is judged: by the recogniser's own checks, by the same at each of its ends where a word ends (IBAN),
 # as it was written, since case counts (CRYPTO), by its neighbours too (IPv6), or by the telephone library.
 Judging: TypeAlias = Literal["checks", "ends", "as_written", "address", "phone"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Known:
     """One recogniser: ``recognizer`` is Presidio's class, ``entity`` what it finds.
 

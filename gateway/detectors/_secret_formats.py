@@ -11,8 +11,9 @@ import json
 import re
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Final, TypeAlias
+
+from gateway.domain.value import value
 
 # Whether a match is proven, may be one, or cannot be: True, None, False.
 Proof: TypeAlias = Callable[[str], bool | None]
@@ -63,7 +64,7 @@ def _unproven(token: str) -> None:
     del token
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Format:
     """One kind of secret.
 

@@ -21,6 +21,7 @@ from gateway.detectors.scanner import Detectors
 from gateway.domain.detection import Fact, Vocabulary
 from gateway.domain.errors import ConfigError
 from gateway.domain.ports import UpstreamClient
+from gateway.domain.value import value
 from policies.engine.model import DetectorSettings, ExternalSettings, PiiSettings, Policy, SettingsError
 
 Client: TypeAlias = Callable[[], UpstreamClient]
@@ -28,7 +29,7 @@ Client: TypeAlias = Callable[[], UpstreamClient]
 Instances: TypeAlias = Mapping[str, Mapping[str, str]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class _Kind:
     """One detector: its facts, its own part of the settings (None: it has none), and how it is made, in one way."""
 

@@ -5,7 +5,7 @@ keeps nothing between calls, and what it costs is linear in the text.
 """
 
 from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 from gateway.detectors.text import Text
 from gateway.domain.detection import Detection, Fact, Subject
@@ -45,6 +45,14 @@ class SlowDetector(Protocol):
     async def ask(self, subjects: Sequence[Subject]) -> Sequence[Detection]:
         """One detection for each subject. Never raises: ``failed`` says ``timeout`` or ``error``."""
         ...
+
+
+@runtime_checkable
+class PassesAscii(Protocol):
+    """A detector that sees nothing in any ASCII text, which most texts are: it is not called for one."""
+
+    @property
+    def passes_ascii(self) -> Literal[True]: ...
 
 
 @runtime_checkable

@@ -7,7 +7,6 @@ is what gets a detector switched off.
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import accumulate
 from typing import Final
 
@@ -17,6 +16,7 @@ from gateway.detectors._phrases import PHRASES
 from gateway.detectors._phrases.phrase import KINDS
 from gateway.detectors.text import Text
 from gateway.domain.detection import QUIET, Detection, Fact, FactType, FactValue, Mark, Subject
+from gateway.domain.value import value
 
 _DOCS: Final = {
     "override": "It tells the reader to ignore, forget or override instructions.",
@@ -61,7 +61,7 @@ _ENCODED_WEIGHT: Final = 2
 _TRIGGERS: Final = "|".join(TRIGGERS)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class _Seen:
     """Phrases that stand in the open, and those of encoded pieces."""
 

@@ -107,6 +107,7 @@ class Invisible:
     name = "invisible"
     facts = FACTS
     patterns: tuple[str, ...] = ()
+    passes_ascii: Final = True
 
     def detect(self, text: Text, subject: Subject) -> Detection:  # noqa: ARG002
         """An ASCII text has nothing to hide."""

@@ -8,7 +8,7 @@ nothing, it has failed.
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +18,7 @@ from gateway.detectors.regex import InvalidPattern, Pattern, PatternSet
 from gateway.detectors.text import Text
 from gateway.domain.detection import QUIET, Detection, Fact, FactType, Mark, Subject
 from gateway.domain.errors import ConfigError
+from gateway.domain.value import value
 from policies.engine.model import PiiSettings, Recognizer
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def facts_of(settings: PiiSettings) -> tuple[Fact, ...]:
     return facts(max((bound for bound in bounds if bound is not None), default=0) + CONTEXT_CHARS + 2)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class _Found:
     """One piece of personal data, by its place in ``Text.original``."""
 

@@ -63,8 +63,8 @@ class PatternSet:
 
     def hits(self, text: str) -> Sequence[int]:
         """The indices of the patterns that occur in ``text``."""
-        found: list[int] | None = self._match(_encoded(text))
-        return found or ()
+        # As ``_encoded`` does it, which every text would be one more call for.
+        return self._match(text.encode("utf-8", "replace")) or ()
 
 
 def _encoded(text: str) -> bytes:

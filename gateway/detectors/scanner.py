@@ -7,14 +7,14 @@ The rule: a detector that fails is a failed detection, logged by its error's cla
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from math import isfinite
 from typing import Final
 
-from gateway.detectors.detector import Closes, Detector, SlowDetector
+from gateway.detectors.detector import Closes, Detector, PassesAscii, SlowDetector
 from gateway.detectors.regex import PatternSet
 from gateway.detectors.text import Text
 from gateway.domain.detection import QUIET, Detection, Detections, Subject
+from gateway.domain.value import value
 
 _LOG: Final = logging.getLogger(__name__)
 _FAILED: Final = Detection(failed="error")
@@ -24,20 +24,25 @@ _NOT_A_NUMBER: Final = Detection(failed="nan")
 _REMEMBERED: Final = 256
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class _Plan:
-    """How one set of detectors is run: ``owners`` says whose each pattern of the ``prefilter`` is."""
+    """How one set of detectors is run: ``owners`` says whose each pattern of the ``prefilter`` is.
+
+    ``always`` are called for every text, unless it is ASCII and they are not among ``in_ascii``.
+    """
 
     always: tuple[tuple[str, Detector], ...]
+    in_ascii: tuple[tuple[str, Detector], ...]
     prefilter: PatternSet | None
     owners: tuple[tuple[str, Detector], ...]
 
     def called_for(self, text: Text) -> Sequence[tuple[str, Detector]]:
         """The detectors that must look at ``text``."""
+        always = self.in_ascii if text.ascii else self.always
         hits = self.prefilter.hits(text.matching) if self.prefilter else ()
         if not hits:
-            return self.always
-        return (*self.always, *{self.owners[hit][0]: self.owners[hit] for hit in sorted(hits)}.values())
+            return always
+        return (*always, *{self.owners[hit][0]: self.owners[hit] for hit in sorted(hits)}.values())
 
 
 class Detectors:
@@ -56,8 +61,11 @@ class Detectors:
         """
         plan = self._plans.get(wanted) or self._planned(wanted)
         text = Text(subject.text)
+        called_for = plan.called_for(text)
+        if not called_for:
+            return {}
         seen: dict[str, Detection] = {}
-        for key, detector in plan.called_for(text):
+        for key, detector in called_for:
             detection = _detected(detector, text, subject)
             if not _quiet(detection):
                 seen[key] = detection
@@ -65,7 +73,7 @@ class Detectors:
 
     def asks(self, wanted: frozenset[str]) -> bool:
         """Whether any of ``wanted`` takes another process or a service."""
-        return not wanted.isdisjoint(self._slow)
+        return bool(self._slow) and not wanted.isdisjoint(self._slow)
 
     async def ask(self, subjects: Sequence[Subject], wanted: frozenset[str]) -> Sequence[Detections]:
         """What those see, all asked at once; one answer for each subject."""
@@ -85,8 +93,10 @@ class Detectors:
     def _planned(self, wanted: frozenset[str]) -> _Plan:
         chosen = [(key, self._quick[key]) for key in sorted(wanted) if key in self._quick or key not in self._slow]
         owned = [(pattern, pair) for pair in chosen for pattern in pair[1].patterns]
+        always = tuple(pair for pair in chosen if not pair[1].patterns)
         plan = _Plan(
-            always=tuple(pair for pair in chosen if not pair[1].patterns),
+            always=always,
+            in_ascii=tuple(pair for pair in always if not isinstance(pair[1], PassesAscii)),
             prefilter=PatternSet([pattern for pattern, _ in owned]) if owned else None,
             owners=tuple(pair for _, pair in owned),
         )

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Final
 
 from gateway.dialects._anthropic_messages_fields import cache_life
-from gateway.dialects._checks import flag, items, members, one_of, optional_name, record, string, wrong
+from gateway.dialects._checks import flag, items, members, name_at, one_of, record, string, wrong
 from gateway.dialects._media import base64_text, by_reference, mime_type
 from gateway.dialects._segments import data_part, trust_label
 from gateway.domain.errors import ContentByReference, InvalidField
@@ -92,8 +92,8 @@ def _text(found: JsonObject, _: Role, path: str) -> list[Part]:
     part = TextPart(
         text=string(found.get("text"), f"{path}.text"),
         path=path,
-        id=optional_name(found.get("id"), f"{path}.id"),
-        origin=optional_name(found.get("origin"), f"{path}.origin"),
+        id=name_at(found, "id", path),
+        origin=name_at(found, "origin", path),
         trust=trust_label(found.get("trust"), f"{path}.trust"),
         cache=_cache(found, path),
     )

@@ -11,12 +11,14 @@ from typing import Final, TypeAlias
 from gateway.dialects._forbidden import unknown
 from gateway.domain.errors import ForbiddenField, InvalidField
 from gateway.domain.isolation import LABELS, Isolation, isolation_from_label
-from gateway.domain.jsonvalue import JsonValue
+from gateway.domain.jsonvalue import JsonObject, JsonValue
 from gateway.domain.prompt import RESERVED_TOOL
 
 _LONGEST_SUBJECT: Final = 256
 Check: TypeAlias = Callable[[JsonValue, str], JsonValue]
 
+# For ``isinstance``, which looks into a tuple several times faster than into a union.
+_NUMBERS: Final = (int, float)
 _NAME: Final = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 
 
@@ -58,11 +60,20 @@ def items(value: JsonValue, path: str) -> list[JsonValue]:
 
 def record(value: JsonValue, path: str, known: Collection[str]) -> dict[str, JsonValue]:
     """An object that has no keys but the ``known`` ones."""
-    found = members(value, path)
-    for key in found:
+    if not isinstance(value, dict):
+        raise wrong(path, "be an object")
+    for key in value:
         if key not in known:
             raise unknown(key, path)
-    return found
+    return value
+
+
+def text_at(found: JsonObject, key: str, path: str) -> str:
+    """The text that the object at ``path`` has under ``key``."""
+    value = found.get(key)
+    if isinstance(value, str):
+        return value
+    raise wrong(f"{path}.{key}", "be a string")
 
 
 def name(value: JsonValue, path: str) -> str:
@@ -72,8 +83,12 @@ def name(value: JsonValue, path: str) -> str:
     raise wrong(path, "be 1 to 64 of the characters A-Z a-z 0-9 _ . : -")
 
 
-def optional_name(value: JsonValue, path: str) -> str | None:
-    return None if value is None else name(value, path)
+def name_at(found: JsonObject, key: str, path: str) -> str | None:
+    """The name that the object at ``path`` has under ``key``, if it has one: a path is made for an error alone."""
+    value = found.get(key)
+    if value is None or (isinstance(value, str) and _NAME.fullmatch(value)):
+        return value
+    return name(value, f"{path}.{key}")
 
 
 def optional_subject(value: JsonValue, path: str) -> str | None:
@@ -129,7 +144,7 @@ def number(lowest: float, highest: float) -> Check:
     """A check for a number within both bounds."""
 
     def check(value: JsonValue, path: str) -> JsonValue:
-        if isinstance(value, int | float) and not isinstance(value, bool) and lowest <= value <= highest:
+        if isinstance(value, _NUMBERS) and not isinstance(value, bool) and lowest <= value <= highest:
             return value
         raise wrong(path, f"be a number from {lowest:g} to {highest:g}")
 

@@ -14,7 +14,7 @@ from gateway.dialects._checks import (
     members,
     model_name,
     name,
-    optional_name,
+    name_at,
     record,
     string,
     tool_name,
@@ -29,7 +29,7 @@ from gateway.dialects._openai_parts import annotations
 from gateway.dialects._segments import bounded, place_data, refuse_repeated_ids
 from gateway.dialects._tools import chat_tool_choice, chat_tools, check_function_type
 from gateway.domain.jsonvalue import JsonObject, JsonValue
-from gateway.domain.prompt import Tool, ToolCall
+from gateway.domain.prompt import ToolCall
 from gateway.domain.request import (
     MOST_SEGMENTS,
     REASONING_FIELDS,
@@ -56,11 +56,11 @@ def read(body: JsonObject) -> ClientRequest:
     """
     values, extra = sort(body, FIELDS)
     check_together(values)
-    tools = _tools(body)
+    tools = () if (offered := body.get("tools")) is None else chat_tools(offered, "tools")
     if body.get("tool_choice") is not None:
         values["tool_choice"] = chat_tool_choice(body["tool_choice"], "tool_choice", tools)
     stream, options = streaming(body, _STREAM_OPTIONS)
-    include_usage = flag(options.get("include_usage"), "stream_options.include_usage")
+    include_usage = bool(options) and flag(options.get("include_usage"), "stream_options.include_usage")
     return bounded(
         ClientRequest(
             dialect=NAME,
@@ -72,11 +72,6 @@ def read(body: JsonObject) -> ClientRequest:
             subject=subject_of(body, values),
         )
     )
-
-
-def _tools(body: JsonObject) -> tuple[Tool, ...]:
-    tools = body.get("tools")
-    return () if tools is None else chat_tools(tools, "tools")
 
 
 def _messages(body: JsonObject) -> tuple[Message, ...]:
@@ -92,12 +87,13 @@ def _messages(body: JsonObject) -> tuple[Message, ...]:
 
 
 def _message(value: JsonValue, path: str) -> Message:
-    found = members(value, path)
-    role = found.get("role")
+    if not isinstance(value, dict):
+        raise wrong(path, "be an object")
+    role = value.get("role")
     reader = _READERS.get(role) if isinstance(role, str) else None
     if reader is None:
         raise wrong(f"{path}.role", f"be one of {', '.join(_READERS)}")
-    return reader(found, path)
+    return reader(value, path)
 
 
 def _plain(role: Role) -> Callable[[_Fields, str], Message]:
@@ -108,12 +104,13 @@ def _plain(role: Role) -> Callable[[_Fields, str], Message]:
         for key in found:
             if key not in known:
                 raise unknown(key, path)
+        held = found.get("content")
         return Message(
             role=role,
-            parts=content(found.get("content"), role, f"{path}.content"),
+            parts=content(held, role, f"{path}.content"),
             path=path,
-            name=optional_name(found.get("name"), f"{path}.name"),
-            listed=isinstance(found.get("content"), list),
+            name=name_at(found, "name", path),
+            listed=isinstance(held, list),
         )
 
     return read_plain
@@ -173,7 +170,7 @@ def _assistant(found: _Fields, path: str) -> Message:
         role=Role.ASSISTANT,
         parts=parts,
         path=path,
-        name=optional_name(found.get("name"), f"{path}.name"),
+        name=name_at(found, "name", path),
         tool_calls=calls,
         listed=isinstance(found.get("content"), list),
         reasoning=_reasoning(found, path),

@@ -61,7 +61,7 @@ def write_held(pending: ApprovalPending, handling: Handling) -> bytes:
 
 
 def _taken(extra: JsonObject, names: Sequence[str]) -> JsonObject:
-    return {name: extra[name] for name in names if name in extra}
+    return {name: extra[name] for name in names if name in extra} if extra else extra
 
 
 def _choice(choice: Choice) -> JsonObject:
@@ -109,6 +109,9 @@ class StreamWriter:
         self._include_usage = include_usage
         self._head = b""
         self._tail = b'}],"usage":null}\n\n' if include_usage else b"}]}\n\n"
+        # What stands before a word, by the choices that were opened, and behind it.
+        self._words: dict[int, bytes] = {}
+        self._after = b'},"logprobs":null,"finish_reason":null' + self._tail
         self._usage: Usage | None = None
         self._late: JsonObject = {}
         self._open: set[int] = set()
@@ -124,12 +127,13 @@ class StreamWriter:
             **_taken(event.extra, _REPLY_EXTRA),
         }
         self._head = b"data: " + orjson.dumps(common)[:-1] + b',"choices":['
+        self._words.clear()
 
     def feed(self, event: ReplyEvent) -> bytes:
         """The bytes that tell of ``event``; none where there is nothing to tell yet."""
         match event:
             case TextDelta():
-                return self._delta(event.choice, b'{"content":' + orjson.dumps(event.text) + b"}", event.logprobs)
+                return self._word(event)
             case ToolCallDelta():
                 return self._delta(event.choice, _call_delta(event))
             case ReasoningDelta():
@@ -159,6 +163,13 @@ class StreamWriter:
             self._usage = event.usage
             self._late = _taken(event.extra, _LATE_EXTRA)
 
+    def _word(self, event: TextDelta) -> bytes:
+        """Nearly every event: nothing but its text was not known before."""
+        before = self._words.get(event.choice)
+        if before is None or event.logprobs is not None:
+            return self._delta(event.choice, b'{"content":' + orjson.dumps(event.text) + b"}", event.logprobs)
+        return before + orjson.dumps(event.text) + self._after
+
     def _delta(self, choice: int, delta: bytes, logprobs: JsonObject | None = None) -> bytes:
         told = b"null" if logprobs is None else orjson.dumps(logprobs)
         chunk = self._chunk(choice, delta, told, b"null")
@@ -169,6 +180,7 @@ class StreamWriter:
         if choice in self._open:
             return b""
         self._open.add(choice)
+        self._words[choice] = self._head + b'{"index":%d,"delta":{"content":' % choice
         return self._chunk(choice, b'{"role":"assistant","content":"","refusal":null}', b"null", b"null")
 
     def _chunk(self, choice: int, delta: bytes, logprobs: bytes, reason: bytes) -> bytes:

@@ -25,14 +25,14 @@ from gateway.domain.jsonvalue import JsonObject, JsonValue
 def subject_of(body: JsonObject, values: JsonObject) -> str | None:
     """Whom the request is about: as said for the audit, else as said to the provider of its end user."""
     given = optional_subject(body.get("subject"), "subject")
+    if given is not None or not values:
+        return given
     metadata = values.get("metadata")
-    named = (
-        given,
-        values.get("safety_identifier"),
-        values.get("user"),
-        metadata.get("user_id") if isinstance(metadata, dict) else None,
-    )
-    return next((name for name in named if isinstance(name, str) and name), None)
+    user_id = metadata.get("user_id") if isinstance(metadata, dict) else None
+    for told in (values.get("safety_identifier"), values.get("user"), user_id):
+        if isinstance(told, str) and told:
+            return told
+    return None
 
 
 def streaming(body: JsonObject, known: frozenset[str]) -> tuple[bool, JsonObject]:

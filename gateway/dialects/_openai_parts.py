@@ -7,7 +7,7 @@ where every key is known.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, TypeAlias
 
-from gateway.dialects._checks import items, members, one_of, optional_name, record, string, wrong
+from gateway.dialects._checks import items, members, name_at, one_of, record, string, text_at, wrong
 from gateway.dialects._media import base64_text, by_reference, data_url, filename
 from gateway.dialects._segments import trust_label
 from gateway.domain.errors import UnknownField
@@ -18,6 +18,7 @@ from gateway.domain.request import MediaPart, Part, RefusalPart, Role, TextPart
 PartReader: TypeAlias = Callable[[JsonValue, str], Part]
 
 _TEXT: Final = frozenset({"type", "text", "id", "origin", "trust"})
+_BARE_TEXT: Final = frozenset({"type", "text"})
 _DETAIL: Final = one_of("auto", "low", "high", "original")
 _SOUND: Final = one_of("wav", "mp3", "flac", "opus", "ogg", "aac", "m4a", "webm", "pcm16")
 _MOST_PARTS: Final = 2_000
@@ -38,7 +39,9 @@ def parts_of(
 
 
 def _part(value: JsonValue, role: Role, path: str, allowed: Sequence[str], readers: Mapping[str, PartReader]) -> Part:
-    found = members(value, path)
+    if not isinstance(value, dict):
+        raise wrong(path, "be an object")
+    found = value
     kind = found.get("type")
     if not isinstance(kind, str) or kind not in allowed:
         raise wrong(f"{path}.type", f"be one of {', '.join(allowed)} in a message of the role {role}")
@@ -55,11 +58,14 @@ def _part(value: JsonValue, role: Role, path: str, allowed: Sequence[str], reade
 def text_part(value: JsonValue, path: str) -> Part:
     """Text under the client's own labels."""
     found = record(value, path, _TEXT)
+    text = text_at(found, "text", path)
+    if found.keys() == _BARE_TEXT:
+        return TextPart(text=text, path=path)
     return TextPart(
-        text=string(found.get("text"), f"{path}.text"),
+        text=text,
         path=path,
-        id=optional_name(found.get("id"), f"{path}.id"),
-        origin=optional_name(found.get("origin"), f"{path}.origin"),
+        id=name_at(found, "id", path),
+        origin=name_at(found, "origin", path),
         trust=trust_label(found.get("trust"), f"{path}.trust"),
     )
 
@@ -67,7 +73,7 @@ def text_part(value: JsonValue, path: str) -> Part:
 def refusal_part(value: JsonValue, path: str) -> Part:
     """The assistant's refusal."""
     found = record(value, path, ("type", "refusal"))
-    return RefusalPart(text=string(found.get("refusal"), f"{path}.refusal"), path=path)
+    return RefusalPart(text=text_at(found, "refusal", path), path=path)
 
 
 def image(url: JsonValue, detail: JsonValue, path: str, url_path: str, detail_path: str) -> Part:

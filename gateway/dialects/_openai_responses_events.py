@@ -13,9 +13,10 @@ import orjson
 from gateway.dialects import _sse
 from gateway.dialects._openai_responses_output import reasoning_part, refusal_part, summary_part, text_part
 from gateway.domain.jsonvalue import JsonObject, JsonValue
+from gateway.domain.value import value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class TextKind:
     """How a kind of text is called: its own events by ``word``, those of its part by ``part``, its place by ``index``.
 

@@ -5,13 +5,13 @@ named after the request: whoever reads the gateway's log finds them there.
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
 from gateway.dialects._seals import packed
 from gateway.domain.exchange import Choice, Handling
 from gateway.domain.jsonvalue import JsonObject, JsonValue
 from gateway.domain.prompt import Seal, ToolCall
+from gateway.domain.value import value
 
 ItemStatus: TypeAlias = Literal["in_progress", "completed", "incomplete"]
 # An item of an answer: its reasoning, what it says, or one of its calls by number.
@@ -21,7 +21,7 @@ PartKind: TypeAlias = Literal["output_text", "refusal"]
 _PARTS: Final[tuple[PartKind, PartKind]] = ("output_text", "refusal")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Order:
     """In which order items, and the parts of the message, came; what is not named comes behind, in the usual order."""
 

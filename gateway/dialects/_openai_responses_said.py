@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from gateway.dialects._checks import wrong
 from gateway.domain.prompt import Seal, ToolCall
 from gateway.domain.request import Message, Part, Role, TextPart
+from gateway.domain.value import value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Reasoning:
     """One reasoning item: what can be read of it, and its seals."""
 

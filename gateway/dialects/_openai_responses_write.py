@@ -4,7 +4,6 @@ Nothing leaves here that the guard has not passed: the writers know the domain's
 its request asked for, but for the prompt. Nothing is kept: ``store`` is false in every one.
 """
 
-from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
 import orjson
@@ -13,6 +12,7 @@ from gateway.dialects._instead import waiting
 from gateway.dialects._openai_responses_output import ItemStatus, Order, output, response_id
 from gateway.domain.exchange import ApprovalPending, Choice, Handling, Reply, Usage
 from gateway.domain.jsonvalue import JsonObject, JsonValue
+from gateway.domain.value import value
 
 Status: TypeAlias = Literal["in_progress", "completed", "incomplete", "failed"]
 
@@ -44,7 +44,7 @@ _DEFAULTS: Final[JsonObject] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Answer:
     """What a response tells of an answer; ``extra`` are the upstream's other words."""
 

@@ -4,12 +4,12 @@ Data segments read the same in every dialect: as a string, one object or a list 
 so that a finding or an audit line names one segment.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Final
 
-from gateway.dialects._checks import one_of, optional_name, optional_subject, record, string, wrong
+from gateway.dialects._checks import name_at, one_of, optional_subject, record, text_at, wrong
 from gateway.dialects._media import base64_text, mime_type
-from gateway.domain.jsonvalue import JsonValue
+from gateway.domain.jsonvalue import JsonObject, JsonValue
 from gateway.domain.prompt import MediaKind, Trust
 from gateway.domain.request import (
     MOST_SEGMENTS,
@@ -18,7 +18,6 @@ from gateway.domain.request import (
     DataPart,
     MediaPart,
     Message,
-    RefusalPart,
     Role,
 )
 
@@ -50,12 +49,17 @@ def data_part(value: JsonValue, path: str) -> DataPart:
     if found.get("type", "data") != "data":
         raise wrong(f"{path}.type", "be data or image")
     return DataPart(
-        text=string(found.get("text"), f"{path}.text"),
+        text=text_at(found, "text", path),
         path=path,
-        id=optional_name(found.get("id"), f"{path}.id"),
-        origin=optional_name(found.get("origin"), f"{path}.origin"),
-        subject=optional_subject(found.get("subject"), f"{path}.subject"),
+        id=name_at(found, "id", path),
+        origin=name_at(found, "origin", path),
+        subject=_subject_at(found, path),
     )
+
+
+def _subject_at(found: JsonObject, path: str) -> str | None:
+    value = found.get("subject")
+    return None if value is None else optional_subject(value, f"{path}.subject")
 
 
 def _image(value: JsonValue, path: str) -> MediaPart:
@@ -66,9 +70,9 @@ def _image(value: JsonValue, path: str) -> MediaPart:
         content=base64_text(found.get("content"), f"{path}.content"),
         path=path,
         attributes={},
-        id=optional_name(found.get("id"), f"{path}.id"),
-        origin=optional_name(found.get("origin"), f"{path}.origin"),
-        subject=optional_subject(found.get("subject"), f"{path}.subject"),
+        id=name_at(found, "id", path),
+        origin=name_at(found, "origin", path),
+        subject=_subject_at(found, path),
     )
 
 
@@ -85,12 +89,12 @@ def trust_label(value: JsonValue, path: str) -> Trust | None:
     return None if value is None else Trust[str(_TRUST(value, path)).upper()]
 
 
-def refuse_repeated_ids(messages: Iterable[Message]) -> None:
+def refuse_repeated_ids(messages: Sequence[Message]) -> None:
     """Refuse a request in which two segments have the same id."""
     seen: set[str] = set()
     for message in messages:
         for part in message.parts:
-            if not isinstance(part, RefusalPart) and part.id is not None:
+            if part.id is not None:
                 if part.id in seen:
                     raise wrong(f"{part.path}.id", "differ from every other segment's id")
                 seen.add(part.id)
@@ -99,14 +103,14 @@ def refuse_repeated_ids(messages: Iterable[Message]) -> None:
 def bounded(request: ClientRequest) -> ClientRequest:
     """The request, unless it holds too many segments, or is about too many persons."""
     segments = 0
-    subjects = {request.subject} - {None}
+    subjects: set[str] = set() if request.subject is None else {request.subject}
     for message in request.messages:
-        segments += len(message.parts) + len(message.tool_calls)
-        segments += (message.reasoning is not None) + len(message.seals)
+        segments += len(message.parts) + len(message.tool_calls) + len(message.seals)
+        segments += message.reasoning is not None
         if segments > MOST_SEGMENTS:
             raise wrong(message.path, f"keep the request to {MOST_SEGMENTS} segments, earlier tool calls included")
         for part in message.parts:
-            if not isinstance(part, RefusalPart) and part.subject is not None:
+            if part.subject is not None:
                 subjects.add(part.subject)
                 if len(subjects) > MOST_SUBJECTS:
                     raise wrong(f"{part.path}.subject", f"be one of at most {MOST_SUBJECTS} in a request")

@@ -15,9 +15,9 @@ from gateway.dialects._checks import (
     isolation,
     members,
     model_name,
+    name_at,
     number,
     one_of,
-    optional_name,
     optional_subject,
     record,
     stop,
@@ -128,8 +128,8 @@ def _instruction(value: JsonValue, path: str) -> tuple[Role, TextPart]:
     part = TextPart(
         text=_instruction_text(found.get("text"), f"{path}.text"),
         path=path,
-        id=optional_name(found.get("id"), f"{path}.id"),
-        origin=optional_name(found.get("origin"), f"{path}.origin"),
+        id=name_at(found, "id", path),
+        origin=name_at(found, "origin", path),
         subject=optional_subject(found.get("subject"), f"{path}.subject"),
     )
     return (Role.USER if trust == "user" else Role.SYSTEM), part

@@ -39,11 +39,30 @@ def parse_body(raw: bytes) -> dict[str, JsonValue]:
         MalformedBody: it is not a UTF-8 JSON object, or one that parsers disagree about.
     """
     _check_depth(raw)
+    known = _canonical(raw)
+    if known is not None:
+        return known
     value = _parse(_text(raw))
     if not isinstance(value, dict):
         raise MalformedBody("The body must be a JSON object: put the request's fields in braces.")
     _check_surrogates(value)
     return value
+
+
+def _canonical(raw: bytes) -> dict[str, JsonValue] | None:
+    """The object of a body that is written as orjson writes it, as most clients do; None for any other.
+
+    What comes out again byte for byte holds nothing to refuse: no key twice, no number that had to be changed, no
+    surrogate. The comparison takes half the time of looking for each of them.
+    """
+    behind = raw.find(b":") + 1
+    if raw[behind : behind + 1] == b" ":
+        return None
+    try:
+        value: JsonValue = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return None
+    return value if isinstance(value, dict) and orjson.dumps(value) == raw else None
 
 
 def _check_depth(raw: bytes) -> None:

@@ -1,12 +1,13 @@
 """What does a worker say of the policies that it enforces?"""
 
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
+
+from gateway.domain.value import value
 
 Source: TypeAlias = Literal["files", "last_known_good"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ActivePolicy:
     """One policy in force; ``digest`` is the SHA-256 of its file. The ``fallback`` stands where no other one matches.
 
@@ -21,7 +22,7 @@ class ActivePolicy:
     listed: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class PolicyState:
     """What is in force in one worker, and what last went wrong. Times are seconds since the epoch.
 
@@ -42,7 +43,7 @@ class PolicyState:
     failures: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Grant:
     """Policies are recorded and not enforced until ``expires``. Times are seconds since the epoch."""
 
@@ -53,7 +54,7 @@ class Grant:
     expires: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class GlassState:
     """The break-glass grant in force, if there is one, and what this worker has counted since it started.
 

@@ -1,11 +1,11 @@
 """Who is calling, what may they ask for, and how far may their words be trusted?"""
 
-from dataclasses import dataclass
 from enum import StrEnum
 from math import inf
 from typing import Literal, TypeAlias
 
 from gateway.domain.prompt import Trust
+from gateway.domain.value import value
 
 # How somebody showed who they are.
 Method: TypeAlias = Literal["none", "api_key", "oidc"]
@@ -24,7 +24,7 @@ class Role(StrEnum):
     ADMIN = "admin"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Caller:
     """An authenticated caller.
 
@@ -51,7 +51,7 @@ class Caller:
         return self.routes is None or route in self.routes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Key:
     """An API key: ``sha256`` is the digest of the whole key as UTF-8, in lower-case hexadecimal digits.
 

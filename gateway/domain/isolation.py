@@ -17,10 +17,11 @@ class Isolation(IntEnum):
     @property
     def label(self) -> str:
         """The lower-case word used in requests, replies, headers and configuration."""
-        return self.name.lower()
+        return LABELS[Isolation.NATIVE - self]
 
 
-LABELS = tuple(level.label for level in reversed(Isolation))
+# The best first.
+LABELS = tuple(level.name.lower() for level in reversed(Isolation))
 
 # Said instead of a level when a request carries no data segment: nothing was told apart, so nothing was kept apart.
 NO_DATA = "no-data"

@@ -1,13 +1,14 @@
 """What does the configuration say of a model's name?"""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal, TypeAlias
 
 from gateway.domain.isolation import Isolation
 from gateway.domain.target import Target
+from gateway.domain.value import value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Hole:
     """A typed hole in a template: what fills it is a user's instruction or data."""
 
@@ -18,7 +19,7 @@ class Hole:
 TemplatePart: TypeAlias = str | Hole
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Template:
     """A monolithic prompt's shape: literal text alternating with holes, matched against a whole message."""
 
@@ -27,7 +28,7 @@ class Template:
     role: Literal["system", "user"] = "user"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Persistence:
     """How long it is tried to have a request answered.
 
@@ -41,7 +42,7 @@ class Persistence:
     deadline_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Model:
     """A name that clients may ask for, and how its requests are read and sent.
 

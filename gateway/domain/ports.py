@@ -46,8 +46,8 @@ class Provider(Protocol):
         """Make the call and read the whole answer."""
         ...
 
-    def stream(self, call: Call) -> AsyncGenerator[StreamEvent, None]:
-        """Make the call and yield events as they arrive; closing the generator cancels the call."""
+    def stream(self, call: Call) -> AsyncGenerator[Sequence[StreamEvent], None]:
+        """Make the call and yield events as they arrive, those together that do; closing it cancels the call."""
         ...
 
 

@@ -30,7 +30,11 @@ class Trust(IntEnum):
     @property
     def label(self) -> str:
         """The lower-case word used in requests and replies."""
-        return self.name.lower()
+        return _LABELS[self]
+
+
+# A member's own name takes two calls.
+_LABELS = {trust: trust.name.lower() for trust in Trust}
 
 
 class InstructionKind(StrEnum):
@@ -194,16 +198,29 @@ class Prompt:
     @property
     def holds_data(self) -> bool:
         """Whether any data segment holds something: blanks and invisible characters alone are nothing to keep apart."""
-        return any(isinstance(s, Media) or any(c.isprintable() and not c.isspace() for c in s.text) for s in self.data)
+        return any(map(_holds_something, self.data))
 
     @property
     def cached(self) -> bool:
         """Whether there is any cache mark."""
-        return any(turn.cache or any(segment.cache for segment in turn.segments) for turn in self.turns) or any(
-            tool.cache for tool in self.tools
-        )
+        for turn in self.turns:
+            if turn.cache is not None:
+                return True
+            for segment in turn.segments:
+                if segment.cache is not None:
+                    return True
+        return bool(self.tools) and any(tool.cache is not None for tool in self.tools)
 
     @property
     def instructions(self) -> tuple[Instruction, ...]:
         """Every instruction in order."""
         return tuple([s for s in self.segments() if isinstance(s, Instruction)])
+
+
+def _holds_something(segment: DataSegment) -> bool:
+    if isinstance(segment, Media):
+        return True
+    for char in segment.text:  # noqa: SIM110  the first one decides nearly always: a generator would cost more
+        if char.isprintable() and not char.isspace():
+            return True
+    return False

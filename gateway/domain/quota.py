@@ -4,7 +4,6 @@ The nouns of limits and budgets. All amounts are whole numbers: requests, tokens
 millionths of the configured currency's unit, so that sums are exact wherever they are kept.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal, Protocol, TypeAlias
 
@@ -38,7 +37,7 @@ class Calendar:
     unit: Literal["day", "month"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class InProgress:
     """Now: what is used is given back at the request's end."""
 
@@ -69,7 +68,7 @@ class Portion:
     amount: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Taken:
     """What one request has taken: ``at`` (seconds since the epoch) says of which windows. ``holder`` is its id.
 

@@ -5,7 +5,7 @@ Dialects produce these values; ``pipeline/lift.py`` alone turns them into the ty
 
 from dataclasses import field
 from enum import StrEnum
-from typing import TypeAlias
+from typing import ClassVar, TypeAlias
 
 from gateway.domain.isolation import Isolation
 from gateway.domain.jsonvalue import JsonObject, JsonValue
@@ -78,11 +78,13 @@ class MediaPart:
 
 @value
 class RefusalPart:
-    """A refusal that the assistant gave in an earlier turn."""
+    """A refusal that the assistant gave in an earlier turn: the one part that is never named and about nobody."""
 
     text: str
     path: str
     cache: CacheLife | None = None
+    id: ClassVar[None] = None
+    subject: ClassVar[None] = None
 
 
 Part: TypeAlias = TextPart | DataPart | MediaPart | RefusalPart

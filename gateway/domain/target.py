@@ -2,7 +2,7 @@
 
 import ssl
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Literal, Never
 
@@ -48,7 +48,7 @@ class Tls:
         return self._context
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Timeouts:
     """Limits in seconds: connect and TLS, request sent to response headers, between two chunks, the whole exchange."""
 
@@ -58,7 +58,7 @@ class Timeouts:
     total: float = 600.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class BreakerLimits:
     """When a target that fails is left alone, and for how long.
 
@@ -73,7 +73,7 @@ class BreakerLimits:
     longest_rest_s: float = 300.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class HealthCheck:
     """Where a target is asked whether it is well: a path on its host, without credentials. Times are in seconds.
 
@@ -86,7 +86,7 @@ class HealthCheck:
     failures: int = 2
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Translated:
     """What the litellm process is told of a target, and nobody else.
 
@@ -100,7 +100,7 @@ class Translated:
     credentials: Mapping[str, Secret]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Target:
     """One way to reach a model.
 
@@ -155,7 +155,7 @@ class Endpoint(StrEnum):
     EMBEDDINGS = "embeddings"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class FormatOptions:
     r"""What a format needs beside the prompt.
 

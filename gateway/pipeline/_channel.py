@@ -6,7 +6,7 @@ surroundings. Positions count from the beginning of what is kept. Nothing goes o
 
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final, Literal, TypeAlias, assert_never
 
 from gateway.domain.detection import Detection, Detections, FactValue, Mark, Subject
@@ -28,13 +28,8 @@ _COUNT: Final = ".count"
 _KINDS: Final = ".kinds"
 
 
-@dataclass(slots=True, kw_only=True)
-class _Arrival:
-    """Text that came at ``at`` and reaches to ``end`` of all there was, with its tokens' log-probabilities."""
-
-    end: int
-    at: float
-    logprobs: JsonObject | None
+# How far of all there was a piece reaches, when it came, and its tokens' log-probabilities: each token makes one.
+_Arrival: TypeAlias = tuple[int, float, JsonObject | None]
 
 
 class Channel:
@@ -65,7 +60,11 @@ class Channel:
         self._pieces.append(text)
         self._taken += len(text)
         self.seen += seen(text)
-        self._arrivals.append(_Arrival(end=self._taken, at=now, logprobs=logprobs))
+        self._arrivals.append((self._taken, now, logprobs))
+
+    def keep(self, text: str) -> None:
+        """The same of what never goes on: it is only looked at in the end."""
+        self._pieces.append(text)
 
     @property
     def edited(self) -> bool:
@@ -93,7 +92,7 @@ class Channel:
     @property
     def held_since(self) -> float | None:
         """When the oldest of what is pending came."""
-        return self._arrivals[0].at if self._arrivals else None
+        return self._arrivals[0][1] if self._arrivals else None
 
     def boundary(self, at: int, detections: Detections) -> int:
         """``at``, where a window begins, or the start of a mark that reaches into it: it may still become longer."""
@@ -141,8 +140,7 @@ class Channel:
         self._kept = text
         self._edited = True
         self._taken = self._dropped + len(text)
-        for arrival in self._arrivals:
-            arrival.end = self._taken
+        self._arrivals = deque([(self._taken, at, logprobs) for _, at, logprobs in self._arrivals])
 
     def _pending(self, put: Sequence[Replacement], end: int) -> list[Replacement]:
         """The parts of edits that lie between what has gone on and ``end``."""
@@ -151,10 +149,10 @@ class Channel:
 
     def _logprobs_to(self, end: int) -> JsonObject | None:
         found: list[JsonObject] = []
-        while self._arrivals and self._arrivals[0].end <= end:
-            arrival = self._arrivals.popleft()
-            if arrival.logprobs is not None:
-                found.append(arrival.logprobs)
+        while self._arrivals and self._arrivals[0][0] <= end:
+            _, _, logprobs = self._arrivals.popleft()
+            if logprobs is not None:
+                found.append(logprobs)
         return None if self._edited else _joined(found)
 
     def _delta(self, text: str, logprobs: JsonObject | None) -> Delta:

@@ -35,8 +35,9 @@ from gateway.pipeline._window import window_start
 from gateway.pipeline.apply import replacements
 from policies.engine.evaluate import evaluate
 
-# How text is released: as it comes, while nothing that acts looks at it; past a window; once all is judged.
-Release: TypeAlias = Literal["at_once", "window", "hold"]
+# How text is released: as it comes, while nothing that acts looks at it; past a window; once all is judged; not at all,
+# where it is a copy for rules that only watch.
+Release: TypeAlias = Literal["at_once", "window", "hold", "never"]
 GuardEvent: TypeAlias = StreamEvent | ApprovalRequired
 ChoiceEvent: TypeAlias = Delta | ReasoningSealed | ToolCallStarted | ToolCallDelta | Finish
 # A window slides by this part of itself or more: to look again at every token would cost many times as much.
@@ -56,12 +57,16 @@ class GuardedChoice:
         self._index = index
         self._watch = watch
         self._unmark = unmark
+        # Asked for every token.
+        self._marked = bool(unmark)
         self._release: Release = release
         self._patience_s = patience_s
+        self._most = _MOST_WINDOWS * watch.applicable.streaming.window_chars
         self._keeps_text = release != "at_once" or watch.applicable.approves
         self._judges_calls = watch.restores or watch.applicable.guards(Stage.TOOL_CALL) or watch.rewrites_calls
         self._channels: dict[ChannelName, Channel] = {}
-        self._calls = Calls(unmark)
+        # Made with the first call: most answers have none.
+        self._calls: Calls | None = None
         self._reason: str | None = None
         self._stopped_by: str | None = None
         self._seals: list[Seal] = []
@@ -88,8 +93,10 @@ class GuardedChoice:
         """When the oldest of what is held has waited too long."""
         if self.ended or self._patience_s is None:
             return None
-        channels = () if self._release == "at_once" else self._channels.values()
-        since = [held for part in (*channels, self._calls) if (held := part.held_since) is not None]
+        parts: list[Channel | Calls] = [] if self._release == "at_once" else list(self._channels.values())
+        if self._calls is not None:
+            parts.append(self._calls)
+        since = [held for part in parts if (held := part.held_since) is not None]
         return min(since) + self._patience_s if since else None
 
     def annotate(self, extra: JsonObject) -> None:
@@ -125,7 +132,7 @@ class GuardedChoice:
         """The events that may go on now that this one has come, unless it came too late."""
         if self._reason is not None:
             return ()
-        if late := self.expire(now):
+        if self._patience_s is not None and (late := self.expire(now)):
             return late
         match event:
             case TextDelta():
@@ -134,11 +141,8 @@ class GuardedChoice:
                 return self._said(event, None, now)
             case ReasoningSealed():
                 return self._sealed(event)
-            case ToolCallStarted():
-                self._calls.start(event.index, event.id, event.name, now)
-                return ()
-            case ToolCallDelta():
-                self._calls.more(event.index, event.arguments)
+            case ToolCallStarted() | ToolCallDelta():
+                self._call(event, now)
                 return ()
             case Finish():
                 self._stopped_by = event.stopped_by
@@ -168,16 +172,30 @@ class GuardedChoice:
         return self._block()
 
     def _said(self, event: Delta, logprobs: JsonObject | None, now: float) -> tuple[GuardEvent, ...]:
-        text = self._unmark.text(event.text)
+        text = self._unmark.text(event.text) if self._marked else event.text
         if not self._keeps_text:
-            return (replace(event, text=text),)
-        channel = self._channel(CHANNELS[type(event)])
-        most = _MOST_WINDOWS * self._watch.applicable.streaming.window_chars
-        slides = self._release == "window" and not self._stopped and channel.pending <= most
+            return (event if text is event.text else replace(event, text=text),)
+        name = CHANNELS[type(event)]
+        channel = self._channels.get(name) or self._channel(name)
+        if self._release == "window":
+            slides = not self._stopped and channel.pending <= self._most
+            channel.take(text, logprobs, now)
+            return self._slide(channel, now) if slides else ()
+        if self._release == "never":
+            channel.keep(text)
+            return ()
         channel.take(text, logprobs, now)
         if self._release == "at_once":
-            return (replace(event, text=text),)
-        return self._slide(channel, now) if slides else ()
+            return (event if text is event.text else replace(event, text=text),)
+        return ()
+
+    def _call(self, event: ToolCallStarted | ToolCallDelta, now: float) -> None:
+        if self._calls is None:
+            self._calls = Calls(self._unmark)
+        if isinstance(event, ToolCallStarted):
+            self._calls.start(event.index, event.id, event.name, now)
+        else:
+            self._calls.more(event.index, event.arguments)
 
     def _sealed(self, event: ReasoningSealed) -> tuple[GuardEvent, ...]:
         """A seal goes on behind all that it covers, unless some of that went on otherwise than it came."""
@@ -190,10 +208,7 @@ class GuardedChoice:
         return () if self._unmark or (channel is not None and channel.edited) else tuple(self._seals)
 
     def _channel(self, name: ChannelName) -> Channel:
-        channel = self._channels.get(name)
-        if channel is None:
-            channel = Channel(name, self._index, remembers=self._watch.applicable.approves)
-            self._channels[name] = channel
+        channel = self._channels[name] = Channel(name, self._index, remembers=self._watch.applicable.approves)
         return channel
 
     def _slide(self, channel: Channel, now: float) -> tuple[GuardEvent, ...]:
@@ -227,7 +242,7 @@ class GuardedChoice:
         return tuple(deltas)
 
     def _finish(self, reason: str, now: float) -> tuple[GuardEvent, ...]:
-        self._reason = self._calls.ending(reason)
+        self._reason = reason if self._calls is None else self._calls.ending(reason)
         continues = self._release == "window"
         self._judgement = Judgement(self._passages(), self._watch, self.ledger, continues=continues, seen=self._looks)
         return self._settled(self._judgement, now)
@@ -239,22 +254,24 @@ class GuardedChoice:
         if watch.restores or watch.applicable.guards(Stage.OUTPUT):
             passages.extend(self._texts())
             passages.extend(() if self._extra is None else self._extra.passages(watch))
-        if self._judges_calls:
+        if self._judges_calls and self._calls is not None:
             places = CallPlaces(self._index)
-            self._held_calls = [HeldCall(call, places, watch) for call in self._calls.whole()]
+            self._held_calls = [HeldCall(call, places, watch) for call in self._called]
             passages.extend(self._held_calls)
         if watch.rewrites_calls:
             for call in self._held_calls:
                 if not call.readable:
                     self.ledger.refuse("unreadable_arguments", Stage.TOOL_CALL, call.where)
-        if self._calls.garbled:
+        if self._calls is not None and self._calls.garbled:
             self.ledger.refuse("garbled_calls", Stage.TOOL_CALL, place_of(self._index, "text"))
         return passages
 
     def _texts(self) -> list[Channel]:
         """What was said; where nothing was said or called at all, that is judged as an empty text."""
         said = [channel for channel in self._channels.values() if channel.text]
-        return said if said or self._calls.whole() else [self._channel("text")]
+        if said or self._called:
+            return said
+        return [self._channels.get("text") or self._channel("text")]
 
     def _settled(self, judgement: Judgement, now: float) -> tuple[GuardEvent, ...]:
         if not judgement.settle(now):
@@ -264,6 +281,8 @@ class GuardedChoice:
         if isinstance(verdict, Block):
             return self._block()
         self.ended = True
+        if self._release == "never":
+            return ()
         texts = self._rest()
         self._released_calls = self._release_calls()
         if isinstance(verdict, RequireApproval):
@@ -284,7 +303,12 @@ class GuardedChoice:
     def _release_calls(self) -> tuple[ToolCall, ...]:
         if self._judges_calls:
             return tuple([call.released() for call in self._held_calls])
-        return tuple(self._calls.whole())
+        return tuple(self._called)
+
+    @property
+    def _called(self) -> list[ToolCall]:
+        """The calls as the model made them."""
+        return [] if self._calls is None else self._calls.whole()
 
     def _block(self) -> tuple[GuardEvent, ...]:
         self.blocked = self.ended = True

@@ -36,7 +36,7 @@ class Choices:
     @classmethod
     def watching(cls, watch: Watch, unmark: Unmark) -> "Choices":
         """Copies of which nothing goes on: they are looked at whole, and never too late."""
-        return cls(watch, unmark, "hold", None)
+        return cls(watch, unmark, "never", None)
 
     def come_whole(self) -> None:
         """The answer is there whole: windows are for streams."""
@@ -52,7 +52,7 @@ class Choices:
 
     def feed(self, event: ChoiceEvent, now: float) -> tuple[GuardEvent, ...]:
         """The events that may go on now that this one has come."""
-        choice = self.of(event.choice)
+        choice = self.known.get(event.choice) or self.of(event.choice)
         cleared = choice.feed(event, now)
         if choice.ended:
             self._open.pop(event.choice, None)
@@ -60,7 +60,8 @@ class Choices:
 
     def annotate(self, number: int, extra: JsonObject) -> None:
         """The other words of a choice that came whole."""
-        self.of(number).annotate(extra)
+        if extra:
+            self.of(number).annotate(extra)
 
     @property
     def deadline(self) -> float | None:
@@ -96,6 +97,11 @@ class Choices:
             events.append(choice.answer(answers[at : at + mine], now))
             at += mine
         return self._ending(events)
+
+    @property
+    def quiet(self) -> bool:
+        """Whether nothing at all was found so far."""
+        return not any(choice.ledger for choice in self.known.values())
 
     def verdict(self, number: int) -> Verdict:
         """What was decided of a choice so far."""

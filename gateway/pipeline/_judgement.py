@@ -123,6 +123,8 @@ class Judgement:
         return without_edits(found, edits)
 
     def _edit(self, edits: Sequence[Edit]) -> bool:
+        if not edits:
+            return True
         for look in self._looks:
             stage, where = look.subject.stage, look.subject.where
             mine = [edit for edit in edits if edit.stage is stage and edit.where == where]

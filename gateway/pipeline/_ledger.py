@@ -47,8 +47,14 @@ class Ledger:
         self._thresholds: dict[tuple[str, Stage], int] = {}
         self._edits: list[Edit] = []
 
+    def __bool__(self) -> bool:
+        """Whether anything was found."""
+        return bool(self._hits)
+
     def add(self, found: Findings, *, more: bool = False) -> None:
         """Note findings; with ``more`` they are of further text, so that their counts add up."""
+        if found is CLEAR.found:
+            return
         for hit in found.hits:
             self._note(hit, more=more)
         self._thresholds |= {(score.policy, score.stage): score.threshold for score in found.scores}

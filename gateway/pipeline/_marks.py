@@ -11,13 +11,13 @@ of the text data. A mark with anything but its name in it is part of the data, f
 import re
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
+from gateway.domain.value import value
 from gateway.pipeline._span import Span, paint
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class _Mark:
     """``opening`` and ``closing`` find a tag's beginning, ``before`` and ``after`` a mark in its plain form."""
 

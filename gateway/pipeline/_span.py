@@ -1,14 +1,15 @@
 """Which stretch of a text belongs to which channel?"""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal, TypeAlias
+
+from gateway.domain.value import value
 
 Channel: TypeAlias = Literal["literal", "user", "data"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Span:
     """``text[start:end]``, counted in characters, is of one channel.
 

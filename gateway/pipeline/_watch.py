@@ -1,21 +1,16 @@
 """By what is an answer judged?"""
 
 from collections.abc import Callable
-from dataclasses import replace
-from typing import Final
 
 from gateway.domain.detection import Detections, Facts, FactValue, Stage, Subject
 from gateway.domain.jsonvalue import JsonObject
 from gateway.domain.ports import Scanner
 from gateway.domain.prompt import ToolCall
 from gateway.domain.value import value
-from gateway.domain.verdict import Action
 from gateway.pipeline.edits import Span
 from gateway.pipeline.pseudonyms import Pseudonyms
 from gateway.pipeline.seen import Looks, Seen
 from policies.engine.applicable import Applicable
-
-_ANSWER: Final = (Stage.OUTPUT, Stage.TOOL_CALL)
 
 
 @value
@@ -41,15 +36,27 @@ class Watch:
     looks: dict[int, Looks] | None = None
 
     @property
-    def acting(self) -> "Watch":
-        """The same for the rules that count."""
-        return replace(self, applicable=self.applicable.acting, looks=None if self.seen is None else self.seen.acting)
+    def acting(self) -> "Watch | None":
+        """The same for the rules that count; None where there is nothing for them to judge or to restore."""
+        applicable = self.applicable.acting
+        if not (applicable.judges or self.restores):
+            return None
+        return self._under(applicable, None if self.seen is None else self.seen.acting)
 
     @property
-    def watching(self) -> "Watch":
-        """The same for the rules that only watch."""
-        looks = None if self.seen is None else self.seen.watching
-        return replace(self, applicable=self.applicable.watching, looks=looks)
+    def watching(self) -> "Watch | None":
+        """The same for the rules that only watch; None where none does."""
+        applicable = self.applicable.watching
+        if not applicable.judges:
+            return None
+        return self._under(applicable, None if self.seen is None else self.seen.watching)
+
+    def _under(self, applicable: Applicable, looks: dict[int, Looks] | None) -> "Watch":
+        return Watch(
+            applicable=applicable, looks=looks, scanner=self.scanner, facts=self.facts, call_facts=self.call_facts,
+            canary=self.canary, schema=self.schema, pseudonyms=self.pseudonyms, choices=self.choices,
+            epoch=self.epoch, seen=self.seen,
+        )  # fmt: skip
 
     @property
     def restores(self) -> bool:
@@ -64,16 +71,16 @@ class Watch:
     @property
     def judges(self) -> bool:
         """Whether any rule looks at the answer."""
-        return any(self.applicable.guards(stage) for stage in _ANSWER)
+        return self.applicable.judges
 
     @property
     def rewrites_calls(self) -> bool:
         """Whether calls go on, or before an approver, as they were understood: never as the model wrote them."""
-        return rewrites_calls(self.applicable)
+        return self.applicable.rewrites_calls
 
     def acts(self, stage: Stage) -> bool:
         """Whether any rule at ``stage`` counts, and does not only watch."""
-        return _acts(self.applicable, stage)
+        return stage in self.applicable.acted_at
 
     def asks(self, stage: Stage) -> bool:
         """Whether judging at ``stage`` takes another process or a service."""
@@ -102,16 +109,3 @@ class Watch:
         """What the detectors see that only compute."""
         wanted = self.applicable.wanted(subject.stage)
         return self.scanner.scan(subject, wanted) if wanted else {}
-
-
-def rewrites_calls(policies: Applicable) -> bool:
-    """Whether calls go on, or before an approver, as they were understood: never as the model wrote them."""
-    return _acts(policies, Stage.TOOL_CALL) or any(
-        ready.acts and ready.rule.action is Action.REQUIRE_APPROVAL
-        for part in policies.parts[Stage.OUTPUT]
-        for ready in part.rules
-    )
-
-
-def _acts(policies: Applicable, stage: Stage) -> bool:
-    return any(ready.acts for part in policies.parts[stage] for ready in part.rules)

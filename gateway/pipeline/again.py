@@ -11,13 +11,12 @@ from gateway.domain.detection import Scanned, Stage, Subject
 from gateway.domain.value import value
 from gateway.domain.verdict import Findings, Verdict
 from gateway.pipeline._ledger import OWN, Ledger, together, without_edits
-from gateway.pipeline._watch import rewrites_calls
 from gateway.pipeline.scan import as_data, as_tainted, is_instruction
 from gateway.pipeline.seams import Seam, spread
 from policies.engine.applicable import Applicable
 from policies.engine.evaluate import evaluate
 
-__all__ = ["OWN", "RESTORED", "Look", "judge_choice", "judge_request", "rewrites_calls", "together"]
+__all__ = ["OWN", "RESTORED", "Look", "judge_choice", "judge_request", "together"]
 
 # Where a mark stands in a text that nobody has any more, if values had been brought back there on purpose.
 RESTORED: Final = -1

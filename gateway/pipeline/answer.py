@@ -4,18 +4,15 @@ Drives the sans-I/O guard: feeds it what the upstream sends, asks the detectors 
 deadline, and puts what an approver has to see in front of one. Whole answers and streams end in the same verdict.
 """
 
-import asyncio
 import secrets
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
-from functools import cache, partial
-from itertools import groupby
-from typing import Final, TypeVar
+from typing import Final
 
 from gateway.domain.approval import Approval, HeldReply
-from gateway.domain.detection import Detections, Facts, Stage, Subject
+from gateway.domain.detection import Facts
 from gateway.domain.evidence import Timeline
 from gateway.domain.exchange import (
     ApprovalPending,
@@ -24,14 +21,9 @@ from gateway.domain.exchange import (
     Finish,
     Handling,
     Judged,
-    ReasoningDelta,
-    RefusalDelta,
     Reply,
     ReplyEvent,
     StreamEvent,
-    TextDelta,
-    ToolCallDelta,
-    ToolCallStarted,
 )
 from gateway.domain.finding import finding_of
 from gateway.domain.identity import Caller
@@ -44,20 +36,21 @@ from gateway.domain.verdict import Block, Redact, RequireApproval, Verdict, Weig
 from gateway.pipeline._calls import UNOFFERED
 from gateway.pipeline.admit import request_digest
 from gateway.pipeline.apply import Applied
+from gateway.pipeline.asking import Asking
+from gateway.pipeline.flow import Flow
 from gateway.pipeline.guard import WITHHELD, Guard, GuardEvent, Watch
-from gateway.pipeline.run import Run, runner_for
+from gateway.pipeline.run import at_once, runner_for
 from gateway.pipeline.seen import Seen
 from gateway.pipeline.send import OpenedStream
-from gateway.pipeline.taint import TAINT_FACTS, Grounds, exact_content
+from gateway.pipeline.taint import TAINT_FACTS, CallGrounds, exact_content
 from gateway.pipeline.transcript import Transcript
 from policies.engine.applicable import Applicable
+from policies.engine.evaluate import CLEAR
 
 # Seconds for which an answer waits for an approver.
 APPROVAL_S: Final = 3600.0
 # Said in place of a verdict while an answer is still being judged.
 PENDING: Final = "pending"
-
-_Done = TypeVar("_Done")
 
 
 @value
@@ -70,9 +63,12 @@ class Answered:
 
 @value
 class Streaming:
-    """An answer that is still coming; ``events`` raises ``UpstreamError`` where it breaks off."""
+    """An answer that is still coming: ``events`` are those that go on together.
 
-    events: AsyncGenerator[ReplyEvent, None]
+    It raises ``UpstreamError`` where the answer breaks off.
+    """
+
+    events: AsyncGenerator[Sequence[ReplyEvent], None]
     handling: Handling
 
 
@@ -114,10 +110,16 @@ class Answering:
         """
         guard = Guard(call.layout.datamark, self._watch())
         run = runner_for(_size(reply) + (self._grounds_size if _calls(reply) else 0))
-        await run(lambda: guard.whole(reply, self.ticks()))
-        await self._answered(guard, run)
-        await self._answered_late(guard, run)
-        cleared = await run(lambda: guard.reply)
+        # Most answers are short and ask nobody: nothing is waited for, so nothing need be there to wait with.
+        if run is at_once:
+            cleared = guard.whole(reply, self.ticks())
+        else:
+            cleared = await run(lambda: guard.whole(reply, self.ticks()))
+        if guard.questions:
+            await self._asking.answered(guard, run)
+            cleared = await run(lambda: guard.reply)
+        if guard.late_questions:
+            await self._asking.answered_late(guard, run)
         self.timeline.held = time.perf_counter_ns() - self.timeline.last
         told = _told(handling, guard.verdict)
         if (withheld := guard.withheld) is not None:
@@ -136,126 +138,37 @@ class Answering:
 
     async def _watched(
         self, opened: OpenedStream, guard: Guard, handling: Handling
-    ) -> AsyncGenerator[ReplyEvent, None]:
+    ) -> AsyncGenerator[Sequence[ReplyEvent], None]:
         # How the choices end that need an approver: what became of the others is known at the end.
         waiting: dict[int, Finish] = {}
-        transcript = Transcript()
-        remembers = self._minds_taint
-        async with aclosing(self._cleared(opened, guard)) as events:
-            async for event in events:
-                if isinstance(event, ApprovalRequired):
-                    waiting[event.choice] = Finish(choice=event.choice, reason=WITHHELD)
-                elif not (isinstance(event, Finish) and event.choice in waiting):
-                    if remembers:
-                        transcript.take(event)
-                    yield event
-        for event in await self._ends(tuple(waiting.values()), guard, handling):
-            yield event
-        if guard.withheld is None:
+        transcript = Transcript() if self._minds_taint else None
+        flow = Flow(guard, self._asking, self.timeline, self._grounds_size)
+        async with aclosing(flow.events(opened)) as cleared:
+            async for events in cleared:
+                passed = _passed(events, waiting)
+                if transcript is not None:
+                    transcript.take(passed)
+                if passed:
+                    yield passed
+        if ends := await self._ends(tuple(waiting.values()), guard, handling):
+            yield ends
+        if transcript is not None and guard.withheld is None:
             self._remember(transcript.choices)
         told = _told(handling, guard.verdict)
-        yield Judged(decision=told.decision, findings=told.findings[len(handling.findings) :])
+        yield (Judged(decision=told.decision, findings=told.findings[len(handling.findings) :]),)
 
-    async def _unwatched(self, opened: OpenedStream, guard: Guard) -> AsyncGenerator[ReplyEvent, None]:
+    async def _unwatched(self, opened: OpenedStream, guard: Guard) -> AsyncGenerator[Sequence[ReplyEvent], None]:
         """An answer that no rule looks at."""
         async with opened as rest:
-            event: StreamEvent | None = opened.first
-            while event is not None:
-                self.timeline.scanned += 1
-                for cleared in guard.feed(event, self.ticks()):
-                    if not isinstance(cleared, ApprovalRequired):
-                        yield cleared
-                event = await anext(rest, None)
+            came: Sequence[StreamEvent] | None = opened.first
+            while came is not None:
+                self.timeline.scanned += len(came)
+                now = self.ticks()
+                cleared = [event for one in came for event in guard.feed(one, now)]
+                if passed := [event for event in cleared if not isinstance(event, ApprovalRequired)]:
+                    yield passed
+                came = await anext(rest, None)
         self.timeline.last = time.perf_counter_ns()
-
-    async def _cleared(self, opened: OpenedStream, guard: Guard) -> AsyncGenerator[GuardEvent, None]:
-        """What the guard lets through of the upstream's events, until there is nothing more to wait for."""
-        size, since = 0, 0
-        async with opened as rest:
-            event: StreamEvent | None = opened.first
-            while event is not None:
-                size += self._weight(event)
-                self.timeline.scanned += 1
-                fed = await self._fed(guard, event, size)
-                since = self._held_since(since, event, fed)
-                for cleared in fed:
-                    yield cleared
-                deadline = guard.deadline
-                if deadline is not None and deadline <= self.ticks():
-                    # An upstream that never lets go of the event loop is not waited for either.
-                    for cleared in guard.expire(deadline):
-                        yield cleared
-                if guard.over:
-                    self.timeline.truncated = True
-                    break
-                try:
-                    event = await self._in_time(anext(rest, None), guard.deadline)
-                except TimeoutError:
-                    for cleared in guard.cut_off():
-                        yield cleared
-                    self.timeline.truncated = True
-                    break
-        self.timeline.last = time.perf_counter_ns()
-        await self._answered_late(guard, runner_for(size))
-
-    async def _fed(self, guard: Guard, event: StreamEvent, size: int) -> Sequence[GuardEvent]:
-        """Feed one event; beside the event loop if what is judged with it is large: at a choice's end, all of it."""
-        judged = size if isinstance(event, Finish) else self._weight(event)
-        cleared = list(await runner_for(judged)(lambda: guard.feed(event, self.ticks())))
-        return [*cleared, *await self._answered(guard, runner_for(size))]
-
-    def _held_since(self, since: int, event: StreamEvent, cleared: Sequence[GuardEvent]) -> int:
-        """Since when something is held back; the longest time that anything was is kept. Nanoseconds, 0 for nothing."""
-        now = time.perf_counter_ns()
-        if since and cleared:
-            self.timeline.held = max(self.timeline.held, now - since)
-        if cleared:
-            return 0
-        return since or (now if self._weight(event) else 0)
-
-    def _weight(self, event: StreamEvent) -> int:
-        """How much there is to judge because of an event."""
-        match event:
-            case TextDelta() | ReasoningDelta() | RefusalDelta():
-                return len(event.text)
-            case ToolCallDelta():
-                return len(event.arguments)
-            case ToolCallStarted():
-                return self._grounds_size
-            case _:
-                return 0
-
-    async def _answered(self, guard: Guard, run: Run) -> list[GuardEvent]:
-        """What may go on once all that has to be asked is answered; questions that take too long are dropped."""
-        cleared: list[GuardEvent] = []
-        while questions := guard.questions:
-            deadline = guard.deadline
-            try:
-                answers = await self._in_time(self._ask(questions, self.policies.acting), deadline)
-            except TimeoutError:
-                if deadline is None:
-                    raise
-                cleared += guard.expire(deadline)
-            else:
-                cleared += await run(partial(guard.answer, answers, self.ticks()))
-        return cleared
-
-    async def _answered_late(self, guard: Guard, run: Run) -> None:
-        """Ask for the rules that only watch: nothing waits for it but what is told of them."""
-        while questions := guard.late_questions:
-            answers = await self._ask(questions, self.policies.watching)
-            await run(partial(guard.answer_late, answers, self.ticks()))
-
-    async def _in_time(self, work: Awaitable[_Done], deadline: float | None) -> _Done:
-        """Wait for ``work``, but not beyond ``deadline``.
-
-        Raises:
-            TimeoutError: it took longer.
-        """
-        if deadline is None:
-            return await work
-        async with asyncio.timeout(max(0.0, deadline - self.ticks())):
-            return await work
 
     async def _ends(self, waiting: Sequence[Finish], guard: Guard, handling: Handling) -> Sequence[ReplyEvent]:
         """How the choices end that need an approver: without one, where another choice is blocked."""
@@ -290,31 +203,17 @@ class Answering:
         offered = {tool.name for prompt in (self.lifted, self.applied.prompt) for tool in prompt.tools}
         return tuple([call.name if call.name in offered else UNOFFERED for call in calls])
 
-    async def _ask(self, questions: Sequence[Subject], policies: Applicable) -> Sequence[Detections]:
-        """One answer for each question, in their order; those of one stage are asked together."""
-        numbered = sorted(enumerate(questions), key=lambda pair: pair[1].stage)
-        answers: dict[int, Detections] = {}
-        for stage, group in groupby(numbered, key=lambda pair: pair[1].stage):
-            asked = list(group)
-            seen = await self.scanner.ask([subject for _, subject in asked], policies.wanted(Stage(stage)))
-            answers |= {number: one for (number, _), one in zip(asked, seen, strict=True)}
-        return [answers[number] for number in range(len(questions))]
+    @property
+    def _asking(self) -> Asking:
+        return Asking(policies=self.policies, scanner=self.scanner, ticks=self.ticks)
 
     def _watch(self) -> Watch:
         tainted = self._tainted
-        # Made once the model calls a tool, where the call is judged: few answers do, and of long prompts it takes long.
-        grounds = cache(lambda: Grounds.of((self.lifted, self.applied.prompt), self.policies, tainted=tainted))
-
-        @cache
-        def call_facts(call: ToolCall) -> Facts:
-            """Rules that act and rules that only watch ask for the same calls."""
-            return grounds().facts(call)
-
         return Watch(
             applicable=self.policies,
             scanner=self.scanner,
             facts={**self.facts, "tainted": tainted},
-            call_facts=call_facts,
+            call_facts=CallGrounds((self.lifted, self.applied.prompt), self.policies, tainted=tainted),
             canary=self.applied.canary,
             schema=_output_schema(self.request.options),
             pseudonyms=self.applied.pseudonyms,
@@ -351,19 +250,36 @@ class Answering:
             self.untainted.remember(self.caller.tenant, content)
 
 
+def _passed(events: Sequence[GuardEvent], waiting: dict[int, Finish]) -> Sequence[ReplyEvent]:
+    """The events that go on; how a choice ends that needs an approver is put down in ``waiting``."""
+    passed: list[ReplyEvent] = []
+    for event in events:
+        if isinstance(event, ApprovalRequired):
+            waiting[event.choice] = Finish(choice=event.choice, reason=WITHHELD)
+        elif not (waiting and isinstance(event, Finish) and event.choice in waiting):
+            passed.append(event)
+    return passed
+
+
 def _told(handling: Handling, verdict: Verdict) -> Handling:
     """The handling with what policy made of the answer; the stricter of the two decisions stands."""
+    if verdict is CLEAR:
+        return handling
     found = tuple([finding_of(hit) for hit in verdict.found.hits])
     if not found and not isinstance(verdict, Redact):
         return handling
-    stricter = isinstance(verdict, Block | RequireApproval) or handling.decision == "allow"
+    stricter = isinstance(verdict, (Block, RequireApproval)) or handling.decision == "allow"
     decision = decision_of(verdict) if stricter else handling.decision
     return replace(handling, decision=decision, findings=(*handling.findings, *found))
 
 
 def _size(reply: Reply) -> int:
-    texts = [text for c in reply.choices for text in (c.text, c.refusal, c.reasoning) if text is not None]
-    return sum(map(len, texts)) + sum([len(call.arguments) for c in reply.choices for call in c.tool_calls])
+    size = 0
+    for choice in reply.choices:
+        size += len(choice.text or "") + len(choice.refusal or "") + len(choice.reasoning or "")
+        for call in choice.tool_calls:
+            size += len(call.arguments)
+    return size
 
 
 def _calls(reply: Reply) -> bool:
@@ -377,8 +293,10 @@ def _choices(options: Options) -> int:
 
 def _output_schema(options: Options) -> JsonObject | None:
     """The JSON schema that the request itself asks the answer to match, in OpenAI's words."""
-    asked = _object(options.values.get("response_format"))
-    return _object(_object((asked or {}).get("json_schema") or {}).get("schema")) or None
+    asked = options.values.get("response_format")
+    if not isinstance(asked, dict):
+        return None
+    return _object(_object(asked.get("json_schema") or {}).get("schema")) or None
 
 
 def _object(held: JsonValue) -> JsonObject:

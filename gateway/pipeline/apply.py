@@ -123,9 +123,11 @@ def _merged(edits: Sequence[Edit]) -> list[Edit]:
 
 def _with_canary(applied: Applied, token: str | None) -> Applied:
     """The token at the end of the first operator instruction, or of the first instruction where there is none."""
+    if token is None:
+        return applied
     prompt = applied.prompt
     instructions = prompt.instructions
-    if token is None or not instructions:
+    if not instructions:
         return applied
     chosen = next((s for s in instructions if s.trust is Trust.OPERATOR), instructions[0])
     marked = replace(chosen, text=chosen.text + _CANARY.format(token=token))

@@ -53,7 +53,7 @@ def collected(
     """
     told: list[list[StreamEvent]] = [[] for _ in reply.choices]
     for event in events:
-        if not isinstance(event, ApprovalRequired | Started | UsageReport):
+        if not isinstance(event, (ApprovalRequired, Started, UsageReport)):
             told[event.choice].append(event)
     choices = [
         _choice(choice, told[number], extras[number]) if number in extras else _withheld(choice)

@@ -7,6 +7,7 @@ them, and what was not judged is never released nor told as judged. Rules that o
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
 from gateway.domain.detection import Detections, Subject
 from gateway.domain.exchange import Choice, Reply, Started, StreamEvent, UsageReport
@@ -25,6 +26,9 @@ from policies.engine.evaluate import CLEAR
 
 __all__ = ["WITHHELD", "Guard", "GuardEvent", "Watch", "names_reserved_tool", "place_of"]
 
+# A tuple: made once, where a union is made anew for every token.
+_BESIDE: Final = (Started, UsageReport)
+
 
 class Guard:
     """Guards one answer: takes datamarks and reserved calls out of it, and under ``watch`` whatever policy forbids.
@@ -41,8 +45,8 @@ class Guard:
         self._acting = self._watching = None
         if watch is not None:
             acting, watching = watch.acting, watch.watching
-            self._acting = Choices.acting(acting, unmark) if acting.stands else None
-            self._watching = Choices.watching(watching, unmark) if watching.judges else None
+            self._acting = None if acting is None else Choices.acting(acting, unmark)
+            self._watching = None if watching is None else Choices.watching(watching, unmark)
         self._started: Started | None = None
         self._usage: UsageReport | None = None
         # The reply that came whole, and what of it is cleared.
@@ -51,7 +55,7 @@ class Guard:
 
     def feed(self, event: StreamEvent, now: float) -> tuple[GuardEvent, ...]:
         """The events that may go on now that this one has come."""
-        if isinstance(event, Started | UsageReport):
+        if isinstance(event, _BESIDE):
             return (self._beside(event, now),)
         cleared = self._plain.feed(event) if self._acting is None else self._acting.feed(event, now)
         if self._watching is not None:
@@ -109,10 +113,10 @@ class Guard:
     @property
     def verdict(self) -> Verdict:
         """What policy decided of all that was judged so far, of all choices together."""
-        sides = [side for side in (self._acting, self._watching) if side is not None]
-        numbers = dict.fromkeys([number for side in sides for number in side.known])
-        if not numbers:
+        sides = [side for side in (self._acting, self._watching) if side is not None and not side.quiet]
+        if not sides:
             return CLEAR
+        numbers = dict.fromkeys([number for side in sides for number in side.known])
         return together([beside(_verdict(self._acting, one), _verdict(self._watching, one)) for one in numbers])
 
     @property

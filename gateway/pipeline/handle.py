@@ -41,7 +41,7 @@ from policies.engine.applicable import Applicable
 from policies.engine.evaluate import evaluate
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Services:
     """What the stages ask of the world.
 
@@ -292,7 +292,7 @@ def refuse_blocked(verdict: Verdict) -> None:
     Raises:
         BlockedByPolicy: naming the rules. What waits for approval is an answer, never a request: it blocks as well.
     """
-    if not isinstance(verdict, Block | RequireApproval):
+    if not isinstance(verdict, (Block, RequireApproval)):
         return
     hits = [hit for hit in verdict.found.hits if hit.weight is Weight.ACTS]
     rules = tuple(dict.fromkeys([hit.rule for hit in hits]))

@@ -3,13 +3,12 @@
 A reload replaces the value whole, so that no request ever sees two revisions.
 """
 
-from dataclasses import dataclass
-
 from gateway.domain.ports import Scanner
+from gateway.domain.value import value
 from policies.engine.ruleset import Ruleset
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class InForce:
     """The policies of one revision, and the detectors that their rules need."""
 

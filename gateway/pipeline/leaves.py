@@ -5,17 +5,17 @@ rewritten: a value whose key or number would have to change has to be refused as
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from gateway.domain.jsonvalue import JsonValue
+from gateway.domain.value import value
 from gateway.pipeline.edits import Replacement, Span, disjoint, replaced
 
 # Deeper values cannot be written again: orjson stops at 254.
 MAX_DEPTH: Final = 250
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class _Leaf:
     """A piece of the value's text; ``fixed`` are keys and numbers."""
 
@@ -23,7 +23,7 @@ class _Leaf:
     fixed: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Leaves:
     """A value and its text: leaves joined by line feeds. Truth values and null say nothing."""
 

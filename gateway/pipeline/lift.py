@@ -7,6 +7,7 @@ Every request passes here, and most hold no template and no mark: the short way 
 built where a chain of generators would take half as long again.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import assert_never
@@ -47,6 +48,8 @@ _SPEAKERS = {
     Role.TOOL: Speaker.TOOL,
     Role.INPUT: Speaker.INPUT,
 }
+# A member's own value takes two calls.
+_ROLE_NAMES = {role: role.value for role in Role}
 _ROLE_ORIGIN = {Role.SYSTEM: "operator", Role.DEVELOPER: "operator", Role.USER: "user"}
 # Origins are identifiers of at most this many characters.
 _ORIGIN_LENGTH = 64
@@ -74,7 +77,8 @@ def lift(request: ClientRequest, model: Model, caller: Caller) -> Prompt:
     most = max(MOST_SEGMENTS, len(request.messages))
     for message in request.messages:
         made = lifting.turns(message)
-        segments += sum([len(turn.segments) for turn in made])
+        for turn in made:
+            segments += len(turn.segments)
         if segments > most:
             raise InvalidField(
                 f"marks and templates cut the request into more than {MOST_SEGMENTS} segments; send fewer, or the data "
@@ -99,14 +103,7 @@ def tool_origin(name: str) -> str:
 
 
 def _client_ids(request: ClientRequest) -> frozenset[str]:
-    return frozenset(
-        [
-            part.id
-            for message in request.messages
-            for part in message.parts
-            if not isinstance(part, RefusalPart) and part.id is not None
-        ]
-    )
+    return frozenset([part.id for message in request.messages for part in message.parts if part.id is not None])
 
 
 @dataclass(slots=True, kw_only=True)
@@ -124,11 +121,10 @@ class _Lifting:
         for call in message.tool_calls:
             self.tool_names[call.id] = call.name
         speaker = self._speaker(message.role)
-        segments = self._segments(message)
+        cut = self._cut(message)
+        segments = self._part_by_part(message) if cut is None else cut
         # Where a template or a mark cut a part, segments are parts no more.
-        listed = message.listed and [s.text for s in segments if not isinstance(s, Media)] == [
-            part.text for part in message.parts if not isinstance(part, MediaPart)
-        ]
+        listed = message.listed and (cut is None or _says_the_same(cut, message.parts))
         if speaker is Speaker.SYSTEM and set(map(type, segments)) != {Instruction}:
             # The name is the operator's: what it says of the instructions it does not say of the data again.
             told = any(isinstance(segment, Instruction) for segment in segments)
@@ -163,15 +159,18 @@ class _Lifting:
             speaker = Speaker.USER
         return speaker
 
-    def _segments(self, message: Message) -> list[Segment]:
-        if message.role in _ROLE_TRUST:
-            return self._spoken(message, self._role_trust(message.role))
-        if message.role is Role.ASSISTANT:
+    def _part_by_part(self, message: Message) -> list[Segment]:
+        """One segment for each part."""
+        role = message.role
+        if role in _ROLE_TRUST:
+            trust = self._role_trust(role)
+            return [self._by_role(part, role, trust) for part in message.parts]
+        if role is Role.ASSISTANT:
             _refuse_labels(message)
         origin = self._origin(message)
         return [
             History(id=self._id(part.id), text=part.text, cache=part.cache)
-            if isinstance(part, TextPart) and message.role is Role.ASSISTANT
+            if isinstance(part, TextPart) and role is Role.ASSISTANT
             else self._apart(part, origin)
             for part in message.parts
         ]
@@ -181,14 +180,19 @@ class _Lifting:
             return Trust.UNTRUSTED
         return min(_ROLE_TRUST[role], self.caller.max_trust)
 
-    def _spoken(self, message: Message, trust: Trust) -> list[Segment]:
-        """Segments of a system or user message: by template, else by marks, else by role."""
-        spans = None if trust is Trust.UNTRUSTED else self._template_spans(message)
-        if spans is not None:
-            return self._by_template(message, trust, spans)
-        if message.role is Role.USER and "<" in "".join([p.text for p in message.parts if isinstance(p, TextPart)]):
-            return self._by_marks(message, trust)
-        return [self._by_role(part, message.role, trust) for part in message.parts]
+    def _cut(self, message: Message) -> list[Segment] | None:
+        """Segments of a system or user message by template, else by marks; None where neither has a say."""
+        role = message.role
+        if self.model.templates and role in _ROLE_TRUST:
+            trust = self._role_trust(role)
+            spans = None if trust is Trust.UNTRUSTED else self._template_spans(message)
+            if spans is not None:
+                return self._by_template(message, trust, spans)
+        if role is Role.USER:
+            for part in message.parts:
+                if isinstance(part, TextPart) and "<" in part.text:
+                    return self._by_marks(message, self._role_trust(role))
+        return None
 
     def _by_template(self, message: Message, trust: Trust, spans: tuple[Span, ...]) -> list[Segment]:
         """Holes and literals; what other systems' marks enclose is data even in a user's hole or in a literal."""
@@ -211,13 +215,13 @@ class _Lifting:
         cache = next((part.cache for part in reversed(texts) if part.cache is not None), None)
         if cache is not None and segments:
             segments[-1] = replace(segments[-1], cache=cache)
-        segments += [self._apart(part, message.role.value) for part in message.parts if not isinstance(part, TextPart)]
+        segments += [
+            self._apart(part, _ROLE_NAMES[message.role]) for part in message.parts if not isinstance(part, TextPart)
+        ]
         return segments
 
     def _template_spans(self, message: Message) -> tuple[Span, ...] | None:
         """Where a template's holes lie in the message's whole text; None where no template has a say."""
-        if not self.model.templates:
-            return None
         role = "user" if message.role is Role.USER else "system"
         templates = [t for t in self.model.templates if t.role == role]
         texts = [part.text for part in message.parts if isinstance(part, TextPart)]
@@ -248,9 +252,11 @@ class _Lifting:
 
     def _by_role(self, part: Part, role: Role, trust: Trust) -> Segment:
         if isinstance(part, TextPart):
-            trust, origin = _lowered(trust, part), part.origin or _ROLE_ORIGIN[role]
+            if part.trust is not None:
+                trust = _lowered(trust, part)
+            origin = part.origin or _ROLE_ORIGIN[role]
             return self._text(part.text, trust, origin, part.id, subject=part.subject, cache=part.cache)
-        return self._apart(part, role.value)
+        return self._apart(part, _ROLE_NAMES[role])
 
     def _by_marked(
         self, text: str, spans: tuple[Span, ...], trust: Trust, origin: str, subject: str | None = None
@@ -311,7 +317,7 @@ class _Lifting:
 
     def _origin(self, message: Message) -> str:
         if message.role is not Role.TOOL:
-            return message.role.value
+            return _ROLE_NAMES[message.role]
         name = message.name or self.tool_names.get(message.call_id or "")
         return "tool" if name is None else tool_origin(name)
 
@@ -324,6 +330,12 @@ class _Lifting:
             identifier = f"s{self.count}"
             if identifier not in self.taken:
                 return identifier
+
+
+def _says_the_same(segments: Sequence[Segment], parts: Sequence[Part]) -> bool:
+    return [s.text for s in segments if not isinstance(s, Media)] == [
+        part.text for part in parts if not isinstance(part, MediaPart)
+    ]
 
 
 def _refuse_labels(message: Message) -> None:

@@ -6,7 +6,7 @@ is sent is replaced by what was used when the tab is closed; nobody waits for th
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Awaitable
+from collections.abc import AsyncGenerator, Awaitable, Sequence
 from contextlib import aclosing
 from typing import Final, TypeVar
 
@@ -151,7 +151,9 @@ class RequestTab:
             self._owing -= bills_nothing(error)
             raise
 
-    def streaming(self, target: Target, events: AsyncGenerator[StreamEvent, None]) -> AsyncGenerator[StreamEvent, None]:
+    def streaming(
+        self, target: Target, events: AsyncGenerator[Sequence[StreamEvent], None]
+    ) -> AsyncGenerator[Sequence[StreamEvent], None]:
         """The events, listened to where tokens or money count."""
         if self._plan is None:
             return events
@@ -170,17 +172,20 @@ class RequestTab:
         if taken is not None:
             self._limiter.settle(taken, self._used(taken))
 
-    async def _heard(self, events: AsyncGenerator[StreamEvent, None]) -> AsyncGenerator[StreamEvent, None]:
+    async def _heard(
+        self, events: AsyncGenerator[Sequence[StreamEvent], None]
+    ) -> AsyncGenerator[Sequence[StreamEvent], None]:
         began = False
         async with aclosing(events):
             try:
-                async for event in events:
+                async for together in events:
                     began = True
-                    if isinstance(event, UsageReport):
-                        self._usage = event.usage
-                    else:
-                        self._said += size_of(event)
-                    yield event
+                    for event in together:
+                        if isinstance(event, UsageReport):
+                            self._usage = event.usage
+                        else:
+                            self._said += size_of(event)
+                    yield together
             except GatewayError as error:
                 self._owing -= not began and bills_nothing(error)
                 raise

@@ -8,13 +8,13 @@ shared text, token by token; the rest are only matched against it.
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from difflib import SequenceMatcher
 from itertools import groupby
 from typing import Final, Literal
 
 from gateway.domain.errors import InvalidField
 from gateway.domain.model import Template
+from gateway.domain.value import value
 from gateway.pipeline.unmix import match_templates, parse_template
 
 _MAX_TEXTS: Final = 500
@@ -32,7 +32,7 @@ _WORD: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _ASKING: Final = re.compile(r"(?:question|query|request|instructions?|task|user|command)\W*\Z", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Proposal:
     """A template's source, for ``templates:`` in the configuration, and how many of the messages it splits."""
 
@@ -40,7 +40,7 @@ class Proposal:
     covered: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class _Shared:
     """A token that every text so far has in this order; ``after_gap``: some text has something else before it."""
 

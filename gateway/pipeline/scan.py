@@ -13,7 +13,7 @@ from gateway.domain.identity import Caller
 from gateway.domain.ports import Scanner
 from gateway.domain.prompt import Media, Prompt, Trust
 from gateway.domain.request import ClientRequest
-from gateway.pipeline.run import Run
+from gateway.pipeline.run import Run, at_once
 from gateway.pipeline.seams import is_text
 from policies.engine.applicable import Applicable
 
@@ -23,7 +23,11 @@ _STAGES: Final = tuple(sorted(INPUT_STAGES))
 
 def common_facts(request: ClientRequest, caller: Caller, prompt: Prompt, *, tainted: bool) -> Facts:
     """The facts of the request as a whole."""
-    segments = tuple(prompt.segments())
+    segments = chars = 0
+    for turn in prompt.turns:
+        segments += len(turn.segments)
+        for segment in turn.segments:
+            chars += len(segment.content if isinstance(segment, Media) else segment.text)
     return {
         "request.tenant": caller.tenant,
         "request.key": caller.key,
@@ -31,15 +35,20 @@ def common_facts(request: ClientRequest, caller: Caller, prompt: Prompt, *, tain
         "request.route": request.dialect,
         "request.stream": request.options.stream,
         "request.tools": len(prompt.tools),
-        "request.segments": len(segments),
-        "request.chars": sum([len(s.content if isinstance(s, Media) else s.text) for s in segments]),
+        "request.segments": segments,
+        "request.chars": chars,
         "tainted": tainted,
     }
 
 
 async def scan(subjects: Sequence[Subject], policies: Applicable, scanner: Scanner, run: Run) -> tuple[Scanned, ...]:
     """Look at each subject with the detectors that its stage's rules name."""
-    seen = await run(lambda: look(subjects, policies, scanner))
+    if run is at_once:
+        seen = look(subjects, policies, scanner)
+    else:
+        seen = await run(lambda: look(subjects, policies, scanner))
+    if not scanner.asks(policies.wanted_of_input):
+        return seen
     for stage in _STAGES:
         wanted = policies.wanted(stage)
         if wanted and scanner.asks(wanted):
@@ -75,8 +84,9 @@ def as_data(subject: Subject) -> Subject:
 def look(subjects: Sequence[Subject], policies: Applicable, scanner: Scanner) -> tuple[Scanned, ...]:
     """What the detectors see that only compute."""
     seen: list[Scanned] = []
+    wanted_keys = policies.wanted_keys
     for subject in subjects:
-        wanted = policies.wanted(subject.stage)
+        wanted = wanted_keys[subject.stage]
         seen.append(Scanned(subject=subject, detections=scanner.scan(subject, wanted) if wanted else {}))
     return tuple(seen)
 

@@ -5,14 +5,14 @@ never after that; until it ends its call counts as one in progress.
 """
 
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import TypeVar
 
 from gateway.domain.errors import UpstreamError, UpstreamGarbled
 from gateway.domain.exchange import StreamEvent
 from gateway.domain.ports import Call
+from gateway.domain.value import value
 from gateway.pipeline.attempts import Attempts, Sending
 from gateway.pipeline.breaker import Outcome
 from gateway.pipeline.condition import Ticket
@@ -22,18 +22,18 @@ from gateway.pipeline.route import Ranked
 Answer = TypeVar("Answer")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class OpenedStream:
-    """A stream whose first event has come, so that failing over is behind it.
+    """A stream whose first events have come, so that failing over is behind it.
 
     ``async with`` gives the rest of it, which is closed in the end, and with it the call's ticket.
     """
 
-    first: StreamEvent
-    rest: AsyncGenerator[StreamEvent, None]
+    first: Sequence[StreamEvent]
+    rest: AsyncGenerator[Sequence[StreamEvent], None]
     ticket: Ticket | None = None
 
-    async def __aenter__(self) -> AsyncGenerator[StreamEvent, None]:
+    async def __aenter__(self) -> AsyncGenerator[Sequence[StreamEvent], None]:
         return self.rest
 
     async def __aexit__(
@@ -65,9 +65,9 @@ async def send(ranked: Ranked, sending: Sending, ask: Callable[[Call], Awaitable
 
 
 async def open_stream(
-    ranked: Ranked, sending: Sending, ask: Callable[[Call], AsyncGenerator[StreamEvent, None]]
+    ranked: Ranked, sending: Sending, ask: Callable[[Call], AsyncGenerator[Sequence[StreamEvent], None]]
 ) -> tuple[Call, OpenedStream]:
-    """Get the first event from the first target that starts to answer; raises as ``send`` does."""
+    """Get the first events from the first target that starts to answer; raises as ``send`` does."""
 
     async def opened(call: Call, ticket: Ticket) -> OpenedStream:
         events = ask(call)

@@ -28,8 +28,11 @@ NAMES: Final = "#names"
 # For ``isinstance``, which looks into a tuple several times faster than into a union.
 _NUMBERS: Final = (int, float)
 _NO_TEXT: Final = (int, float, NoneType)
-# The ids that ``lift.py`` gives; and what is this short says nothing.
-_OURS: Final = re.compile(r"s[0-9]+|.{,12}", re.DOTALL)
+# The ids that ``lift.py`` gives; and so many characters say nothing.
+_OURS: Final = re.compile(r"s[0-9]+")
+_SHORT: Final = 12
+_APART: Final = (Data, Media)
+_UNTRUSTED: Final = Trust.UNTRUSTED.label
 
 
 @dataclass(slots=True)
@@ -101,24 +104,37 @@ def _names(prompt: Prompt) -> str:
     """The names that a client chose, one a line."""
     names: list[str | None] = []
     for turn in prompt.turns:
-        names += [turn.name, turn.call_id, *[call.id for call in turn.tool_calls]]
-        names += [segment.id for segment in turn.segments]
-        names += [segment.origin for segment in turn.segments if isinstance(segment, Data | Media)]
-    return "\n".join(dict.fromkeys([name for name in names if name is not None and not _OURS.fullmatch(name)]))
+        names += [turn.name, turn.call_id]
+        for call in turn.tool_calls:
+            names.append(call.id)
+        for segment in turn.segments:
+            names.append(segment.id)
+        for segment in turn.segments:
+            if isinstance(segment, _APART):
+                names.append(segment.origin)
+    told = [name for name in names if name is not None and len(name) > _SHORT and not _OURS.fullmatch(name)]
+    return "\n".join(dict.fromkeys(told)) if told else ""
 
 
-def _turn(turn: Turn, places: Places, common: Facts) -> Iterator[Subject]:
-    found = [_segment(segment, places.name(segment.id), common) for segment in turn.segments]
-    yield from found
-    if len(found) > 1:
-        yield from _seams(found, turn.segments)
+def _turn(turn: Turn, places: Places, common: Facts) -> list[Subject]:
+    found: list[Subject] = []
+    kind: type[Segment] | None = None
+    adjacent = False
+    for segment in turn.segments:
+        found.append(_segment(segment, places.name(segment.id), common))
+        if not isinstance(segment, Media):
+            adjacent = adjacent or kind is type(segment)
+            kind = type(segment)
+    if adjacent:
+        found += _seams(found, turn.segments)
     if turn.reasoning is not None:
-        yield _data(turn.reasoning, places.name("reasoning"), "history", "history", common)
+        found.append(_data(turn.reasoning, places.name("reasoning"), "history", "history", common))
     for call in turn.tool_calls:
-        yield _data(call_text(call), places.name(call.id), f"tool:{call.name}", "arguments", common)
+        found.append(_data(call_text(call), places.name(call.id), f"tool:{call.name}", "arguments", common))
+    return found
 
 
-def _seams(found: Sequence[Subject], segments: Sequence[Segment]) -> Iterator[Subject]:
+def _seams(found: Sequence[Subject], segments: Sequence[Segment]) -> list[Subject]:
     """What stands across the borders of segments that a model reads as one text."""
     texts = [
         (type(segment), subject.where, subject.text)
@@ -126,10 +142,12 @@ def _seams(found: Sequence[Subject], segments: Sequence[Segment]) -> Iterator[Su
         if not isinstance(segment, Media)
     ]
     by_place = {subject.where: subject for subject in found}
+    subjects: list[Subject] = []
     for seam in seams_of(texts):
         first = by_place[seam.pieces[0].where]
         facts = {**first.facts, "segment.id": seam.where}
-        yield Subject(stage=first.stage, where=seam.where, text=seam.text, facts=facts)
+        subjects.append(Subject(stage=first.stage, where=seam.where, text=seam.text, facts=facts))
+    return subjects
 
 
 def _segment(segment: Segment, where: str, common: Facts) -> Subject:
@@ -159,7 +177,7 @@ def _data(text: str, where: str, origin: str, kind: str, common: Facts, *, opaqu
         **common,
         "segment.id": where,
         "segment.origin": origin,
-        "segment.trust": Trust.UNTRUSTED.label,
+        "segment.trust": _UNTRUSTED,
         "segment.kind": kind,
         "segment.opaque": opaque,
     }

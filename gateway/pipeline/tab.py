@@ -4,7 +4,7 @@ A port: before anything costs, the pipeline has the request's share taken, then 
 it. ``UNLIMITED`` stands where nothing is counted.
 """
 
-from collections.abc import AsyncGenerator, Awaitable
+from collections.abc import AsyncGenerator, Awaitable, Sequence
 from typing import Protocol, TypeVar
 
 from gateway.domain.exchange import Embeddings, Reply, StreamEvent
@@ -33,8 +33,8 @@ class Tab(Protocol):
         ...
 
     def streaming(
-        self, target: Target, events: AsyncGenerator[StreamEvent, None], /
-    ) -> AsyncGenerator[StreamEvent, None]:
+        self, target: Target, events: AsyncGenerator[Sequence[StreamEvent], None], /
+    ) -> AsyncGenerator[Sequence[StreamEvent], None]:
         """The same of a stream."""
         ...
 
@@ -50,7 +50,9 @@ class _Unlimited:
     def asking(self, _: Target, answer: Awaitable[Answer]) -> Awaitable[Answer]:
         return answer
 
-    def streaming(self, _: Target, events: AsyncGenerator[StreamEvent, None]) -> AsyncGenerator[StreamEvent, None]:
+    def streaming(
+        self, _: Target, events: AsyncGenerator[Sequence[StreamEvent], None]
+    ) -> AsyncGenerator[Sequence[StreamEvent], None]:
         return events
 
     def answered(self, answer: Reply | Embeddings) -> None:

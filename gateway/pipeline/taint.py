@@ -147,6 +147,32 @@ class Grounds:
         return stands_in(value.encode(errors="replace").lower(), self._lower)
 
 
+class CallGrounds:
+    """Gives the ``tool.*`` facts of an answer's calls; ``prompts`` as in ``Grounds.of``.
+
+    The grounds are made once the model calls a tool, where the call is judged: few answers do, and of long prompts it
+    takes long. Rules that act and rules that only watch ask for the same calls, so their facts are kept.
+    """
+
+    __slots__ = ("_facts", "_grounds", "_policies", "_prompts", "_tainted")
+
+    def __init__(self, prompts: Sequence[Prompt], policies: Applicable, *, tainted: bool) -> None:
+        self._prompts = prompts
+        self._policies = policies
+        self._tainted = tainted
+        self._grounds: Grounds | None = None
+        self._facts: dict[ToolCall, Facts] = {}
+
+    def __call__(self, call: ToolCall) -> Facts:
+        """The facts of one call."""
+        facts = self._facts.get(call)
+        if facts is None:
+            if self._grounds is None:
+                self._grounds = Grounds.of(self._prompts, self._policies, tainted=self._tainted)
+            facts = self._facts[call] = self._grounds.facts(call)
+        return facts
+
+
 def _properties(tool: Tool) -> frozenset[str] | None:
     """The arguments that a tool's schema names; None where it names none."""
     named: JsonValue = (tool.parameters or {}).get("properties")

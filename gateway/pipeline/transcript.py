@@ -1,5 +1,6 @@
 """What did a stream say in the end, choice by choice?"""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from gateway.domain.exchange import (
@@ -30,8 +31,12 @@ class Transcript:
     def __init__(self) -> None:
         self._said: dict[int, _Said] = {}
 
-    def take(self, event: ReplyEvent) -> None:
-        """Note one event."""
+    def take(self, events: Sequence[ReplyEvent]) -> None:
+        """Note events."""
+        for event in events:
+            self._note(event)
+
+    def _note(self, event: ReplyEvent) -> None:
         match event:
             case TextDelta():
                 self._of(event.choice).text.append(event.text)

@@ -11,12 +11,12 @@ configuration, word for word.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from operator import add, sub
 
 from gateway.domain.errors import InvalidField
 from gateway.domain.model import Hole, Template
+from gateway.domain.value import value
 from gateway.pipeline._marks import marked_parts, marked_spans
 from gateway.pipeline._span import Span, paint
 from gateway.pipeline._template import check_template, parse_template
@@ -24,7 +24,7 @@ from gateway.pipeline._template import check_template, parse_template
 __all__ = ["Span", "marked_parts", "marked_spans", "match_templates", "parse_template"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class _Shape:
     """A template with a literal, empty ones included, on each side of each hole; ``mirrored`` are read backwards."""
 
@@ -34,7 +34,7 @@ class _Shape:
     mirrored: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class _Reach:
     """What a hole reaches at most, over all parses of one template, and the part that is in it in each of them."""
 

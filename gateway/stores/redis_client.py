@@ -10,7 +10,6 @@ import asyncio
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
 from socket import AI_ADDRCONFIG, SOCK_STREAM
@@ -24,6 +23,7 @@ from redis.exceptions import AuthenticationError, InvalidResponse, NoScriptError
 
 from gateway.domain.address import Addresses, literal
 from gateway.domain.target import Secret
+from gateway.domain.value import value
 from gateway.stores._redis_failure import Refused
 from gateway.stores._redis_script import LUA, SHA
 from gateway.yamlfile.pem import client_context
@@ -36,7 +36,7 @@ _CONNECTIONS: Final = 8
 _MOST_TEXT: Final = 64 * 1024
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class TlsFiles:
     """PEM files: whom to trust (None: whom the system trusts), and what to show of oneself, if anything."""
 
@@ -45,7 +45,7 @@ class TlsFiles:
     key: Path | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class RedisAddress:
     """Where Redis is, and how to be let in. ``password`` is asked for each connection; ``tls`` None: without."""
 

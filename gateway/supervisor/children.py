@@ -13,15 +13,16 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from gateway.domain.value import value
 from gateway.supervisor.lifecycle import Backoff, Lifecycle, Phase
 from gateway.supervisor.listen import Door
 from gateway.supervisor.pipes import PIECE, pipe_that_holds, written_whole
 from gateway.supervisor.spawn import spawn
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Program:
     """What a child runs; ``command`` is completed with its descriptors. ``key`` is what its figures are called by.
 

@@ -1,13 +1,14 @@
 """What is to be kept running, and what may be said once it runs?"""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
+from gateway.domain.value import value
 from gateway.supervisor.lifecycle import Backoff
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class MetricsPlace:
     """Where metrics are to be served. A port that nobody has ``chosen`` gives way to a free one if it is taken."""
 
@@ -16,7 +17,7 @@ class MetricsPlace:
     chosen: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Companion:
     """A process that runs beside the workers and ends after them.
 
@@ -27,7 +28,7 @@ class Companion:
     command: Sequence[str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class OnDemand:
     """A process that is started by the first connection to its Unix socket, unless it is to be there ``at_start``.
 
@@ -48,7 +49,7 @@ class OnDemand:
     again: Callable[[], bytes | None] | None = field(default=None, repr=False, compare=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class SupervisorConfig:
     """``grace_s`` is how long workers may finish open requests after a stop signal.
 
@@ -77,7 +78,7 @@ class SupervisorConfig:
     backoff: Backoff = field(default_factory=Backoff)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Listening:
     """Where the gateway really listens: no port is 0. Given once, when every worker serves.
 
@@ -92,7 +93,7 @@ class Listening:
     reports: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Change:
     """What came of a new look at the configuration: ``config`` is what is to be taken up, None where nothing is.
 

@@ -4,11 +4,12 @@ No clock and no process in here: times come in as seconds of one monotonic clock
 Everything that changes a child's phase is a method of ``Lifecycle``.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
 
+from gateway.domain.value import value
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+@value
 class Backoff:
     """How long to wait before a child that keeps dying is started once more, in seconds.
 

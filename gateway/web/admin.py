@@ -6,7 +6,7 @@ machine counts as an admin, and that is not enough to set policies aside.
 
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Final, Protocol, TypeAlias
 
@@ -19,6 +19,7 @@ from gateway.domain.activation import GlassState, PolicyState
 from gateway.domain.errors import Forbidden, InvalidField, UnknownField
 from gateway.domain.identity import ANONYMOUS, Caller, Role
 from gateway.domain.jsonvalue import JsonObject
+from gateway.domain.value import value
 from gateway.web.auth import Doorkeeper, expect_role
 from gateway.web.edge import check_json, deciding_headers, read_body
 
@@ -47,7 +48,7 @@ class Glass(Protocol):
     async def end(self, ended_by: str) -> GlassState: ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Desk:
     """What the routes need. ``fan_out`` has all workers reload, and says whether somebody is there to do it."""
 

@@ -9,7 +9,7 @@ import json
 import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final, Literal, Protocol, TypeAlias
 
 from starlette.exceptions import HTTPException
@@ -32,6 +32,7 @@ from gateway.domain.errors import (
 from gateway.domain.exchange import Handling, Reply
 from gateway.domain.identity import Caller, Role
 from gateway.domain.jsonvalue import JsonObject
+from gateway.domain.value import value
 from gateway.web.auth import Doorkeeper, expect_role
 from gateway.web.door import said
 from gateway.web.edge import check_json, deciding_headers, read_body
@@ -72,7 +73,7 @@ class Writer(Protocol):
     def write(self, reply: Reply, handling: Handling) -> bytes: ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ApprovalDesk:
     """What the routes need: ``revision`` of the policies now in force, ``dialects`` by their names."""
 

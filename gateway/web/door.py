@@ -8,7 +8,7 @@ upstream call. All routes pass the same door, so that no check stands at one of 
 import asyncio
 import logging
 from collections import Counter, deque
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
 from gateway.audit.trail import Evidence, RequestTrail
@@ -58,7 +58,7 @@ from gateway.web.verdicts import tell
 _log = logging.getLogger("splitgate.web")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Recorded:
     """A request body kept for ``splitgate doctor``; only admins may read it."""
 
@@ -67,7 +67,7 @@ class Recorded:
     body: JsonObject
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Lobby:
     """What all doors share. ``recent`` keeps nothing unless the configuration asks for it.
 

@@ -65,11 +65,14 @@ class Generating:
         await response.start_stream(said(handling), writer.fail)
         try:
             async with aclosing(outcome.events) as events:
-                async for event in events:
-                    if isinstance(event, Judged):
-                        decision, findings = event.decision, (*findings, *event.findings)
-                    trail.released(event)
-                    await response.more(writer.feed(event))
+                async for together in events:
+                    if isinstance(last := together[-1], Judged):
+                        decision, findings = last.decision, (*findings, *last.findings)
+                    told: list[bytes] = []
+                    for event in together:
+                        trail.released(event)
+                        told.append(writer.feed(event))
+                    await response.more(b"".join(told))
         finally:
             # Also of a stream that broke off: what was found until then.
             tell(handling.request_id, asked.caller, decision=decision, findings=findings, policy=handling.policy)

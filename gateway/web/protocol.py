@@ -8,7 +8,6 @@ readers. And a request is cancelled when its client goes away, which ASGI would 
 import asyncio
 import socket as sockets
 from collections.abc import Collection
-from dataclasses import dataclass
 from math import inf
 from typing import Any, Final
 
@@ -16,6 +15,7 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from gateway.domain.value import value
 from gateway.web.edge import RUNNING, Running
 
 # A request's head may hold so many bytes and headers; and no more than that may come without getting a request further.
@@ -34,7 +34,7 @@ class _Ambiguous(Exception):
     """The request could be read in two ways; raised within the parser, which then gives up."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Patience:
     """How long a client may take for a request's head and body, be idle, and not read, in seconds; and how many may."""
 

@@ -6,7 +6,6 @@ told, not even a digest of a credential.
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from starlette.requests import Request
@@ -14,11 +13,12 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from gateway.domain.identity import Role
+from gateway.domain.value import value
 from gateway.web.auth import Doorkeeper, expect_role
 from gateway.web.edge import deciding_headers
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class RunningDesk:
     """What the route needs: ``stale`` and ``changed`` are of mounted files, by their names in the configuration."""
 

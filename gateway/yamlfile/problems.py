@@ -4,15 +4,15 @@ All problems of a file are told at once; none of them carries a value that may b
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NoReturn, TypeAlias
 
 from gateway.domain.errors import ConfigError
+from gateway.domain.value import value
 
 Loc: TypeAlias = tuple[str | int, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Problem:
     """One thing to mend. ``excerpt`` is its line, with possible credentials starred out."""
 
@@ -28,7 +28,7 @@ class Problem:
         return ":".join(str(part) for part in (self.file, self.line, self.column) if part is not None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Fault:
     """A problem of the file's shape, and the place of what has the wrong shape or is missing."""
 

@@ -6,13 +6,14 @@ only ever checked, never run.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum, auto
 from typing import Final, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from gateway.domain.jsonvalue import JsonValue
+from gateway.domain.value import value
 from gateway.yamlfile.problems import Loc
 
 # Taking something out can leave its section without a key that it needs: then the section goes, and so on upwards.
@@ -27,7 +28,7 @@ class Gone(Enum):
     GONE = auto()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Salvage(Generic[Document]):
     """How files of one kind are saved.
 

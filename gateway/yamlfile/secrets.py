@@ -6,12 +6,13 @@ credential from a file is read again while the gateway runs; one that cannot be 
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from pathlib import Path
 from typing import Final, Never
 
 from gateway.domain.target import Secret
+from gateway.domain.value import value
 from gateway.yamlfile.mounted import Following, Looked, Mounted
 from gateway.yamlfile.problems import Loc
 from gateway.yamlfile.regular import read_regular
@@ -20,7 +21,7 @@ _MAX_BYTES: Final = 64 * 1024
 _ENV_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Surroundings:
     """What references lead to: environment variables, and files counted from the folder of the file that holds them.
 

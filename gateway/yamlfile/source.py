@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from gateway.domain.jsonvalue import JsonValue
+from gateway.domain.value import value
 from gateway.yamlfile.inside import position_inside
 from gateway.yamlfile.nodes import (
     MAX_DEPTH,
@@ -49,7 +50,7 @@ _CREDENTIAL_FOLLOWS: Final = re.compile(rf"{_KEY}[|>]?[-+0-9]*\s*$", re.IGNORECA
 _USERINFO: Final = re.compile(r"(//)\S+(?=@)")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Source:
     """A file's values, each with the position of its key and of itself; lines and columns count from 1."""
 

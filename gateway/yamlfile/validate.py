@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from difflib import get_close_matches
 from typing import Final, Generic, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from gateway.domain.value import value
 from gateway.yamlfile.problems import Fault, Loc, Problem
 from gateway.yamlfile.source import Source, at
 
@@ -37,7 +38,7 @@ Document = TypeVar("Document", bound=BaseModel)
 Sections: TypeAlias = Sequence[tuple[tuple[str, ...], type[BaseModel]]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Shape(Generic[Document]):
     """A kind of file: its schema as one pydantic model, and the models of its sections by their place.
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property, reduce
 from typing import Final, TypeAlias
 
-from gateway.domain.detection import Facts, Stage
+from gateway.domain.detection import INPUT_STAGES, Facts, Stage
 from gateway.domain.isolation import Isolation
+from gateway.domain.value import value
 from gateway.domain.verdict import Action, Weight
 from policies.engine.model import UNKNOWN_TOOL, ExceptionRule, Policy, Rule, Streaming, ToolRule
 
@@ -27,7 +28,7 @@ _MODES: Final[Mapping[Weight, str]] = {
 _DECLARED_FACTS: Final = frozenset({"tool.effect", "tool.declared", "tool.derived", "tool.derived_args"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ReadyRule:
     """A rule that is evaluated, with all that no text changes.
 
@@ -52,7 +53,7 @@ class ReadyRule:
         return self.weight is Weight.ACTS
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Part:
     """One policy's rules at one stage; ``keys`` are the instances that they read, by the detector's name."""
 
@@ -61,7 +62,7 @@ class Part:
     keys: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class AppliedPolicy:
     """A policy that stands for a request: ``weight`` is ``ACTS``, ``SHADOW`` or ``BYPASSED``.
 
@@ -112,6 +113,32 @@ class Applicable:
     def watching(self) -> "Applicable":
         """The same with none but the rules that only watch: nothing is edited, held or put before an approver."""
         return replace(_view(self, acts=False), edited=frozenset[Stage](), approves=False)
+
+    @cached_property
+    def judges(self) -> bool:
+        """Whether any rule looks at the answer."""
+        return any(self.parts[stage] for stage in _ANSWER)
+
+    @cached_property
+    def wanted_of_input(self) -> frozenset[str]:
+        """The instance keys of the detectors that any rule on what is sent reads."""
+        return frozenset[str]().union(*[self.wanted_keys[stage] for stage in INPUT_STAGES])
+
+    @cached_property
+    def acted_at(self) -> frozenset[Stage]:
+        """The stages at which any rule counts, and does not only watch."""
+        return frozenset(
+            stage for stage, parts in self.parts.items() if any(one.acts for part in parts for one in part.rules)
+        )
+
+    @cached_property
+    def rewrites_calls(self) -> bool:
+        """Whether calls go on, or before an approver, as they were understood: never as the model wrote them."""
+        return Stage.TOOL_CALL in self.acted_at or any(
+            ready.acts and ready.rule.action is Action.REQUIRE_APPROVAL
+            for part in self.parts[Stage.OUTPUT]
+            for ready in part.rules
+        )
 
     @cached_property
     def described(self) -> tuple[Mapping[str, str], ...]:

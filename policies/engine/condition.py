@@ -5,11 +5,11 @@ run long is refused when the policy is loaded.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
 from gateway.domain.detection import Facts, FactValue, Stage, Vocabulary
+from gateway.domain.value import value
 from policies.engine.expression.check import check
 from policies.engine.expression.dormancy import detectors_in, grows, when_quiet
 from policies.engine.expression.engine import Program, build
@@ -23,7 +23,7 @@ _REMEMBERED: Final = 1024
 _LONG: Final = 256
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Condition:
     """A compiled condition.
 

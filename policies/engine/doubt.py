@@ -5,10 +5,11 @@ difference. The rule: a condition is never taken for true or false on the streng
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Final
 
 from gateway.domain.detection import Facts, FactValue
+from gateway.domain.value import value
 from policies.engine.applicable import Applicable, Part, ReadyRule
 from policies.engine.condition import ConditionFailed
 from policies.engine.expression.dormancy import sure_of
@@ -55,7 +56,7 @@ def _ready(ready: ReadyRule, otherwise: bool) -> ReadyRule:
     return replace(ready, rule=awake, holds=doubted.holds)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class _Doubted:
     """A rule's condition over facts of which some are unknown."""
 

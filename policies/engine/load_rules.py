@@ -1,10 +1,10 @@
 """Can each rule hold, and can its action be done at its stage?"""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from gateway.domain.detection import STAGES, FactValue, Stage, Vocabulary
+from gateway.domain.value import value
 from gateway.domain.verdict import Action
 from gateway.yamlfile.problems import Loc
 from gateway.yamlfile.report import Report
@@ -26,7 +26,7 @@ _STAGES: Final[Mapping[Action, frozenset[Stage]]] = {
 _STRENGTH: Final[Mapping[Mode, int]] = {"off": 0, "shadow": 1, "enforce": 2}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Terms:
     """What rules may speak of: facts, the policy's lists by dotted name, its settings of ``pii``, its owner."""
 

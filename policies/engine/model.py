@@ -5,7 +5,7 @@ Frozen values without file positions or YAML. ``load.py`` makes them, ``ruleset.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import IntEnum
 from typing import Final, Literal, TypeAlias
 
@@ -14,6 +14,7 @@ from gateway.domain.detection import FactValue, Stage
 from gateway.domain.isolation import Isolation
 from gateway.domain.jsonvalue import JsonObject
 from gateway.domain.target import Secret
+from gateway.domain.value import value
 from gateway.domain.verdict import Action
 from policies.engine.condition import Condition
 
@@ -38,7 +39,7 @@ class Effect(IntEnum):
         return self.name.lower()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Match:
     """For which requests a policy stands. Each is a tuple of names or of globs (``team-*``); empty means every one."""
 
@@ -48,7 +49,7 @@ class Match:
     keys: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Rollout:
     """For whom an enforcing policy acts; for all others it watches.
 
@@ -60,7 +61,7 @@ class Rollout:
     tenants: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Levels:
     """Rules up to ``blocking`` act, rules up to ``detection`` are evaluated (the OWASP CRS's paranoia levels, 1-4)."""
 
@@ -68,7 +69,7 @@ class Levels:
     detection: int = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Streaming:
     """How output is released: ``hold`` whole, or past a ``window`` of characters that may still become a match.
 
@@ -80,7 +81,7 @@ class Streaming:
     max_hold_ms: int = 60_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ToolRule:
     """What a tool may do. ``sink_args`` are the arguments through which data could leave; None: all of them.
 
@@ -95,7 +96,7 @@ class ToolRule:
 UNKNOWN_TOOL: Final = ToolRule(effect=Effect.EGRESS)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Recognizer:
     """A custom entity for ``pii``: an RE2 pattern, its score, and words nearby that raise it."""
 
@@ -105,7 +106,7 @@ class Recognizer:
     context: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class PiiSettings:
     """``entities`` in Presidio's names, empty for all patterns of ``languages``; ``threshold`` 0-1.
 
@@ -120,7 +121,7 @@ class PiiSettings:
     recognizers: tuple[Recognizer, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class UrlSettings:
     """``allowed_hosts``: names, or ``*.example.com`` for every name below. ``protected``: names not to be imitated."""
 
@@ -128,7 +129,7 @@ class UrlSettings:
     protected_hosts: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ExternalSettings:
     """A classifier over HTTP: conditions see it as ``det.NAME``."""
 
@@ -141,7 +142,7 @@ class ExternalSettings:
     max_chars: int = 20_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class DetectorSettings:
     """What a policy sets of its detectors; equal settings share one detector."""
 
@@ -160,7 +161,7 @@ class SettingsError(ValueError):
         self.place = place
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Rule:
     """One rule. ``only`` narrows redaction to these kinds of marks; empty means all of the condition's detectors."""
 
@@ -180,7 +181,7 @@ class Rule:
     restore_anywhere: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ExceptionRule:
     """Suppresses findings of exact rules until ``expires`` (seconds since the epoch, end of that day in UTC)."""
 
@@ -192,7 +193,7 @@ class ExceptionRule:
     match: Match = Match()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class CallCase:
     """A tool call in a case: ``arguments`` is the JSON text, strict or not."""
 
@@ -200,7 +201,7 @@ class CallCase:
     arguments: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Expectation:
     """``rules`` are exactly those that hit, by id, in any order."""
 
@@ -210,7 +211,7 @@ class Expectation:
     text: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Case:
     """A test in the file: one text at one stage, what is known beside it, and what must come of it.
 
@@ -232,7 +233,7 @@ class Case:
     line: int = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Policy:
     """One policy file.
 

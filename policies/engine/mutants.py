@@ -5,11 +5,12 @@ policy does are left out, since no case could tell them; the rest a good set of 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import combinations
 from typing import Final
 
 from gateway.domain.detection import STAGES, FactValue, Stage, Vocabulary
+from gateway.domain.value import value
 from gateway.domain.verdict import Action
 from policies.engine.applicable import evaluated
 from policies.engine.condition import Condition, ConditionError, compile_condition
@@ -31,7 +32,7 @@ _STAGES: Final[Mapping[Action, frozenset[Stage]]] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Mutant:
     """A policy with one ``change`` in ``what``: a rule's id, or the part of the file."""
 

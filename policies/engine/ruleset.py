@@ -9,7 +9,6 @@ import fnmatch
 import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final, TypeAlias, TypeVar
 
 from gateway.domain.detection import Stage
@@ -68,7 +67,7 @@ class Matcher:
         return all(name in names for name, names in zip(identity, self._names, strict=True))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class _Standing:
     """A policy with its patterns compiled."""
 
@@ -79,7 +78,7 @@ class _Standing:
     exceptions: tuple[tuple[Matcher, ExceptionRule], ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class _Choice:
     """What an identity gets: its policies with the exceptions that match, made up where no lot is drawn."""
 

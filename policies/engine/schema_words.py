@@ -47,7 +47,8 @@ Level: TypeAlias = Literal["native", "channel", "wrapped", "none"]
 class Section(BaseModel):
     """Unknown keys are errors, and nothing is converted: ``level: "2"`` is text, not a number."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    # Built with the model that holds them all, once: none is validated by itself.
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
 
 def is_object(value: object) -> TypeGuard[JsonObject]:

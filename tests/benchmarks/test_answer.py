@@ -77,3 +77,13 @@ def test_the_body_of_an_error_is_kept() -> None:
 def test_wrong_framing_is_an_error(raw: bytes, why: str) -> None:
     with pytest.raises(BadAnswer, match=why):
         Answer().feed(raw)
+
+
+@pytest.mark.parametrize("calls", [False, True])
+def test_a_token_is_found_in_a_text_and_in_the_arguments_of_a_call(calls: bool) -> None:
+    answer = Answer()
+    assert answer.feed(whole_response(calls=calls)) == [0]
+    opening, before, after, ending = stream_response(calls=calls)
+    answer = Answer()
+    assert answer.feed(opening + before + make_token(7) + after + ending) == [7]
+    assert answer.complete

@@ -5,10 +5,20 @@ from typing import get_args
 
 import pytest
 
-from benchmarks.contenders import CONTENDERS, Contender
+from benchmarks.contenders import (
+    BARE,
+    BASELINE,
+    CONTENDERS,
+    EVERYTHING,
+    GATEWAYS,
+    OFF,
+    TWO_WORKERS,
+    UNAUDITED,
+    Contender,
+)
 from benchmarks.payloads import Language, Writing, request_body, request_bytes, text_of
 from benchmarks.scenarios import SCENARIOS, Scenario, of_sizes, parse_size
-from benchmarks.site import config_text, site_in, write_config
+from benchmarks.site import Parts, config_text, site_in, write_config
 from gateway.dialects import openai_chat, split
 from gateway.dialects.body import parse_body
 from gateway.settings import load
@@ -39,11 +49,30 @@ def test_a_request_announces_its_body() -> None:
 def test_the_configurations_are_ones_that_the_gateway_takes(tmp_path: Path) -> None:
     site = site_in(tmp_path, 1234)
     write_config(site, "secret", SCENARIOS)
-    for config in site.configs.values():
+    for config in map(site.configs.__getitem__, GATEWAYS):
         settings = load(config, {})
         assert set(settings.models) == {scenario.model for scenario in SCENARIOS}
         assert settings.state_dir == config.parent / "state"
-    assert "secret" not in config_text(1234, "secret", SCENARIOS)
+    differing = {
+        name: (bool(settings.policies.packs), settings.audit.enabled, bool(settings.limits.rules))
+        for name, settings in ((name, load(site.configs[name], {})) for name in GATEWAYS)
+    }
+    assert differing == {
+        BASELINE: (True, True, False),
+        OFF: (False, True, False),
+        UNAUDITED: (True, False, False),
+        BARE: (False, False, False),
+        EVERYTHING: (True, True, True),
+        TWO_WORKERS: (True, True, True),
+    }
+    assert "secret" not in config_text(1234, "secret", SCENARIOS, Parts())
+
+
+def test_a_header_may_name_the_upstreams_port() -> None:
+    portkey = next(contender for contender in CONTENDERS if contender.name == "portkey")
+    head, _, body = request_bytes(portkey, SCENARIOS[0], "secret", upstream_port=8002).partition(b"\r\n\r\n")
+    assert b"\r\nx-portkey-custom-host: http://127.0.0.1:8002/v1\r\n" in head
+    assert {part["type"] for part in json.loads(body)["messages"][1]["content"]} == {"text"}
 
 
 @pytest.mark.rows

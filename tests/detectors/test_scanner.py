@@ -2,6 +2,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from math import inf, nan
+from typing import Literal
 
 import pytest
 
@@ -75,6 +76,23 @@ def test_only_wanted_detectors_run() -> None:
     detectors = Detectors({"one": one, "two": two}, {})
     assert detectors.scan(_subject("an Apple"), frozenset({"two"})).keys() == {"two"}
     assert (one.calls, two.calls) == ([], ["mail-1"])
+
+
+@dataclass
+class Unseen(Word):
+    """Finds its word, which no ASCII text holds."""
+
+    passes_ascii: Literal[True] = True
+
+
+def test_a_detector_that_passes_ascii_is_called_for_other_texts_alone() -> None:
+    one, unseen = Word("apple"), Unseen("äpple")
+    detectors = Detectors({"one": one, "unseen": unseen}, {})
+    wanted = frozenset({"one", "unseen"})
+    assert detectors.scan(_subject("an Apple"), wanted).keys() == {"one"}
+    assert unseen.calls == []
+    detectors.scan(_subject("an Äpple"), wanted)
+    assert (len(one.calls), len(unseen.calls)) == (2, 1)
 
 
 def test_detector_with_patterns_is_called_only_on_a_hit() -> None:

@@ -2,7 +2,7 @@
 
 import inspect
 import pickle
-from copy import copy
+from copy import copy, deepcopy
 from dataclasses import FrozenInstanceError, field, fields, is_dataclass, replace
 from typing import get_type_hints
 
@@ -26,6 +26,23 @@ class Token:
 
     name: str
     number: int = 0
+
+
+@value
+class Purse:
+    name: str
+    secret: str = field(repr=False)
+    weight: int = field(default=0, compare=False)
+
+    def __repr__(self) -> str:
+        return f"<{self.name}>"
+
+
+@value
+class Sealed:
+    name: str
+    secret: str = field(repr=False)
+    weight: int = field(default=0, compare=False)
 
 
 def test_it_holds_what_it_was_given() -> None:
@@ -73,6 +90,50 @@ def test_equal_fields_make_equal_values_with_equal_hashes() -> None:
     assert one != Token(name="a", number=1)
 
 
+def test_a_field_that_is_left_out_of_comparing_counts_for_nothing() -> None:
+    one, other = Sealed(name="a", secret="s", weight=1), Sealed(name="a", secret="s", weight=2)
+    assert one == other
+    assert hash(one) == hash(other)
+    assert one != Sealed(name="a", secret="t")
+
+
+def test_values_of_two_classes_are_never_equal() -> None:
+    @value
+    class Other:
+        name: str
+        number: int = 0
+
+    assert Token(name="a") != Other(name="a")
+
+
+def test_a_field_that_is_not_to_be_told_is_not_told() -> None:
+    assert repr(Sealed(name="a", secret="s")) == "Sealed(name='a', weight=0)"
+
+
+def test_a_method_of_its_own_stays() -> None:
+    assert repr(Purse(name="a", secret="s")) == "<a>"
+
+
+def test_one_that_holds_what_cannot_be_hashed_cannot_be_hashed() -> None:
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(Coin(metal="tin"))
+
+
+def test_one_without_fields_can_be_made_and_compared() -> None:
+    @value
+    class Nothing:
+        pass
+
+    assert Nothing() == Nothing()
+    assert len({Nothing(), Nothing()}) == 1
+
+
+def test_one_that_holds_itself_can_be_told() -> None:
+    coin = Coin(metal="tin")
+    coin.marks.append(coin)  # pyright: ignore[reportArgumentType]
+    assert repr(coin) == "Coin(metal='tin', worth=1, marks=[...])"
+
+
 def test_it_is_a_dataclass_to_the_standard_library() -> None:
     coin = Coin(metal="tin", marks=["a"])
     assert is_dataclass(Coin)
@@ -84,6 +145,7 @@ def test_it_is_a_dataclass_to_the_standard_library() -> None:
 def test_it_can_be_copied_and_pickled() -> None:
     coin = Coin(metal="tin", marks=["a"])
     assert copy(coin) == coin
+    assert deepcopy(coin) == coin
     assert pickle.loads(pickle.dumps(coin)) == coin  # noqa: S301
 
 

@@ -65,18 +65,18 @@ class Provider:
         del call
         return Reply(id="up", model="m", created=1, choices=self.choices)
 
-    async def stream(self, call: Call) -> AsyncGenerator[StreamEvent, None]:
+    async def stream(self, call: Call) -> AsyncGenerator[Sequence[StreamEvent], None]:
         del call
         try:
-            yield Started(id="up", model="m", created=1)
+            yield (Started(id="up", model="m", created=1),)
             for choice in self.choices:
                 for char in choice.text or "":
-                    yield TextDelta(choice=choice.index, text=char)
+                    yield (TextDelta(choice=choice.index, text=char),)
                     await asyncio.sleep(self.pause_s)
                 for index, tool in enumerate(choice.tool_calls):
-                    yield ToolCallStarted(choice=choice.index, index=index, id=tool.id, name=tool.name)
-                    yield ToolCallDelta(choice=choice.index, index=index, arguments=tool.arguments)
-                yield Finish(choice=choice.index, reason=choice.finish_reason)
+                    yield (ToolCallStarted(choice=choice.index, index=index, id=tool.id, name=tool.name),)
+                    yield (ToolCallDelta(choice=choice.index, index=index, arguments=tool.arguments),)
+                yield (Finish(choice=choice.index, reason=choice.finish_reason),)
         finally:
             self.closed = True
 
@@ -138,7 +138,7 @@ def only_wrapped(_: Target, __: Isolation) -> Isolation:
 
 async def events_of(outcome: Answered | Streaming | Held) -> list[ReplyEvent]:
     assert isinstance(outcome, Streaming)
-    return [event async for event in outcome.events]
+    return [event async for together in outcome.events for event in together]
 
 
 def text_of(events: Sequence[ReplyEvent]) -> str:

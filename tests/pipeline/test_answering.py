@@ -96,12 +96,12 @@ def upstream_call(a_target: Callable[..., Target]) -> Call:
 
 
 async def streamed(answering: Answering, call: Call, events: Sequence[StreamEvent]) -> list[ReplyEvent]:
-    async def rest() -> AsyncGenerator[StreamEvent, None]:
+    async def rest() -> AsyncGenerator[Sequence[StreamEvent], None]:
         for event in events[1:]:
-            yield event
+            yield (event,)
 
-    outcome = answering.stream(OpenedStream(first=events[0], rest=rest()), call, HANDLING)
-    return [event async for event in outcome.events]
+    outcome = answering.stream(OpenedStream(first=(events[0],), rest=rest()), call, HANDLING)
+    return [event async for together in outcome.events for event in together]
 
 
 async def whole(answering: Answering, call: Call, *choices: Choice) -> Answered | Held:
@@ -230,14 +230,14 @@ async def test_a_clock_that_is_set_back_holds_nothing_longer(
 async def test_an_upstream_that_says_nothing_more_is_cut_off_with_all_its_choices(
     answering: Answers, watch: Callable[..., Watch], rule: Callable[..., Rule], upstream_call: Call
 ) -> None:
-    async def rest() -> AsyncGenerator[StreamEvent, None]:
-        yield TextDelta(choice=1, text="b")
+    async def rest() -> AsyncGenerator[Sequence[StreamEvent], None]:
+        yield (TextDelta(choice=1, text="b"),)
         await asyncio.sleep(60)
 
     guarded = answering(watch(rule(Stage.TOOL_CALL), max_hold_ms=20), choices=2)
     first = ToolCallStarted(choice=0, index=0, id="c", name="pay")
-    outcome = guarded.stream(OpenedStream(first=first, rest=rest()), upstream_call, HANDLING)
-    events = [event async for event in outcome.events]
+    outcome = guarded.stream(OpenedStream(first=(first,), rest=rest()), upstream_call, HANDLING)
+    events = [event async for together in outcome.events for event in together]
     assert events[0] == TextDelta(choice=1, text="b")
     assert {event.choice for event in events if isinstance(event, Finish)} == {0, 1}
     assert judged(events) == "block"

@@ -1,4 +1,4 @@
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import replace
 from typing import Never
 
@@ -46,15 +46,15 @@ class Provider:
         choice = Choice(index=0, text=f"a{MARK}b", finish_reason="stop")
         return Reply(id="up", model="m", created=1, choices=(choice,))
 
-    async def stream(self, call: Call) -> AsyncGenerator[StreamEvent, None]:
+    async def stream(self, call: Call) -> AsyncGenerator[Sequence[StreamEvent], None]:
         self.calls.append(call)
         try:
-            yield Started(id="up", model="m", created=1)
-            yield ToolCallStarted(choice=0, index=0, id="c", name=RESERVED_TOOL)
-            yield TextDelta(choice=0, text=f"a{MARK}b")
+            yield (Started(id="up", model="m", created=1),)
+            yield (ToolCallStarted(choice=0, index=0, id="c", name=RESERVED_TOOL),)
+            yield (TextDelta(choice=0, text=f"a{MARK}b"),)
             if self.breaks:
                 raise UpstreamGarbled("broke off", target=call.target.id)
-            yield Finish(choice=0, reason="stop")
+            yield (Finish(choice=0, reason="stop"),)
         finally:
             self.closed = True
 
@@ -133,7 +133,7 @@ async def test_a_whole_answer_says_what_was_done(services: Services, provider: P
 async def test_a_stream_passes_the_same_guard(services: Services, provider: Provider, trail: Trail) -> None:
     outcome = await handle(request(stream=True), ANONYMOUS, "r-1", services, trail=trail)
     assert isinstance(outcome, Streaming)
-    events = [event async for event in outcome.events]
+    events = [event async for together in outcome.events for event in together]
     assert events == [
         Started(id="up", model="m", created=1),
         TextDelta(choice=0, text="ab"),
@@ -148,7 +148,7 @@ async def test_a_broken_stream_stays_broken(services: Services, provider: Provid
     outcome = await handle(request(stream=True), ANONYMOUS, "r-1", services, trail=trail)
     assert isinstance(outcome, Streaming)
     with pytest.raises(UpstreamGarbled):
-        _ = [event async for event in outcome.events]
+        _ = [event async for together in outcome.events for event in together]
 
 
 async def test_closing_a_stream_early_closes_the_upstream_call(
@@ -217,9 +217,9 @@ async def test_a_prefill_is_refused_before_anything_is_sent(
 
 async def test_a_withheld_first_event_is_withheld_too(services: Services, trail: Trail) -> None:
     class CallingAtOnce(Provider):
-        async def stream(self, call: Call) -> AsyncGenerator[StreamEvent, None]:
-            yield ToolCallStarted(choice=0, index=0, id=call.id, name=RESERVED_TOOL)
-            yield Finish(choice=0, reason="tool_calls")
+        async def stream(self, call: Call) -> AsyncGenerator[Sequence[StreamEvent], None]:
+            yield (ToolCallStarted(choice=0, index=0, id=call.id, name=RESERVED_TOOL),)
+            yield (Finish(choice=0, reason="tool_calls"),)
 
     def calling_at_once(_: Target) -> Provider:
         return CallingAtOnce()
@@ -227,7 +227,9 @@ async def test_a_withheld_first_event_is_withheld_too(services: Services, trail:
     services = replace(services, providers=calling_at_once)
     outcome = await handle(request(stream=True), ANONYMOUS, "r-1", services, trail=trail)
     assert isinstance(outcome, Streaming)
-    assert [event async for event in outcome.events] == [Finish(choice=0, reason="content_filter")]
+    assert [event async for together in outcome.events for event in together] == [
+        Finish(choice=0, reason="content_filter")
+    ]
 
 
 LOWERS = "id: low, stage: instructions, when: segment.origin == 'user', action: set_channel, channel: data"

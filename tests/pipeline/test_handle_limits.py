@@ -1,6 +1,6 @@
 """Every kind of request takes from its tab before anything else, and says on it what came."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -44,7 +44,9 @@ class Tab:
         self.told.append(f"ask {target.id}")
         return await answer
 
-    def streaming(self, target: Target, events: AsyncGenerator[StreamEvent, None]) -> AsyncGenerator[StreamEvent, None]:
+    def streaming(
+        self, target: Target, events: AsyncGenerator[Sequence[StreamEvent], None]
+    ) -> AsyncGenerator[Sequence[StreamEvent], None]:
         self.told.append(f"stream {target.id}")
         return events
 
@@ -66,11 +68,11 @@ class Server:
         choice = Choice(index=0, text="a", finish_reason="stop")
         return Reply(id="up", model="m", created=1, choices=(choice,), usage=USAGE)
 
-    async def stream(self, call: Call) -> AsyncGenerator[StreamEvent, None]:
+    async def stream(self, call: Call) -> AsyncGenerator[Sequence[StreamEvent], None]:
         self.calls.append(call)
-        yield Started(id="up", model="m", created=1)
-        yield Finish(choice=0, reason="stop")
-        yield UsageReport(usage=USAGE)
+        yield (Started(id="up", model="m", created=1),)
+        yield (Finish(choice=0, reason="stop"),)
+        yield (UsageReport(usage=USAGE),)
 
     async def count(self, call: Call) -> int:
         self.calls.append(call)
@@ -127,7 +129,7 @@ def request(data: str = "d", *, stream: bool = False, model: str = "m") -> Clien
 async def streamed(asked: ClientRequest, services: Services, trail: Trail, tab: Tab) -> Served:
     served = await handle(replace(asked, options=Options(stream=True)), ANONYMOUS, "r", services, trail=trail, tab=tab)
     assert isinstance(served, Streaming)
-    _ = [event async for event in served.events]
+    _ = [event async for together in served.events for event in together]
     return served
 
 

@@ -149,11 +149,11 @@ async def fails(error: GatewayError) -> None:
     raise error
 
 
-async def stream(*events: StreamEvent | GatewayError) -> AsyncGenerator[StreamEvent, None]:
+async def stream(*events: StreamEvent | GatewayError) -> AsyncGenerator[Sequence[StreamEvent], None]:
     for event in events:
         if isinstance(event, GatewayError):
             raise event
-        yield event
+        yield (event,)
 
 
 async def test_a_request_takes_itself_a_place_and_what_it_may_come_to_where_it_costs_most(desk: Desk) -> None:
@@ -266,7 +266,9 @@ STARTED = Started(id="u", model="m", created=1)
 async def test_a_stream_is_passed_on_and_its_count_is_heard_though_nobody_is_shown_it(desk: Desk) -> None:
     tab = await desk.tab()
     events = (STARTED, DELTA, Finish(choice=0, reason="stop"), UsageReport(usage=counted(100, 10)))
-    assert [event async for event in tab.streaming(desk.cheap, stream(*events))] == list(events)
+    assert [event async for together in tab.streaming(desk.cheap, stream(*events)) for event in together] == list(
+        events
+    )
     assert await desk.closed(tab) == {Measure.TOKENS: 110, Measure.MONEY: 120}
 
 
@@ -285,11 +287,11 @@ async def test_a_stream_that_is_cut_off_is_never_cheaper_than_the_estimate_nor_t
 async def test_closing_a_stream_closes_the_upstreams(desk: Desk) -> None:
     closed = False
 
-    async def upstream() -> AsyncGenerator[StreamEvent, None]:
+    async def upstream() -> AsyncGenerator[Sequence[StreamEvent], None]:
         nonlocal closed
         try:
-            yield STARTED
-            yield DELTA
+            yield (STARTED,)
+            yield (DELTA,)
         finally:
             closed = True
 
@@ -313,7 +315,7 @@ async def test_a_stream_that_fails_before_it_begins_costs_what_its_error_says(
 ) -> None:
     tab = await desk.tab()
     with pytest.raises(GatewayError):
-        _ = [event async for event in tab.streaming(desk.cheap, stream(*events))]
+        _ = [event async for together in tab.streaming(desk.cheap, stream(*events)) for event in together]
     assert (await desk.closed(tab))[Measure.TOKENS] == tokens
 
 

@@ -8,7 +8,7 @@ import pytest
 from gateway.domain.detection import Detection, Detections, Scanned, Stage, Subject
 from gateway.domain.exchange import Choice, Finish, Reply, TextDelta
 from gateway.domain.prompt import ToolCall
-from gateway.domain.verdict import Action
+from gateway.domain.verdict import Action, Weight
 from gateway.pipeline.guard import Guard, Watch
 from gateway.pipeline.seen import MOST_LOOKS, Looks, Seen
 from policies.engine.model import Rule
@@ -98,5 +98,13 @@ def test_a_stream_that_is_blocked_on_its_way_was_not_seen_whole(guard: Callable[
 
 
 def test_nothing_is_kept_where_nobody_asked(watch: Callable[..., Watch], rule: Callable[..., Rule]) -> None:
-    assert watch(rule()).acting.looks_at(0) is None
-    assert watch(rule()).watching.looks_at(0) is None
+    for side in (watch(rule()).acting, watch(rule(), weight=Weight.SHADOW).watching):
+        assert side is not None
+        assert side.looks_at(0) is None
+
+
+def test_rules_of_a_kind_that_there_are_none_of_have_no_watch(
+    watch: Callable[..., Watch], rule: Callable[..., Rule]
+) -> None:
+    assert watch(rule()).watching is None
+    assert watch(rule(), weight=Weight.SHADOW).acting is None

@@ -1,4 +1,4 @@
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 
 import pytest
@@ -67,7 +67,7 @@ class ScriptedProvider:
             raise self.failures[call.target.id]
         return Reply(id="up-1", model="m", created=1, choices=(Choice(index=0, text="hello", finish_reason="stop"),))
 
-    async def stream(self, call: Call) -> AsyncGenerator[StreamEvent, None]:
+    async def stream(self, call: Call) -> AsyncGenerator[Sequence[StreamEvent], None]:
         self.called.append(call.target.id)
         try:
             if call.target.id in self.failures:
@@ -75,7 +75,7 @@ class ScriptedProvider:
             for number, event in enumerate(self.events):
                 if number and self.breaks is not None:
                     raise self.breaks
-                yield event
+                yield (event,)
         finally:
             self.closed += 1
 
@@ -131,7 +131,7 @@ async def test_the_next_target_answers_after_a_repeatable_failure(
     ranked = among(usable(a_target("a")), usable(a_target("b")))
     if streaming:
         call, opened = await open_stream(ranked, sending(provider), provider.stream)
-        assert isinstance(opened.first, Started)
+        assert [type(event) for event in opened.first] == [Started]
         await opened.rest.aclose()
     else:
         call, _ = await send(ranked, sending(provider), provider.send)
@@ -222,7 +222,7 @@ async def test_a_stream_is_in_progress_until_it_is_over(provider: ScriptedProvid
     _, opened = await open_stream(among(usable(target)), sending(provider, conditions=conditions), provider.stream)
     assert conditions.of(target).pending == 1
     async with opened as rest:
-        assert [type(event) async for event in rest] == [TextDelta, Finish]
+        assert [type(event) async for together in rest for event in together] == [TextDelta, Finish]
         assert conditions.of(target).pending == 1
     assert (conditions.of(target).pending, provider.closed) == (0, 1)
     assert conditions.of(target).attempts == {"answered": 1}
@@ -236,7 +236,7 @@ async def test_a_stream_that_breaks_off_counts_against_its_target(
     _, opened = await open_stream(among(usable(target)), sending(provider, conditions=conditions), provider.stream)
     with pytest.raises(UpstreamGarbled):
         async with opened as rest:
-            assert [event async for event in rest] == []
+            assert [event async for together in rest for event in together] == []
     condition = conditions.of(target)
     assert (condition.pending, condition.breaker.failures, dict(condition.attempts)) == (0, 1, {"upstream_garbled": 1})
 
@@ -250,7 +250,7 @@ async def test_a_stream_that_is_too_long_for_its_time_is_not_the_targets_fault_b
     _, opened = await open_stream(among(usable(target)), sending(provider, conditions=conditions), provider.stream)
     with pytest.raises(UpstreamTimeout):
         async with opened as rest:
-            assert [event async for event in rest] == []
+            assert [event async for together in rest for event in together] == []
     condition = conditions.of(target)
     assert (condition.pending, condition.breaker.failures) == (0, failures)
     assert condition.attempts == {"upstream_timeout": 1}
@@ -262,15 +262,15 @@ async def test_a_stream_that_nobody_reads_to_its_end_says_nothing_of_its_target(
     conditions, target = Conditions(), a_target("a")
     condition = conditions.of(target)
 
-    async def left() -> AsyncGenerator[StreamEvent, None]:
+    async def left() -> AsyncGenerator[Sequence[StreamEvent], None]:
         ranked, way = among(usable(target)), sending(provider, conditions=conditions)
         _, opened = await open_stream(ranked, way, provider.stream)
         async with opened as rest:
-            async for event in rest:
-                yield event
+            async for events in rest:
+                yield events
 
     async with aclosing(left()) as events:
-        assert await anext(events) == TextDelta(choice=0, text="hello")
+        assert await anext(events) == (TextDelta(choice=0, text="hello"),)
     assert (condition.pending, condition.breaker.failures, provider.closed) == (0, 0, 1)
     assert condition.attempts == {"abandoned": 1}
 

@@ -28,7 +28,7 @@ def test_pieces_are_put_together_choice_by_choice() -> None:
         Finish(choice=0, reason="stop"),
         Judged(decision="allow", findings=()),
     ):
-        transcript.take(event)
+        transcript.take((event,))
     first, second = transcript.choices
     assert (first.index, first.text, first.reasoning, first.refusal) == (0, "ab", "r", "")
     assert first.tool_calls == (

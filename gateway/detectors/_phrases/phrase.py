@@ -1,7 +1,8 @@
 """What is a phrase that tries to steer a model, and where must it begin?"""
 
-from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
+
+from gateway.domain.value import value
 
 Kind: TypeAlias = Literal["override", "persona", "role_markup", "frame", "concealment", "leak", "exfiltration"]
 KINDS: Final[tuple[Kind, ...]] = (
@@ -15,7 +16,7 @@ KINDS: Final[tuple[Kind, ...]] = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Phrase:
     """An RE2 pattern over ``Text.matching``, lower case and without accents; its first group is what is marked.
 

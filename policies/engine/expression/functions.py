@@ -5,17 +5,17 @@ Texts become no numbers: what a fact holds as text is none.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Final
 
+from gateway.domain.value import value
 from policies.engine.expression.errors import ConditionError
 from policies.engine.expression.kinds import LISTS, NUMBERS, Kind
 from policies.engine.expression.patterns import compiled
 from policies.engine.expression.tree import Call, Literal, Name, Node
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Function:
     """``takes`` holds the kinds that each argument can have; a method's first one stands before the point."""
 

@@ -1,16 +1,16 @@
 """Which names can a condition read, and what was meant by one that it cannot?"""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from difflib import get_close_matches
 
 from gateway.domain.detection import FactValue, Stage, Vocabulary
+from gateway.domain.value import value
 from policies.engine.expression.errors import ConditionError
 from policies.engine.expression.kinds import Kind, kind_of_value
 from policies.engine.expression.tree import Name
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Names:
     """What a condition at ``stage`` can read: facts, and the policy's own constants."""
 

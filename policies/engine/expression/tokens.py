@@ -5,10 +5,10 @@ Every token says where it starts; what is no token is refused with what to write
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
+from gateway.domain.value import value
 from policies.engine.expression.errors import ConditionError
 from policies.engine.expression.text import text_of
 from policies.engine.expression.tree import LiteralValue
@@ -23,7 +23,7 @@ class Kind(Enum):
     END = auto()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Token:
     """``value`` is a literal's value and None otherwise; integers can be larger than 64 bits still."""
 

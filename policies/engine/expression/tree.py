@@ -4,9 +4,10 @@ Each node knows its offset in the source: of its operator where it has one, else
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, TypeAlias, assert_never
+
+from gateway.domain.value import value
 
 LiteralValue: TypeAlias = bool | int | float | str
 
@@ -50,7 +51,7 @@ BINDING: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Literal:
     """A number, a text, true or false, as it is written."""
 
@@ -58,7 +59,7 @@ class Literal:
     offset: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Name:
     """A fact or a constant, by its whole dotted name."""
 
@@ -66,7 +67,7 @@ class Name:
     offset: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ListOf:
     """``[1, 2]``."""
 
@@ -74,7 +75,7 @@ class ListOf:
     offset: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Not:
     """``!operand``."""
 
@@ -82,7 +83,7 @@ class Not:
     offset: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Binary:
     """``left operator right``."""
 
@@ -92,7 +93,7 @@ class Binary:
     offset: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Choice:
     """``condition ? then : otherwise``."""
 
@@ -102,7 +103,7 @@ class Choice:
     offset: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Call:
     """``f(a)``, or as a method ``a.f(b)``: what stands before the point is then the first argument."""
 

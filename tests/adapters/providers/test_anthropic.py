@@ -1,6 +1,6 @@
 """What is Anthropic's own in its exchanges; what every provider must do is in the contract."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
@@ -106,10 +106,12 @@ def a_call(make_call: MakeCall) -> MakeCall:
     return make
 
 
-async def collect(events: AsyncIterator[StreamEvent], into: list[StreamEvent] | None = None) -> list[StreamEvent]:
+async def collect(
+    events: AsyncIterator[Sequence[StreamEvent]], into: list[StreamEvent] | None = None
+) -> list[StreamEvent]:
     found = [] if into is None else into
-    async for event in events:
-        found.append(event)
+    async for together in events:
+        found += together
     return found
 
 

@@ -74,7 +74,7 @@ async def stream(
     events: list[StreamEvent] = []
     try:
         for _ in range(times):
-            events = [event async for event in create(client).stream(call)]
+            events = [event async for together in create(client).stream(call) for event in together]
     finally:
         server.close()
     return events

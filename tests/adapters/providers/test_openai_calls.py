@@ -1,6 +1,6 @@
 """What is particular to OpenAI's wire: choices, endings, ``[DONE]``, and errors in answers that began well."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Protocol
 
 import orjson
@@ -107,8 +107,8 @@ def lenient(request: pytest.FixtureRequest) -> Create:
     return lambda client: provider_named(name, client)
 
 
-async def collect(events: AsyncIterator[StreamEvent]) -> list[StreamEvent]:
-    return [one async for one in events]
+async def collect(events: AsyncIterator[Sequence[StreamEvent]]) -> list[StreamEvent]:
+    return [one async for together in events for one in together]
 
 
 async def test_completions_go_to_their_own_route(create: Create, play_back: PlayBack, make_call: MakeCall) -> None:
@@ -150,8 +150,7 @@ async def test_azures_stream_is_whole_only_once_nothing_can_overrule_its_endings
 ) -> None:
     azure = provider_named("azure", play_back(STREAM.removesuffix(DONE)))
     events = azure.stream(make_call(stream=True))
-    for expected in EVENTS[:-2]:
-        assert await anext(events) == expected
+    assert await anext(events) == EVENTS[:-2]
     with pytest.raises(UpstreamGarbled, match="broke off"):
         await anext(events)
 
@@ -169,9 +168,20 @@ async def test_without_done_every_choice_that_was_asked_for_must_have_ended(
 async def test_done_without_an_ending_is_no_ending(create: Create, play_back: PlayBack, make_call: MakeCall) -> None:
     stream = event({"index": 0, "delta": {"content": "a"}}) + DONE
     events = create(play_back(stream)).stream(make_call(stream=True))
-    assert [await anext(events), await anext(events)] == [EVENTS[0], TextDelta(choice=0, text="a")]
+    assert await anext(events) == [EVENTS[0], TextDelta(choice=0, text="a")]
     with pytest.raises(UpstreamGarbled, match="broke off"):
         await anext(events)
+
+
+async def test_what_one_read_held_before_trouble_is_told_before_it(
+    create: Create, play_back: PlayBack, make_call: MakeCall
+) -> None:
+    for before, told in ((b"", []), (event({"index": 0, "delta": {"content": "a"}}), [TextDelta(choice=0, text="a")])):
+        stream = event({"index": 0, "delta": {}}) + before + b"data: no\n\n"
+        events = create(play_back(stream)).stream(make_call(stream=True))
+        assert await anext(events) == [EVENTS[0], *told]
+        with pytest.raises(UpstreamGarbled, match="JSON"):
+            await anext(events)
 
 
 @pytest.mark.rows

@@ -51,6 +51,27 @@ def test_an_event_without_data_is_none_and_its_name_is_forgotten() -> None:
     assert decode(b"event: ping\n\ndata: a\n\n") == [Event(b"a")]
 
 
+def test_events_that_come_in_one_piece_are_those_that_come_one_by_one() -> None:
+    for whole in (
+        b"data: a\n\ndata: b\n\ndata: \n\n",
+        b"data: a\n\n\ndata: b\n\n",
+        b"data: a\ndata: b\n\ndata: c\n\n",
+        b"data: a\n\n: ping\n\ndata: b\n\n",
+        b"data: a\n\nevent: error\ndata: b\n\n",
+        b"data: a\n\n\n\ndata: b\n\n\n\n",
+        b"data: a\r\n\r\ndata: b\n\n",
+    ):
+        one_by_one = decode(b"data: 0\n\n", *[whole[at : at + 1] for at in range(len(whole))])
+        assert decode(b"data: 0\n\n", whole) == one_by_one
+    assert [data for data, _ in decode(b"data: 0\n\n", b"data: a\n\ndata: b\n\n")] == [b"0", b"a", b"b"]
+
+
+def test_events_of_one_piece_have_their_limit_each() -> None:
+    assert len(decode(b"data: 0\n\n", b"data: aaaa\n\n" * 8, limit=16)) == 9
+    with pytest.raises(UpstreamGarbled):
+        decode(b"data: 0\n\n", b"data: a\n\ndata: " + b"a" * 16 + b"\n\n", limit=16)
+
+
 def test_an_event_keeps_its_name() -> None:
     assert decode(b"event: error\ndata: a\n\ndata: b\n\n") == [Event(b"a", b"error"), Event(b"b")]
 

@@ -76,17 +76,17 @@ class _Provider:
         del call
         return Reply(id="up", model="m", created=1, choices=self.choices)
 
-    async def stream(self, call: Call) -> AsyncGenerator[StreamEvent, None]:
+    async def stream(self, call: Call) -> AsyncGenerator[Sequence[StreamEvent], None]:
         del call
-        yield Started(id="up", model="m", created=1)
+        yield (Started(id="up", model="m", created=1),)
         for number, choice in enumerate(self.choices):
             for event in events_of(choice, number):
                 if isinstance(event, TextDelta):
                     for at in range(0, len(event.text), _PIECE):
-                        yield replace(event, text=event.text[at : at + _PIECE])
+                        yield (replace(event, text=event.text[at : at + _PIECE]),)
                 else:
-                    yield event
-        yield UsageReport(usage=None)
+                    yield (event,)
+        yield (UsageReport(usage=None),)
 
 
 class _More:
@@ -219,8 +219,9 @@ async def _serve(ask: Ask, evidence: Evidence, services: Services) -> None:
             trail.embedded(outcome.embeddings, outcome.handling)
         case Streaming():
             trail.streaming(outcome.handling)
-            async for event in outcome.events:
-                trail.released(event)
+            async for together in outcome.events:
+                for event in together:
+                    trail.released(event)
     await trail.end(200)
 
 

@@ -41,6 +41,18 @@ def test_detectors_are_wanted_where_a_rule_that_is_evaluated_reads_them(
     assert [name for name in "abc" if applicable.uses(name)] == ["a", "b"]
 
 
+def test_what_acts_on_an_answer_is_told_apart_from_what_only_watches(
+    rule_of: Callable[..., Rule], policy_of: Callable[..., Policy], standing: Callable[..., Applicable]
+) -> None:
+    watching = standing(policy_of(rule_of("out", stage=Stage.OUTPUT, mode="shadow"), rule_of("in")))
+    assert (watching.judges, watching.acting.judges, watching.watching.judges) == (True, False, True)
+    assert (watching.acted_at, watching.rewrites_calls) == ({Stage.DATA}, False)
+    calls = standing(policy_of(rule_of("call", stage=Stage.TOOL_CALL)))
+    assert (calls.judges, calls.acted_at, calls.rewrites_calls) == (True, {Stage.TOOL_CALL}, True)
+    approved = standing(policy_of(rule_of("out", stage=Stage.OUTPUT, action=Action.REQUIRE_APPROVAL)))
+    assert (approved.acted_at, approved.rewrites_calls) == ({Stage.OUTPUT}, True)
+
+
 def test_each_policy_reads_its_own_instance_of_a_detector(
     rule_of: Callable[..., Rule], policy_of: Callable[..., Policy]
 ) -> None:

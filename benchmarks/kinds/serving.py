@@ -1,0 +1,100 @@
+"""How does the gateway run as its users run it?
+
+``splitgate serve``, with its supervisor and so many workers, on cores of one's choice. It is ready when ``/readyz``
+says so on the port that serves.
+"""
+
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from typing import Final, Self
+
+from benchmarks.processes import CannotMeasure, Use, on_cores, use_of
+from benchmarks.soaking.sampling import children
+
+_START_S: Final = 60.0
+_STOP_S: Final = 30.0
+_LOOK_S: Final = 0.002
+
+
+class Serving:
+    """A gateway in full; leaving the context stops it. ``started_s`` is from exec to the first yes of ``/readyz``."""
+
+    def __init__(self, config: Path, workers: int, cores: Collection[int]) -> None:
+        self.port: int = _free_port()
+        self._log = config.parent / "log"
+        splitgate = str(Path(sys.executable).with_name("splitgate"))
+        command = [splitgate, "serve", "--port", str(self.port), "--workers", str(workers), "--config", str(config)]
+        with self._log.open("w") as sink, on_cores(cores):
+            began = time.perf_counter()
+            self._process = subprocess.Popen(  # noqa: S603
+                command, stdout=subprocess.DEVNULL, stderr=sink, start_new_session=True
+            )
+        try:
+            self._await_ready()
+        except BaseException:
+            self.stop()
+            raise
+        self.started_s: float = time.perf_counter() - began
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def processes(self) -> dict[str, int]:
+        """The supervisor and all below it."""
+        return {"supervisor": self._process.pid, **children(self._process.pid)}
+
+    @property
+    def workers(self) -> list[int]:
+        """The workers' ids."""
+        return [pid for name, pid in self.processes.items() if name.startswith("gateway.worker")]
+
+    def stop(self) -> None:
+        """Ask it to end; kill it if it does not."""
+        self._process.terminate()
+        try:
+            self._process.wait(_STOP_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def _await_ready(self) -> None:
+        deadline = time.monotonic() + _START_S
+        while not _is_ready(self.port):
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise CannotMeasure(f"the gateway did not start:\n{self._log.read_text()}")
+            time.sleep(_LOOK_S)
+
+
+def used_by_all(pids: Collection[int]) -> Callable[[], Use]:
+    """What several processes have used so far."""
+
+    def use() -> Use:
+        uses = [use_of(pid) for pid in pids]
+        return Use(cpu_ns=sum(one.cpu_ns for one in uses), preempted=sum(one.preempted for one in uses))
+
+    return use
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        port: int = found.getsockname()[1]
+        return port
+
+
+def _is_ready(port: int) -> bool:
+    asked = HTTPConnection("127.0.0.1", port, timeout=_START_S)
+    with suppress(OSError, HTTPException):
+        # Whoever listens already answers when it serves: so it is asked once, and waited for.
+        asked.request("GET", "/readyz")
+        return asked.getresponse().status == 200
+    return False
