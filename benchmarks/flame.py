@@ -107,7 +107,7 @@ def _recorded(
         worker = stack.enter_context(Process(server.name, server.command(site), cores.server))
         load = Load(
             port=worker.port,
-            request=request_bytes(contender, scenario, key),
+            requests=(request_bytes(contender, scenario, key),),
             connections=scenario.connections,
             tokens=scenario.chunks or 1,
             warmup=1.0,
