@@ -2,7 +2,8 @@
 
 py-spy looks into a running worker some hundred times a second, from outside and so without making small functions look
 dearer than they are, for the thread that has the interpreter: that is what is scarce. What it saw is drawn as a flame
-graph and summed by area; pyinstrument shows one request's way as a tree. Neither is a measurement: which areas are wide says where to look, the benchmark says what became of it.
+graph and summed by area; pyinstrument shows one request's way as a tree. Neither is a measurement: which areas are wide
+says where to look, the benchmark says what became of it.
 """
 
 import argparse
