@@ -49,8 +49,9 @@ class Flow:
                 while at < len(came) or guard.questions:
                     at, cleared = await self._in_time(came, at)
                     yield cleared
-                    at, cleared = self._at_once(came, at)
-                    yield cleared
+                    if not guard.questions:
+                        at, cleared = self._at_once(came, at)
+                        yield cleared
                 if cleared := self._overdue():
                     yield cleared
                 if guard.over:

@@ -7,7 +7,7 @@ import pytest
 
 from gateway.domain.detection import Detections, Stage, Subject
 from gateway.domain.evidence import Timeline
-from gateway.domain.exchange import Finish, StreamEvent, TextDelta, ToolCallDelta, ToolCallStarted
+from gateway.domain.exchange import Finish, StreamEvent, TextDelta, ToolCallDelta, ToolCallStarted, UsageReport
 from gateway.domain.verdict import Action
 from gateway.pipeline.asking import Asking
 from gateway.pipeline.flow import Flow
@@ -109,3 +109,15 @@ async def test_how_long_something_was_held_is_told(
     events = [event async for events in passed(watch(rule()), (HELLO,), (END,)) for event in events]
     assert events == [HELLO, END]
     assert timeline.held > 0
+
+
+@pytest.mark.parametrize("size", [5, LARGE + 1])
+async def test_nothing_overtakes_what_waits_for_an_answer(
+    passed: Passed, watch: Callable[..., Watch], rule: Callable[..., Rule], size: int
+) -> None:
+    service, words = Service(), TextDelta(choice=0, text="x" * size)
+    asking = watch(rule(Stage.OUTPUT, Action.BLOCK, "det.slow.found"), scanner=service)
+    flowing = passed(asking, (words, END, UsageReport(usage=None)))
+    service.lets.set()
+    events = [event async for events in flowing for event in events]
+    assert events == [words, END, UsageReport(usage=None)]
