@@ -150,3 +150,8 @@ sizing: setup  ## write docs/sizing.md from what the last published run measured
 .PHONY: gate
 gate: setup  ## fails if the gateway became dearer than committed (GATE=--write commits what is measured)
 	$(BIN)/python benchmarks/gate.py $(GATE)
+
+.PHONY: flame
+flame: setup  ## look into a worker under load, and draw dist/flame.svg
+	@mkdir -p dist
+	$(BIN)/python benchmarks/flame.py --svg dist/flame.svg
