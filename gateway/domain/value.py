@@ -88,6 +88,10 @@ def _comparing(known: Sequence[Field[Any]]) -> dict[str, object]:
 
 
 def _getter(names: Sequence[str]) -> Callable[[object], object]:
+    if len(names) == 1:
+        only = attrgetter(names[0])
+        # Tuples take what is the same object for equal, whatever it says of itself.
+        return lambda one: (only(one),)
     return attrgetter(*names) if names else lambda _: ()
 
 

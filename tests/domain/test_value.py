@@ -45,6 +45,20 @@ class Sealed:
     weight: int = field(default=0, compare=False)
 
 
+@value
+class Weight:
+    """One with a single field."""
+
+    grams: float
+
+
+@value
+class Marked(Token):
+    """One with another's fields."""
+
+    mark: str
+
+
 def test_it_holds_what_it_was_given() -> None:
     coin = Coin(metal="tin", worth=2, marks=["a"])
     assert (coin.metal, coin.worth, coin.marks) == ("tin", 2, ["a"])
@@ -182,3 +196,16 @@ def test_a_field_that_cannot_be_given_is_refused() -> None:
 
     with pytest.raises(TypeError, match="Counted"):
         value(Counted)
+
+
+def test_the_same_object_is_equal_whatever_it_says_of_itself() -> None:
+    nan = float("nan")
+    assert Weight(grams=nan) == Weight(grams=nan)
+    assert Weight(grams=nan) != Weight(grams=float("nan"))
+
+
+def test_a_value_may_be_more_than_another_value() -> None:
+    more = Marked(name="a", mark="b")
+    assert isinstance(more, Token)
+    assert (more, replace(more, number=2).number) == (Marked(name="a", mark="b", number=0), 2)
+    assert more != Token(name="a")
