@@ -52,7 +52,7 @@ class Standing:
     dropped: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class TakenAlone(Taken):
     """What this process has counted alone: ``alone`` is what its own counters gave, in buckets of their own."""
 
