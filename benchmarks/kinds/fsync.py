@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from benchmarks.figures import Spread, figures_of, percentile
+from benchmarks.figures import Spread, figures_of, percentile, verdict
 from benchmarks.kinds.setting import CHAT, Figures, Rounds, Setting, in_turns, joined, over, told, used_by
 from benchmarks.processes import Use, on_core
 from benchmarks.rounds import load_of
@@ -61,7 +61,7 @@ class Fsync:
 
 
 def _aim(added: Spread, aim: float) -> str:
-    return f"aim: at most {aim} ms, {'met' if added.median <= aim else 'MISSED'}"
+    return f"aim: at most {aim} ms, {verdict(added, aim)}"
 
 
 def fsync_of(rounds: Rounds, filesystem: str) -> Fsync:

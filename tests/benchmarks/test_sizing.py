@@ -35,7 +35,7 @@ def test_long_requests_ask_for_places_and_not_for_cpu() -> None:
 def test_a_streamed_answer_costs_its_chunks() -> None:
     found = size(ROUND, replace(LOAD, streamed=0.5, chunks=100, stream_bytes=20_000))
     assert found.request_us == 500 + 0.5 * 100 * 40
-    assert found.gbit == pytest.approx(24_000 * 12_500 * 16 / 1e9)
+    assert found.gbit == pytest.approx(24_000 * (2_000 + 0.5 * 500 + 0.5 * 20_000) * 16 / 1e9)
 
 
 def test_a_shard_counts_what_its_core_allows_renewals_of_places_included() -> None:
