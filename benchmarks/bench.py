@@ -25,6 +25,7 @@ from rich.console import Console
 from benchmarks.contenders import CONTENDERS, UNAUDITED, UPSTREAM, Site
 from benchmarks.figures import Row
 from benchmarks.journaling import JOURNAL_AIM_US, RECORDS, verified
+from benchmarks.kinds.fsync import filesystem_of, mounted
 from benchmarks.kinds.registry import KINDS, Kind
 from benchmarks.kinds.setting import Setting
 from benchmarks.payloads import Writing
@@ -43,6 +44,8 @@ from benchmarks.tables import costs_table, prices, prices_inside, table_of, verd
 
 # Requests a second on one core, without policies.
 AIM: Final = 5_000.0
+# With fewer a range is no range.
+ROUNDS: Final = 5
 
 
 def main() -> int:
@@ -82,6 +85,14 @@ class Bench:
 
 
 def _run(given: argparse.Namespace, console: Console, cores: Cores, folder: Path) -> int:
+    if given.rounds < ROUNDS:
+        console.print(f"fewer than {ROUNDS} rounds: no figure has a range, and no verdict below means anything")
+    if (disk := filesystem_of(folder.resolve(), mounted())) in ("tmpfs", "ramfs"):
+        # There a durable write costs nothing, which no disk can keep up with.
+        why = f"journals would be in memory ({disk}): have TMPDIR name a folder on a disk"
+        if given.publish:
+            raise CannotMeasure(why)
+        console.print(why)
     field = field_of(given.contenders)
     for name, why in field.left_out.items():
         console.print(f"{name} takes no part: {why}", highlight=False)
@@ -198,7 +209,7 @@ def _tell(console: Console, plan: Plan, rows: Mapping[tuple[str, str], Row]) -> 
 def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     """What is asked for, with what follows from it."""
     parser = argparse.ArgumentParser(description="The gateway beside a bare pass-through, in the same run.")
-    parser.add_argument("--rounds", type=int, default=5, help="how often each contender has its turn")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="how often each contender has its turn")
     parser.add_argument("--seconds", type=float, default=1.0, help="length of one turn, after its warm-up")
     parser.add_argument("--warmup", type=float, default=0.25, help="seconds of load before a turn counts")
     parser.add_argument("--quick", action="store_true", help="one short round: shows that it works, measures nothing")
@@ -225,8 +236,10 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     if unknown:
         parser.error(f"--contender {', '.join(sorted(unknown))}: there is none; see --list")
     given.measurements = _chosen(given)
-    if given.publish and (given.quick or {*given.measurements} != {*MEASUREMENTS}):
-        parser.error("--publish: for a whole run alone; publishing/publish.py makes a page of any run's file")
+    if given.publish and (given.quick or given.rounds < ROUNDS or {*given.measurements} != {*MEASUREMENTS}):
+        parser.error(
+            "--publish: for a whole run alone, of enough rounds; publishing/publish.py takes any run's file"
+        )
     if given.list:
         names = {
             "scenarios": [s.name for s in scenarios],

@@ -72,7 +72,6 @@ class Size:
     """What it comes to."""
 
     request_us: float
-    worker_rate: float
     by_cpu: int
     by_places: int
     workers: int
@@ -83,10 +82,8 @@ class Size:
     memory_gb: float
     in_progress: float
     shard_rate: float
-    shards: int
     redis_commands: float
     redis_renewals: float
-    journal_per_second: float
     journal_per_worker: float
     journal_per_day: float
     journal_retained: float
@@ -165,7 +162,6 @@ def size(measured: Measured, assumed: Assumed) -> Size:
     cells = ceil(assumed.rate / shard_rate)
     return Size(
         request_us=request_us,
-        worker_rate=1e6 / request_us * assumed.busy,
         by_cpu=by_cpu,
         by_places=by_places,
         workers=workers,
@@ -176,10 +172,8 @@ def size(measured: Measured, assumed: Assumed) -> Size:
         memory_gb=replica_mb * replicas / 1000,
         in_progress=in_progress,
         shard_rate=shard_rate,
-        shards=cells,
         redis_commands=assumed.rate * measured.redis_commands,
         redis_renewals=in_progress / RENEWAL_S,
-        journal_per_second=journal,
         journal_per_worker=journal / workers,
         journal_per_day=journal * DAY_S,
         journal_retained=journal * DAY_S * assumed.retained_days,

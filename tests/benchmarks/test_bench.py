@@ -34,6 +34,7 @@ def test_a_part_can_be_taken_alone(words: Sequence[str], measurements: set[str])
     ("words", "why"),
     [
         (["--publish", "--quick"], "whole run"),
+        (["--publish", "--rounds", "1"], "enough rounds"),
         (["--publish", "--only", "startup"], "whole run"),
         (["--publish", "--contender", "nginx"], "whole run"),
         (["--contender", "ngnix"], "ngnix: there is none"),
