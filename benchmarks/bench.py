@@ -237,9 +237,7 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
         parser.error(f"--contender {', '.join(sorted(unknown))}: there is none; see --list")
     given.measurements = _chosen(given)
     if given.publish and (given.quick or given.rounds < ROUNDS or {*given.measurements} != {*MEASUREMENTS}):
-        parser.error(
-            "--publish: for a whole run alone, of enough rounds; publishing/publish.py takes any run's file"
-        )
+        parser.error("--publish: for a whole run alone, of enough rounds; publishing/publish.py takes any run's file")
     if given.list:
         names = {
             "scenarios": [s.name for s in scenarios],
