@@ -13,7 +13,7 @@ import secrets
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
@@ -25,12 +25,13 @@ from rich.console import Console
 from benchmarks.contenders import CONTENDERS, UNAUDITED, UPSTREAM, Site
 from benchmarks.figures import Row
 from benchmarks.journaling import JOURNAL_AIM_US, RECORDS, verified
+from benchmarks.kinds.fsync import filesystem_of, mounted
 from benchmarks.kinds.registry import KINDS, Kind
 from benchmarks.kinds.setting import Setting
 from benchmarks.payloads import Writing
 from benchmarks.plan import Plan
 from benchmarks.policing import AIM_US, QUICK, Effort, costs, price
-from benchmarks.processes import ROOT, CannotMeasure, Cores, Process, Running, choose_cores, on_core
+from benchmarks.processes import ROOT, CannotMeasure, Cores, Process, Running, allow_descriptors, choose_cores, on_core
 from benchmarks.profiling import profile
 from benchmarks.publishing.publish import PAGES, publish
 from benchmarks.record import Recorder
@@ -43,15 +44,18 @@ from benchmarks.tables import costs_table, prices, prices_inside, table_of, verd
 
 # Requests a second on one core, without policies.
 AIM: Final = 5_000.0
+# With fewer a range is no range.
+ROUNDS: Final = 5
 
 
 def main() -> int:
     """Measure, print the tables and keep the raw figures; 1 says that something could not be measured."""
-    given = _arguments()
+    given = arguments()
     # So that whoever ends a run ends what it started, too.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     # A table cut to the width of a log file is of no use to anybody.
     console = Console(width=None if sys.stdout.isatty() else 180)
+    allow_descriptors()
     cores = choose_cores()
     console.print(f"Python {platform.python_version()}, {cores}; load average {load_average()}", highlight=False)
     try:
@@ -81,6 +85,14 @@ class Bench:
 
 
 def _run(given: argparse.Namespace, console: Console, cores: Cores, folder: Path) -> int:
+    if given.rounds < ROUNDS:
+        console.print(f"fewer than {ROUNDS} rounds: no figure has a range, and no verdict below means anything")
+    if (disk := filesystem_of(folder.resolve(), mounted())) in ("tmpfs", "ramfs"):
+        # There a durable write costs nothing, which no disk can keep up with.
+        why = f"journals would be in memory ({disk}): have TMPDIR name a folder on a disk"
+        if given.publish:
+            raise CannotMeasure(why)
+        console.print(why)
     field = field_of(given.contenders)
     for name, why in field.left_out.items():
         console.print(f"{name} takes no part: {why}", highlight=False)
@@ -96,7 +108,8 @@ def _run(given: argparse.Namespace, console: Console, cores: Cores, folder: Path
     recorder = Recorder(plan, cores, field)
     with Process(UPSTREAM, [sys.executable, "-m", "benchmarks.upstream"], cores.load) as upstream:
         site = site_in(folder, upstream.port)
-        write_config(site, plan.key, plan.scenarios)
+        # All of them, whichever are measured: kinds ask for models too, and nobody is to start with fewer.
+        write_config(site, plan.key, SCENARIOS)
         if given.profile:
             with on_core(cores.server):
                 profile(console, site, plan, given.profile_requests)
@@ -105,10 +118,13 @@ def _run(given: argparse.Namespace, console: Console, cores: Cores, folder: Path
             given=given, console=console, folder=folder, cores=cores, plan=plan, upstream=upstream, site=site,
             recorder=recorder,
         )  # fmt: skip
-        for name, measured in MEASUREMENTS.items():
-            if name in given.measurements:
-                measured(bench)
-    console.print(f"raw figures: {recorder.save().relative_to(ROOT)}", highlight=False)
+        try:
+            for name, measured in MEASUREMENTS.items():
+                if name in given.measurements:
+                    measured(bench)
+        finally:
+            # What was measured before a failure was measured all the same.
+            console.print(f"raw figures: {recorder.save().relative_to(ROOT)}", highlight=False)
     if given.publish:
         publish(recorder.whole())
         console.print(f"page: {PAGES.relative_to(ROOT)}", highlight=False)
@@ -190,9 +206,10 @@ def _tell(console: Console, plan: Plan, rows: Mapping[tuple[str, str], Row]) -> 
             console.print(line, highlight=False)
 
 
-def _arguments() -> argparse.Namespace:
+def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
+    """What is asked for, with what follows from it."""
     parser = argparse.ArgumentParser(description="The gateway beside a bare pass-through, in the same run.")
-    parser.add_argument("--rounds", type=int, default=5, help="how often each contender has its turn")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="how often each contender has its turn")
     parser.add_argument("--seconds", type=float, default=1.0, help="length of one turn, after its warm-up")
     parser.add_argument("--warmup", type=float, default=0.25, help="seconds of load before a turn counts")
     parser.add_argument("--quick", action="store_true", help="one short round: shows that it works, measures nothing")
@@ -206,7 +223,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--profile-requests", type=int, default=5_000, metavar="N")
     parser.add_argument("--publish", action="store_true", help="write docs/benchmarks anew from this run")
     parser.add_argument("--list", action="store_true", help="show what there is as JSON")
-    given = parser.parse_args()
+    given = parser.parse_args(words)
     try:
         scenarios = of_sizes([parse_size(size) for size in given.bodies.split(",")]) if given.bodies else SCENARIOS
     except ValueError as exc:
@@ -215,7 +232,12 @@ def _arguments() -> argparse.Namespace:
     given.contenders = [
         c for c in CONTENDERS if not given.contender or c in CONTENDERS[:1] or c.name in given.contender
     ]
+    unknown = {*(given.contender or ())} - {c.name for c in CONTENDERS}
+    if unknown:
+        parser.error(f"--contender {', '.join(sorted(unknown))}: there is none; see --list")
     given.measurements = _chosen(given)
+    if given.publish and (given.quick or given.rounds < ROUNDS or {*given.measurements} != {*MEASUREMENTS}):
+        parser.error("--publish: for a whole run alone, of enough rounds; publishing/publish.py takes any run's file")
     if given.list:
         names = {
             "scenarios": [s.name for s in scenarios],

@@ -26,6 +26,11 @@ GATEWAYS: Final = (BASELINE, OFF, UNAUDITED, BARE, EVERYTHING, TWO_WORKERS)
 NGINX: Final = "nginx"
 LITELLM: Final = "litellm"
 PORTKEY: Final = "portkey"
+# Programs of others.
+OTHERS: Final = (NGINX, LITELLM, PORTKEY)
+PASSTHROUGH: Final = "passthrough"
+# The gateway as its users start it, where its start is measured.
+SERVE: Final = "splitgate serve"
 
 Dialect: TypeAlias = Literal["chat", "split", "plain"]
 
@@ -91,18 +96,19 @@ def _gateway(name: str) -> Server:
     )
 
 
-def _supervised(name: str, workers: int) -> Server:
-    # What the command splitgate does, in this tree wherever it is installed from.
+def serve_command(config: Path, port: int, workers: int) -> Sequence[str]:
+    """What the command ``splitgate serve`` does, in this tree wherever it is installed from."""
     splitgate = [sys.executable, "-c", "from gateway.cli.main import run; run()"]
+    return [*splitgate, "serve", "--config", str(config), "--port", str(port), "--workers", str(workers)]
+
+
+def _supervised(name: str, workers: int) -> Server:
     return Server(
         name=name,
-        command=lambda site: [
-            *splitgate, "serve", "--config", str(site.configs[name]),
-            "--port", str(site.ports[name]), "--workers", str(workers),
-        ],
+        command=lambda site: serve_command(site.configs[name], site.ports[name], workers),
         listens=True,
         cores=workers,
-    )  # fmt: skip
+    )
 
 
 SERVERS: Final = (
@@ -112,7 +118,7 @@ SERVERS: Final = (
         listens=True,
         look=others.find_nginx,
     ),
-    Server(name="passthrough", command=_script("benchmarks.passthrough")),
+    Server(name=PASSTHROUGH, command=_script("benchmarks.passthrough")),
     _gateway(BARE),
     _gateway(OFF),
     _gateway(UNAUDITED),
@@ -139,7 +145,7 @@ SERVERS: Final = (
 CONTENDERS: Final = (
     Contender(name=DIRECT, server=UPSTREAM),
     Contender(name=NGINX, server=NGINX),
-    Contender(name="bare", server="passthrough"),
+    Contender(name="bare", server=PASSTHROUGH),
     Contender(name=BARE, server=BARE),
     Contender(name=OFF, server=OFF),
     Contender(name=UNAUDITED, server=UNAUDITED),

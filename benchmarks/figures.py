@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Final
 
+MET: Final = "met"
+MISSED: Final = "MISSED"
+OPEN: Final = "open, the range holds it"
 # Upper bounds of the histogram's buckets, in microseconds.
 BUCKETS_US: Final = tuple(step * 10**power for power in range(1, 7) for step in (1, 2, 5))
 
@@ -58,6 +61,14 @@ class Row:
 def spread(values: Sequence[float]) -> Spread | None:
     """Median, lowest and highest."""
     return Spread(median=median(values), low=min(values), high=max(values)) if values else None
+
+
+def verdict(found: Spread, bound: float, *, more: bool = False) -> str:
+    """Whether ``found`` is at most ``bound``, or at least where ``more`` is better; a range that holds it is open."""
+    low, high = (found.low >= bound, found.high >= bound) if more else (found.low <= bound, found.high <= bound)
+    if low and high:
+        return MET
+    return OPEN if low or high else MISSED
 
 
 def percentile(ordered: Sequence[int], share: float) -> int:

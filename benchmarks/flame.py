@@ -26,7 +26,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.canned import at_once
-from benchmarks.contenders import CONTENDERS, SERVERS, UPSTREAM, Contender, Site
+from benchmarks.contenders import CONTENDERS, GATEWAYS, SERVERS, UPSTREAM, Contender, Site
 from benchmarks.inside import inside, scope_of, through
 from benchmarks.load import Load, drive
 from benchmarks.payloads import request_bytes
@@ -79,10 +79,12 @@ def main() -> int:
     given = parser.parse_args()
     console = Console(width=None if sys.stdout.isatty() else 180)
     try:
-        contender = next(one for one in CONTENDERS if one.name == given.contender)
+        # Below a supervisor there is another process to look into, and others' programs are not Python or not ours.
+        ours = {server.name for server in SERVERS if server.name in GATEWAYS and not server.listens}
+        contender = next(one for one in CONTENDERS if one.name == given.contender and one.server in ours)
         scenario = next(one for one in SCENARIOS if one.name == given.scenario)
     except StopIteration:
-        parser.error("there is no such contender or scenario; see benchmarks/bench.py --list")
+        parser.error("no such scenario, or no gateway of that name that is a worker alone: bench.py --list")
     try:
         with tempfile.TemporaryDirectory(prefix="splitgate-flame-") as folder:
             if given.tree:
@@ -125,9 +127,13 @@ def _recorded(
 def _under_load(worker: Process, load: Load, spy: list[str]) -> None:
     with on_core(choose_cores().load):
         looking = subprocess.Popen(spy)  # noqa: S603
-        uvloop.run(drive(load, partial(use_of, worker.pid)))
-        if looking.wait(30):
-            raise CannotMeasure("py-spy could not look into the worker: it may need the right to trace processes")
+        try:
+            uvloop.run(drive(load, partial(use_of, worker.pid)))
+            if looking.wait(30):
+                raise CannotMeasure("py-spy could not look into the worker: it may need the right to trace processes")
+        finally:
+            looking.kill()
+            looking.wait()
 
 
 def _spy(pid: int, kind: str, target: Path, seconds: int) -> list[str]:

@@ -8,6 +8,7 @@ same round, since a machine that is slow or shared is so for both. README.md say
 import argparse
 import cProfile
 import secrets
+import signal
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
@@ -51,6 +52,8 @@ _REQUESTS: Final = 50
 def main() -> int:
     """Measure and judge; 1 says that something became dearer, or could not be measured."""
     given = _arguments()
+    # So that whoever ends the gate ends what it started, too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with tempfile.TemporaryDirectory(prefix="splitgate-gate-") as folder:
             return _run(given, Path(folder))

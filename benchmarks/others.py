@@ -95,14 +95,14 @@ def nginx_config(folder: Path, port: int, upstream_port: int) -> str:
 worker_processes 1;
 pid {folder}/nginx.pid;
 error_log stderr error;
-events {{ worker_connections 1024; }}
+events {{ worker_connections 8192; }}
 http {{
   access_log off;
 {scratch}
   client_max_body_size 8m;
   client_body_buffer_size 8m;
   keepalive_requests {_FOREVER};
-  upstream model {{ server 127.0.0.1:{upstream_port}; keepalive 64; keepalive_requests {_FOREVER}; }}
+  upstream model {{ server 127.0.0.1:{upstream_port}; keepalive 1024; keepalive_requests {_FOREVER}; }}
   server {{
     listen 127.0.0.1:{port} backlog=2048;
     location / {{

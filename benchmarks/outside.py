@@ -20,7 +20,7 @@ from benchmarks.processes import ROOT, CannotMeasure, on_cores
 # LiteLLM imports for many seconds.
 _START_S: Final = 120.0
 _STOP_S: Final = 10.0
-_LOOK_S: Final = 0.25
+_LOOK_S: Final = 0.01
 _SHOWN: Final = 2_000
 
 
@@ -29,6 +29,16 @@ def free_ports(names: Iterable[str]) -> dict[str, int]:
     with ExitStack() as held:
         taken = {name: held.enter_context(socket.create_server(("127.0.0.1", 0))) for name in names}
         return {name: listening.getsockname()[1] for name, listening in taken.items()}
+
+
+def end_group(process: "subprocess.Popen[bytes]", patience_s: float) -> None:
+    """Ask a process that leads a group of its own to end, wait for it, and kill what is left of the group."""
+    process.terminate()
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(patience_s)
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 class Outside:
@@ -77,12 +87,7 @@ class Outside:
 
     def stop(self) -> None:
         """Ask it to end; kill what is left of its group."""
-        self._process.terminate()
-        with suppress(subprocess.TimeoutExpired):
-            self._process.wait(_STOP_S)
-        with suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
+        end_group(self._process, _STOP_S)
 
     def last_words(self) -> str:
         """The end of what it has said."""

@@ -10,13 +10,14 @@ import socket
 import subprocess
 import time
 from collections.abc import Collection, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol, Self
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 _START_S: Final = 30.0
+_DESCRIPTORS: Final = 20_000
 
 
 class CannotMeasure(Exception):
@@ -51,6 +52,15 @@ def choose_cores() -> Cores:
         return Cores(server=None, load=None)
     allowed = sorted(os.sched_getaffinity(0))
     return Cores(server=allowed[0], load=allowed[min(1, len(allowed) - 1)], more=tuple(allowed[2:]))
+
+
+def allow_descriptors() -> None:
+    """Let this process and those that it starts have enough open files: a proxy has two for each stream."""
+    with suppress(ImportError, OSError, ValueError):
+        import resource  # noqa: PLC0415 - no such thing on Windows
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, _DESCRIPTORS)), hard))
 
 
 @contextmanager

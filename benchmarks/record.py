@@ -82,8 +82,11 @@ class Recorder:
         )
 
     def skip(self, what: str, contender: str, why: str) -> None:
-        """Keep that something could not be measured: a scenario of a contender, or a kind (without one)."""
-        self._skipped.append({"what": what, "contender": contender, "why": why})
+        """Keep that something could not be measured: a scenario of a contender, or a kind (without one).
+
+        Of the reason it is the first line: what a program said below it is for the screen, and full of this machine.
+        """
+        self._skipped.append({"what": what, "contender": contender, "why": why.partition("\n")[0].rstrip(":")})
 
     def add_kind(self, name: str, told: "DataclassInstance") -> None:
         """Keep what a kind of measurement came to, under its name."""

@@ -10,7 +10,7 @@ import uvloop
 from rich.console import Console
 from rich.progress import Progress
 
-from benchmarks.contenders import UPSTREAM, Contender
+from benchmarks.contenders import OTHERS, UPSTREAM, Contender
 from benchmarks.figures import Measured, Row, figures_of
 from benchmarks.load import Load, drive
 from benchmarks.payloads import request_bytes
@@ -41,7 +41,7 @@ def measure(
             return _drive(load, servers[contender.server])
         except CannotMeasure as exc:
             why = f"{contender.name}, {scenario.name}: {exc}"
-            if contender.dialect != "plain":
+            if contender.server not in OTHERS:
                 raise CannotMeasure(why) from exc
             # Others' programs need not be able to do everything. Ours can, or the run is over.
             recorder.skip(scenario.name, contender.name, str(exc))

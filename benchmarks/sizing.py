@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Any, Final
 
-from benchmarks.publishing.reading import Run, run_of, spread_of
+from benchmarks.publishing.reading import Run, gateways_start, run_of, spread_of
 
 DAY_S: Final = 86_400
 # Of the gateway: settings' defaults and what its tests hold it to; tests compare them.
@@ -72,7 +72,6 @@ class Size:
     """What it comes to."""
 
     request_us: float
-    worker_rate: float
     by_cpu: int
     by_places: int
     workers: int
@@ -83,10 +82,8 @@ class Size:
     memory_gb: float
     in_progress: float
     shard_rate: float
-    shards: int
     redis_commands: float
     redis_renewals: float
-    journal_per_second: float
     journal_per_worker: float
     journal_per_day: float
     journal_retained: float
@@ -112,7 +109,7 @@ def measured_of(raw: Mapping[str, Any]) -> Measured:
         "chunk_us": _chunk_us(run),
         "worker_mb": _held(run, "gateway.worker"),
         "supervisor_mb": _held(run, "supervisor"),
-        "start_s": _start(run),
+        "start_s": _median(gateways_start(run)),
         "journal_bytes": run.kind("records", "journal_bytes"),
         "journal_records": run.kind("records", "journal_records"),
         "request_bytes": run.kind("records", "request_bytes"),
@@ -142,11 +139,6 @@ def _held(run: Run, process: str) -> float | None:
     return max(held, default=None)
 
 
-def _start(run: Run) -> float | None:
-    starts = run.kind("startup", "starts") or ()
-    return next((one["seconds"]["median"] for one in starts if one["server"] != "bare"), None)
-
-
 def size(measured: Measured, assumed: Assumed) -> Size:
     """The sizes for a load."""
     request_us = measured.cpu_us + assumed.streamed * assumed.chunks * measured.chunk_us
@@ -165,11 +157,11 @@ def size(measured: Measured, assumed: Assumed) -> Size:
     renewing_us = assumed.seconds / RENEWAL_S * RENEWAL_COMMANDS * measured.redis_us / measured.redis_commands
     shard_rate = 1e6 / (measured.redis_us + renewing_us) * assumed.redis_busy
     journal = assumed.rate * measured.journal_bytes
-    wire = measured.request_bytes + measured.answer_bytes + assumed.streamed * assumed.stream_bytes
+    answer = (1 - assumed.streamed) * measured.answer_bytes + assumed.streamed * assumed.stream_bytes
+    wire = measured.request_bytes + answer
     cells = ceil(assumed.rate / shard_rate)
     return Size(
         request_us=request_us,
-        worker_rate=1e6 / request_us * assumed.busy,
         by_cpu=by_cpu,
         by_places=by_places,
         workers=workers,
@@ -180,10 +172,8 @@ def size(measured: Measured, assumed: Assumed) -> Size:
         memory_gb=replica_mb * replicas / 1000,
         in_progress=in_progress,
         shard_rate=shard_rate,
-        shards=cells,
         redis_commands=assumed.rate * measured.redis_commands,
         redis_renewals=in_progress / RENEWAL_S,
-        journal_per_second=journal,
         journal_per_worker=journal / workers,
         journal_per_day=journal * DAY_S,
         journal_retained=journal * DAY_S * assumed.retained_days,

@@ -20,7 +20,7 @@ def surroundings() -> Mapping[str, str | float]:
         "kernel": f"{platform.system()} {'.'.join(platform.release().split('.')[:2])}",
         "interpreter": interpreter(),
         "load_average": load_average(),
-        "command": " ".join(["python", *sys.argv]),
+        "command": " ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]]),
     }
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from rich.table import Table
 
-from benchmarks.figures import Row, Spread
+from benchmarks.figures import Row, Spread, verdict
 from benchmarks.policing import SIZES, Cost, Times
 from benchmarks.scenarios import TWO_KB, Scenario
 
@@ -127,9 +127,7 @@ def prices_inside(priced: Mapping[str, Times], *, aim_us: float) -> list[str]:
 
 
 def _aim(taken: Spread, aim_us: float) -> str:
-    """A range that holds the aim says nothing about it."""
-    told = "met" if taken.high <= aim_us else "MISSED" if taken.low > aim_us else "open, the range holds it"
-    return f"; aim: at most {aim_us:,.0f}, {told}"
+    return f"; aim: at most {aim_us:,.0f}, {verdict(taken, aim_us)}"
 
 
 def costs_table(title: str, costs: Mapping[str, Sequence[Cost]]) -> Table:

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from benchmarks.figures import Spread, figures_of, percentile
+from benchmarks.figures import Spread, figures_of, percentile, verdict
 from benchmarks.kinds.setting import CHAT, Figures, Rounds, Setting, in_turns, joined, over, told, used_by
 from benchmarks.processes import Use, on_core
 from benchmarks.rounds import load_of
@@ -61,7 +61,7 @@ class Fsync:
 
 
 def _aim(added: Spread, aim: float) -> str:
-    return f"aim: at most {aim} ms, {'met' if added.median <= aim else 'MISSED'}"
+    return f"aim: at most {aim} ms, {verdict(added, aim)}"
 
 
 def fsync_of(rounds: Rounds, filesystem: str) -> Fsync:
@@ -95,7 +95,7 @@ def appends(path: Path, count: int) -> list[int]:
 
 
 def filesystem_of(path: Path, mounts: str) -> str:
-    """Which kind of file system holds ``path``, by what ``/proc/mounts`` says; empty if it does not say."""
+    """Which kind of file system holds ``path``, by what :func:`mounted` says; empty if it does not say."""
     held = [(Path(where), kind) for _, where, kind, *_ in (line.split() for line in mounts.splitlines())]
     over_it = [(len(where.parts), kind) for where, kind in held if path.is_relative_to(where)]
     return max(over_it, default=(0, ""))[1]
@@ -117,7 +117,7 @@ def take(setting: Setting) -> Fsync:
             takers[name] = partial(_turn, setting, server.port, used_by(server))
         takers[_DISK] = partial(_append, setting, audited.parent / "probe")
         rounds = in_turns(setting.rounds, takers)
-    return fsync_of(rounds, filesystem_of(audited.parent.resolve(), _mounts()))
+    return fsync_of(rounds, filesystem_of(audited.parent.resolve(), mounted()))
 
 
 def _turn(setting: Setting, port: int, use: Callable[[], Use]) -> Figures:
@@ -131,7 +131,8 @@ def _append(setting: Setting, path: Path) -> Figures:
     return {"latency_p50": percentile(taken, 0.5) / 1e6, "latency_p99": percentile(taken, 0.99) / 1e6}
 
 
-def _mounts() -> str:
+def mounted() -> str:
+    """The system's mounts; empty where it tells none."""
     with suppress(OSError):
         return Path("/proc/mounts").read_text()
     return ""

@@ -4,9 +4,7 @@
 says so on the port that serves.
 """
 
-import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Collection
 from contextlib import suppress
@@ -14,7 +12,9 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Final, Self
 
-from benchmarks.processes import CannotMeasure, Use, on_cores, use_of
+from benchmarks.contenders import serve_command
+from benchmarks.outside import end_group, free_ports
+from benchmarks.processes import ROOT, CannotMeasure, Use, on_cores, use_of
 from benchmarks.soaking.sampling import children
 
 _START_S: Final = 60.0
@@ -26,14 +26,13 @@ class Serving:
     """A gateway in full; leaving the context stops it. ``started_s`` is from exec to the first yes of ``/readyz``."""
 
     def __init__(self, config: Path, workers: int, cores: Collection[int]) -> None:
-        self.port: int = _free_port()
+        self.port: int = free_ports(("gateway",))["gateway"]
         self._log = config.parent / "log"
-        splitgate = str(Path(sys.executable).with_name("splitgate"))
-        command = [splitgate, "serve", "--port", str(self.port), "--workers", str(workers), "--config", str(config)]
+        command = serve_command(config, self.port, workers)
         with self._log.open("w") as sink, on_cores(cores):
             began = time.perf_counter()
             self._process = subprocess.Popen(  # noqa: S603
-                command, stdout=subprocess.DEVNULL, stderr=sink, start_new_session=True
+                command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=sink, start_new_session=True
             )
         try:
             self._await_ready()
@@ -59,13 +58,8 @@ class Serving:
         return [pid for name, pid in self.processes.items() if name.startswith("gateway.worker")]
 
     def stop(self) -> None:
-        """Ask it to end; kill it if it does not."""
-        self._process.terminate()
-        try:
-            self._process.wait(_STOP_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        """Ask it to end; kill what is left of it."""
+        end_group(self._process, _STOP_S)
 
     def _await_ready(self) -> None:
         deadline = time.monotonic() + _START_S
@@ -83,12 +77,6 @@ def used_by_all(pids: Collection[int]) -> Callable[[], Use]:
         return Use(cpu_ns=sum(one.cpu_ns for one in uses), preempted=sum(one.preempted for one in uses))
 
     return use
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        port: int = found.getsockname()[1]
-        return port
 
 
 def _is_ready(port: int) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from benchmarks.figures import Spread, figures_of
+from benchmarks.figures import Spread, figures_of, verdict
 from benchmarks.kinds.serving import Serving, used_by_all
 from benchmarks.kinds.setting import CHAT, Figures, Rounds, Setting, in_turns, joined, over, told
 from benchmarks.processes import CannotMeasure, use_of
@@ -53,7 +53,7 @@ class Scaling:
     def lines(self) -> Sequence[str]:
         """The figures for people."""
         rows = [f"workers {row.workers}: {told(row.rate)}/s, {told(row.cpu_us)} µs CPU a request" for row in self.rows]
-        met = "met" if self.by_cpu.median >= self.aim else "MISSED"
+        met = verdict(self.by_cpu if self.shared else self.measured, self.aim, more=True)
         whose = ", load and upstream on the second worker's core" if self.shared else ""
         scale = (
             f"two workers scale by {told(self.measured, 2)} as measured{whose}, by {told(self.by_cpu, 2)} by CPU time"

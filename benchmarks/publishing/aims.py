@@ -6,8 +6,9 @@ Each aim with what was measured for it. A range over the rounds that holds the a
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from benchmarks.figures import Spread
-from benchmarks.publishing.reading import Line, Run, spread_of
+from benchmarks import figures
+from benchmarks.figures import Spread, verdict
+from benchmarks.publishing.reading import Line, Run, gateways_start, spread_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,15 +33,13 @@ class Aim:
         """``met``, ``missed by …``, or why neither can be said."""
         if self.found is None:
             return "not measured"
-        worst, best = (self.found.low, self.found.high) if self.more else (self.found.high, self.found.low)
-        if self._good(worst):
-            return "**met**"
-        if self._good(best):
-            return "open: the range holds it"
-        return f"**missed** by {abs(self.found.median - self.bound):,.{self.digits}f} {self.unit}".rstrip()
-
-    def _good(self, value: float) -> bool:
-        return value >= self.bound if self.more else value <= self.bound
+        match verdict(self.found, self.bound, more=self.more):
+            case figures.MET:
+                return "**met**"
+            case figures.MISSED:
+                return f"**missed** by {abs(self.found.median - self.bound):,.{self.digits}f} {self.unit}".rstrip()
+            case still_open:
+                return still_open
 
 
 def _number(value: float) -> str:
@@ -68,7 +67,7 @@ def aims_of(run: Run) -> Sequence[Aim]:
             note=f"of which the disk's own append {append.median:,.3f} ms" if append is not None else "",
         ),
         *(_chunk(run, scenario) for scenario in ("burst c=32", "stream c=32")),
-        Aim(what="start to ready", unit="s", bound=1.5, digits=2, found=_start(run)),
+        Aim(what="start to ready", unit="s", bound=1.5, digits=2, found=gateways_start(run)),
         Aim(
             what="memory of a worker after load (PSS)", unit="MB", bound=120, found=_memory(run),
             note="without NER",
@@ -100,11 +99,6 @@ def _chunk(run: Run, scenario: str) -> Aim:
     found = None if line is None else line.spread("cpu_us")
     note = "" if line is None else line.contender
     return Aim(what=f"CPU of a guarded chunk, {scenario}", unit="µs", bound=40, digits=1, found=found, note=note)
-
-
-def _start(run: Run) -> Spread | None:
-    starts = run.kind("startup", "starts") or ()
-    return next((spread_of(one["seconds"]) for one in starts if one["server"] != "bare"), None)
 
 
 def _memory(run: Run) -> Spread | None:

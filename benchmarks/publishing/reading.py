@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from benchmarks.contenders import SERVE
 from benchmarks.figures import Spread, spread
 
 BARE: Final = "bare"
@@ -61,6 +62,12 @@ class Run:
         for key in path:
             found = found.get(key) if found is not None else None
         return found
+
+
+def gateways_start(run: Run) -> Spread | None:
+    """Seconds from exec of ``splitgate serve`` until it is ready."""
+    starts = run.kind("startup", "starts") or ()
+    return next((spread_of(one["seconds"]) for one in starts if one["server"] == SERVE), None)
 
 
 _OWN: Final = ("about", "scenarios", "turns", "skipped")

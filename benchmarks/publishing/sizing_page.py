@@ -125,7 +125,7 @@ def _model(sizes: Sequence[Size]) -> str:
         ("busy; with a zone away", "", *(f"{one.busy:.0%}; {one.busy_without_a_zone:.0%}" for one in sizes)),
         ("memory of a replica; of all", "", *(f"{one.replica_mb:,.0f} MB; {one.memory_gb:,.0f} GB" for one in sizes)),
         ("a Redis counts: share / its CPU a request", "requests/s", *(f"{one.shard_rate:,.0f}" for one in sizes)),
-        ("**Redis shards**, a prefix each", "", *(f"**{one.shards:,}**" for one in sizes)),
+        ("**Redis shards**, a prefix each", "", *(f"**{one.cells:,}**" for one in sizes)),
         ("commands that scripts run", "million/s", *(f"{one.redis_commands / 1e6:,.1f}" for one in sizes)),
         (f"places renewed, each every {RENEWAL_S:g} s", "a second", *(f"{one.redis_renewals:,.0f}" for one in sizes)),
         ("**journal**", "TB/day", *(f"**{one.journal_per_day / 1e12:,.0f}**" for one in sizes)),

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.figures import BUCKETS_US, Measured, Row, Spread, figures_of, histogram, percentile, spread
+from benchmarks.figures import BUCKETS_US, Measured, Row, Spread, figures_of, histogram, percentile, spread, verdict
 
 
 @pytest.mark.rows
@@ -87,3 +87,19 @@ def test_a_figure_that_no_round_has_is_none() -> None:
     row = Row(scenario="s", contender="gateway", rounds=[{}])
     assert row.spread("p50") is None
     assert row.added("p50", Row(scenario="s", contender="direct", rounds=[{"p50": 1.0}])) is None
+
+
+@pytest.mark.rows
+@pytest.mark.parametrize(
+    ("bound", "at_most", "at_least"),
+    [
+        (1, "MISSED", "met"),
+        (2, "open, the range holds it", "met"),
+        (3, "open, the range holds it", "open, the range holds it"),
+        (4, "met", "open, the range holds it"),
+        (5, "met", "MISSED"),
+    ],
+)
+def test_a_range_that_holds_the_bound_is_no_verdict(bound: float, at_most: str, at_least: str) -> None:
+    found = Spread(median=3, low=2, high=4)
+    assert (verdict(found, bound), verdict(found, bound, more=True)) == (at_most, at_least)

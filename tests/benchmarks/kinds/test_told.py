@@ -90,7 +90,7 @@ def test_a_refusal_costs_what_the_honest_answers_do_not() -> None:
 def test_start_up_is_judged_for_the_gateway_alone() -> None:
     found = startup.startup_of({"splitgate serve": [1.6, 1.4, 1.45], "bare": [0.5], "gone": []})
     assert found.lines == [
-        "splitgate serve, start to ready: 1.45 (1.40 to 1.60) s; aim: under 1.5 s, met",
+        "splitgate serve, start to ready: 1.45 (1.40 to 1.60) s; aim: under 1.5 s, open, the range holds it",
         "bare, start to ready: 0.50 s",
     ]
 
@@ -116,6 +116,14 @@ def test_two_workers_scale_by_what_a_request_costs_them() -> None:
         "two workers scale by 1.30 as measured, load and upstream on the second worker's core, by 1.90 by CPU time, "
         "the busier one with 55% of it; aim: at least 1.8, met"
     )
+
+
+def test_workers_that_have_cores_of_their_own_are_judged_by_what_they_answered() -> None:
+    rounds = {
+        "1": [{"rate": 2000.0, "cpu_us": 400.0, "busiest": 1.0}],
+        "2": [{"rate": 2600.0, "cpu_us": 400.0, "busiest": 0.5}],
+    }
+    assert workers.scaling_of(rounds, shared=False).lines[-1].endswith("aim: at least 1.8, MISSED")
 
 
 def test_the_disk_is_told_apart_from_what_else_the_journal_adds() -> None:

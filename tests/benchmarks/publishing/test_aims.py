@@ -16,11 +16,11 @@ def _aim(low: float, median: float, high: float, *, more: bool) -> str:
     ("found", "more", "verdict"),
     [
         ((30, 35, 40), False, "**met**"),
-        ((30, 35, 41), False, "open: the range holds it"),
-        ((39, 50, 60), False, "open: the range holds it"),
+        ((30, 35, 41), False, "open, the range holds it"),
+        ((39, 50, 60), False, "open, the range holds it"),
         ((41, 50, 60), False, "**missed** by 10 µs"),
         ((40, 50, 60), True, "**met**"),
-        ((30, 50, 60), True, "open: the range holds it"),
+        ((30, 50, 60), True, "open, the range holds it"),
         ((20, 30, 39), True, "**missed** by 10 µs"),
     ],
 )
@@ -53,7 +53,7 @@ def test_each_aim_finds_its_figure(raw: dict[str, Any]) -> None:
         "memory of a worker after load (PSS)": 90,
         "two workers on two cores": 1.9,
     }
-    assert aims["c=32, 2 KB, everything on"].verdict == "open: the range holds it"
+    assert aims["c=32, 2 KB, everything on"].verdict == "open, the range holds it"
     assert aims["added p50 at c=1 with journal"].verdict == "**missed** by 0.500 ms"
     assert aims["added p50 at c=1 with journal"].note == "of which the disk's own append 0.700 ms"
     assert aims["two workers on two cores"].note.startswith("by CPU time")

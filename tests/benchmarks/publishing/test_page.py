@@ -12,7 +12,7 @@ def test_a_row_has_each_figure_with_how_many_times_bares_it_is(raw: dict[str, An
     page = page_of(run_of(raw), {})
     row = next(line for line in _section(page, "Whole answers").splitlines() if line.startswith("| gateway chat"))
     assert row == (
-        "| gateway chat | 1,950 (1,300 to 2,600) | 0.33 | 577 (385 to 769) | 3.08 | 0.600 (0.400 to 0.800) | 4.00 "
+        "| gateway chat | 1,950 (1,300 to 2,600) | 0.33 | 577 (385 to 769) | 3.08 | - | 0.600 (0.400 to 0.800) | 4.00 "
         "| 1.20 (0.80 to 1.60) | 4.00 | 0.570 (0.380 to 0.760) |"
     )
 
@@ -57,3 +57,8 @@ def test_the_run_says_where_it_was(raw: dict[str, Any]) -> None:
 
 def test_a_table_without_rows_is_nothing() -> None:
     assert table(("a",), []) == ""
+
+
+def test_what_starts_is_beside_the_pass_through(raw: dict[str, Any]) -> None:
+    raw["startup"]["starts"].append({"server": "passthrough", "seconds": {"median": 0.4, "low": 0.4, "high": 0.4}})
+    assert "| splitgate serve | 1.20 (1.08 to 1.32) | 3.00 |" in page_of(run_of(raw), {})
