@@ -123,26 +123,35 @@ def _model(sizes: Sequence[Size]) -> str:
         (f"workers by places: in progress / ({PLACES:,} times share)", "", *(f"{one.by_places:,}" for one in sizes)),
         ("**replicas**: the greater, in whole replicas and zones", "", *(f"**{one.replicas:,}**" for one in sizes)),
         ("busy; with a zone away", "", *(f"{one.busy:.0%}; {one.busy_without_a_zone:.0%}" for one in sizes)),
-        ("memory of a replica; of all", "", *(f"{one.replica_mb:,.0f} MB; {one.memory_gb:,.0f} GB" for one in sizes)),
+        (
+            "memory of a replica; of all",
+            "",
+            *(f"{one.replica_mb:,.0f} MB; {_short(one.memory_gb)} GB" for one in sizes),
+        ),
         ("a Redis counts: share / its CPU a request", "requests/s", *(f"{one.shard_rate:,.0f}" for one in sizes)),
         ("**Redis shards**, a prefix each", "", *(f"**{one.cells:,}**" for one in sizes)),
-        ("commands that scripts run", "million/s", *(f"{one.redis_commands / 1e6:,.1f}" for one in sizes)),
+        ("commands that scripts run", "million/s", *(f"{_short(one.redis_commands / 1e6)}" for one in sizes)),
         (f"places renewed, each every {RENEWAL_S:g} s", "a second", *(f"{one.redis_renewals:,.0f}" for one in sizes)),
-        ("**journal**", "TB/day", *(f"**{one.journal_per_day / 1e12:,.0f}**" for one in sizes)),
-        ("kept", "PB", *(f"{one.journal_retained / 1e15:,.1f}" for one in sizes)),
-        ("written by a worker", "MB/s", *(f"{one.journal_per_worker / 1e6:,.1f}" for one in sizes)),
+        ("**journal**", "TB/day", *(f"**{_short(one.journal_per_day / 1e12)}**" for one in sizes)),
+        ("kept", "PB", *(f"{_short(one.journal_retained / 1e15)}" for one in sizes)),
+        ("written by a worker", "MB/s", *(f"{_short(one.journal_per_worker / 1e6)}" for one in sizes)),
         (f"epochs begun, of {ROLL_BYTES / 1_048_576:,.0f} MiB", "a day", *(f"{one.segments:,}" for one in sizes)),
-        ("batches shipped, of 1 MiB at most", "million/day", *(f"{one.batches / 1e6:,.0f}" for one in sizes)),
+        ("batches shipped, of 1 MiB at most", "million/day", *(f"{_short(one.batches / 1e6)}" for one in sizes)),
         (
             f"anchors put, one each {ANCHOR_S:g} s at most",
             "million/day",
-            *(f"{one.anchors / 1e6:,.0f}" for one in sizes),
+            *(f"{_short(one.anchors / 1e6)}" for one in sizes),
         ),
-        ("network of all replicas, both ways and sides", "Gbit/s", *(f"{one.gbit:,.0f}" for one in sizes)),
+        ("network of all replicas, both ways and sides", "Gbit/s", *(f"{_short(one.gbit)}" for one in sizes)),
     )
     return table(("", "", "whole answers", "half streamed"), rows).replace(
         "|---|---:|---:|---:|", "|---|---|---:|---:|"
     )
+
+
+def _short(value: float) -> str:
+    """Whole from ten on, and two digits below: the load need not be a million requests a second."""
+    return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
 
 
 def _words(text: str, columns: int) -> str:
@@ -152,12 +161,12 @@ def _words(text: str, columns: int) -> str:
 _TEXT: Final = (Path(__file__).parent / "sizing.md.in").read_text(encoding="utf-8")
 
 
-def main() -> int:
+def main(words: Sequence[str] | None = None) -> int:
     """Write the page, or print it for another run; 1 says that the run lacks something."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--raw", type=Path, default=PAGES / "raw.json", metavar="FILE", help="raw figures of a run")
     parser.add_argument("--rate", type=float, metavar="N", help="print what so many requests a second take instead")
-    given = parser.parse_args()
+    given = parser.parse_args(words)
     try:
         raw = json.loads(given.raw.read_text(encoding="utf-8"))
         if given.rate is None:

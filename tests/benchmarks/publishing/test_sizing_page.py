@@ -1,11 +1,12 @@
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from benchmarks.publishing.publish import PAGES
-from benchmarks.publishing.sizing_page import PAGE, page_of
+from benchmarks.publishing.sizing_page import PAGE, main, page_of
 from benchmarks.sizing import NotMeasured
 
 
@@ -45,3 +46,20 @@ def test_every_page_that_is_linked_is_there(whole: dict[str, Any]) -> None:
 def test_the_page_is_what_the_published_run_gives() -> None:
     raw = json.loads((PAGES / "raw.json").read_text(encoding="utf-8"))
     assert PAGE.read_text(encoding="utf-8") == page_of(raw)
+
+
+def test_a_small_load_is_not_rounded_away(
+    whole: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "raw.json").write_text(json.dumps(whole))
+    assert main(["--raw", str(tmp_path / "raw.json"), "--rate", "1000"]) == 0
+    rows = capsys.readouterr().out.splitlines()
+    assert "| **journal** | TB/day | **0.21** | **0.21** |" in rows
+
+
+def test_a_run_that_lacks_a_figure_is_told_and_writes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "raw.json").write_text('{"about": {}}')
+    assert main(["--raw", str(tmp_path / "raw.json"), "--rate", "1000"]) == 1
+    assert "make bench" in capsys.readouterr().out
