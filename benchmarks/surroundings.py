@@ -25,10 +25,13 @@ def surroundings() -> Mapping[str, str | float]:
 
 
 def interpreter() -> str:
-    """Which build of Python runs this: one with profile-guided optimisation is another program."""
-    optimised = "--enable-optimizations" in (sysconfig.get_config_var("CONFIG_ARGS") or "")
-    version = ".".join(platform.python_version_tuple()[:2])
-    return f"{platform.python_implementation()} {version}, {'' if optimised else 'not '}optimised when it was built"
+    """Which build of Python runs this: one with profile-guided optimisation is another program.
+
+    It is told as it was configured; a distribution may have optimised it all the same.
+    """
+    asked = "--enable-optimizations" in (sysconfig.get_config_var("CONFIG_ARGS") or "")
+    version = f"{platform.python_implementation()} {'.'.join(platform.python_version_tuple()[:2])}"
+    return f"{version}, configured {'with' if asked else 'without'} --enable-optimizations"
 
 
 def load_average() -> float:
