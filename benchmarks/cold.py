@@ -8,7 +8,6 @@ import argparse
 import secrets
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Final
 
@@ -17,15 +16,14 @@ from rich.table import Table
 
 from benchmarks.canned import at_once
 from benchmarks.contenders import CONTENDERS
-from benchmarks.figures import percentile
 from benchmarks.inside import inside, scope_of, through
+from benchmarks.policing import Effort, times
 from benchmarks.scenarios import SCENARIOS
 from benchmarks.site import site_in, write_config
 
 _KILOBYTES: Final = (0, 256, 1024, 4096, 16_384)
-_WARMUP: Final = 300
-# One of the lowest: noise only adds.
-_LOW: Final = 0.02
+# For each of them, at the most.
+_MOST_S: Final = 30.0
 
 
 def main() -> int:
@@ -46,18 +44,12 @@ def main() -> int:
         write_config(site, key, [scenario])
         gateway = inside(site, contender, scenario)
         scope = scope_of(contender, key, len(gateway.body))
-        for _ in range(_WARMUP):
-            at_once(through(gateway, scope))
+        effort = Effort(seconds=_MOST_S, most=given.requests)
         for kilobytes in _KILOBYTES:
             # Not zeros: the kernel would have one page for all of them.
             other = b"\x02" * (kilobytes * 1024)
-            taken: list[int] = []
-            for _ in range(given.requests):
-                other.count(1)
-                start = time.perf_counter_ns()
-                at_once(through(gateway, scope))
-                taken.append(time.perf_counter_ns() - start)
-            table.add_row(f"{kilobytes:,}", f"{percentile(sorted(taken), _LOW) / 1000:,.0f}")
+            steps = {"other": lambda other=other: other.count(1), "request": lambda: at_once(through(gateway, scope))}
+            table.add_row(f"{kilobytes:,}", f"{times(steps, effort)['request'].low:,.0f}")
     Console(width=None if sys.stdout.isatty() else 100).print(table)
     return 0
 

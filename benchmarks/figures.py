@@ -63,6 +63,13 @@ def spread(values: Sequence[float]) -> Spread | None:
     return Spread(median=median(values), low=min(values), high=max(values)) if values else None
 
 
+def told(spread: Spread, digits: int = 0) -> str:
+    """A median with its range, where there is one."""
+    if spread.low == spread.high:
+        return f"{spread.median:,.{digits}f}"
+    return f"{spread.median:,.{digits}f} ({spread.low:,.{digits}f} to {spread.high:,.{digits}f})"
+
+
 def verdict(found: Spread, bound: float, *, more: bool = False) -> str:
     """Whether ``found`` is at most ``bound``, or at least where ``more`` is better; a range that holds it is open."""
     low, high = (found.low >= bound, found.high >= bound) if more else (found.low <= bound, found.high <= bound)

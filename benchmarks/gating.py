@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Final, TypeAlias
 
-from benchmarks.figures import Row, Spread, spread
+from benchmarks.figures import Row, Spread, spread, told
 
 # Of the committed figure, that may be added to it.
 TOLERANCE: Final = 0.15
@@ -69,20 +69,14 @@ class Verdict:
     @property
     def line(self) -> str:
         """The verdict for people."""
-        told = f"{self.gauge}: {_told(self.found)} {self.unit}"
+        line = f"{self.gauge}: {told(self.found, 2)} {self.unit}"
         if self.committed is None:
-            return f"{told}; NOTHING COMMITTED: --write commits it"
+            return f"{line}; NOTHING COMMITTED: --write commits it"
         moved = f"{self.found.median / self.committed - 1:+.0%}"
         word = "holds" if self.holds else f"DEARER than {self.most:,.2f}"
         # A gate that stands far above what it guards lets the next slow change pass.
         hint = "; much cheaper: --write commits it" if self.found.median < self.committed * (1 - TOLERANCE) else ""
-        return f"{told}; committed {self.committed:,.2f} ({moved}): {word}{hint}"
-
-
-def _told(found: Spread) -> str:
-    if found.low == found.high:
-        return f"{found.median:,.2f}"
-    return f"{found.median:,.2f} ({found.low:,.2f} to {found.high:,.2f})"
+        return f"{line}; committed {self.committed:,.2f} ({moved}): {word}{hint}"
 
 
 def ratios(rows: Mapping[tuple[str, str], Row], *, bare: str) -> dict[str, Spread]:

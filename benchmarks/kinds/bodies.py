@@ -11,8 +11,8 @@ from functools import partial
 from typing import Final
 
 from benchmarks.contenders import Contender
-from benchmarks.figures import Spread, figures_of
-from benchmarks.kinds.setting import BARE, CHAT, Figures, Rounds, Setting, in_turns, over, told, used_by
+from benchmarks.figures import Spread, figures_of, told
+from benchmarks.kinds.setting import BARE, CHAT, Figures, Rounds, Setting, in_turns, over, used_by
 from benchmarks.processes import Process
 from benchmarks.rounds import load_of
 from benchmarks.scenarios import Scenario

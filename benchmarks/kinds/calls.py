@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from benchmarks.figures import Spread, figures_of
-from benchmarks.kinds.setting import CALL_BURST, CHAT, Figures, Rounds, Setting, in_turns, joined, over, told, used_by
+from benchmarks.figures import Spread, figures_of, told
+from benchmarks.kinds.setting import CALL_BURST, CHAT, Figures, Rounds, Setting, in_turns, joined, over, used_by
 from benchmarks.processes import Process
 from benchmarks.rounds import load_of
 from benchmarks.scenarios import Scenario

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from benchmarks.figures import Measured, Spread, figures_of
-from benchmarks.kinds.setting import CHAT, Figures, Rounds, Setting, in_turns, over, told, used_by
+from benchmarks.figures import Measured, Spread, figures_of, told
+from benchmarks.kinds.setting import CHAT, Figures, Rounds, Setting, in_turns, over, used_by
 from benchmarks.load import Load
 from benchmarks.payloads import request_bytes
 from benchmarks.plan import Plan

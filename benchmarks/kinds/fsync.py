@@ -14,8 +14,8 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from benchmarks.figures import Spread, figures_of, percentile, verdict
-from benchmarks.kinds.setting import CHAT, Figures, Rounds, Setting, in_turns, joined, over, told, used_by
+from benchmarks.figures import Spread, figures_of, percentile, told, verdict
+from benchmarks.kinds.setting import CHAT, Figures, Rounds, Setting, in_turns, joined, over, used_by
 from benchmarks.processes import Use, on_core
 from benchmarks.rounds import load_of
 from benchmarks.scenarios import Scenario

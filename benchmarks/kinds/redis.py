@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.counting import RULES, Effort, micros, together
-from benchmarks.figures import Spread
-from benchmarks.kinds.setting import Rounds, Setting, in_turns, over, told
+from benchmarks.figures import Spread, told
+from benchmarks.kinds.setting import Rounds, Setting, in_turns, over
 from benchmarks.processes import CannotMeasure, on_core, use_of
 
 LIMITS: Final = "requests, places, tokens, money"

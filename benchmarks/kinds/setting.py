@@ -126,10 +126,3 @@ def joined(rounds: Rounds, figure: str) -> Sequence[Figures]:
         ]
     except KeyError as exc:
         raise CannotMeasure("a turn came to no figures; give it more with --seconds") from exc
-
-
-def told(spread: Spread, digits: int = 0) -> str:
-    """A median with its range, where there is one."""
-    if spread.low == spread.high:
-        return f"{spread.median:,.{digits}f}"
-    return f"{spread.median:,.{digits}f} ({spread.low:,.{digits}f} to {spread.high:,.{digits}f})"

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from benchmarks.contenders import GATEWAYS, SERVE, Server
-from benchmarks.figures import Spread, spread, verdict
+from benchmarks.figures import Spread, spread, told, verdict
 from benchmarks.kinds.serving import Serving
-from benchmarks.kinds.setting import Setting, told
+from benchmarks.kinds.setting import Setting
 from benchmarks.plan import shifted
 from benchmarks.starting import servers_of, started
 

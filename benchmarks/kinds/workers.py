@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from benchmarks.figures import Spread, figures_of, verdict
+from benchmarks.figures import Spread, figures_of, told, verdict
 from benchmarks.kinds.serving import Serving, used_by_all
-from benchmarks.kinds.setting import CHAT, Figures, Rounds, Setting, in_turns, joined, over, told
+from benchmarks.kinds.setting import CHAT, Figures, Rounds, Setting, in_turns, joined, over
 from benchmarks.processes import CannotMeasure, use_of
 from benchmarks.rounds import load_of
 from benchmarks.scenarios import Scenario

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from benchmarks.contenders import PASSTHROUGH
 from benchmarks.figures import Spread
+from benchmarks.figures import told as told_spread
 from benchmarks.publishing.aims import Aim, aims_of
 from benchmarks.publishing.reading import BARE, DIRECT, Line, Run, spread_of
 
@@ -98,11 +99,7 @@ def _pictured(section: str, charts: Mapping[str, str]) -> str:
 
 def cell(spread: Spread | None, digits: int) -> str:
     """The median, and its range where there is one."""
-    if spread is None:
-        return "-"
-    if spread.low == spread.high:
-        return f"{spread.median:,.{digits}f}"
-    return f"{spread.median:,.{digits}f} ({spread.low:,.{digits}f} to {spread.high:,.{digits}f})"
+    return "-" if spread is None else told_spread(spread, digits)
 
 
 def table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

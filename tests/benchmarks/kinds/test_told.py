@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.figures import Spread
+from benchmarks.figures import Spread, told
 from benchmarks.kinds import bodies, calls, flood, fsync, memory, rules, startup, workers
-from benchmarks.kinds.setting import Figures, in_turns, joined, over, told
+from benchmarks.kinds.setting import Figures, in_turns, joined, over
 from benchmarks.processes import CannotMeasure
 from benchmarks.soaking.sampling import Held
 
