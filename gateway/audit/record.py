@@ -20,7 +20,7 @@ from gateway.domain.exchange import Handling, Usage
 from gateway.domain.finding import Finding
 from gateway.domain.identity import Caller
 from gateway.domain.jsonvalue import JsonObject
-from gateway.domain.prompt import Data, History, Instruction, Media, Prompt, Segment, Speaker, Tool, Trust
+from gateway.domain.prompt import Data, History, Instruction, Media, Prompt, Segment, Speaker, Tool
 from gateway.domain.verdict import Decision, Weight
 from gateway.pipeline.seams import JOINT
 from gateway.pipeline.subjects import OPTIONS, Places
@@ -39,8 +39,6 @@ _CHANNELS: Final[Mapping[type[Segment], str]] = {
     Media: "media",
     History: "history",
 }
-# A level of trust is a number from 0 on, of which there are its words.
-_TRUSTS: Final = tuple([trust.label for trust in Trust])
 _NS: Final = 1000
 
 
@@ -286,7 +284,7 @@ def _segment(segment: Segment, text: str, commitment: str) -> dict[str, Value]:
     told: dict[str, Value] = {
         "id": segment.id,
         "channel": _CHANNELS[type(segment)],
-        "trust": _TRUSTS[segment.trust] if isinstance(segment, Instruction) else "untrusted",
+        "trust": segment.trust.label if isinstance(segment, Instruction) else "untrusted",
         "origin": "history" if isinstance(segment, History) else segment.origin,
         "length": len(text),
         "commitment": commitment,
