@@ -162,6 +162,61 @@ def doctor(
         raise typer.Exit(code)
 
 
+@app.command()
+def evaluate(
+    model: Annotated[str, typer.Option(help="Measure this model of the configuration.")],
+    *,
+    config: ConfigOption = None,
+    dataset: Annotated[
+        list[Path], typer.Option(metavar="FILE", help="Cases to ask; may be repeated.", show_default=False)
+    ],
+    formats: Annotated[
+        str | None, typer.Option(metavar="A,B|all", help="Formats to compare; without it the target's own.")
+    ] = None,
+    target: Annotated[str | None, typer.Option(metavar="ID", help="Another target than the model's first.")] = None,
+    kinds: Annotated[str, typer.Option(metavar="A,B", help="Only cases of these kinds.", show_default=False)] = "",
+    roles: Annotated[str, typer.Option(metavar="A,B", help="Only cases of these roles.", show_default=False)] = "",
+    sample: Annotated[int | None, typer.Option(min=1, help="So many cases, drawn by --seed.")] = None,
+    seed: Annotated[int, typer.Option(help="Draws the sample.")] = 0,
+    concurrency: Annotated[int, typer.Option(min=1, max=256, help="Calls at once.")] = 2,
+    max_tokens: Annotated[int, typer.Option(min=1, help="The most that an answer may take.")] = 64,
+    policies: Annotated[bool, typer.Option("--policies", help="With the configuration's policies in force.")] = False,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Where answers go; evaluation/MODEL.")] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Forget what was answered before.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would cost, with examples.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask whether to spend money.")] = False,
+) -> None:
+    """Measure how well a model keeps instructions and data apart, and what each format does for it."""
+    from gateway.cli.evaluate import Wanted  # noqa: PLC0415
+    from gateway.cli.evaluate import evaluate as run_evaluate  # noqa: PLC0415
+    from gateway.cli.told import told  # noqa: PLC0415
+    from gateway.cli.where import config_path  # noqa: PLC0415
+
+    wanted = Wanted(
+        model=model,
+        target=target,
+        formats=_words(formats or ""),
+        files=tuple(dataset),
+        kinds=_words(kinds),
+        roles=_words(roles),
+        sample=sample,
+        seed=seed,
+        max_tokens=max_tokens,
+        concurrency=concurrency,
+        policies=policies,
+        out=out,
+        fresh=fresh,
+        dry_run=dry_run,
+        yes=yes,
+    )
+    with told():
+        raise typer.Exit(run_evaluate(wanted, config_path(config)))
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple([word.strip() for word in text.split(",") if word.strip()])
+
+
 def run() -> None:
     """The entry point of the installed command."""
     for stream in (sys.stdout, sys.stderr):

@@ -108,13 +108,10 @@ def _target(
     addresses: Addresses,
     tls: Tls | None,
 ) -> Target:
-    embedded = section.provider == "embedded"
     provider = provider_entry(section.provider)
-    model = EMBEDDED_MODEL if embedded else section.model or ""
-    # The embedded model was never trained to tell data apart: `wrapped` whatever its layout.
-    best = min(entry.best, Isolation.WRAPPED) if embedded else entry.best
+    model = EMBEDDED_MODEL if section.provider == "embedded" else section.model or ""
     credited = credit(
-        best=best,
+        best=_best(section.provider, entry),
         unproven=entry.unproven,
         known=is_trained(section.format, model),
         trained=section.trained,
@@ -146,6 +143,44 @@ def _target(
         weight=section.weight,
         tls=tls,
     )
+
+
+def _best(provider: str, entry: FormatEntry) -> Isolation:
+    # The embedded model was never trained to tell data apart: `wrapped` whatever its layout.
+    return min(entry.best, Isolation.WRAPPED) if provider == "embedded" else entry.best
+
+
+def with_format(target: Target, name: str) -> Target:
+    """The same way to the model, with prompts laid out by the format ``name`` at that one's default settings.
+
+    What the file says of training and of probes it says of its own format: another one is credited anew.
+
+    Raises:
+        ValueError: this target cannot be sent what the format lays out.
+    """
+    if name == target.format:
+        return target
+    entry, provider = format_named(name), provider_entry(target.provider)
+    if not provider.speaks(name):
+        raise ValueError(f"the provider `{target.provider}` does not speak what `{name}` lays out")
+    credited = credit(
+        best=_best(target.provider, entry),
+        unproven=entry.unproven,
+        known=is_trained(name, target.model),
+        trained="auto",
+        probe="required",
+    )
+    made = replace(
+        target,
+        format=name,
+        format_options=provider.defaults.get(name, {}),
+        ceiling=credited.ceiling,
+        unproven=entry.unproven,
+        needs_probe=credited.needs_probe,
+        assumed=credited.assumed,
+    )
+    provider.check_target(made)
+    return made
 
 
 def _url(section: TargetSection) -> str:
