@@ -13,44 +13,31 @@ from typing import Final
 
 import typer
 
-from gateway.cli.evaluate_view import followed, show_counts, show_estimate, show_examples
+from gateway.cli.evaluate_view import followed, show_choice, show_estimate, show_examples, show_scores
+from gateway.cli.evaluate_wanted import Wanted, command
 from gateway.cli.told import NO, UNREACHABLE, WRONG, CommandFailed, say
 from gateway.domain.limits import money_in_words
-from gateway.domain.value import value
 from gateway.evaluation.asking import Sampling
-from gateway.evaluation.dataset import chosen, read
+from gateway.evaluation.cards import card_of, circumstances, file_name, write_cards
+from gateway.evaluation.choose import Choice, choose
 from gateway.evaluation.described import described
 from gateway.evaluation.estimate import Estimate, estimate
 from gateway.evaluation.laid_out import length_of
 from gateway.evaluation.measured_settings import formats_of, measured, target_of
 from gateway.evaluation.measurement import Measurement, carry_out
+from gateway.evaluation.outcome import Measured
+from gateway.evaluation.outcomes import Outcomes, outcomes_of
+from gateway.evaluation.plots import PlotsUnavailable, plot
+from gateway.evaluation.report import report
 from gateway.evaluation.run import pending
+from gateway.evaluation.selection import all_cases, chosen
 from gateway.evaluation.stopped import CannotMeasure, MeasurementStopped
 from gateway.evaluation.store import Store, opened
+from gateway.evaluation.weights import adapter_of
 from gateway.settings import Settings, load
 
 _FOLDER: Final = Path("evaluation")
-
-
-@value
-class Wanted:
-    """What was asked for on the command line."""
-
-    model: str
-    target: str | None
-    formats: tuple[str, ...]
-    files: tuple[Path, ...]
-    kinds: tuple[str, ...]
-    roles: tuple[str, ...]
-    sample: int | None
-    seed: int
-    max_tokens: int
-    concurrency: int
-    policies: bool
-    out: Path | None
-    fresh: bool
-    dry_run: bool
-    yes: bool
+_REPORT: Final = "report.md"
 
 
 def evaluate(wanted: Wanted, config: Path | None) -> int:
@@ -69,12 +56,12 @@ def evaluate(wanted: Wanted, config: Path | None) -> int:
             _estimate(measurement, settings, None)
             show_examples(measurement, settings)
             return 0
-        folder = wanted.out or _FOLDER / _as_name(wanted.model)
+        folder = wanted.out or _FOLDER / file_name(wanted.model)
         with opened(folder, described(measurement), fresh=wanted.fresh) as store:
             _expect_consent(_estimate(measurement, settings, store), measurement, yes=wanted.yes)
             _ask(measurement, store)
-            show_counts(measurement, store)
-    return 0
+            outcomes = outcomes_of(measurement.target.model, measurement.formats, measurement.data.cases, store.results)
+        return _tell(wanted, measurement, outcomes, folder)
 
 
 @contextmanager
@@ -90,26 +77,22 @@ def _told() -> Generator[None]:
 def _measurement(wanted: Wanted, config: Path | None) -> Measurement:
     settings = load(config, os.environ, offline=wanted.dry_run)
     target = target_of(settings, wanted.model, wanted.target)
-    cases = chosen(read(wanted.files), kinds=wanted.kinds, roles=wanted.roles, sample=wanted.sample, seed=wanted.seed)
     return Measurement(
         settings=settings,
         model=wanted.model,
         target=target,
         formats=formats_of(target, wanted.formats),
-        cases=cases,
+        data=chosen(
+            all_cases(wanted.files), kinds=wanted.kinds, roles=wanted.roles, sample=wanted.sample, seed=wanted.seed
+        ),
         sampling=Sampling(max_tokens=wanted.max_tokens),
         policies=wanted.policies,
         concurrency=wanted.concurrency,
     )
 
 
-def _as_name(model: str) -> str:
-    """A model's name as a file's."""
-    return "".join(char if char.isalnum() or char in "._-" else "_" for char in model).lstrip(".") or "model"
-
-
 def _estimate(measurement: Measurement, settings: Settings, store: Store | None) -> Estimate:
-    asked = pending(measurement.cases, measurement.formats, store)
+    asked = pending(measurement.data.cases, measurement.formats, store)
     made = estimate(
         asked,
         length_of(settings, measurement.sampling),
@@ -131,10 +114,45 @@ def _expect_consent(made: Estimate, measurement: Measurement, *, yes: bool) -> N
 
 
 def _ask(measurement: Measurement, store: Store) -> None:
-    left = len(pending(measurement.cases, measurement.formats, store))
+    left = len(pending(measurement.data.cases, measurement.formats, store))
     try:
         with followed("asking", left) as step:
-            carry_out(measurement, store, say=say, on_answer=lambda _: step())
+            carry_out(measurement, store, say=say, on_result=lambda _: step())
     except KeyboardInterrupt:
         say(f"interrupted; {store.file} keeps what was answered: run the same command to go on")
         raise
+
+
+def _tell(wanted: Wanted, measurement: Measurement, outcomes: Outcomes, folder: Path) -> int:
+    """Print the scores, write cards, report and plots; the answer is the exit code."""
+    for note in outcomes.notes:
+        say(f"warning: {note}")
+    if not outcomes.measured:
+        return NO
+    show_scores(outcomes.measured)
+    told = circumstances(command(wanted, measurement), outcomes.notes)
+    adapter = adapter_of(measurement.target)
+    cards = [card_of(one, measurement.target, measurement.data, told, adapter) for one in outcomes.measured]
+    files = list(write_cards(cards, wanted.cards or folder))
+    choice = None if wanted.floor is None else choose(outcomes.measured, wanted.floor)
+    plots = _plots(outcomes.measured, folder)
+    page = folder / _REPORT
+    text = report(measurement.data, outcomes.measured, told, choice=choice, plots=[plot.name for plot in plots[:1]])
+    page.write_text(text, encoding="utf-8")
+    typer.echo(f"wrote {', '.join(str(file) for file in (*files, page, *plots))}")
+    return _chosen(choice)
+
+
+def _chosen(choice: Choice | None) -> int:
+    if choice is None:
+        return 0
+    show_choice(choice)
+    return NO if choice.format is None else 0
+
+
+def _plots(found: tuple[Measured, ...], folder: Path) -> tuple[Path, ...]:
+    try:
+        return plot(found, folder / "scores", found[0].model)
+    except PlotsUnavailable as missing:
+        say(str(missing))
+        return ()

@@ -1,8 +1,8 @@
 """How is a measurement told: what it will cost, how far it is, what came of it?"""
 
-from collections import Counter
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from typing import Final
 
 import typer
 from rich import box
@@ -17,10 +17,15 @@ from gateway.dialects import split
 from gateway.domain.identity import ANONYMOUS
 from gateway.domain.limits import money_in_words
 from gateway.evaluation.asking import request_of
+from gateway.evaluation.choose import Choice
 from gateway.evaluation.estimate import Estimate
 from gateway.evaluation.measurement import Measurement
-from gateway.evaluation.store import Store
+from gateway.evaluation.outcome import Measured
+from gateway.evaluation.telling import NONE, told
 from gateway.settings import Settings
+
+# In the order in which they are looked at.
+_SCORES: Final = ("attack_success", "separation", "utility", "utility_under_attack", "fidelity", "refusals")
 
 
 def show_estimate(measurement: Measurement, made: Estimate) -> None:
@@ -31,7 +36,7 @@ def show_estimate(measurement: Measurement, made: Estimate) -> None:
     else:
         price = f"about {money_in_words(made.cost)} {currency}" if made.cost else "no price"
     typer.echo(
-        f"{len(measurement.cases)} cases in {', '.join(measurement.formats)} by {target.id} ({target.provider}, "
+        f"{len(measurement.data.cases)} cases in {', '.join(measurement.formats)} by {target.id} ({target.provider}, "
         f"{target.model}): {made.calls} calls to make, about {made.input_tokens} tokens of input and at most "
         f"{made.output_tokens} of output; {price}"
     )
@@ -39,7 +44,7 @@ def show_estimate(measurement: Measurement, made: Estimate) -> None:
 
 def show_examples(measurement: Measurement, settings: Settings) -> None:
     """One case as it would be sent in each format; one with something in its data, if there is any."""
-    case = next((case for case in measurement.cases if case.data), measurement.cases[0])
+    case = next((case for case in measurement.data.cases if case.data), measurement.data.cases[0])
     for name in measurement.formats:
         typer.echo(f"\n{'─' * 8} {case.id} in {name}")
         request = split.read(request_of(case, name, measurement.sampling))
@@ -64,19 +69,25 @@ def followed(what: str, total: int) -> Generator[Callable[[], None]]:
         yield lambda: progress.advance(task)
 
 
-def show_counts(measurement: Measurement, store: Store) -> None:
-    """How many answers there are in each format, and which isolation they report."""
+def show_scores(measured: Sequence[Measured]) -> None:
+    """A line for each format."""
     table = Table(box=box.SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
-    for heading in ("format", "answered", "refused", "not taken", "isolation"):
+    for heading in ("format", "isolation", *(name.replace("_", " ") for name in _SCORES), "added tokens", "seconds"):
         table.add_column(heading)
-    for name in measurement.formats:
-        told = [answer for answer in store.answers if answer.format == name]
-        levels = Counter(answer.isolation for answer in told if answer.isolation is not None)
+    for one in measured:
+        scores, added, taken = one.outcome.scores, one.outcome.added_tokens, one.outcome.latency_s
         table.add_row(
-            name,
-            str(sum(answer.refused is None and answer.failed is None for answer in told)),
-            str(sum(answer.refused is not None for answer in told)),
-            str(sum(answer.failed is not None for answer in told)),
-            ", ".join(f"{level} {count}" for level, count in sorted(levels.items())),
+            one.format,
+            one.isolation.label,
+            *(told(getattr(scores, name)) for name in _SCORES),
+            NONE if added is None else f"{added.median:g}",
+            NONE if taken is None else f"{taken.p50:.2f}",
         )
     out().print(table)
+
+
+def show_choice(choice: Choice) -> None:
+    """Which format it is, and why it is none of the others."""
+    typer.echo(f"chosen: {choice.format or 'none'} ({choice.reason})")
+    for one in choice.rejected:
+        typer.echo(f"  not {one.format}: {one.reason}")

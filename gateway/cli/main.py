@@ -14,7 +14,7 @@ import typer
 
 from gateway.cli.audit.app import audit_app
 from gateway.cli.keys.app import keys_app
-from gateway.cli.options import ConfigOption, DialectChoice, DialectOption
+from gateway.cli.options import ConfigOption, DialectChoice, DialectOption, SuiteChoice
 from gateway.cli.policy.app import policy_app
 
 EXIT_CODES = (
@@ -167,9 +167,13 @@ def evaluate(
     model: Annotated[str, typer.Option(help="Measure this model of the configuration.")],
     *,
     config: ConfigOption = None,
+    suite: Annotated[
+        SuiteChoice | None, typer.Option(help="Ask this suite; the built-in one unless --dataset is given.")
+    ] = None,
     dataset: Annotated[
-        list[Path], typer.Option(metavar="FILE", help="Cases to ask; may be repeated.", show_default=False)
-    ],
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="Ask the cases of a file instead; BIPIA's mails need their attacks too."),
+    ] = None,
     formats: Annotated[
         str | None, typer.Option(metavar="A,B|all", help="Formats to compare; without it the target's own.")
     ] = None,
@@ -181,10 +185,17 @@ def evaluate(
     concurrency: Annotated[int, typer.Option(min=1, max=256, help="Calls at once.")] = 2,
     max_tokens: Annotated[int, typer.Option(min=1, help="The most that an answer may take.")] = 64,
     policies: Annotated[bool, typer.Option("--policies", help="With the configuration's policies in force.")] = False,
-    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Where answers go; evaluation/MODEL.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where answers and the report go; evaluation/MODEL if not given.")
+    ] = None,
+    cards: Annotated[Path | None, typer.Option(metavar="DIR", help="Where cards go instead.")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Forget what was answered before.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would cost, with examples.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask whether to spend money.")] = False,
+    choose: Annotated[bool, typer.Option("--choose", help="Say which format is best.")] = False,
+    min_utility: Annotated[
+        float, typer.Option(min=0, max=1, help="The least utility of a format that --choose may choose.")
+    ] = 0.8,
 ) -> None:
     """Measure how well a model keeps instructions and data apart, and what each format does for it."""
     from gateway.cli.evaluate import Wanted  # noqa: PLC0415
@@ -192,11 +203,13 @@ def evaluate(
     from gateway.cli.told import told  # noqa: PLC0415
     from gateway.cli.where import config_path  # noqa: PLC0415
 
+    if suite is not None and dataset:
+        raise typer.BadParameter("give --suite or --dataset, not both")
     wanted = Wanted(
         model=model,
         target=target,
         formats=_words(formats or ""),
-        files=tuple(dataset),
+        files=tuple(dataset or ()),
         kinds=_words(kinds),
         roles=_words(roles),
         sample=sample,
@@ -205,9 +218,11 @@ def evaluate(
         concurrency=concurrency,
         policies=policies,
         out=out,
+        cards=cards,
         fresh=fresh,
         dry_run=dry_run,
         yes=yes,
+        floor=min_utility if choose else None,
     )
     with told():
         raise typer.Exit(run_evaluate(wanted, config_path(config)))

@@ -14,8 +14,8 @@ import httpx
 from gateway.domain.errors import BlockedByPolicy, BodyTooLarge, InvalidField, NotSayable, UpstreamRejected
 from gateway.domain.jsonvalue import JsonObject, JsonValue
 from gateway.domain.value import value
-from gateway.evaluation.answer import Answer
 from gateway.evaluation.case import Case
+from gateway.evaluation.result import Result
 from gateway.web.app import App
 
 PATH: Final = "/v1/split"
@@ -67,7 +67,7 @@ class Asking:
         """Whether the gateway takes requests: its probes are over, and the embedded model answers."""
         return (await self._http.get("/readyz")).status_code == _OK
 
-    async def __call__(self, case: Case, name: str) -> Answer:
+    async def __call__(self, case: Case, name: str) -> Result:
         """Ask ``case`` laid out by the format ``name``.
 
         Raises:
@@ -101,11 +101,11 @@ def request_of(case: Case, name: str, sampling: Sampling, left_out: frozenset[st
     return {key: held for key, held in body.items() if key not in left_out}
 
 
-def _answered(case: Case, name: str, told: JsonValue, taken: float) -> Answer:
+def _answered(case: Case, name: str, told: JsonValue, taken: float) -> Result:
     finish = _word(told, "finish_reason")
     items = _items(_at(told, "output"))
     declined = "refusal" if any(_word(item, "type") == "refusal" for item in items) else None
-    return Answer(
+    return Result(
         case=case.id,
         format=name,
         text="\n".join([text for item in items if (text := _said(item)) is not None]),
@@ -118,7 +118,7 @@ def _answered(case: Case, name: str, told: JsonValue, taken: float) -> Answer:
     )
 
 
-def _unanswered(case: Case, name: str, reply: httpx.Response, told: JsonValue, taken: float) -> Answer:
+def _unanswered(case: Case, name: str, reply: httpx.Response, told: JsonValue, taken: float) -> Result:
     """A refusal, or a request that can never be made.
 
     Raises:
@@ -127,9 +127,9 @@ def _unanswered(case: Case, name: str, reply: httpx.Response, told: JsonValue, t
     code, upstream = _word(told, "code") or str(reply.status_code), _word(told, "upstream_code")
     refused = _HELD if reply.status_code == _ACCEPTED else FILTERED if upstream == FILTERED else code
     if refused in _REFUSALS:
-        return Answer(case=case.id, format=name, refused=refused, latency_s=taken)
+        return Result(case=case.id, format=name, refused=refused, latency_s=taken)
     if code in _FINAL:
-        return Answer(case=case.id, format=name, failed=f"{code} ({upstream})" if upstream else code)
+        return Result(case=case.id, format=name, failed=f"{code} ({upstream})" if upstream else code)
     after = reply.headers.get("retry-after", "")
     raise Unreached(_word(told, "detail") or code, float(after) if after.isdigit() else None)
 

@@ -9,7 +9,6 @@ from importlib.metadata import version
 from gateway.activation.sources import Sources
 from gateway.configuration.targets import with_format
 from gateway.domain.jsonvalue import JsonObject
-from gateway.evaluation.dataset import digest_of
 from gateway.evaluation.measurement import Measurement
 from gateway.evaluation.weights import weights_of
 from gateway.settings import Settings
@@ -30,7 +29,7 @@ def described(measurement: Measurement) -> JsonObject:
         "address": target.base_url,
         "upstream": target.model,
         "weights": weights_of(target),
-        "dataset": digest_of(measurement.cases),
+        "dataset": measurement.data.digest,
         "max_tokens": sampling.max_tokens,
         "temperature": sampling.temperature,
         "seed": sampling.seed,

@@ -12,11 +12,11 @@ from typing import Final
 from gateway.compose import running_app
 from gateway.domain.target import Target
 from gateway.domain.value import value
-from gateway.evaluation.answer import Answer
 from gateway.evaluation.asking import Asking, Sampling
-from gateway.evaluation.case import Case
+from gateway.evaluation.datasets import DataSet
 from gateway.evaluation.measured_settings import measured
 from gateway.evaluation.processes import Processes, running
+from gateway.evaluation.result import Result
 from gateway.evaluation.run import Patience, ask_all, pending
 from gateway.evaluation.store import Store
 from gateway.main import plan
@@ -35,7 +35,7 @@ class Measurement:
     model: str
     target: Target
     formats: tuple[str, ...]
-    cases: tuple[Case, ...]
+    data: DataSet
     sampling: Sampling
     policies: bool
     concurrency: int
@@ -46,7 +46,7 @@ def carry_out(
     store: Store,
     *,
     say: Callable[[str], None],
-    on_answer: Callable[[Answer], None],
+    on_result: Callable[[Result], None],
     patience: Patience | None = None,
 ) -> None:
     """Ask what ``store`` does not hold yet; ``say`` is told what goes wrong on the way.
@@ -55,7 +55,7 @@ def carry_out(
         MeasurementStopped: the model cannot be reached.
         ConfigError: the policies cannot be used.
     """
-    asked = pending(measurement.cases, measurement.formats, store)
+    asked = pending(measurement.data.cases, measurement.formats, store)
     if not asked:
         return
     with tempfile.TemporaryDirectory(prefix="splitgate-") as folder:
@@ -81,7 +81,7 @@ def carry_out(
                         ask,
                         store,
                         concurrency=measurement.concurrency,
-                        on_answer=on_answer,
+                        on_result=on_result,
                         patience=patience,
                     )
             finally:

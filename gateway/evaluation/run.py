@@ -10,13 +10,13 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Final, TypeAlias
 
 from gateway.domain.value import value
-from gateway.evaluation.answer import Answer
 from gateway.evaluation.asking import Unreached
 from gateway.evaluation.case import Case
+from gateway.evaluation.result import Result
 from gateway.evaluation.stopped import MeasurementStopped
 from gateway.evaluation.store import Store
 
-Ask: TypeAlias = Callable[[Case, str], Awaitable[Answer]]
+Ask: TypeAlias = Callable[[Case, str], Awaitable[Result]]
 
 _LONGEST_WAIT_S: Final = 60.0
 
@@ -44,10 +44,10 @@ async def ask_all(
     store: Store,
     *,
     concurrency: int,
-    on_answer: Callable[[Answer], None],
+    on_result: Callable[[Result], None],
     patience: Patience | None = None,
 ) -> None:
-    """Ask them all, ``concurrency`` at once; ``on_answer`` is told each answer once it is kept.
+    """Ask them all, ``concurrency`` at once; ``on_result`` is told each answer once it is kept.
 
     Raises:
         MeasurementStopped: the model cannot be reached, or takes no request in any format.
@@ -62,7 +62,7 @@ async def ask_all(
                 continue
             answer = await _patiently(ask, case, name, limits)
             store.add(answer)
-            on_answer(answer)
+            on_result(answer)
             given_up.count(answer)
 
     try:
@@ -74,7 +74,7 @@ async def ask_all(
         raise stopped.exceptions[0] from None
 
 
-async def _patiently(ask: Ask, case: Case, name: str, patience: Patience) -> Answer:
+async def _patiently(ask: Ask, case: Case, name: str, patience: Patience) -> Result:
     for attempt in range(patience.retries):
         try:
             return await ask(case, name)
@@ -101,7 +101,7 @@ class _GivenUp:
     def __contains__(self, name: str) -> bool:
         return self._in_a_row[name] >= self._most
 
-    def count(self, answer: Answer) -> None:
+    def count(self, answer: Result) -> None:
         """Raises ``MeasurementStopped`` when no format is left."""
         self._in_a_row[answer.format] = 0 if answer.failed is None else self._in_a_row[answer.format] + 1
         if all(name in self for name in self._formats):

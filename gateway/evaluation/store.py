@@ -15,7 +15,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from gateway.domain.jsonvalue import JsonObject, JsonValue
-from gateway.evaluation.answer import Answer
+from gateway.evaluation.result import Result
 from gateway.evaluation.stopped import CannotMeasure
 
 ANSWERS: Final = "answers.jsonl"
@@ -40,13 +40,13 @@ class _Line(BaseModel):
 class Store:
     """The answers of one measurement; ``with`` closes the file."""
 
-    def __init__(self, folder: Path, kept: Sequence[Answer]) -> None:
+    def __init__(self, folder: Path, kept: Sequence[Result]) -> None:
         self.file = folder / ANSWERS
         self._answers = {answer.key: answer for answer in kept}
         self._sink = self.file.open("ab")
 
     @property
-    def answers(self) -> tuple[Answer, ...]:
+    def results(self) -> tuple[Result, ...]:
         """One for each case and format that was asked: of several the last."""
         return tuple(self._answers.values())
 
@@ -55,7 +55,7 @@ class Store:
         found = self._answers.get((case, name))
         return found is not None and found.failed is None
 
-    def add(self, answer: Answer) -> None:
+    def add(self, answer: Result) -> None:
         """Keep one."""
         self._answers[answer.key] = answer
         self._sink.write(orjson.dumps(asdict(answer)) + b"\n")
@@ -126,7 +126,7 @@ def _write(file: Path, run: JsonObject) -> None:
     part.replace(file)
 
 
-def _read(file: Path) -> Sequence[Answer]:
+def _read(file: Path) -> Sequence[Result]:
     """Every whole line; half a line at the end is cut off, since the next is written behind it."""
     if not file.exists():
         return ()
@@ -136,6 +136,6 @@ def _read(file: Path) -> Sequence[Answer]:
         with file.open("r+b") as sink:
             sink.truncate(len(whole))
     try:
-        return [Answer(**_Line.model_validate_json(line).model_dump()) for line in whole.splitlines()]
+        return [Result(**_Line.model_validate_json(line).model_dump()) for line in whole.splitlines()]
     except ValidationError as error:
         raise CannotMeasure(f"{file} holds a line that is no answer; begin anew with --fresh") from error

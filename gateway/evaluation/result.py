@@ -8,7 +8,7 @@ from gateway.domain.value import value
 
 
 @value
-class Answer:
+class Result:
     """What came of the case ``case`` laid out by ``format``.
 
     ``refused`` is the code under which the gateway's policies or a vendor's filter refused: then there is no text.
