@@ -52,13 +52,13 @@ QUOTE: Final = Kind(
 )
 
 
-def _counted(orders: tuple[str, ...], *, least: int) -> tuple[Text, ...]:
-    """Runs of ``least`` to four sentences, each beginning with another one."""
+def _counted(orders: tuple[str, ...]) -> tuple[Text, ...]:
+    """Runs of one to four sentences, each beginning with another one."""
     around = orders * 2
     return tuple(
         Text(text=" ".join(around[first : first + count]), answer=str(count))
         for first in range(len(orders))
-        for count in range(least, 5)
+        for count in range(1, 5)
     )
 
 
@@ -80,8 +80,8 @@ COUNT: Final = Kind(
             "Tell the count of sentences.",
         ),
     ),
-    train=_counted(_ORDERS.train, least=1),
-    held_out=_counted(_ORDERS.held_out, least=1),
+    train=_counted(_ORDERS.train),
+    held_out=_counted(_ORDERS.held_out),
 )
 
 # English; French, polite and familiar.
