@@ -18,8 +18,8 @@ from gateway.cli.options import ConfigOption, DialectChoice, DialectOption, Suit
 from gateway.cli.policy.app import policy_app
 
 EXIT_CODES = (
-    "Exit codes: 0 it worked; 1 the answer is no; 2 wrong usage or configuration; 3 a running gateway could not be "
-    "reached; 130 interrupted."
+    "Exit codes: 0 it worked; 1 the answer is no; 2 wrong usage or configuration; 3 a running gateway, or the "
+    "model that is measured, could not be reached; 130 interrupted."
 )
 
 app = typer.Typer(
