@@ -108,7 +108,7 @@ def _answered(case: Case, name: str, told: JsonValue, taken: float) -> Result:
     return Result(
         case=case.id,
         format=name,
-        text="\n".join([text for item in items if (text := _said(item)) is not None]),
+        text="\n".join([text for item in items if (text := _said(item))]),
         input_tokens=_count(told, "usage", "input_tokens"),
         output_tokens=_count(told, "usage", "output_tokens"),
         latency_s=taken,
