@@ -99,7 +99,7 @@ async def test_a_model_that_stays_away_ends_the_run_which_keeps_what_it_has(stor
             raise Unreached("nobody there", None)
         return Result(case=one.id, format=name)
 
-    with pytest.raises(MeasurementStopped, match="after 3 tries .*nobody there.* the same command"):
+    with pytest.raises(MeasurementStopped, match=r"after 3 tries .*nobody there.* the same command"):
         await ask(store, gone)
     assert store.holds("c0", "plain")
     assert not store.holds("c3", "plain")
@@ -125,12 +125,12 @@ async def test_one_request_that_is_not_taken_gives_nothing_up(store: Store) -> N
 
 
 async def test_a_run_of_which_nothing_is_taken_ends(store: Store) -> None:
-    with pytest.raises(MeasurementStopped, match="upstream_rejected.*--dry-run"):
+    with pytest.raises(MeasurementStopped, match=r"upstream_rejected.*--dry-run"):
         await ask(store, lambda one, name: Result(case=one.id, format=name, failed="upstream_rejected"))
 
 
 async def test_a_fault_of_ours_is_not_swallowed(store: Store) -> None:
-    def broken(one: Case, name: str) -> Result:
+    def broken(_: Case, __: str) -> Result:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):

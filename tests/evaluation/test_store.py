@@ -87,5 +87,5 @@ def test_what_cannot_be_read_is_refused(tmp_path: Path, name: str, text: str) ->
 
 def test_a_folder_that_cannot_be_used_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(CannotMeasure, match="cannot be used.*--out"):
+    with pytest.raises(CannotMeasure, match=r"cannot be used.*--out"):
         opened(tmp_path / "file", RUN_A, fresh=False)
