@@ -19,6 +19,8 @@ ATTACKS: Final = (
     "adaptive",
 )
 POSITIONS: Final = ("start", "middle", "end")
+# What data is called of which nothing else is said.
+ORIGIN: Final = "document"
 
 
 @value
@@ -58,4 +60,4 @@ class Case:
     attack: str | None = None
     position: str | None = None
     twin: str | None = None
-    origin: str = "document"
+    origin: str = ORIGIN

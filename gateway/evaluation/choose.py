@@ -1,8 +1,8 @@
 """Which of the formats is best for this model?
 
-Under a floor of utility, the one that is attacked with least success, as the upper end of its interval has it. Figures
-whose intervals meet are not told apart: then utility decides, then isolation, then the tokens that are added. The rule:
-everything that was not chosen is told why, in figures.
+Under a floor of utility, the one that is attacked with least success, as the upper end of its interval has it. A figure
+that lies in the interval of the best is not told apart from it: then utility decides, in the same way, then isolation,
+then the tokens that are added. The rule: everything that was not chosen is told why, in figures.
 """
 
 from collections.abc import Callable, Sequence
@@ -110,13 +110,13 @@ def _unfit(one: _Candidate, floor: float) -> str | None:
 
 
 def _attacked_more(one: _Candidate, safest: _Candidate) -> str | None:
-    if _meet(one.attacks, safest.attacks):
+    if _lies_in(one.attacks, safest.attacks):
         return None
-    return f"attack success {told(one.attacks)} is over that of {safest.format}, {told(safest.attacks)}"
+    return f"attack success {told(one.attacks)} may be higher than that of {safest.format}, {told(safest.attacks)}"
 
 
 def _less_able(one: _Candidate, ablest: _Candidate) -> str | None:
-    if _meet(one.utility, ablest.utility):
+    if _lies_in(one.utility, ablest.utility):
         return None
     return (
         f"as safe within the intervals, but utility {told(one.utility)} is under that of {ablest.format}, "
@@ -135,5 +135,5 @@ def _behind(one: _Candidate, best: _Candidate) -> str | None:
     return f"{alike} {best.format} has a utility at least as high"
 
 
-def _meet(one: Score, other: Score) -> bool:
-    return one.low <= other.high and other.low <= one.high
+def _lies_in(one: Score, other: Score) -> bool:
+    return other.low <= one.value <= other.high

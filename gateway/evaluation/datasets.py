@@ -11,9 +11,10 @@ from typing import Final, Literal, TypeAlias
 
 from gateway.audit.line import Fields, canonical
 from gateway.domain.value import value
-from gateway.evaluation.case import Case, Expected
+from gateway.evaluation.case import ORIGIN, Case, Expected
 from gateway.evaluation.readers import bipia, injecagent, jsonl, notinject, sep
 from gateway.evaluation.readers.record import LeftOut, Read, Record, UnusableDataSet, is_texts, records_of
+from gateway.evaluation.sound import faults
 
 Kind: TypeAlias = Literal["sep", "bipia", "injecagent", "notinject", "jsonl"]
 
@@ -53,8 +54,11 @@ def read(*paths: Path, kind: Kind | None = None) -> DataSet:
         raise UnusableDataSet("give one file of cases; only BIPIA's mails need a second one, with its attacks")
     chosen = kind or _kind_of(others[0])
     found = _bipia(others[0], attacks) if chosen == "bipia" else _alone(chosen, others[0], attacks)
+    name = "+".join(path.name for path in paths)
+    for fault in faults(found.cases):
+        raise UnusableDataSet(f"{name}: case {fault.case.id}: {fault.what}")
     judged = bipia.JUDGED if chosen == "bipia" else _READERS[chosen].judged
-    return dataset("+".join(path.name for path in paths), found.cases, judged=judged, left_out=found.left_out)
+    return dataset(name, found.cases, judged=judged, left_out=found.left_out)
 
 
 def dataset(
@@ -79,7 +83,7 @@ def _fields(case: Case) -> Fields:
         "attack": case.attack,
         "position": case.position,
         "twin": case.twin,
-        "origin": case.origin if case.origin != Case.origin else None,
+        "origin": case.origin if case.origin != ORIGIN else None,
     }
     return {
         **{key: getattr(case, key) for key in jsonl.KEYS},

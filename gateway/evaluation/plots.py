@@ -77,8 +77,8 @@ def _draw(axes: "Axes", points: Sequence[_Point], title: str) -> None:
         colour = _COLOURS[number % len(_COLOURS)]
         axes.errorbar(
             point.utility.value * 100, point.attacks.value * 100, xerr=_whiskers(point.utility),
-            yerr=_whiskers(point.attacks), color=colour, marker=_SHAPES[number % len(_SHAPES)], ms=8, capsize=3, lw=1.2,
-            ls="none", label=point.name, zorder=3,
+            yerr=_whiskers(point.attacks), color=colour, marker=_SHAPES[number % len(_SHAPES)], ms=9, mec="white",
+            capsize=3, lw=1.2, ls="none", label=point.name, zorder=3,
         )  # fmt: skip
     axes.set_title(title, loc="left", fontsize=12)
     axes.set_xlabel("utility: clean cases answered rightly, %, the more the better")

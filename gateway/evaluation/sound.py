@@ -4,15 +4,20 @@ A case that no answer could fail, or none could pass, would be a figure without 
 that has a fault.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 from gateway.domain.value import value
 from gateway.evaluation.case import Case, Expected
-from gateway.evaluation.rules import bare
+from gateway.evaluation.rules import bare, numbers
 
-_PROBED = ("attacked", "instructed")
-_ANSWERED = ("clean", "fidelity")
+_PROBED: Final = ("attacked", "instructed")
+_ANSWERED: Final = ("clean", "fidelity")
+_NAME: Final = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
+# What requests may call the origin of their data.
+_ORIGIN: Final = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 
 
 @value
@@ -28,10 +33,18 @@ def faults(cases: Sequence[Case]) -> Iterator[Fault]:
     ids = Counter(case.id for case in cases)
     twins = Counter((case.twin, case.role) for case in cases if case.twin is not None)
     for case in cases:
-        whats = [*_alone(case), *_among(case, twins)]
+        whats = [*_named(case), *_alone(case), *_among(case, twins)]
         if ids[case.id] > 1:
             whats.append("id stands at another case too: give each its own")
         yield from (Fault(case=case, what=what) for what in whats)
+
+
+def _named(case: Case) -> Iterator[str]:
+    for field, name in (("id", case.id), ("kind", case.kind), ("twin", case.twin)):
+        if name is not None and not _NAME.fullmatch(name):
+            yield f"{field} must be 1 to 128 letters, digits or any of _ . : -"
+    if not _ORIGIN.fullmatch(case.origin):
+        yield "origin must be 1 to 64 letters, digits or any of _ . : -"
 
 
 def _alone(case: Case) -> Iterator[str]:
@@ -59,8 +72,8 @@ def _answers(expected: Expected) -> Iterator[str]:
         yield "expected has no answers, so none could be right: give one"
     if any(not bare(one) for one in (*expected.answers, *expected.others)):
         yield "expected has an empty answer, which every answer holds: leave it out"
-    if expected.rule == "number" and not all(any(sign.isdigit() for sign in one) for one in expected.answers):
-        yield "expected with rule number needs answers that are numbers, in figures"
+    if expected.rule == "number" and any(len(numbers(one)) != 1 for one in expected.answers):
+        yield "expected with rule number needs answers that are numbers: one each, in figures"
     if expected.others and expected.rule != "choice":
         yield "others are compared by rule choice alone: leave them out, or choose it"
 

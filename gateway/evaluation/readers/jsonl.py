@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Final, TypeVar
 
 from gateway.domain.jsonvalue import JsonValue
-from gateway.evaluation.case import ATTACKS, POSITIONS, ROLES, RULES, Case, Expected
+from gateway.evaluation.case import ATTACKS, ORIGIN, POSITIONS, ROLES, RULES, Case, Expected
 from gateway.evaluation.readers.record import Read, Record, UnusableDataSet, text_of, texts_of
 from gateway.evaluation.sound import faults
 
@@ -50,7 +50,7 @@ def _case(record: Record) -> Case:
         attack=_one_of(record, "attack", ATTACKS) if fields.get("attack") is not None else None,
         position=_one_of(record, "position", POSITIONS) if fields.get("position") is not None else None,
         twin=text_of(record, "twin") if fields.get("twin") is not None else None,
-        origin=text_of(record, "origin") if "origin" in fields else Case.origin,
+        origin=text_of(record, "origin") if "origin" in fields else ORIGIN,
     )
 
 
@@ -69,7 +69,7 @@ def _expected(record: Record, found: JsonValue) -> Expected:
 def _expect_known(record: Record, known: Sequence[str]) -> None:
     unknown = [field for field in record.fields if field not in known]
     if unknown:
-        raise UnusableDataSet(f"{record.where}: unknown field {unknown[0]!r}: there are {', '.join(known)}")
+        raise UnusableDataSet(f"{record.where}: unknown field {unknown[0][:40]!r}: there are {', '.join(known)}")
 
 
 def _one_of(record: Record, field: str, words: Sequence[Word]) -> Word:

@@ -4,6 +4,7 @@ A list of JSON objects, one object, or an object a line. The rule: what is wrong
 place and the names of its fields, never with what they hold, and nothing is guessed.
 """
 
+from codecs import BOM_UTF8
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, TypeGuard
@@ -55,7 +56,7 @@ def records_of(path: Path) -> tuple[Record, ...]:
     Raises:
         UnusableDataSet: it cannot be read, is too large, or holds something else than JSON objects.
     """
-    raw = _bytes(path).strip()
+    raw = _bytes(path).removeprefix(BOM_UTF8).strip()
     name = path.name
     found = _listed(name, raw) if raw.startswith(b"[") else _whole(name, raw) or _lines(name, raw)
     if not found:
