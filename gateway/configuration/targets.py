@@ -18,13 +18,15 @@ from adapters.registry import (
 )
 from gateway.configuration import translated
 from gateway.configuration.address import check_address, wrong_with_url
-from gateway.configuration.evidence import credit
+from gateway.configuration.evidence import credit, shows_native
 from gateway.configuration.left_alone import build_breaker, build_health
 from gateway.configuration.schema import TargetSection
 from gateway.configuration.secrets import Surroundings, resolve
+from gateway.configuration.target_cards import build_card
 from gateway.configuration.tls import build_target_tls
 from gateway.dialects.body import is_forbidden_field
 from gateway.domain.address import PUBLIC_ONLY, Addresses
+from gateway.domain.card import Card
 from gateway.domain.isolation import Isolation
 from gateway.domain.jsonvalue import JsonObject
 from gateway.domain.target import Secret, Target, Timeouts, Tls, Translated
@@ -80,10 +82,11 @@ def build_target(
     _check_headers(section, loc, report)
     _check_extra_params(section, loc, report)
     entry = _format(section, loc, report)
+    card = build_card(section, _model(section), loc, report, surroundings)
     if report.count > before or entry is None:
         return None
     target = replace(
-        _target(section, default_id, entry, key, told=told, addresses=addresses, tls=tls),
+        _target(section, default_id, entry, key, told=told, addresses=addresses, tls=tls, card=card),
         breaker=build_breaker(section.breaker, (*loc, "breaker"), report),
         health=build_health(section.health, section.provider, (*loc, "health"), report),
     )
@@ -107,13 +110,15 @@ def _target(
     told: Translated | None,
     addresses: Addresses,
     tls: Tls | None,
+    card: Card | None,
 ) -> Target:
     provider = provider_entry(section.provider)
-    model = EMBEDDED_MODEL if section.provider == "embedded" else section.model or ""
+    model = _model(section)
+    shown = shows_native(card)
     credited = credit(
-        best=_best(section.provider, entry),
+        best=best_of(section.provider, entry, shown=shown),
         unproven=entry.unproven,
-        known=is_trained(section.format, model),
+        known=shown or is_trained(section.format, model),
         trained=section.trained,
         probe=section.render_probe,
     )
@@ -142,45 +147,19 @@ def _target(
         tier=section.tier,
         weight=section.weight,
         tls=tls,
+        card=card,
     )
 
 
-def _best(provider: str, entry: FormatEntry) -> Isolation:
-    # The embedded model was never trained to tell data apart: `wrapped` whatever its layout.
-    return min(entry.best, Isolation.WRAPPED) if provider == "embedded" else entry.best
+def best_of(provider: str, entry: FormatEntry, *, shown: bool) -> Isolation:
+    """The most that a format can reach by a provider; ``shown`` says that a card shows it to be native."""
+    # Of an embedded model its card alone says whether it can tell data apart: otherwise `wrapped` whatever its layout.
+    return min(entry.best, Isolation.WRAPPED) if provider == "embedded" and not shown else entry.best
 
 
-def with_format(target: Target, name: str) -> Target:
-    """The same way to the model, with prompts laid out by the format ``name`` at that one's default settings.
-
-    What the file says of training and of probes it says of its own format: another one is credited anew.
-
-    Raises:
-        ValueError: this target cannot be sent what the format lays out.
-    """
-    if name == target.format:
-        return target
-    entry, provider = format_named(name), provider_entry(target.provider)
-    if not provider.speaks(name):
-        raise ValueError(f"the provider `{target.provider}` does not speak what `{name}` lays out")
-    credited = credit(
-        best=_best(target.provider, entry),
-        unproven=entry.unproven,
-        known=is_trained(name, target.model),
-        trained="auto",
-        probe="required",
-    )
-    made = replace(
-        target,
-        format=name,
-        format_options=provider.defaults.get(name, {}),
-        ceiling=credited.ceiling,
-        unproven=entry.unproven,
-        needs_probe=credited.needs_probe,
-        assumed=credited.assumed,
-    )
-    provider.check_target(made)
-    return made
+def _model(section: TargetSection) -> str:
+    """The model's name at the upstream."""
+    return EMBEDDED_MODEL if section.provider == "embedded" else section.model or ""
 
 
 def _url(section: TargetSection) -> str:

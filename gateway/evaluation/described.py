@@ -7,7 +7,7 @@ import hashlib
 from importlib.metadata import version
 
 from gateway.activation.sources import Sources
-from gateway.configuration.targets import with_format
+from gateway.configuration.other_format import with_format
 from gateway.domain.jsonvalue import JsonObject
 from gateway.evaluation.measurement import Measurement
 from gateway.evaluation.weights import weights_of

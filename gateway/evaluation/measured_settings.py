@@ -11,9 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from adapters.registry import FORMATS, format_named, provider_entry
+from adapters.registry import FORMATS
 from gateway.configuration.crowd import Crowd
-from gateway.configuration.targets import with_format
+from gateway.configuration.other_format import with_format
 from gateway.configuration.values import EmbeddedSettings, PolicySettings, Server, TelemetrySettings
 from gateway.domain.isolation import Isolation
 from gateway.domain.limits import Limits
@@ -71,7 +71,6 @@ def _unfit(target: Target, name: str) -> str | None:
     """Why the target cannot be measured with this format, if it cannot."""
     try:
         with_format(target, name)
-        format_named(name).check_settings(provider_entry(target.provider).defaults.get(name, {}))
     except ValueError as error:
         return f"{target.id} cannot be sent the format `{name}`: {error}"
     return None

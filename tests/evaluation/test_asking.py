@@ -1,5 +1,5 @@
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -34,7 +34,7 @@ def open_gateway(upstream: Upstream, tmp_path: Path) -> Open:
     @asynccontextmanager
     async def opened(
         *formats: str, policies: bool = False, provider: str = "openai_compatible"
-    ) -> AsyncIterator[Asking]:
+    ) -> AsyncGenerator[Asking]:
         file = tmp_path / "splitgate.yaml"
         url = upstream.url.removesuffix("/v1") if provider == "anthropic" else upstream.url
         target = f'provider: {provider}, base_url: "{url}", model: m, api_key: env:KEY, format: {formats[0]}'

@@ -3,25 +3,21 @@ from pathlib import Path
 
 import pytest
 
-from gateway.evaluation.case import Case
+from gateway.evaluation.case import Case, Role
 from gateway.evaluation.datasets import DataSet, dataset, digest
 from gateway.evaluation.selection import all_cases, chosen
 from gateway.evaluation.stopped import CannotMeasure
 
 
-def cases() -> tuple[Case, ...]:
-    made: list[Case] = []
-    for number in range(20):
-        twin = f"t{number}"
-        common = {"kind": f"k{number % 2}", "instruction": "Do it.", "data": "x"}
-        made += [
-            Case(id=f"a{number}", role="attacked", witness=("w",), twin=twin, **common),
-            Case(id=f"i{number}", role="instructed", witness=("w",), twin=twin, **common),
-        ]
-    return tuple(made)
+def case(number: int, role: Role) -> Case:
+    kind, twin = f"k{number % 2}", f"t{number}"
+    name = f"{role[0]}{number}"
+    return Case(id=name, kind=kind, role=role, instruction="Do it.", data="x", witness=("w",), twin=twin)
 
 
-DATA: DataSet = dataset("mine", cases())
+DATA: DataSet = dataset(
+    "mine", tuple(case(number, role) for number in range(20) for role in ("attacked", "instructed"))
+)
 
 
 def select(
