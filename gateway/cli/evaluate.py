@@ -29,7 +29,7 @@ from gateway.evaluation.outcome import Measured
 from gateway.evaluation.outcomes import Outcomes, outcomes_of
 from gateway.evaluation.plots import PlotsUnavailable, plot
 from gateway.evaluation.report import report
-from gateway.evaluation.run import pending
+from gateway.evaluation.run import Patience, pending
 from gateway.evaluation.selection import all_cases, chosen
 from gateway.evaluation.stopped import CannotMeasure, MeasurementStopped
 from gateway.evaluation.store import Store, opened
@@ -59,7 +59,7 @@ def evaluate(wanted: Wanted, config: Path | None) -> int:
         folder = wanted.out or _FOLDER / file_name(wanted.model)
         with opened(folder, described(measurement), fresh=wanted.fresh) as store:
             _expect_consent(_estimate(measurement, settings, store), measurement, yes=wanted.yes)
-            _ask(measurement, store)
+            _ask(measurement, store, Patience(retries=wanted.retries))
             outcomes = outcomes_of(measurement.target.model, measurement.formats, measurement.data.cases, store.results)
         return _tell(wanted, measurement, outcomes, folder)
 
@@ -113,11 +113,11 @@ def _expect_consent(made: Estimate, measurement: Measurement, *, yes: bool) -> N
         raise CommandFailed("nothing was sent", code=NO)
 
 
-def _ask(measurement: Measurement, store: Store) -> None:
+def _ask(measurement: Measurement, store: Store, patience: Patience) -> None:
     left = len(pending(measurement.data.cases, measurement.formats, store))
     try:
         with followed("asking", left) as step:
-            carry_out(measurement, store, say=say, on_result=lambda _: step())
+            carry_out(measurement, store, say=say, on_result=lambda _: step(), patience=patience)
     except KeyboardInterrupt:
         say(f"interrupted; {store.file} keeps what was answered: run the same command to go on")
         raise

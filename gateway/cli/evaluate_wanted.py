@@ -22,6 +22,7 @@ class Wanted:
     seed: int
     max_tokens: int
     concurrency: int
+    retries: int
     policies: bool
     out: Path | None
     cards: Path | None

@@ -183,6 +183,7 @@ def evaluate(
     sample: Annotated[int | None, typer.Option(min=1, help="So many cases, drawn by --seed.")] = None,
     seed: Annotated[int, typer.Option(help="Draws the sample.")] = 0,
     concurrency: Annotated[int, typer.Option(min=1, max=256, help="Calls at once.")] = 2,
+    retries: Annotated[int, typer.Option(min=0, help="How often a call that was not answered is made again.")] = 5,
     max_tokens: Annotated[int, typer.Option(min=1, help="The most that an answer may take.")] = 64,
     policies: Annotated[bool, typer.Option("--policies", help="With the configuration's policies in force.")] = False,
     out: Annotated[
@@ -216,6 +217,7 @@ def evaluate(
         seed=seed,
         max_tokens=max_tokens,
         concurrency=concurrency,
+        retries=retries,
         policies=policies,
         out=out,
         cards=cards,

@@ -4,8 +4,10 @@ The gateway runs in this process, with the same parts as in a worker; what it ne
 """
 
 import asyncio
+import logging
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -87,8 +89,20 @@ def carry_out(
             finally:
                 tending.cancel()
 
-        with running(plan(settings, None, 1).on_demand, say) as processes:
+        with _quiet(), running(plan(settings, None, 1).on_demand, say) as processes:
             asyncio.run(gather(processes))
+
+
+@contextmanager
+def _quiet() -> Generator[None]:
+    """Without the gateway's warnings: what they are about is tried again here, and told if that does not help."""
+    log = logging.getLogger("splitgate")
+    before = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
 
 
 async def _ready(ask: Asking) -> None:
