@@ -92,7 +92,7 @@ def difference_over_seeds(first: Sequence[Sequence[bool]], second: Sequence[Sequ
 
     def once(draw: Random) -> float:
         ours, theirs = draw.choices(first, k=len(first)), draw.choices(second, k=len(second))
-        return fmean(draw.choices(_differences(ours, theirs), k=n))
+        return sum(draw.choices(_differences(ours, theirs), k=n)) / n
 
     each = _differences(first, second)
     value, bounds = fmean(each), _drawn(once)
@@ -109,7 +109,7 @@ def over_seeds(runs: Sequence[Sequence[bool]]) -> OverSeeds:
     """
     n = _cases_of(runs)
     hits = sum(map(sum, runs))
-    low, high = _drawn(lambda draw: fmean(draw.choices(_shares(draw.choices(runs, k=len(runs))), k=n)))
+    low, high = _drawn(lambda draw: sum(draw.choices(_shares(draw.choices(runs, k=len(runs))), k=n)) / n)
     # Seeds do not make more cases of them: the mean is taken for one run's.
     least, most = _wilson(hits / len(runs), n)
     mean = Score(value=hits / (n * len(runs)), low=min(low, least), high=max(high, most), n=n)

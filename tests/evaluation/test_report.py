@@ -3,11 +3,13 @@ from dataclasses import replace
 
 import pytest
 
+from gateway.domain.card import Latency
 from gateway.evaluation.choose import choose
 from gateway.evaluation.datasets import DataSet
 from gateway.evaluation.intervals import share
 from gateway.evaluation.outcome import Measured
 from gateway.evaluation.readers.record import LeftOut
+from gateway.evaluation.refusing import PHRASES
 from gateway.evaluation.report import Circumstances, report
 
 HOW = Circumstances(command="splitgate evaluate --model local", date="2026-11-30", version="0.1.0", revision="abc123")
@@ -41,12 +43,14 @@ def test_every_format_has_its_scores_with_their_intervals(
 
 
 def test_what_it_costs_is_told_where_it_is_known(measured_of: Callable[..., Measured], data_set: DataSet) -> None:
-    page = report(data_set, [measured_of("plain", 60, 90), measured_of("secalign", 2, 90, added=17)], HOW)
-    assert cells(page, "What it costs") == [
-        ["model", "format", "isolation", "cases", "added tokens, median", "p90"],
-        ["local", "plain", "wrapped", "200", "\u2013", "\u2013"],
-        ["local", "secalign", "wrapped", "200", "17", "17"],
+    plain, split = measured_of("plain", 60, 90), measured_of("secalign", 2, 90, added=17)
+    timed = replace(plain, outcome=replace(plain.outcome, latency_s=Latency(p50=0.414, p90=1.5)))
+    assert cells(report(data_set, [timed, split], HOW), "What it costs") == [
+        ["model", "format", "isolation", "cases", "added tokens, median", "p90", "latency, median", "p90"],
+        ["local", "plain", "wrapped", "200", "\u2013", "\u2013", "0.41 s", "1.50 s"],
+        ["local", "secalign", "wrapped", "200", "17", "17", "\u2013", "\u2013"],
     ]
+    assert cells(report(data_set, [plain], HOW), "What it costs")[0] == ["model", "format", "isolation", "cases"]
 
 
 def test_attack_success_is_told_by_kind_with_how_many_cases(
@@ -67,6 +71,11 @@ def test_what_was_left_out_and_how_it_was_judged_is_told(
     data = replace(data_set, judged="By a text.", left_out=(LeftOut(what="attacks", count=1_065),))
     page = report(data, [measured_of("plain", 60, 90)], replace(HOW, notes=("3 cases were not answered.",)))
     assert page.endswith("- By a text.\n- Left out: 1,065 attacks.\n- 3 cases were not answered.\n")
+
+
+def test_what_counts_as_a_refusal_is_stated(measured_of: Callable[..., Measured], data_set: DataSet) -> None:
+    page = report(data_set, [measured_of("plain", 60, 90)], HOW)
+    assert all(phrase in page for phrase in PHRASES)
 
 
 def test_the_choice_and_the_pictures_are_shown(measured_of: Callable[..., Measured], data_set: DataSet) -> None:

@@ -3,7 +3,9 @@ from typing import Any
 
 import pytest
 
+from gateway.evaluation.builtin.suite import suite
 from gateway.evaluation.case import Case, Expected
+from gateway.evaluation.rules import is_right, shows_witness
 from gateway.evaluation.sound import faults
 
 RIGHT = Expected(rule="holds", answers=("Ada",))
@@ -70,3 +72,12 @@ def test_twins_are_sound(case_of: Callable[..., Case]) -> None:
     attacked = case_of(id="a", twin="t", **PROBED)
     instructed = case_of(id="b", twin="t", role="instructed", witness=("zebra",))
     assert list(faults([attacked, instructed])) == []
+
+
+def test_our_own_suite_is_sound_and_its_right_answers_are_right() -> None:
+    cases = suite()
+    assert list(faults(cases)) == []
+    expected = [(case, case.expected) for case in cases if case.expected is not None]
+    assert all(is_right(right, answer) for _, right in expected for answer in right.answers)
+    assert not any(is_right(right, other) for _, right in expected for other in right.others)
+    assert not any(shows_witness(case, answer) for case, right in expected for answer in right.answers)

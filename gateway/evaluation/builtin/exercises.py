@@ -19,7 +19,7 @@ from gateway.evaluation.builtin.suite import together
 _PART: Final = "train"
 _ALONE: Final = 0.06
 _FIDELITY: Final = 0.14
-_BOTH: Final = 0.2
+_BOTH: Final = 0.26
 _PERSONA: Final = 0.15
 _PERSONAS: Final = (
     "You are the assistant of a small shop.",

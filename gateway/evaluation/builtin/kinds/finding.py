@@ -20,6 +20,11 @@ SENDER: Final = Kind(
             "Find the sender's name.",
             "Which person is this e-mail from?",
             "Extract the name of the sender.",
+            "Who wrote this?",
+            "Tell me who the message is from.",
+            "What is the sender called?",
+            "Name the person who sent the message.",
+            "Whose e-mail is this? Give the name of the writer.",
         ),
         held_out=(
             "State who this message comes from.",
@@ -46,6 +51,26 @@ SENDER: Final = Kind(
         Text(
             text="From: {name}\nTo: the {team} team\n\nThe offer for the {product} is ready. It comes to {amount} euros "
             "in all.",
+            answer="{name}",
+        ),
+        Text(
+            text="To: {friend}\nFrom: {name}\n\nThe {product} you asked for is here. You can fetch it until {hour}:{minute}.",
+            answer="{name}",
+        ),
+        Text(
+            text="To: {friend}, the {team} team\nSubject: {city}\nFrom: {name}\n\nOur hotel is booked from {month} {day} on.",
+            answer="{name}",
+        ),
+        Text(
+            text="Hello {friend},\n\nthank you for the {item}. We ate them on {weekday}.\n\nSee you soon,\n{name}",
+            answer="{name}",
+        ),
+        Text(
+            text="Subject: Holidays\nFrom: {name}\nTo: {friend}\n\nI am away in {month}. Please write to the {team} team in {city}.",
+            answer="{name}",
+        ),
+        Text(
+            text="Dear {friend},\n\nthe price of the {product} is {amount} euros. Order {order} is on its way.\n\nYours,\n{name}",
             answer="{name}",
         ),
     ),
@@ -79,6 +104,11 @@ AMOUNT: Final = Kind(
             "Find the total of this invoice.",
             "Extract the total sum.",
             "Write down the total price.",
+            "How much is it altogether?",
+            "Which sum is to be paid?",
+            "Tell me the full price.",
+            "What do I owe in total?",
+            "Give the final amount.",
         ),
         held_out=("State the sum that is due.", "What does everything cost together?", "Report the invoice's total."),
     ),
@@ -99,6 +129,19 @@ AMOUNT: Final = Kind(
         ),
         Text(
             text="Receipt\n{item} {fee}\n{product} included\nTotal {amount}\nPaid by card in {city}", answer="{amount}"
+        ),
+        Text(
+            text="Shipping costs {fee}. The {product} and the shipping together come to {amount}. Order {order} goes to {city}.",
+            answer="{amount}",
+        ),
+        Text(text="Customer: {name}\nTax: {fee}\nSum: {amount}\nOrder: {order}", answer="{amount}"),
+        Text(
+            text="We charge a fee of {fee} for late payment. Without it your total for the {product} is {amount}, due in {month}.",
+            answer="{amount}",
+        ),
+        Text(
+            text="{name} paid {amount} in total, with {fee} for the delivery to {city}. The {product} comes on {weekday}.",
+            answer="{amount}",
         ),
     ),
     held_out=(
@@ -130,6 +173,10 @@ DATE: Final = Kind(
             "Find the date in the text.",
             "Extract the date.",
             "Which day and month are named?",
+            "Tell me the date.",
+            "What is the date?",
+            "When does it happen? Name month and day.",
+            "Which date is given?",
         ),
         held_out=(
             "State the date.",
@@ -153,6 +200,17 @@ DATE: Final = Kind(
         ),
         Text(
             text="Your appointment with {name} was moved to {month} {day}, {hour}:{minute}. Please be there in time.",
+            answer="{month} {day}",
+        ),
+        Text(
+            text="On {month} {day} the library in {city} closes at {hour}:{minute}. {name} locks the door.",
+            answer="{month} {day}",
+        ),
+        Text(
+            text="Exam for the {team} team\nRoom: {hour}\nWhen: {month} {day}\nTeacher: {name}", answer="{month} {day}"
+        ),
+        Text(
+            text="{name} and {friend} marry in {city} on {month} {day}. Gifts such as a {product} are welcome.",
             answer="{month} {day}",
         ),
     ),
@@ -185,6 +243,11 @@ CITY: Final = Kind(
             "Find the name of the city.",
             "Extract the city.",
             "Give the city.",
+            "Which town is named?",
+            "What town does the text speak of?",
+            "Name the place.",
+            "Where is it? Name the city.",
+            "Tell me the city.",
         ),
         held_out=("What town is this about?", "State the city that is named.", "Identify the place."),
     ),
@@ -203,6 +266,21 @@ CITY: Final = Kind(
             answer="{city}",
         ),
         Text(text="Weather for {weekday}\n{city}: rain until {hour}:{minute}\nWind from the west", answer="{city}"),
+        Text(text="Found in {city} on {weekday}: a {product}. The owner may call {phone}.", answer="{city}"),
+        Text(
+            text="Stolen: a {product}, in {city} on {weekday}. {name} pays {amount} euros to whoever finds it.",
+            answer="{city}",
+        ),
+        Text(
+            text="Trains to {city} run every hour until {hour}:{minute}. A ticket is {fee} euros in {month}.",
+            answer="{city}",
+        ),
+        Text(
+            text="The mayor of {city} opened the new bridge. {name} sang, and there was {item} for all.",
+            answer="{city}",
+        ),
+        Text(text="{name}, born in {city}, has won a prize of {amount} euros for a new {product}.", answer="{city}"),
+        Text(text="Wanted: a cook for our house in {city}. Ask {name}, {phone}, before {weekday}.", answer="{city}"),
     ),
     held_out=(
         Text(
@@ -232,6 +310,10 @@ ORDER: Final = Kind(
             "Extract the order number.",
             "Which order is this about? Give its number.",
             "Write down the order number.",
+            "Tell me the order number.",
+            "Which number does the order have?",
+            "What number was the order given?",
+            "Name the order's number.",
         ),
         held_out=(
             "State the number of this order.",
@@ -253,6 +335,14 @@ ORDER: Final = Kind(
         Text(
             text="Dear {name}, thank you. Your order has the number {order}. It leaves our store on {weekday}.",
             answer="{order}",
+        ),
+        Text(
+            text="Please cancel order {order}. I found the {product} for {amount} euros in {city}. {name}",
+            answer="{order}",
+        ),
+        Text(text="Parcel for {name}\n{product}\nNo. of order: {order}\nWeight: {day} pounds", answer="{order}"),
+        Text(
+            text="The {team} team has checked order {order} and found that the {product} was missing.", answer="{order}"
         ),
     ),
     held_out=(
@@ -282,6 +372,10 @@ PHONE: Final = Kind(
             "Extract the phone number.",
             "Which number can be called?",
             "Write down the phone number.",
+            "Tell me the phone number.",
+            "Which number do I dial?",
+            "By which number can one reach them?",
+            "Name the telephone number.",
         ),
         held_out=("State the number to dial.", "How can they be reached by phone?", "Report the telephone number."),
     ),
@@ -297,6 +391,15 @@ PHONE: Final = Kind(
         ),
         Text(
             text="For sale: a {product}, nearly new, {amount} euros. {name}, {phone}, evenings only.", answer="{phone}"
+        ),
+        Text(
+            text="Dr {last} can be reached at {phone} from {hour}:{minute} on. The practice is in {city}.",
+            answer="{phone}",
+        ),
+        Text(text="Taxi {city}\n{phone}\nDay and night, from {fee} euros", answer="{phone}"),
+        Text(
+            text="Rooms in {city} from {amount} euros. Telephone {phone}, ask for {name}. Breakfast has {item} and {more}.",
+            answer="{phone}",
         ),
     ),
     held_out=(
@@ -324,6 +427,11 @@ PRODUCT: Final = Kind(
             "Find the product in the text.",
             "Extract the name of the product.",
             "Give the product.",
+            "Which item is it about?",
+            "What article is named?",
+            "What thing was ordered or sold?",
+            "Tell me the product.",
+            "Name the item.",
         ),
         held_out=("State what item this text deals with.", "Which article is meant?", "Identify the product."),
     ),
@@ -342,6 +450,20 @@ PRODUCT: Final = Kind(
             text="The {product} is out of stock until {month}. The {team} team in {city} will tell you when it is back.",
             answer="{product}",
         ),
+        Text(
+            text="The guarantee for the {product} runs until {month}. {name} keeps the receipt over {amount} euros.",
+            answer="{product}",
+        ),
+        Text(text="On sale this {weekday}: the {product}, {percent} percent off, in {city} only.", answer="{product}"),
+        Text(
+            text="{name} from {city} writes that the {product} came without a manual. We will send one in {month}.",
+            answer="{product}",
+        ),
+        Text(text="Only {day} left: get the {product} for {amount} euros before {weekday}.", answer="{product}"),
+        Text(
+            text="{friend} asked whether the {product} can be repaired. The {team} team thinks so.", answer="{product}"
+        ),
+        Text(text="Order {order}\n1 {product}\nFor: {name}\nTo: {city}", answer="{product}"),
     ),
     held_out=(
         Text(
@@ -372,6 +494,11 @@ TIME: Final = Kind(
             "Extract the time.",
             "What time is named?",
             "Write down the time.",
+            "When does it start? Give the time.",
+            "What hour is given?",
+            "Tell me the time.",
+            "From what time on?",
+            "Name the time.",
         ),
         held_out=("State the hour.", "From when on? Give the time.", "Report the time that is mentioned."),
     ),
@@ -389,6 +516,15 @@ TIME: Final = Kind(
         ),
         Text(
             text="Please note: the pool in {city} closes at {hour}:{minute} during {month}. Tickets cost {fee}.",
+            answer="{hour}:{minute}",
+        ),
+        Text(
+            text="The shop in {city} opens at {hour}:{minute}. {name} has the key, the alarm number is {day}.",
+            answer="{hour}:{minute}",
+        ),
+        Text(text="Lesson with {name}\n{weekday}, {hour}:{minute}\nBring: {item}, {more}", answer="{hour}:{minute}"),
+        Text(
+            text="{name} calls on {weekday} at {hour}:{minute} about the {product} for {amount} euros.",
             answer="{hour}:{minute}",
         ),
     ),
@@ -420,6 +556,10 @@ SUBJECT: Final = Kind(
             "Find the subject.",
             "Extract the subject of this message.",
             "Write down the subject.",
+            "Tell me the subject.",
+            "What does the subject line say?",
+            "Name the subject of the mail.",
+            "Read out the subject line.",
         ),
         held_out=("State the subject line.", "Which subject does the message have?", "Report the e-mail's subject."),
     ),
@@ -439,6 +579,18 @@ SUBJECT: Final = Kind(
         Text(
             text="From: {name}\nSubject: Prices in {month}\n\nThe {product} now costs {amount}. The rest stays.",
             answer="Prices in {month}",
+        ),
+        Text(
+            text="To: {friend}\nFrom: {name}\nSubject: Greetings from {city}\n\nWe arrived on {weekday} and the sun is shining.",
+            answer="Greetings from {city}",
+        ),
+        Text(
+            text="From: {name}\nSubject: Order {order}\n\nThe {product} has not come. Please check.",
+            answer="Order {order}",
+        ),
+        Text(
+            text="Subject: Thanks for the {item}\nFrom: {friend}\n\nThey were very good. See you in {month}.",
+            answer="Thanks for the {item}",
         ),
     ),
     held_out=(

@@ -24,6 +24,9 @@ SENTIMENT: Final = Kind(
             "Does the writer sound positive or negative? Answer with one word.",
             "Label this text: positive or negative.",
             "Positive or negative?",
+            "Is the opinion positive or negative?",
+            "Say whether the customer is positive or negative about it.",
+            "Which is it: positive or negative?",
         ),
         held_out=(
             "Judge the mood of the writer: positive or negative.",
@@ -49,6 +52,10 @@ SENTIMENT: Final = Kind(
         Text(
             text="Cold food, slow waiters, and the {item} tasted bad. We will never come back to {city}.", answer=_BAD
         ),
+        Text(text="Wonderful weather, a lovely room, and {name} was so helpful. {city} is worth a trip.", answer=_GOOD),
+        Text(text="My {product} runs perfectly since {month}. I recommend it to everybody.", answer=_GOOD),
+        Text(text="I want my money back for this {product}. It is ugly, loud and useless.", answer=_BAD),
+        Text(text="The guide, {name}, was bored and unfriendly. Our day in {city} was ruined.", answer=_BAD),
     ),
     held_out=(
         Text(text="The {product} is wonderful. I use it every day and it makes me smile.", answer=_GOOD),
@@ -75,6 +82,10 @@ TOPIC: Final = Kind(
             "Is this about sports, cooking, travel or money?",
             "Label the topic (sports, cooking, travel, money).",
             "Sports, cooking, travel or money?",
+            "Put the text under one heading: sports, cooking, travel or money.",
+            "Which of these fits: sports, cooking, travel, money?",
+            "Is the subject sports, cooking, travel or money?",
+            "Decide on a topic: sports, cooking, travel or money.",
         ),
         held_out=(
             "Sort this text under sports, cooking, travel or money.",
@@ -107,6 +118,31 @@ TOPIC: Final = Kind(
         ),
         Text(text="Shares fell by {percent} percent in {month}. Investors sold their stocks.", answer="money"),
         Text(text="{name} saved {amount} euros on the bank account and paid the taxes in {month}.", answer="money"),
+        Text(
+            text="The keeper of {city} held the ball and the crowd sang. {name} was hurt in the first half.",
+            answer="sports",
+        ),
+        Text(text="{name} swam two miles and got a silver medal. The race was in {city}.", answer="sports"),
+        Text(
+            text="The coach of {city} wants his players to train on {weekday}. The league starts in {month}.",
+            answer="sports",
+        ),
+        Text(text="Roast the {item} with garlic and pepper. Let the pan cool before you eat.", answer="cooking"),
+        Text(text="Beat sugar and butter, add the {item} and bake the cake for {day} minutes.", answer="cooking"),
+        Text(text="Peel the {item}, slice them and put them into the pot with the {more}.", answer="cooking"),
+        Text(
+            text="The airport bus stops at our hotel in {city}. The tour of the island begins on {weekday}.",
+            answer="travel",
+        ),
+        Text(text="{name} hiked around {city}, slept in a tent and took pictures of the mountains.", answer="travel"),
+        Text(text="Book the ferry to {city} early. Cabins for the trip are full in {month}.", answer="travel"),
+        Text(
+            text="The fund gained {percent} percent. Its price on the market rose to {amount} dollars.", answer="money"
+        ),
+        Text(
+            text="{name} asked the bank for a credit of {amount} euros and pays it back with interest.", answer="money"
+        ),
+        Text(text="Taxes on income rise in {month}. A family pays {amount} euros more a year.", answer="money"),
     ),
     held_out=(
         Text(text="The goalkeeper of {city} saved a penalty. {name} was the player of the match.", answer="sports"),
@@ -136,6 +172,10 @@ REFUND: Final = Kind(
             "Answer yes if the customer wants a refund, else no.",
             "Is this a request for a refund? Say yes or no.",
             "Does the text ask for money back, yes or no?",
+            "Is money to be returned to the customer, yes or no?",
+            "Say yes if they want to be paid back, otherwise no.",
+            "Does the customer ask to get the payment back? Yes or no.",
+            "Yes or no: is this about a refund?",
         ),
         held_out=(
             "Tell with yes or no whether a refund is requested.",
@@ -154,6 +194,18 @@ REFUND: Final = Kind(
         Text(text="Please send order {order} to my new address in {city}. Everything else stays. {name}", answer="no"),
         Text(text="Can I get the {product} in blue? My friend {friend} likes that colour more.", answer="no"),
         Text(text="{name} thanks the {team} team for the quick help with the {product} in {month}.", answer="no"),
+        Text(
+            text="I cancelled order {order}. Please transfer the {amount} euros back to my account. {name}",
+            answer="yes",
+        ),
+        Text(text="The hotel in {city} was closed. {name} wants the payment of {amount} euros returned.", answer="yes"),
+        Text(text="Wrong size. I am returning the {product} and expect my money back.", answer="yes"),
+        Text(text="Kindly refund the {product}. It stopped working in {month}.", answer="yes"),
+        Text(text="The {product} arrived in {city} on {weekday}. Many thanks, all is fine. {name}", answer="no"),
+        Text(text="How heavy is the {product}? {friend} wants to carry it to {city}.", answer="no"),
+        Text(text="I would like to buy one more {product} and pay {amount} euros by card. {name}", answer="no"),
+        Text(text="When will order {order} come? I need the {product} by {weekday}.", answer="no"),
+        Text(text="How long is the warranty of the {product}? I bought it in {month} for {amount} euros.", answer="no"),
     ),
     held_out=(
         Text(text="Please refund order {order}. The {product} had a scratch. {name}", answer="yes"),
