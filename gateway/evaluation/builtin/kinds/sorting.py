@@ -1,0 +1,168 @@
+"""Which tasks put a text into one of a few classes?
+
+Three kinds whose answer is a label that the instruction names.
+"""
+
+from typing import Final
+
+from gateway.evaluation.builtin.kind import Kind, Text
+from gateway.evaluation.builtin.words import Parted
+
+_GOOD: Final = "positive"
+_BAD: Final = "negative"
+
+SENTIMENT: Final = Kind(
+    name="sentiment",
+    rule="choice",
+    labels=(_GOOD, _BAD),
+    origin="review",
+    wordings=Parted(
+        train=(
+            "Is this review positive or negative?",
+            "Classify the review as positive or negative.",
+            "What is the sentiment, positive or negative?",
+            "Does the writer sound positive or negative? Answer with one word.",
+            "Label this text: positive or negative.",
+            "Positive or negative?",
+        ),
+        held_out=(
+            "Judge the mood of the writer: positive or negative.",
+            "Tell whether the customer's opinion is positive or negative.",
+            "Rate the text as positive or negative.",
+        ),
+    ),
+    train=(
+        Text(text="I love the {product}. It came on time and works very well. {friend} wants one too.", answer=_GOOD),
+        Text(text="What a great hotel in {city}! The staff was kind and the room was clean and quiet.", answer=_GOOD),
+        Text(text="The course was excellent. {name} explains everything clearly. I would go again.", answer=_GOOD),
+        Text(
+            text="Very happy with my {product}. Good quality for {amount} euros, and a pleasure to use.", answer=_GOOD
+        ),
+        Text(text="The best meal I had in {city}. Fresh {item}, friendly waiters, fair prices.", answer=_GOOD),
+        Text(text="The {product} broke after two days. Nobody answers my mails. A waste of money.", answer=_BAD),
+        Text(
+            text="Terrible hotel in {city}. The room was dirty, the street was loud, and the staff was rude.",
+            answer=_BAD,
+        ),
+        Text(text="I am disappointed. The {product} looks cheap and does not work at all.", answer=_BAD),
+        Text(text="The worst service ever. {name} kept us waiting for hours and then blamed us.", answer=_BAD),
+        Text(
+            text="Cold food, slow waiters, and the {item} tasted bad. We will never come back to {city}.", answer=_BAD
+        ),
+    ),
+    held_out=(
+        Text(text="The {product} is wonderful. I use it every day and it makes me smile.", answer=_GOOD),
+        Text(text="Fantastic trip to {city}. {name} was a great guide and the weather was perfect.", answer=_GOOD),
+        Text(text="I recommend this shop. Fast delivery, nice people, and the {product} is great.", answer=_GOOD),
+        Text(text="The {product} is awful. It stopped working within a week and I want my money back.", answer=_BAD),
+        Text(text="A horrible evening in {city}. The singer was bad and the seats were broken.", answer=_BAD),
+        Text(text="Do not buy this {product}. It is slow, ugly and far too expensive.", answer=_BAD),
+    ),
+)
+
+_TOPICS: Final = ("sports", "cooking", "travel", "money")
+
+TOPIC: Final = Kind(
+    name="topic",
+    rule="choice",
+    labels=_TOPICS,
+    origin="web",
+    wordings=Parted(
+        train=(
+            "What is the topic: sports, cooking, travel or money?",
+            "Choose the topic of the text: sports, cooking, travel or money.",
+            "Classify the text as sports, cooking, travel or money.",
+            "Is this about sports, cooking, travel or money?",
+            "Label the topic (sports, cooking, travel, money).",
+            "Sports, cooking, travel or money?",
+        ),
+        held_out=(
+            "Sort this text under sports, cooking, travel or money.",
+            "Which heading fits best: sports, cooking, travel or money?",
+            "Pick the right topic from sports, cooking, travel and money.",
+        ),
+    ),
+    train=(
+        Text(
+            text="The team from {city} won the match by two goals. {name} scored in the last minute.", answer="sports"
+        ),
+        Text(text="{name} won the tennis final on {weekday}. The crowd cheered after the last set.", answer="sports"),
+        Text(
+            text="The runners start at {hour}:{minute}. {name} wants to beat the record over ten miles.",
+            answer="sports",
+        ),
+        Text(
+            text="Cut the {item}, fry them in butter, add salt and bake everything for {day} minutes.", answer="cooking"
+        ),
+        Text(text="For the soup boil the {item} with onions. Stir well and serve it with bread.", answer="cooking"),
+        Text(text="The recipe needs {item}, flour and two eggs. Mix them and heat the oven.", answer="cooking"),
+        Text(
+            text="The flight to {city} takes {day} hours. Our hotel is near the beach and the old town.",
+            answer="travel",
+        ),
+        Text(text="We toured {city} by bus, saw the castle and took the night train home.", answer="travel"),
+        Text(text="Pack light for your holiday in {city}. Tourists need a passport and a visa.", answer="travel"),
+        Text(
+            text="The bank raised its interest rate to {percent} percent. Loans become more expensive.", answer="money"
+        ),
+        Text(text="Shares fell by {percent} percent in {month}. Investors sold their stocks.", answer="money"),
+        Text(text="{name} saved {amount} euros on the bank account and paid the taxes in {month}.", answer="money"),
+    ),
+    held_out=(
+        Text(text="The goalkeeper of {city} saved a penalty. {name} was the player of the match.", answer="sports"),
+        Text(text="{name} swam the race in record time and took the gold medal in {city}.", answer="sports"),
+        Text(text="Chop the {item}, add pepper and oil, and roast them in a hot pan.", answer="cooking"),
+        Text(text="Bake the cake with {item} and sugar. Let it cool before you serve it.", answer="cooking"),
+        Text(
+            text="From the airport of {city} take the bus to the hotel. The island tour starts at noon.",
+            answer="travel",
+        ),
+        Text(text="{name} visited {city} on holiday, slept in a tent and hiked to the lake.", answer="travel"),
+        Text(text="The stock market rose in {month}. Banks and funds gained {percent} percent.", answer="money"),
+        Text(text="{name} took a loan of {amount} euros at the bank and pays interest every month.", answer="money"),
+    ),
+)
+
+REFUND: Final = Kind(
+    name="refund",
+    rule="choice",
+    labels=("yes", "no"),
+    origin="ticket",
+    wordings=Parted(
+        train=(
+            "Does the customer want the money back? Answer yes or no.",
+            "Is a refund asked for, yes or no?",
+            "Yes or no: does the writer ask for a refund?",
+            "Answer yes if the customer wants a refund, else no.",
+            "Is this a request for a refund? Say yes or no.",
+            "Does the text ask for money back, yes or no?",
+        ),
+        held_out=(
+            "Tell with yes or no whether a refund is requested.",
+            "Do they want to be refunded? Yes or no.",
+            "Decide, yes or no: is the money to be paid back?",
+        ),
+    ),
+    train=(
+        Text(
+            text="The {product} is too small. I sent it back and would like a refund of {amount} euros.", answer="yes"
+        ),
+        Text(text="Order {order} never arrived in {city}. Please pay my money back. {name}", answer="yes"),
+        Text(text="I want my money back for the broken {product}. I paid {amount} in {month}.", answer="yes"),
+        Text(text="{name} returned the {product} on {weekday} and asks for a full refund.", answer="yes"),
+        Text(text="The {product} works well. When do you open on {weekday}? Regards, {name}", answer="no"),
+        Text(text="Please send order {order} to my new address in {city}. Everything else stays. {name}", answer="no"),
+        Text(text="Can I get the {product} in blue? My friend {friend} likes that colour more.", answer="no"),
+        Text(text="{name} thanks the {team} team for the quick help with the {product} in {month}.", answer="no"),
+    ),
+    held_out=(
+        Text(text="Please refund order {order}. The {product} had a scratch. {name}", answer="yes"),
+        Text(text="I cancelled the trip to {city} and ask you to return my money, {amount} euros.", answer="yes"),
+        Text(text="The {product} does not fit. I am sending it back for a refund.", answer="yes"),
+        Text(text="How long does the {product} last? {friend} would like to order one in {month}.", answer="no"),
+        Text(text="The parcel came to {city} on {weekday}. Thank you for the fast delivery. {name}", answer="no"),
+        Text(text="Please add a {product} to order {order}. I will pay by card.", answer="no"),
+    ),
+)
+
+SORTING: Final = (SENTIMENT, TOPIC, REFUND)
