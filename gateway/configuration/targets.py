@@ -115,8 +115,9 @@ def _target(
     provider = provider_entry(section.provider)
     model = _model(section)
     shown = shows_native(card)
-    # Of an embedded model its card alone says whether it can tell data apart: otherwise `wrapped` whatever its layout.
-    best = min(entry.best, Isolation.WRAPPED) if section.provider == "embedded" and not shown else entry.best
+    # An embedded model is native by its card, in a format that can be, or `wrapped` whatever its layout.
+    earned = section.provider != "embedded" or (shown and entry.best is Isolation.NATIVE)
+    best = entry.best if earned else min(entry.best, Isolation.WRAPPED)
     credited = credit(
         best=best,
         unproven=entry.unproven,
