@@ -6,7 +6,6 @@ A card of another model, format or provider says nothing of the target that it i
 from pathlib import Path
 
 from adapters.embedded.shipped_cards import CARDS, card_of
-from gateway.configuration.cards import read_card
 from gateway.configuration.schema import TargetSection
 from gateway.configuration.secrets import Surroundings
 from gateway.domain.card import Card
@@ -29,6 +28,8 @@ def build_card(
         path = found
     else:
         return None
+    from gateway.configuration.cards import read_card  # noqa: PLC0415  loaded only where there are cards: it takes time
+
     card = read_card(path, where, report)
     if card is None:
         return None

@@ -152,9 +152,10 @@ def _target(
 
 
 def best_of(provider: str, entry: FormatEntry, *, shown: bool) -> Isolation:
-    """The most that a format can reach by a provider; ``shown`` says that a card shows it to be native."""
-    # Of an embedded model its card alone says whether it can tell data apart: otherwise `wrapped` whatever its layout.
-    return min(entry.best, Isolation.WRAPPED) if provider == "embedded" and not shown else entry.best
+    """The most that a format can reach by a provider; ``shown`` says that a card shows the model to be native."""
+    # An embedded model is native by its card, in a format that can be, or `wrapped` whatever its layout.
+    earned = provider != "embedded" or (shown and entry.best is Isolation.NATIVE)
+    return entry.best if earned else min(entry.best, Isolation.WRAPPED)
 
 
 def _model(section: TargetSection) -> str:

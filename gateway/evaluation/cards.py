@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from gateway.configuration.cards import written
-from gateway.domain.card import Card, Score, Scores
+from gateway.domain.card import Card, Score, Scores, Training
 from gateway.domain.target import Target
 from gateway.evaluation.datasets import DataSet
 from gateway.evaluation.outcome import Measured, Outcome
@@ -34,7 +34,10 @@ def circumstances(command: str, notes: Sequence[str]) -> Circumstances:
 
 
 def card_of(one: Measured, target: Target, data: DataSet, told: Circumstances, adapter: str | None) -> Card:
-    """``adapter`` is the digest of the adapter that the weights were used with."""
+    """``adapter`` is the digest of the adapter that the weights were used with.
+
+    What an earlier card of the target says of the training of this very adapter stays.
+    """
     outcome = one.outcome
     return Card(
         provider=target.provider,
@@ -51,6 +54,7 @@ def card_of(one: Measured, target: Target, data: DataSet, told: Circumstances, a
         by_attack=_by(outcome.by_attack),
         added_tokens=outcome.added_tokens,
         latency_s=outcome.latency_s,
+        trained=_trained(one, target, adapter),
     )
 
 
@@ -75,6 +79,13 @@ def write_cards(cards: Sequence[Card], folder: Path) -> Sequence[Path]:
 def file_name(model: str) -> str:
     """A model's name as a file's: vendors put slashes and colons into theirs."""
     return "".join(char if char.isalnum() or char in "._-" else "_" for char in model).lstrip(".") or "model"
+
+
+def _trained(one: Measured, target: Target, adapter: str | None) -> Training | None:
+    before = target.card
+    if before is None or adapter is None or (before.format, before.weights) != (one.format, adapter):
+        return None
+    return before.trained
 
 
 def _scores(outcome: Outcome) -> Scores:

@@ -10,7 +10,7 @@ from gateway.activation.sources import Sources
 from gateway.configuration.other_format import with_format
 from gateway.domain.jsonvalue import JsonObject
 from gateway.evaluation.measurement import Measurement
-from gateway.evaluation.weights import weights_of
+from gateway.evaluation.weights import adapter_of, weights_of
 from gateway.settings import Settings
 
 
@@ -29,6 +29,7 @@ def described(measurement: Measurement) -> JsonObject:
         "address": target.base_url,
         "upstream": target.model,
         "weights": weights_of(target),
+        "adapter": adapter_of(target),
         "dataset": measurement.data.digest,
         "max_tokens": sampling.max_tokens,
         "temperature": sampling.temperature,

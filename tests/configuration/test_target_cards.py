@@ -10,6 +10,7 @@ from gateway.configuration.cards import written
 from gateway.configuration.schema import TargetSection
 from gateway.configuration.secrets import Surroundings
 from gateway.configuration.target_cards import build_card
+from gateway.configuration.targets import EMBEDDED_MODEL
 from gateway.domain.card import Card, Training
 from gateway.domain.isolation import Isolation
 from gateway.settings import Settings, load
@@ -117,6 +118,30 @@ def test_a_card_is_read_where_no_credential_is(write: Callable[[Card], None], ca
     (tmp_path / "splitgate.yaml").write_text(text, encoding="utf-8")
     settings = load(tmp_path / "splitgate.yaml", {}, offline=True)
     assert settings.models["m"].targets[0].card == card
+
+
+@pytest.mark.parametrize(
+    ("form", "ceiling", "needs_probe"),
+    [
+        ("secalign", Isolation.NATIVE, True),
+        ("tool-envelope", Isolation.WRAPPED, False),
+        ("plain", Isolation.NONE, False),
+    ],
+)
+def test_an_embedded_target_is_native_by_its_card_or_wrapped(
+    write: Callable[[Card], None],
+    settings_of: TargetOf,
+    card: Card,
+    form: str,
+    ceiling: Isolation,
+    needs_probe: bool,
+) -> None:
+    write(replace(card, provider="embedded", model=EMBEDDED_MODEL, format=form))
+    settings = settings_of(
+        f"models: {{m: {{min_isolation: none, targets: [{{provider: embedded, format: {form}, card: card.yaml}}]}}}}"
+    )
+    (target,) = settings.models["m"].targets
+    assert (target.ceiling, target.needs_probe, target.assumed) == (ceiling, needs_probe, False)
 
 
 def test_an_embedded_target_finds_its_own_and_may_name_another(card: Card, tmp_path: Path) -> None:

@@ -1,9 +1,10 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from gateway.configuration.cards import load_card
-from gateway.domain.card import Added, Latency, Score, Scores
+from gateway.domain.card import Added, Latency, Score, Scores, Training
 from gateway.domain.isolation import Isolation
 from gateway.domain.target import Target
 from gateway.evaluation.cards import card_of, circumstances, file_name, write_cards
@@ -49,6 +50,20 @@ def test_a_card_says_what_was_measured_and_how_and_is_read_again(tmp_path: Path)
     assert read.scores.attack_success == Score(value=0.3333, low=0.1235, high=0.6667, n=30)
     assert read.scores.separation is None
     assert read.by_attack == {"naive": read.scores.attack_success}
+
+
+@pytest.mark.parametrize(
+    ("form", "weights", "stays"), [("spotlight", ADAPTER, True), ("plain", ADAPTER, False), ("spotlight", None, False)]
+)
+def test_what_a_card_said_of_training_stays_for_the_same_adapter_and_format(
+    form: str, weights: str | None, *, stays: bool
+) -> None:
+    told = circumstances("splitgate evaluate --model m", ())
+    trained = Training(method="struq", isolation="native", report="docs/report.md")
+    before = replace(card_of(MEASURED, TARGET, DATA, told, weights), format=form, trained=trained)
+    made = card_of(MEASURED, replace(TARGET, card=before), DATA, told, ADAPTER)
+    assert made.trained == (trained if stays else None)
+    assert card_of(MEASURED, replace(TARGET, card=before), DATA, told, None).trained is None
 
 
 @pytest.mark.parametrize(
