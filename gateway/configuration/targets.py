@@ -115,11 +115,8 @@ def _target(
     provider = provider_entry(section.provider)
     model = _model(section)
     shown = shows_native(card)
-    # An embedded model is native by its card, in a format that can be, or `wrapped` whatever its layout.
-    earned = section.provider != "embedded" or (shown and entry.best is Isolation.NATIVE)
-    best = entry.best if earned else min(entry.best, Isolation.WRAPPED)
     credited = credit(
-        best=best,
+        best=best_of(section.provider, entry, shown=shown),
         unproven=entry.unproven,
         known=shown or is_trained(section.format, model),
         trained=section.trained,
@@ -152,6 +149,13 @@ def _target(
         tls=tls,
         card=card,
     )
+
+
+def best_of(provider: str, entry: FormatEntry, *, shown: bool) -> Isolation:
+    """The most that a format can reach by a provider; ``shown`` says that a card shows the model to be native."""
+    # An embedded model is native by its card, in a format that can be, or `wrapped` whatever its layout.
+    earned = provider != "embedded" or (shown and entry.best is Isolation.NATIVE)
+    return entry.best if earned else min(entry.best, Isolation.WRAPPED)
 
 
 def _model(section: TargetSection) -> str:
