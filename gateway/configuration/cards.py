@@ -47,7 +47,8 @@ def read_card(path: Path, loc: Loc, report: Report) -> Card | None:
     try:
         return parse_card(str(path), raw)
     except InvalidConfiguration as error:
-        report.problems += error.problems
+        # Several targets may name it.
+        report.problems += [problem for problem in error.problems if problem not in report.problems]
         return None
 
 

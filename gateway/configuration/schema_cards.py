@@ -8,7 +8,7 @@ from typing import Annotated, Final, Literal, TypeAlias
 
 from pydantic import Field
 
-from gateway.configuration.section import Section
+from gateway.configuration.section import Section, Share
 from gateway.domain.card import Earned, Method
 from gateway.yamlfile.validate import Sections, Shape
 
@@ -27,16 +27,15 @@ PATTERNS: Final[Mapping[str, str]] = {
 _Digest: TypeAlias = Annotated[str, Field(pattern=_DIGEST)]
 _Text: TypeAlias = Annotated[str, Field(pattern=_TEXT, max_length=4096)]
 _Name: TypeAlias = Annotated[str, Field(pattern=_TEXT, max_length=256)]
-_Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]
 _Duration: TypeAlias = Annotated[float, Field(ge=0)]
 
 
 class ScoreSection(Section):
     """A share of cases and its 95% interval."""
 
-    value: _Share = Field(description="The share, 0 to 1.")
-    low: _Share = Field(description="The interval's lower end.")
-    high: _Share = Field(description="The interval's upper end.")
+    value: Share = Field(description="The share, 0 to 1.")
+    low: Share = Field(description="The interval's lower end.")
+    high: Share = Field(description="The interval's upper end.")
     n: int = Field(ge=1, description="Of how many cases.")
 
 

@@ -4,9 +4,9 @@ Nouns alone. A card is of one model in one format; each of its scores has the 95
 and whoever decides by a score takes the interval's end that speaks against the model.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import field
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from gateway.domain.value import value
 
@@ -95,3 +95,28 @@ class Card:
     added_tokens: Added | None = None
     latency_s: Latency | None = None
     trained: Training | None = None
+
+
+@value
+class Bar:
+    """What a target's card has to show before data goes there; None asks for nothing.
+
+    ``min_separation`` is compared with the lower end of the interval, ``max_attack_success`` with the upper one.
+    """
+
+    min_separation: float | None = None
+    max_attack_success: float | None = None
+
+
+NO_BAR: Final = Bar()
+
+
+def strictest(bars: Iterable[Bar]) -> Bar:
+    """All that any of them asks for: ``NO_BAR`` itself if that is nothing."""
+    asking = [bar for bar in bars if bar != NO_BAR]
+    if not asking:
+        return NO_BAR
+    return Bar(
+        min_separation=max((one for bar in asking if (one := bar.min_separation) is not None), default=None),
+        max_attack_success=min((one for bar in asking if (one := bar.max_attack_success) is not None), default=None),
+    )

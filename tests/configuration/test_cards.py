@@ -119,4 +119,6 @@ def test_a_card_that_is_wrong_is_told_of_its_own_lines(card: Card, tmp_path: Pat
     path.write_text(written(card).replace("card: 1", "card: 2"), encoding="utf-8")
     report = Report(source=read_source("splitgate.yaml", b"card: card.yaml\n"))
     assert read_card(path, ("card",), report) is None
+    # Of one that several targets name, it is told once.
+    assert read_card(path, ("card",), report) is None
     assert [(problem.file, problem.line) for problem in report.problems] == [(str(path), 1)]
