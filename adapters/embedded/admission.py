@@ -235,7 +235,7 @@ _CONVERSATION: Final[Mapping[str, Check]] = {
 }
 
 _EMBEDDINGS: Final = "/v1/embeddings"
-# How a prompt is counted, and its tokens shown: the engine answers these without its model, so that they need no slot.
+# How a prompt is counted: the engine answers these without its model, so that they need no slot.
 NEED_NO_SLOT: Final = frozenset({"/apply-template", "/tokenize"})
 _FIELDS: Final[Mapping[str, Mapping[str, Check]]] = {
     "/v1/chat/completions": {
@@ -250,12 +250,6 @@ _FIELDS: Final[Mapping[str, Mapping[str, Check]]] = {
     # Without ``dimensions``: the engine would take it and give vectors of its one length.
     _EMBEDDINGS: {"model": _name, "input": _input, "encoding_format": _encoding},
     "/apply-template": {"model": _name, **_CONVERSATION},
-    "/tokenize": {
-        "model": _name,
-        "content": _string,
-        "add_special": _boolean,
-        "parse_special": _boolean,
-        "with_pieces": _boolean,
-    },
+    "/tokenize": {"model": _name, "content": _string, "add_special": _boolean, "parse_special": _boolean},
 }
 PATHS: Final = tuple(_FIELDS)

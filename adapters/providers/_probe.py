@@ -74,31 +74,24 @@ async def probe_roles(client: UpstreamClient, target: Target) -> ProbeResult:
 
 
 class _Renderer:
-    """Asks one server for the tokens of a conversation or of a text.
-
-    The embedded model's takes llama.cpp's words alone: to be refused others says nothing of roles.
-    """
+    """Asks one server for the tokens of a conversation or of a text."""
 
     def __init__(self, client: UpstreamClient, target: Target) -> None:
-        self._embedded = target.provider == "embedded"
         self._server = Rendering(client, target, partial(_stop, target.id), request_id="probe")
 
     async def conversation(self, messages: JsonValue, switches: JsonObject) -> list[str]:
         """The tokens of ``messages`` in the server's template, given ``switches`` as its arguments."""
         asked: JsonObject = {"messages": messages, "chat_template_kwargs": switches}
-        if not self._embedded:
-            answer = await self._server.tokens({**asked, "add_generation_prompt": True, "return_token_strs": True})
-            if tokens := _token_texts(answer):
-                return tokens
+        answer = await self._server.tokens({**asked, "add_generation_prompt": True, "return_token_strs": True})
+        if tokens := _token_texts(answer):
+            return tokens
         return await self.text(await self._server.template(asked))
 
     async def text(self, text: str) -> list[str]:
-        """The tokens of ``text``, special ones recognised."""
-        asked: Object = {"content": text, "parse_special": True, "with_pieces": True, "add_special": False}
-        if not self._embedded:
-            # One body that both kinds of server understand.
-            asked |= {"prompt": text, "return_token_strs": True, "add_special_tokens": False}
-        if tokens := _token_texts(await self._server.tokens(asked)):
+        """The tokens of ``text``, special ones recognised; one body that both kinds of server understand."""
+        vllm: Object = {"prompt": text, "return_token_strs": True, "add_special_tokens": False}
+        llama: Object = {"content": text, "parse_special": True, "with_pieces": True, "add_special": False}
+        if tokens := _token_texts(await self._server.tokens({**vllm, **llama})):
             return tokens
         raise _Stop(ProbeOutcome.UNAVAILABLE, "the server does not show its tokens")
 

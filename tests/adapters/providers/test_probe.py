@@ -3,13 +3,12 @@
 import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import orjson
 import pytest
 
-from adapters.embedded.admission import admit
 from adapters.providers._probe import ProbeOutcome, ProbeResult, probe_roles
 from gateway.domain.address import PUBLIC_ONLY, Addresses
 from gateway.domain.errors import UpstreamFailed, UpstreamUnreachable
@@ -59,7 +58,7 @@ def unending(messages: list[dict[str, str]], switches: dict[str, bool]) -> str:
 
 @dataclass(kw_only=True)
 class TokenServer:
-    """An ``UpstreamClient`` in front of a tokeniser; ``kind`` says whose endpoints it has, and what they take."""
+    """An ``UpstreamClient`` in front of a tokeniser; ``kind`` says whose endpoints it has."""
 
     kind: str
     template: Template = llama3
@@ -104,17 +103,13 @@ class TokenServer:
         return self.answer
 
     def _answer(self, url: str, asked: dict[str, object]) -> object:
-        if url == "http://model.test/apply-template" and self.kind in {"llama.cpp", "embedded"}:
-            if self.kind == "embedded":
-                admit("/apply-template", orjson.dumps(asked), slots=1)
+        if url == "http://model.test/apply-template" and self.kind == "llama.cpp":
             return {"prompt": self._render(asked)}
         assert url == "http://model.test/tokenize"
         if self.kind == "vllm":
             text = self._render(asked) if "messages" in asked else asked["prompt"]
             tokens = [token.replace(" ", "Ġ").replace("\n", "Ċ") for token in self._tokenise(str(text))]
             return {"count": len(tokens), "tokens": list(range(len(tokens))), "token_strs": tokens}
-        if self.kind == "embedded":
-            admit("/tokenize", orjson.dumps(asked), slots=1)
         tokens = self._tokenise(str(asked.get("content", "")))
         return {"tokens": [{"id": at, "piece": token} for at, token in enumerate(tokens)]}
 
@@ -225,14 +220,6 @@ async def test_an_answer_that_shows_no_tokens_leaves_the_question_open(form: str
 async def test_a_token_that_is_no_text_is_no_special_token() -> None:
     body = b'{"tokens": [{"piece": [230, 151]}, {"piece": null}]}'
     assert await outcome(TokenServer(kind="llama.cpp", body=body), "struq") is ProbeOutcome.FAILED
-
-
-async def test_the_embedded_model_is_asked_nothing_that_it_would_refuse() -> None:
-    embedded = replace(target(), provider="embedded")
-    passed = await probe_roles(TokenServer(kind="embedded", template=chatml, special=CHATML), embedded)
-    assert passed.outcome is ProbeOutcome.PASSED
-    failed = await probe_roles(TokenServer(kind="embedded", template=folding), embedded)
-    assert failed.outcome is ProbeOutcome.FAILED
 
 
 async def test_a_server_that_is_down_is_to_be_asked_again() -> None:
