@@ -77,7 +77,7 @@ def carry_out(
                     running_app(settings, sockets.get("embedded"), sockets.get("litellm")) as app,
                     Asking(app, measurement.sampling) as ask,
                 ):
-                    await _ready(ask)
+                    await _ready(ask, processes)
                     await ask_all(
                         asked,
                         ask,
@@ -105,9 +105,11 @@ def _quiet() -> Generator[None]:
         log.setLevel(before)
 
 
-async def _ready(ask: Asking) -> None:
-    """Wait until the gateway is ready; whatever it lacks then shows in its answers."""
-    for _ in range(round(_READY_S / _EVERY_S)):
-        if await ask.ready():
+async def _ready(ask: Asking, processes: Processes) -> None:
+    """Wait until the gateway and what runs beside it are ready; whatever is lacking then shows in the answers."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + _READY_S
+    while loop.time() < until:
+        if await processes.well() and await ask.ready():
             return
         await asyncio.sleep(_EVERY_S)

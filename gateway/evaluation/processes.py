@@ -12,12 +12,15 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final
 
+import httpx
+
 from gateway.supervisor.children import OnDemandChild, Program
 from gateway.supervisor.config import OnDemand
 from gateway.supervisor.lifecycle import Backoff
 from gateway.supervisor.listen import Door
 
 _EVERY_S: Final = 0.05
+_HEALTH_S: Final = 5.0
 
 
 class Processes:
@@ -41,6 +44,10 @@ class Processes:
         while True:
             self._look()
             await asyncio.sleep(_EVERY_S)
+
+    async def well(self) -> bool:
+        """Whether all of them have loaded what they need: who asks sooner waits, which is no model's latency."""
+        return all([await _well(path) for path in self.sockets.values()])
 
     def end(self) -> None:
         """End them, and leave nothing behind."""
@@ -69,6 +76,14 @@ class Processes:
             told=one.told,
         )
         return OnDemandChild(program, self._selector, door=self._doors[one.key])
+
+
+async def _well(path: str) -> bool:
+    try:
+        async with httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(uds=path), timeout=_HEALTH_S) as http:
+            return (await http.get("http://beside.invalid/health")).is_success
+    except httpx.HTTPError:
+        return False
 
 
 @contextmanager

@@ -96,6 +96,25 @@ async def test_a_process_is_told_what_it_needs_and_gets_its_own_variables() -> N
         assert await asked(processes.sockets["litellm"]) == "credentials this"
 
 
+SLOW = """
+import select, socket, sys
+listener = socket.socket(fileno=int(sys.argv[sys.argv.index("--fd") + 1]))
+for status in ("503 No", "200 OK"):
+    select.select([listener], [], [])
+    connection, _ = listener.accept()
+    connection.setblocking(True)
+    connection.recv(1000)
+    connection.sendall(f"HTTP/1.1 {status}\\r\\ncontent-length: 0\\r\\nconnection: close\\r\\n\\r\\n".encode())
+    connection.close()
+"""
+
+
+async def test_a_process_is_well_once_it_says_so() -> None:
+    with running([process(SLOW)], print) as processes:
+        assert not await processes.well()
+        assert await processes.well()
+
+
 def test_where_nothing_is_wanted_nothing_runs() -> None:
     with running([], print) as processes:
         assert processes.sockets == {}
