@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Final, TypeGuard
 from urllib.parse import urlsplit
 
+from adapters.embedded.models import MODELS, PLAIN, SPLIT, offers_split
 from adapters.registry import (
     FAMILIES,
     FORMATS,
@@ -32,14 +33,13 @@ from gateway.yamlfile.addresses import addresses_of
 from gateway.yamlfile.problems import Loc
 from gateway.yamlfile.report import Report
 
-EMBEDDED_MODEL: Final = "smollm2-135m-instruct"
 # The child process answers on a Unix socket, whose path the supervisor knows: this host is never resolved.
 EMBEDDED_URL: Final = "http://embedded.invalid/v1"
 
 # Keys that mean something to some providers alone, which say so.
 _OF_SOME_PROVIDERS: Final = ("auth", "api_version", "credentials")
 _EMBEDDED_REFUSES: Final = (
-    *("base_url", "socket", "allow_private", "allow_addresses", "model", "api_key", "headers", "trained"),
+    *("base_url", "socket", "allow_private", "allow_addresses", "api_key", "headers", "trained"),
     *("ca_file", "client_cert_file", "client_key_file"),
     "render_probe",
 )
@@ -110,13 +110,14 @@ def _target(
 ) -> Target:
     embedded = section.provider == "embedded"
     provider = provider_entry(section.provider)
-    model = EMBEDDED_MODEL if embedded else section.model or ""
-    # The embedded model was never trained to tell data apart: `wrapped` whatever its layout.
-    best = min(entry.best, Isolation.WRAPPED) if embedded else entry.best
+    model = section.model or (PLAIN if embedded else "")
+    known = is_trained(section.format, model)
+    # An embedded model that nothing shows to be trained to tell data apart is `wrapped`, whatever its layout.
+    best = min(entry.best, Isolation.WRAPPED) if embedded and not known else entry.best
     credited = credit(
         best=best,
         unproven=entry.unproven,
-        known=is_trained(section.format, model),
+        known=known,
         trained=section.trained,
         probe=section.render_probe,
     )
@@ -167,6 +168,10 @@ def _refuse_for_embedded(section: TargetSection, loc: Loc, report: Report) -> No
     for name in _EMBEDDED_REFUSES:
         if name in section.model_fields_set:
             report.add((*loc, name), f"`{name}` means nothing to the embedded provider; remove it", at_key=True)
+    if section.model is not None:
+        report.expect_known(loc, "model", section.model, MODELS)
+    if section.model == SPLIT and not offers_split():
+        report.warn((*loc, "model"), f"{SPLIT} is not served: its adapter is missing; install Splitgate again")
 
 
 def _refuse_foreign(section: TargetSection, loc: Loc, report: Report) -> None:
