@@ -50,7 +50,8 @@ def too_long(path: str) -> Refused:
 def admit(path: str, raw: bytes, *, slots: int, split: bool = False) -> bytes:
     """The body for the engine's ``path``; ``slots`` answers are generated at once, so no request may want more.
 
-    With ``split`` the engine has the split model's adapter, which requests for that model get.
+    With ``split`` the engine has the split model's adapter, and each request says how much of it: all or nothing. No
+    client does, since ``lora`` is no listed field.
 
     Raises:
         Refused: the request has to change.
@@ -68,8 +69,11 @@ def admit(path: str, raw: bytes, *, slots: int, split: bool = False) -> bytes:
     _check_length(path, admitted)
     _check_choices(admitted, slots)
     _check_schemas(admitted)
-    if _is_for_split(path, admitted, split=split) and path in _GENERATE:
-        admitted["lora"] = _WITH_ADAPTER
+    scale = float(_is_for_split(path, admitted, split=split))
+    if split and path in _GENERATE:
+        # Always said, though without it the scale is 0 too: only if a request says one does the engine empty its slot's
+        # cache of what another scale left there.
+        admitted["lora"] = [{"id": 0, "scale": scale}]
     body = orjson.dumps(admitted)
     if body.count(_MARK) > MOST_MARKS:
         raise too_long(path)
@@ -280,6 +284,4 @@ _FIELDS: Final[Mapping[str, Mapping[str, Check]]] = {
     },
 }
 _GENERATE: Final = frozenset({"/v1/chat/completions", "/v1/completions"})
-# The engine's one adapter, in full. No field of a client's: it stands in none of the lists above.
-_WITH_ADAPTER: Final[list[JsonValue]] = [{"id": 0, "scale": 1.0}]
 PATHS: Final = tuple(_FIELDS)

@@ -223,7 +223,12 @@ SPLIT = "smollm2-135m-split"
 @pytest.mark.parametrize("model", [None, "smollm2-135m-instruct", SPLIT])
 def test_the_adapter_goes_to_what_the_split_model_is_asked_and_to_nothing_else(path: str, model: str | None) -> None:
     admitted = json.loads(admit(path, json.dumps({"model": model}).encode(), slots=1, split=True))
-    assert admitted.get("lora") == ([{"id": 0, "scale": 1.0}] if model == SPLIT else None)
+    assert admitted["lora"] == [{"id": 0, "scale": 1.0 if model == SPLIT else 0.0}]
+
+
+@pytest.mark.parametrize("path", [CHAT, "/v1/completions"])
+def test_without_an_adapter_nothing_is_said_of_one(path: str) -> None:
+    assert admit(path, b'{"model":"smollm2-135m-instruct"}', slots=1) == b'{"model":"smollm2-135m-instruct"}'
 
 
 @pytest.mark.parametrize("path", ["/apply-template", TOKENS])

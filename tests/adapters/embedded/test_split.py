@@ -57,6 +57,10 @@ async def test_the_plain_model_answers_as_without_the_adapter_and_the_split_one_
         before = [await said(alone, question) for question in QUESTIONS]
     assert [await said(client, question) for question in QUESTIONS] == before
     assert [await said(client, question, SPLIT) for question in QUESTIONS] != before
+    # Each right behind the split model's answer to the same prompt, which is in the slot's cache.
+    for question, answer in zip(QUESTIONS, before, strict=True):
+        await said(client, question, SPLIT)
+        assert await said(client, question) == answer
 
 
 async def test_requests_for_both_at_once_and_in_turn_leave_each_other_alone(client: aiohttp.ClientSession) -> None:
