@@ -32,3 +32,9 @@ class DialectChoice(StrEnum):
 DialectOption: TypeAlias = Annotated[
     DialectChoice, typer.Option("--dialect", help="The request's wire format; auto: by its fields.")
 ]
+
+
+class SuiteChoice(StrEnum):
+    """The suites that ``evaluate`` has."""
+
+    BUILTIN = "builtin"
