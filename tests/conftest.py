@@ -31,7 +31,7 @@ settings.load_profile("default")
 
 def pytest_configure(config: pytest.Config) -> None:
     """Load the plugins beside this file: by path, since tests are no package."""
-    for name in ("certificates", "mutations", "redis_servers", "rows", "vendors", "workers"):
+    for name in ("certificates", "mutations", "redis_servers", "rows", "split_adapter", "vendors", "workers"):
         spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
         assert spec is not None
         assert spec.loader is not None
