@@ -32,3 +32,13 @@ class DialectChoice(StrEnum):
 DialectOption: TypeAlias = Annotated[
     DialectChoice, typer.Option("--dialect", help="The request's wire format; auto: by its fields.")
 ]
+
+
+class MethodChoice(StrEnum):
+    """The ways in which ``train`` makes a model tell data."""
+
+    PLAIN = "plain"
+    STRUQ = "struq"
+    SECALIGN = "secalign"
+    ISE = "ise"
+    ASIDE = "aside"
