@@ -6,9 +6,9 @@ is padding. What the model writes itself is no data: its tokens pass through the
 # pyright: reportMissingImports=false, reportMissingTypeStubs=false, reportUntypedBaseClass=false, reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownParameterType=false, reportUnknownArgumentType=false, reportUnknownLambdaType=false
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import torch
+from transformers import DynamicCache
 
 from gateway.training.layout import INSTRUCTION, Encoded, Encoder
 from gateway.training.model import SplitModel
@@ -44,7 +44,8 @@ def continued(model: SplitModel, encoder: Encoder, rows: Sequence[Encoded], most
     with torch.no_grad(), model.precision():
         ids, segments, attention = _left_padded(rows, end, model.device)
         positions = (attention.cumsum(-1) - 1).clamp(min=0)
-        state: Any = model.hidden(model.embed(ids, segments), attention, position_ids=positions, use_cache=True)
+        kept = DynamicCache(config=model.inner.config)
+        state = model.hidden(model.embed(ids, segments), attention, position_ids=positions, cache=kept)
         written: list[list[int]] = [[] for _ in rows]
         places = list(range(len(rows)))  # of the batch's rows, where the caller has them
         alive = [True] * len(rows)
@@ -60,9 +61,9 @@ def continued(model: SplitModel, encoder: Encoder, rows: Sequence[Encoded], most
                 break
             if len(going) <= len(alive) // 2:
                 # Rows that ended are computed no longer, once they are half of all.
-                kept = torch.tensor(going, device=model.device)
-                state.past_key_values.batch_select_indices(kept)
-                attention, position, token = attention[kept], position[kept], token[kept]
+                rest = torch.tensor(going, device=model.device)
+                kept.batch_select_indices(rest)
+                attention, position, token = attention[rest], position[rest], token[rest]
                 places = [places[at] for at in going]
                 alive = [True] * len(going)
             attention = torch.cat([attention, attention.new_ones(len(alive), 1)], dim=1)
@@ -72,8 +73,7 @@ def continued(model: SplitModel, encoder: Encoder, rows: Sequence[Encoded], most
                 model.embed(token, torch.full_like(token, INSTRUCTION)),
                 attention,
                 position_ids=position,
-                past_key_values=state.past_key_values,
-                use_cache=True,
+                cache=kept,
             )
     return written
 

@@ -63,8 +63,8 @@ def carry_out(order: Order, report: Callable[[Progress], None]) -> tuple[SplitMo
     return model, tokenizer
 
 
-def trained(directory: Path, base: Path) -> tuple[SplitModel, Tokenizer, Settings]:
-    """A finished run's model, ready to answer.
+def trained(directory: Path, base: Path, *, exact: bool = False) -> tuple[SplitModel, Tokenizer, Settings]:
+    """A finished run's model, ready to answer: in 32 bits if it is to be ``exact``.
 
     Raises:
         checkpoint.BadCheckpoint: the directory holds no finished run.
@@ -77,5 +77,6 @@ def trained(directory: Path, base: Path) -> tuple[SplitModel, Tokenizer, Setting
     model = prepare(load_model(base), settings)
     checkpoint.load_adapter(directory, model)
     model.mark.at_step(settings.steps)
-    model.eval()
+    model.lower_precision = not exact
+    model.merge()
     return model, load_tokenizer(base), settings
