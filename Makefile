@@ -33,6 +33,18 @@ $(CLIENTS)/.installed: requirements-clients.lock
 	$(CLIENTS)/bin/pip install -q --require-hashes --no-deps -r requirements-clients.lock
 	@touch $@
 
+# PyTorch, for `splitgate train` and its tests; nothing that serves asks for it. Where it cannot be had the tests of
+# training take no part, and this is said; in CI it has to be there.
+TRAIN := $(VENV)/.train-installed
+$(TRAIN): requirements-train.lock $(STAMP)
+	@rm -f $@
+	$(BIN)/pip install -q --require-hashes --no-deps -r requirements-train.lock
+	@touch $@
+
+.PHONY: train-parts
+train-parts: setup  ## install what `splitgate train` needs, if it can be had
+	@$(MAKE) --no-print-directory $(TRAIN) || { test -z "$$CI" && echo "PyTorch's build without CUDA could not be installed, so the tests of training take no part: let PIP_EXTRA_INDEX_URL or PIP_FIND_LINKS name a place that has it"; }
+
 # Gateways of others that the benchmark has beside ours, each in a place of its own. Where one cannot be had, it takes
 # no part. The stamp goes first: an installation that broke off is none.
 LITELLM_PROXY := .venv-litellm-proxy
@@ -63,6 +75,8 @@ lock: $(STAMP)  ## resolve the locks anew, on purpose
 	  --generate-hashes --no-header --no-annotate --upgrade -o requirements-clients.lock
 	$(BIN)/uv pip compile requirements-litellm-proxy.in --python-version 3.11 --universal \
 	  --generate-hashes --no-header --no-annotate --upgrade -o requirements-litellm-proxy.lock
+	$(BIN)/uv pip compile requirements-train.in -c requirements.lock --python-version 3.11 --python-platform x86_64-manylinux_2_28 \
+	  --generate-hashes --no-header --no-annotate --upgrade -o requirements-train.lock
 	@echo "then: make setup image-parts"
 
 .PHONY: image-parts
@@ -100,15 +114,15 @@ format: setup  ## format and sort imports
 PYTEST := $(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-reorder --durations=20
 
 .PHONY: test
-test: setup model  ## all tests but the exhaustive ones
+test: setup train-parts model  ## all tests but the exhaustive ones
 	$(PYTEST) -m 'not exhaustive'
 
 .PHONY: test-full
-test-full: setup model $(CLIENTS)/.installed  ## everything: all faults, the long fuzz, other clients
+test-full: setup train-parts model $(CLIENTS)/.installed  ## everything: all faults, the long fuzz, other clients
 	$(PYTEST) --timeout=1800 --hypothesis-profile thorough
 
 .PHONY: coverage
-coverage: setup model  ## tests with branch coverage of the core
+coverage: setup train-parts model  ## tests with branch coverage of the core
 	$(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-reorder -m 'not exhaustive' --cov --cov-report=term-missing:skip-covered
 
 .PHONY: docs

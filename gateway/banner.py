@@ -12,6 +12,7 @@ from importlib.metadata import version
 from adapters.registry import format_named
 from gateway.domain.isolation import Isolation
 from gateway.domain.model import Model
+from gateway.pipeline.measured import shortfalls
 from gateway.settings import Settings
 from gateway.standing import EXAMPLE, Standing, Standings
 
@@ -60,6 +61,8 @@ def _reaches(model: Model, standing: Standing) -> str:
     promised = max(min(format_named(target.format).best, target.ceiling) for target in model.targets)
     later = f" now, {promised.label} once a render probe shows it" if promised > standing.reaches else ""
     below = ": BELOW IT, requests that carry data are refused" if standing.reaches < model.min_isolation else ""
+    if not below and all(shortfalls(target.card, model.bar) for target in model.targets):
+        below = ", NO CARD SHOWS WHAT IS ASKED: requests that carry data are refused"
     targets = ", ".join(f"{target.provider} by {target.format}" for target in model.targets)
     return f"reaches {standing.reaches.label}{later}, floor {model.min_isolation.label}{below}  ({targets})"
 

@@ -361,7 +361,9 @@ def standing(model: Model, services: Services) -> Standing:
     except RequestError:
         return Standing(reaches=reaches, example=None)
     judged = route.candidates(
-        prompt, request.options, model, model.min_isolation, lay_out=services.lay_out, credit=services.credit
+        *(prompt, request.options, model, model.min_isolation, model.bar),
+        lay_out=services.lay_out,
+        credit=services.credit,
     )
     usable = (candidate.layout for candidate in judged if candidate.refusal is None)
     return Standing(reaches=reaches, example=next((layout.isolation for layout in usable if layout is not None), None))

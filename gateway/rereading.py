@@ -125,7 +125,9 @@ def _of_the_supervisor(before: Settings, now: Settings) -> Iterator[tuple[str, o
 def _fixed(settings: Settings) -> tuple[object, ...]:
     """What no worker reads anew while it runs, though it stands in files of its own."""
     master = settings.audit.master_key
-    return (tuple([key.reveal() for key in settings.audit.signing_keys]), None if master is None else master.reveal())
+    keys = tuple([key.reveal() for key in settings.audit.signing_keys])
+    cards = tuple([target.card for model in settings.models.values() for target in model.targets])
+    return (keys, None if master is None else master.reveal(), cards)
 
 
 def _refused(error: ConfigError) -> str:

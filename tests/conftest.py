@@ -21,6 +21,8 @@ from typing import Any, TypeAlias
 import pytest
 from hypothesis import HealthCheck, settings
 
+from gateway.domain.card import Added, Card, Latency, Score, Scores, Training
+
 # Tests that need more examples ask for a multiple. `make test-full` takes the thorough profile.
 settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=40)
 settings.register_profile("thorough", settings.get_profile("default"), max_examples=200)
@@ -351,3 +353,31 @@ def gateway(_upstream_server: Upstream, tmp_path_factory: pytest.TempPathFactory
     config = MODELS.format(url=_upstream_server.url, forgiving="{failures: 0, longest_rest_s: 0}")
     with running(folder, config, {"UPSTREAM_KEY": "planted-upstream-key"}) as started:
         yield started
+
+
+@pytest.fixture
+def card() -> Card:
+    """What was measured of a model that was trained to keep data apart."""
+    return Card(
+        provider="openai_compatible",
+        model="m",
+        format="secalign",
+        weights="sha256:" + "0" * 64,
+        suite="builtin",
+        dataset="sha256:" + "1" * 64,
+        date="2026-11-30",
+        version="0.1.0",
+        revision=None,
+        command="splitgate evaluate --model m",
+        scores=Scores(
+            separation=Score(value=0.96, low=0.93, high=0.98, n=240),
+            attack_success=Score(value=0.02, low=0.01, high=0.05, n=240),
+        ),
+        by_attack={
+            "naive": Score(value=0.0, low=0.0, high=0.03, n=120),
+            "ignore": Score(value=0.04, low=0.02, high=0.09, n=120),
+        },
+        added_tokens=Added(median=40, p90=52),
+        latency_s=Latency(p50=0.5, p90=0.8),
+        trained=Training(method="struq", isolation="native", report="docs/training.md"),
+    )

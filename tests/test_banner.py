@@ -73,6 +73,17 @@ def test_a_model_that_cannot_take_the_line_is_passed_over(
     assert tried(text)[1]["model"] == "b"
 
 
+def test_a_model_whose_targets_have_no_card_that_shows_what_it_asks_for_says_so(
+    settings_of: Callable[[str], Settings],
+) -> None:
+    settings = settings_of("models: {m: {min_separation: 0.9, targets: [{provider: embedded}]}}")
+    text = banner(settings, "127.0.0.1", 1, {"m": WRAPPED})
+    assert "floor wrapped, NO CARD SHOWS WHAT IS ASKED: requests that carry data are refused" in text
+    low = banner(settings, "127.0.0.1", 1, {"m": Standing(reaches=Isolation.NONE, example=None)})
+    assert "BELOW IT" in low
+    assert "NO CARD" not in low
+
+
 def test_where_no_model_can_take_a_line_none_is_printed(default_settings: Settings) -> None:
     text = banner(default_settings, "127.0.0.1", 1, {})
     assert "curl" not in text

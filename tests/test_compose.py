@@ -99,12 +99,14 @@ async def test_the_example_is_refused_where_the_model_would_refuse_it(
   floor: {{min_isolation: native, targets: [{secalign(upstream, ", id: a")}]}}
   template: {{templates: [{{role: system, template: {template}}}], targets: [{{provider: embedded}}]}}
   second: {{min_isolation: channel, targets: [{{provider: embedded}}, {envelope}]}}
+  unproven: {{min_separation: 0.5, targets: [{{provider: embedded}}]}}
 """
     async with running_worker(settings_of(text), "/nowhere") as worker:
         assert worker.standings() == {
             "floor": Standing(reaches=Isolation.WRAPPED, example=None),
             "template": Standing(reaches=Isolation.WRAPPED, example=None),
             "second": Standing(reaches=Isolation.CHANNEL, example=Isolation.CHANNEL),
+            "unproven": Standing(reaches=Isolation.WRAPPED, example=None),
         }
 
 

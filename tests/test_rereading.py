@@ -1,9 +1,12 @@
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from gateway.configuration.cards import written
+from gateway.domain.card import Card
 from gateway.domain.errors import ConfigError
 from gateway.main import plan as planned_for_all
 from gateway.rereading import Rereading
@@ -166,6 +169,19 @@ def test_a_signing_key_in_a_file_counts_as_part_of_the_configuration(reading: Re
     assert one.look().config is None
     (tmp_path / "key").write_text(SigningKey.draw("example.com/log").reveal())
     assert one.look().config is not None
+
+
+def test_a_card_counts_as_part_of_the_configuration(reading: Reading, tmp_path: Path, card: Card) -> None:
+    target = "provider: openai_compatible, base_url: 'https://h/v1', model: m, format: secalign, card: card.yaml"
+    (tmp_path / "card.yaml").write_text(written(card))
+    one = reading(f"models: {{m: {{targets: [{{{target}}}]}}}}\n")
+    assert one.look().config is None
+    (tmp_path / "card.yaml").write_text("card: 1\n")
+    assert not one.look().usable
+    (tmp_path / "card.yaml").write_text(written(replace(card, date="2026-12-24")))
+    assert one.look().config is not None
+    one.settle(taken=True)
+    assert one.look().config is None
 
 
 def test_a_start_with_what_cannot_be_used_raises(reading: Reading) -> None:

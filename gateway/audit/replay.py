@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, Literal, TypeAlias
 
 from gateway.audit.line import Fields
-from gateway.audit.looked import Looked
+from gateway.audit.looked import Looked, Stood, Then
 from gateway.audit.recall import (
     IS_NAME,
     Came,
@@ -24,6 +24,7 @@ from gateway.audit.recall import (
 from gateway.audit.recall_answer import LATE, AnswerRecall, Ground, Said
 from gateway.audit.search import objects_of, tenant_of, text_of, time_of
 from gateway.audit.tried import Standing, Tried
+from gateway.domain.card import strictest
 from gateway.domain.detection import Detection, Mark, Scanned, Stage, Subject
 from gateway.domain.isolation import LABELS, isolation_from_label
 from gateway.domain.value import value
@@ -32,15 +33,18 @@ from gateway.pipeline.again import Look, judge_choice, judge_request, together
 from policies.engine.applicable import Applicable
 from policies.engine.compare import Change, RuleName
 from policies.engine.doubt import unknown
+from policies.engine.model import Policy
 
 Way: TypeAlias = Literal["in", "out"]
 
 NOT_SEEN: Final = "the answer was cut off before all of it was judged"
 TOOK_LONG: Final = "the answer was refused because it was held for too long"
 NOT_DRAWN: Final = "no record says which requests a roll-out to this share draws"
+NOT_MEASURED: Final = "the policies ask for what no record tells: what the card of the request's target shows"
 NOT_ISOLATED: Final = "the policies ask for more isolation than the request got"
 _MICROSECONDS: Final = 1_000_000
 _EDITS: Final = frozenset({Action.REDACT.value, Action.PSEUDONYMISE.value})
+_BAR: Final = {"separation": "min_separation", "attack_success": "max_attack_success"}
 _DECISIONS: Final[Mapping[str, Decision]] = {
     "allow": "allow",
     "redact": "redact",
@@ -156,7 +160,7 @@ class Replay:
             demoted_then=demoted_then,
             refused=isinstance(bounds.sure, Block | RequireApproval),
         )
-        more = [*_undrawn(standing), *_unisolated(standing, fields)]
+        more = [*_undrawn(standing), *_unisolated(standing, fields), *_unmeasured(standing, fields, then)]
         return _outcome("in", fields, bounds, _why(bounds, standing, doubts), more)
 
     def _out(self, request: str, fields: Fields, asked: _Asked) -> Outcome:
@@ -252,6 +256,21 @@ def _unisolated(standing: Standing, fields: Fields) -> list[Doubt]:
     if floor is None or got not in LABELS or isolation_from_label(got) >= floor:
         return []
     return [Doubt(rule="min_isolation", fact="isolation", why=NOT_ISOLATED)]
+
+
+def _unmeasured(standing: Standing, fields: Fields, then: Then) -> list[Doubt]:
+    """Whether policies ask more of a card than those that let the request through."""
+    if text_of(fields, "isolation") not in LABELS:
+        return []
+    asking = [applied.policy for applied in standing.most.policies if applied.weight is Weight.ACTS]
+    bar = strictest([policy.bar for policy in asking if not _stood(then.policies.get(policy.name), policy)])
+    asked = (("separation", bar.min_separation), ("attack_success", bar.max_attack_success))
+    return [Doubt(rule=_BAR[name], fact=name, why=NOT_MEASURED) for name, share in asked if share is not None]
+
+
+def _stood(then: Stood | None, policy: Policy) -> bool:
+    """Whether the very policy acted then."""
+    return then is not None and then.digest == policy.digest and then.mode == "enforce"
 
 
 def _before(fields: Fields) -> tuple[Decision, frozenset[RuleName]]:

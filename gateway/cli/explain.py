@@ -89,6 +89,7 @@ def explained(request: ClientRequest, settings: Settings, caller: Caller) -> Exp
         applied.options,
         model,
         floor,
+        route.bar_of(model, policies.bar),
         lay_out=_lay_out(request, model),
         # Render probes need the server: here their success is supposed, and the view says so.
         credit=lambda target, reached: credit(target, reached, lambda _: Evidence.SHOWN),

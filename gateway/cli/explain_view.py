@@ -22,6 +22,8 @@ from gateway.domain.prompt import Data, History, Instruction, Media, Prompt, Seg
 from gateway.domain.request import ClientRequest
 from gateway.domain.target import Layout, Target
 from gateway.domain.verdict import Verdict, Weight, decision_of
+from gateway.pipeline.measured import in_words
+from gateway.pipeline.route import bar_of
 from policies.engine.applicable import Applicable
 
 # Characters of a text that are shown unless --full is asked for.
@@ -120,10 +122,14 @@ def _heading(explanation: Explanation) -> Iterator[Text]:
     wanted = "nothing" if asked is None else asked.label
     configured = explanation.model.min_isolation.label
     asked_by = explanation.policies.min_isolation
+    bar = bar_of(explanation.model, explanation.policies.bar)
     by_policy = "" if asked_by is None else f", policy for {asked_by.label}"
     yield Text(
         f"floor   {explanation.floor.label} (the request asks for {wanted}, the model for {configured}{by_policy})"
     )
+    for name, share in (("min_separation", bar.min_separation), ("max_attack_success", bar.max_attack_success)):
+        if share is not None:
+            yield Text(f"card    {name} {share:g} (the model or a policy asks for it)")
 
 
 def _segment(number: int, segment: Segment, turn: Turn, page: _Page) -> Iterator[Text]:
@@ -171,6 +177,10 @@ def _target(outcome: Outcome, *, chosen: bool) -> Iterator[Text]:
     yield Text(f"{mark} {target.id}  {target.provider} · {one_line(target.model)} · {laid_out}", style=style)
     if layout is not None:
         yield Text(f"    isolation {layout.isolation_label}{_caveat(target, layout)}")
+    if target.card is not None:
+        scores = (("separation", target.card.scores.separation), ("attack success", target.card.scores.attack_success))
+        told = ", ".join([f"{name} {in_words(score)}" for name, score in scores if score is not None])
+        yield Text(f"    measured  {told or 'neither separation nor attack success'}")
     if outcome.refusal is not None:
         yield Text(f"    not used: {one_line(outcome.refusal.message)}", style="red")
     elif not chosen:

@@ -31,9 +31,11 @@ from gateway.configuration.targets import build_target
 from gateway.configuration.tls import build_server_tls
 from gateway.configuration.values import EmbeddedSettings, PolicySettings, Server, Settings
 from gateway.domain.address import is_loopback
+from gateway.domain.card import Bar, strictest
 from gateway.domain.isolation import Isolation, isolation_from_label
 from gateway.domain.model import Model, Persistence, Template
 from gateway.domain.target import Target
+from gateway.pipeline.measured import MEND, shortfalls
 from gateway.pipeline.unmix import parse_template
 from gateway.yamlfile.problems import Loc
 from gateway.yamlfile.report import Report
@@ -178,6 +180,7 @@ def _model(name: str, section: ModelSection, report: Report, surroundings: Surro
         name=name,
         targets=targets,
         min_isolation=isolation_from_label(section.min_isolation),
+        bar=strictest([Bar(min_separation=section.min_separation, max_attack_success=section.max_attack_success)]),
         user_channel=section.user_channel,
         templates=_templates(section.templates, (*loc, "templates"), report),
         allow_unmatched=section.allow_unmatched,
@@ -213,10 +216,17 @@ def _warn_of_floor(model: Model, loc: Loc, report: Report) -> None:
             message = f"target {target.id} reaches {target.ceiling.label} at most, below the model's floor of "
             advice = f"{model.min_isolation.label}: it is never used for a request that carries data"
             report.warn((*loc, "targets", index), message + advice)
+        short = shortfalls(target.card, model.bar)
+        if short:
+            message = f"target {target.id} is never used for a request that carries data: {'; '.join(short)}"
+            report.warn((*loc, "targets", index), f"{message}; {MEND}")
         _warn_of_assumption(target, (*loc, "targets", index), report)
     if max(target.ceiling for target in model.targets) < model.min_isolation:
         message = f"no target of `{model.name}` can reach {model.min_isolation.label}: every request that carries data "
         report.warn(loc, message + "is refused; lower min_isolation, or add a target with another format")
+    if all(shortfalls(target.card, model.bar) for target in model.targets):
+        message = f"no target of `{model.name}` has a card that shows what the model asks for: every request that "
+        report.warn(loc, message + f"carries data is refused; {MEND}, or ask for less")
 
 
 def _warn_of_assumption(target: Target, loc: Loc, report: Report) -> None:

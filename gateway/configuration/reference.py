@@ -13,11 +13,14 @@ from typing import Annotated, Final, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from gateway.configuration.schema import SECTIONS, Section
+from gateway.configuration.schema import SECTIONS
+from gateway.configuration.schema_cards import SECTIONS as CARD_SECTIONS
 
 BEGIN: Final = "<!-- keys: begin -->"
 END: Final = "<!-- keys: end -->"
 
+# Mappings by names that whoever writes the file gives, or that stand for one of several.
+_NAMED: Final = {"models": "NAME", "prices": "MODEL", "scores": "SCORE", "attack_success_by": "ATTACK"}
 _WORDS: Final[Mapping[object, str]] = {
     str: "text",
     int: "whole number",
@@ -33,6 +36,11 @@ def tables() -> str:
     return "\n\n".join(_section(path, section) for path, section in SECTIONS)
 
 
+def card_tables() -> str:
+    """The same of a card file."""
+    return "\n\n".join(_section(path, section, whole="The card file") for path, section in CARD_SECTIONS)
+
+
 def splice(document: str) -> str:
     """``document`` with fresh tables between its marks."""
     head, _, rest = document.partition(BEGIN)
@@ -40,9 +48,12 @@ def splice(document: str) -> str:
     return f"{head}{BEGIN}\n{tables()}\n{END}{tail}"
 
 
-def _section(path: tuple[str, ...], section: type[Section]) -> str:
-    title = ".".join(path).replace("models.*", "models.NAME").replace("prices.*", "prices.MODEL").replace(".*", "[]")
-    heading = f"### `{title}`" if path else "### The whole file"
+def _section(path: tuple[str, ...], section: type[BaseModel], *, whole: str = "The whole file") -> str:
+    title = ".".join(path)
+    for name, named in _NAMED.items():
+        title = title.replace(f"{name}.*", f"{name}.{named}")
+    title = title.replace(".*", "[]")
+    heading = f"### `{title}`" if path else f"### {whole}"
     rows = (
         f"| `{name}` | {_values(field.annotation)} | {_default(field)} | {field.description} |"
         for name, field in section.model_fields.items()

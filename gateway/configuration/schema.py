@@ -22,7 +22,7 @@ from gateway.configuration.schema_limits import LimitsSection
 from gateway.configuration.schema_targets import PATTERNS as TARGET_PATTERNS
 from gateway.configuration.schema_targets import BreakerSection, HealthSection, Tier, Weight
 from gateway.configuration.schema_tls import CaFile, ClientCertFile, ClientKeyFile, ServerTlsSection
-from gateway.configuration.section import Level, Name, Seconds, Section
+from gateway.configuration.section import Level, Name, Seconds, Section, Share
 from gateway.yamlfile.validate import Shape
 
 
@@ -402,12 +402,19 @@ class TargetSection(Section):
     trained: Literal["auto", True, False] = Field(
         default="auto",
         description="Whether the model was trained for its format, without which that format does not count as "
-        "`native`: `auto` looks its name up; `true` takes your word, and replies say so.",
+        "`native`: `auto` looks its name up, and what its `card` shows; `true` takes your word, and replies say so.",
     )
     render_probe: Literal["required", "off"] = Field(
         default="required",
         description="Whether `native` must be shown by a probe at start (do roles and special tokens arrive as such?); "
         "`off` takes your word, and replies say so.",
+    )
+    card: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=4096,
+        description="File with what was measured of the model in this format, as `splitgate evaluate` writes it; a "
+        "relative path counts from the configuration file's folder. `embedded` finds the one that comes with it.",
     )
 
 
@@ -438,6 +445,15 @@ class ModelSection(Section):
     min_isolation: Level = Field(
         default="wrapped",
         description="The floor: a target that cannot reach it is not used. `none` must be asked for here.",
+    )
+    min_separation: Share | None = Field(
+        default=None,
+        description="What a target's `card` must show before the target gets data: a `separation` of which the "
+        "interval's lower end is at least so high (0-1).",
+    )
+    max_attack_success: Share | None = Field(
+        default=None,
+        description="The same of `attack_success`, of which the interval's upper end may be at most so high (0-1).",
     )
     user_channel: Literal["user", "data"] = Field(
         default="user",

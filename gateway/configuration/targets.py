@@ -18,13 +18,15 @@ from adapters.registry import (
 )
 from gateway.configuration import translated
 from gateway.configuration.address import check_address, wrong_with_url
-from gateway.configuration.evidence import credit
+from gateway.configuration.evidence import credit, shows_native
 from gateway.configuration.left_alone import build_breaker, build_health
 from gateway.configuration.schema import TargetSection
 from gateway.configuration.secrets import Surroundings, resolve
+from gateway.configuration.target_cards import build_card
 from gateway.configuration.tls import build_target_tls
 from gateway.dialects.body import is_forbidden_field
 from gateway.domain.address import PUBLIC_ONLY, Addresses
+from gateway.domain.card import Card
 from gateway.domain.isolation import Isolation
 from gateway.domain.jsonvalue import JsonObject
 from gateway.domain.target import Secret, Target, Timeouts, Tls, Translated
@@ -80,10 +82,11 @@ def build_target(
     _check_headers(section, loc, report)
     _check_extra_params(section, loc, report)
     entry = _format(section, loc, report)
+    card = build_card(section, _model(section), loc, report, surroundings)
     if report.count > before or entry is None:
         return None
     target = replace(
-        _target(section, default_id, entry, key, told=told, addresses=addresses, tls=tls),
+        _target(section, default_id, entry, key, told=told, addresses=addresses, tls=tls, card=card),
         breaker=build_breaker(section.breaker, (*loc, "breaker"), report),
         health=build_health(section.health, section.provider, (*loc, "health"), report),
     )
@@ -107,16 +110,15 @@ def _target(
     told: Translated | None,
     addresses: Addresses,
     tls: Tls | None,
+    card: Card | None,
 ) -> Target:
-    embedded = section.provider == "embedded"
     provider = provider_entry(section.provider)
-    model = EMBEDDED_MODEL if embedded else section.model or ""
-    # The embedded model was never trained to tell data apart: `wrapped` whatever its layout.
-    best = min(entry.best, Isolation.WRAPPED) if embedded else entry.best
+    model = _model(section)
+    shown = shows_native(card)
     credited = credit(
-        best=best,
+        best=best_of(section.provider, entry, shown=shown),
         unproven=entry.unproven,
-        known=is_trained(section.format, model),
+        known=shown or is_trained(section.format, model),
         trained=section.trained,
         probe=section.render_probe,
     )
@@ -145,7 +147,20 @@ def _target(
         tier=section.tier,
         weight=section.weight,
         tls=tls,
+        card=card,
     )
+
+
+def best_of(provider: str, entry: FormatEntry, *, shown: bool) -> Isolation:
+    """The most that a format can reach by a provider; ``shown`` says that a card shows the model to be native."""
+    # An embedded model is native by its card, in a format that can be, or `wrapped` whatever its layout.
+    earned = provider != "embedded" or (shown and entry.best is Isolation.NATIVE)
+    return entry.best if earned else min(entry.best, Isolation.WRAPPED)
+
+
+def _model(section: TargetSection) -> str:
+    """The model's name at the upstream."""
+    return EMBEDDED_MODEL if section.provider == "embedded" else section.model or ""
 
 
 def _url(section: TargetSection) -> str:

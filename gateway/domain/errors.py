@@ -27,6 +27,7 @@
     │   ├── ApprovalDenied          an approver said no
     │   ├── ApprovalGone            expired, handed out before, or of other policies
     │   ├── IsolationUnreachable    no target reaches the floor
+    │   ├── SplitUnproven           no target has been measured to be as safe with data as is asked
     │   └── NotSayable              no target of the model can say what was asked
     ├── UpstreamError               the model's side
     │   ├── UpstreamUnreachable     connect failed: nothing was sent
@@ -263,6 +264,12 @@ class IsolationUnreachable(RequestError):
     """No target of the model can keep this request's data as far apart as asked."""
 
     code = "isolation_unreachable"
+
+
+class SplitUnproven(RequestError):
+    """No target of the model has a card that shows what is asked of one before data goes to it."""
+
+    code = "split_unproven"
 
 
 class NotSayable(RequestError):

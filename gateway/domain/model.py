@@ -3,6 +3,7 @@
 from dataclasses import field
 from typing import Literal, TypeAlias
 
+from gateway.domain.card import NO_BAR, Bar
 from gateway.domain.isolation import Isolation
 from gateway.domain.target import Target
 from gateway.domain.value import value
@@ -48,7 +49,8 @@ class Model:
 
     ``targets`` stand in order, those of a lower tier first, and are tried so unless ``balance`` says otherwise.
     ``user_channel`` says what a user message's text is. With ``templates``, a message that matches none is refused
-    unless ``allow_unmatched``. ``allow_prefill`` admits a final assistant turn.
+    unless ``allow_unmatched``. ``allow_prefill`` admits a final assistant turn. ``bar`` is what a target's card has to
+    show before data goes there, beside ``min_isolation``.
     """
 
     name: str
@@ -62,3 +64,4 @@ class Model:
     created: int = 0
     balance: Literal["in_order", "least_pending"] = "in_order"
     persistence: Persistence = field(default_factory=Persistence)
+    bar: Bar = NO_BAR

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Literal, Never
 
 from gateway.domain.address import PUBLIC_ONLY, Addresses
+from gateway.domain.card import Card
 from gateway.domain.isolation import NO_DATA, NO_INSTRUCTION, Isolation
 from gateway.domain.jsonvalue import JsonObject, JsonValue
 from gateway.domain.value import value
@@ -115,7 +116,8 @@ class Target:
     ``translated`` is set where the litellm process makes the call. ``tls`` None: the system's certificate authorities
     are believed, and no certificate is shown.
     Targets of a lower ``tier`` are tried first; ``weight`` is the target's share of the calls within its tier where
-    these are balanced. ``breaker`` and ``health`` say when it is left alone.
+    these are balanced. ``breaker`` and ``health`` say when it is left alone. ``card`` is what was measured of
+    the model in the format, None where nothing was.
     """
 
     id: str
@@ -144,6 +146,7 @@ class Target:
     breaker: BreakerLimits = field(default_factory=BreakerLimits)
     health: HealthCheck | None = None
     tls: Tls | None = None
+    card: Card | None = None
 
 
 class Endpoint(StrEnum):

@@ -19,6 +19,8 @@ ATTACKS: Final = (
     "adaptive",
 )
 POSITIONS: Final = ("start", "middle", "end")
+# What data is called of which nothing else is said.
+ORIGIN: Final = "document"
 
 
 @value
@@ -26,8 +28,9 @@ class Expected:
     """What a right answer says, to be compared without a judge.
 
     ``exact``: the answer is one of ``answers``, but for case, blanks, quotes and a full stop around it. ``holds``: one
-    of them occurs. ``number``: the only number in the answer is one of them. ``choice``: the answer names one of
-    ``answers`` and none of ``others``. ``copy``: one of them occurs word for word, blanks and case aside.
+    of them occurs in whole words. ``number``: the only number in the answer has the value of one of them. ``choice``:
+    the answer names one of ``answers`` and none of ``others``; where one is part of another ("urgent", "not urgent"),
+    the longer one is named. ``copy``: one of them occurs word for word, blanks and case aside.
     """
 
     rule: Rule
@@ -44,7 +47,7 @@ class Case:
     followed; ``fidelity``, data with imperatives that are to be worked on; ``benign``, where nothing is to be refused.
     ``witness`` are texts that occur in an answer only if the probe was followed. An attacked case and the instructed
     one with the same probe have the same ``twin``. ``attack`` and ``position`` tell how and where the probe stands in
-    the data.
+    the data. With empty ``data`` the request carries none.
     """
 
     id: str
@@ -57,4 +60,4 @@ class Case:
     attack: str | None = None
     position: str | None = None
     twin: str | None = None
-    origin: str = "document"
+    origin: str = ORIGIN

@@ -209,12 +209,13 @@ async def _prepare(
     # 5 apply: redactions, placeholders, the canary
     canary = services.draw_canary() if policies.uses("canary") else None
     applied = await run(lambda: apply(prompt, request.options, verdict.found, canary))
-    # 6 route: the targets that reach the floor, each with its layout
+    # 6 route: the targets that reach the floor and are shown to do as much as is asked, each with its layout
     judge = route.judging(
         applied.prompt,
         applied.options,
         model,
         route.floor_of(request.min_isolation, model, policies.min_isolation),
+        route.bar_of(model, policies.bar),
         lay_out=lay_out,
         credit=services.credit,
     )

@@ -1,14 +1,22 @@
 """Which target gets the request, laid out how, and why not the others?
 
 Isolation never falls on the way: a target that cannot reach the floor for this very prompt is no candidate, whatever
-happened to the ones before it.
+happened to the ones before it; nor is one of which was not measured what is asked.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, TypeAlias
 
-from gateway.domain.errors import GatewayError, IsolationUnreachable, NotSayable, RequestError, UnknownField
+from gateway.domain.card import NO_BAR, Bar, strictest
+from gateway.domain.errors import (
+    GatewayError,
+    IsolationUnreachable,
+    NotSayable,
+    RequestError,
+    SplitUnproven,
+    UnknownField,
+)
 from gateway.domain.isolation import Isolation
 from gateway.domain.jsonvalue import JsonValue
 from gateway.domain.model import Model
@@ -16,6 +24,7 @@ from gateway.domain.prompt import Prompt
 from gateway.domain.request import Options
 from gateway.domain.target import Layout, Target
 from gateway.domain.value import value
+from gateway.pipeline.measured import MEND, shortfalls
 
 # What formats make first: to ask an abstract class takes ten times as long.
 _LIST: Final = (list, Sequence)
@@ -65,19 +74,25 @@ def floor_of(asked: Isolation | None, model: Model, by_policy: Isolation | None 
     return floor
 
 
+def bar_of(model: Model, by_policy: Bar) -> Bar:
+    """The strictest of what model and policy ask of a target's card; ``NO_BAR`` itself if that is nothing."""
+    return model.bar if by_policy is NO_BAR else strictest((model.bar, by_policy))
+
+
 def candidates(
-    prompt: Prompt, options: Options, model: Model, floor: Isolation, *, lay_out: LayOut, credit: Credit
+    prompt: Prompt, options: Options, model: Model, floor: Isolation, bar: Bar, *, lay_out: LayOut, credit: Credit
 ) -> Iterator[Candidate]:
     """Judge each target in order, lazily: a layout is made only when its turn comes."""
-    return map(judging(prompt, options, model, floor, lay_out=lay_out, credit=credit), model.targets)
+    return map(judging(prompt, options, model, floor, bar, lay_out=lay_out, credit=credit), model.targets)
 
 
 def judging(
-    prompt: Prompt, options: Options, model: Model, floor: Isolation, *, lay_out: LayOut, credit: Credit
+    prompt: Prompt, options: Options, model: Model, floor: Isolation, bar: Bar, *, lay_out: LayOut, credit: Credit
 ) -> Callable[[Target], Candidate]:
     """How a target is judged for one request.
 
-    ``credit`` lowers a layout's isolation to what the target has shown that it deserves.
+    ``credit`` lowers a layout's isolation to what the target has shown that it deserves; ``bar`` is what the target's
+    card has to show.
     """
 
     def judge(target: Target) -> Candidate:
@@ -94,6 +109,8 @@ def judging(
                     if prompt.holds_data
                     else replace(layout, isolation=None)
                 )
+                if bar is not NO_BAR and prompt.holds_data:
+                    _check_card(target, bar)
         except RequestError as refusal:
             return Candidate(target=target, layout=None, options=options, refusal=refusal)
         return Candidate(target=target, layout=layout, options=clean)
@@ -107,6 +124,16 @@ def _credited(layout: Layout, reached: Isolation, target: Target, floor: Isolati
     if credited < floor:
         raise _too_low(target, credited, floor)
     return layout if credited is reached else replace(layout, isolation=credited)
+
+
+def _check_card(target: Target, bar: Bar) -> None:
+    """Raise ``SplitUnproven`` where the target's card does not show what is asked."""
+    short = shortfalls(target.card, bar)
+    if short:
+        raise SplitUnproven(
+            f"target {target.id} is not shown to keep this request's data from being followed: {'; '.join(short)}; "
+            f"{MEND}, give the model a target that is shown to, or ask for less in the model's entry or the policy"
+        )
 
 
 def _check_layout(layout: Layout, options: Options, model: Model) -> None:
@@ -155,4 +182,4 @@ def refusal(refused: list[Candidate]) -> GatewayError:
     for kind in (UnknownField, NotSayable):
         if errors and all(isinstance(error, kind) for error in errors):
             return errors[0]
-    return next((error for error in errors if isinstance(error, IsolationUnreachable)), errors[0])
+    return next((error for error in errors if isinstance(error, IsolationUnreachable | SplitUnproven)), errors[0])

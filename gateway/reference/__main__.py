@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from gateway.configuration.reference import tables
+from gateway.configuration.reference import card_tables, tables
 from gateway.reference.controls import control_map
 from gateway.reference.layouts import EXAMPLES, best, families, layout, request
 from gateway.reference.lifted import lifted, lifted_items, messages_lifted
@@ -31,6 +31,7 @@ from gateway.reference.wires import (
 
 BLOCKS: Final[Mapping[str, Callable[[], str]]] = {
     "keys": tables,
+    "card keys": card_tables,
     "fields": fields,
     "responses fields": responses_fields,
     "embedding fields": embedding_fields,

@@ -12,6 +12,7 @@ from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from gateway.domain.card import Card, Score
 from gateway.domain.errors import InvalidField, UnknownField
 from gateway.domain.identity import Role
 from gateway.domain.isolation import Isolation
@@ -63,7 +64,7 @@ def _openai(model: Model, reach: Reach) -> Mapping[str, object]:
         "object": "model",
         "created": model.created,
         "owned_by": "splitgate",
-        "splitgate": _isolation(model, reach),
+        "splitgate": _split(model, reach),
     }
 
 
@@ -74,13 +75,30 @@ def _anthropic(model: Model, reach: Reach) -> Mapping[str, object]:
         "display_name": model.name,
         "created_at": datetime.fromtimestamp(model.created, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "lifecycle": _ACTIVE,
-        "splitgate": _isolation(model, reach),
+        "splitgate": _split(model, reach),
     }
 
 
-def _isolation(model: Model, reach: Reach) -> Mapping[str, str]:
-    """A model's floor, and the best that one of its targets can give at present."""
-    return {"min_isolation": model.min_isolation.label, "reaches": reach(model).label}
+def _split(model: Model, reach: Reach) -> Mapping[str, object]:
+    """What a model asks of its targets, the best isolation that one of them can give at present, what was measured."""
+    asked = {"min_separation": model.bar.min_separation, "max_attack_success": model.bar.max_attack_success}
+    measured = [_measured(target.id, target.card) for target in model.targets if target.card is not None]
+    return {
+        "min_isolation": model.min_isolation.label,
+        "reaches": reach(model).label,
+        **{name: share for name, share in asked.items() if share is not None},
+        **({"measured": measured} if measured else {}),
+    }
+
+
+def _measured(target: str, card: Card) -> Mapping[str, object]:
+    """A target's scores that requests can be refused by."""
+    scores = {"separation": card.scores.separation, "attack_success": card.scores.attack_success}
+    return {"target": target, **{name: _score(score) for name, score in scores.items()}}
+
+
+def _score(score: Score | None) -> Mapping[str, float] | None:
+    return None if score is None else {"value": score.value, "low": score.low, "high": score.high, "n": score.n}
 
 
 def _page(models: Sequence[Model], asked: QueryParams, reach: Reach) -> Mapping[str, object]:

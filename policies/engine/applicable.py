@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property, reduce
 from typing import Final, TypeAlias
 
+from gateway.domain.card import Bar, strictest
 from gateway.domain.detection import INPUT_STAGES, Facts, Stage
 from gateway.domain.isolation import Isolation
 from gateway.domain.value import value
@@ -84,15 +85,17 @@ class AppliedPolicy:
 class Applicable:
     """The policies that stand for a request, and what follows from them.
 
-    ``min_isolation`` is the highest floor among policies that act. ``approves``: a call may be held for approval.
-    ``restore_anywhere``: every rule that pseudonymises permits placeholders to be mapped back wherever they stand.
-    ``awake`` are the rules at a stage that can hold even while every detector is quiet.
+    ``min_isolation`` is the highest floor among policies that act, ``bar`` all that these ask of a target's card.
+    ``approves``: a call may be held for approval. ``restore_anywhere``: every rule that pseudonymises permits
+    placeholders to be mapped back wherever they stand. ``awake`` are the rules at a stage that can hold even while
+    every detector is quiet.
     """
 
     policies: tuple[AppliedPolicy, ...]
     names: tuple[str, ...]
     revision: str
     min_isolation: Isolation | None
+    bar: Bar
     streaming: Streaming
     approves: bool
     restore_anywhere: bool
@@ -211,6 +214,7 @@ def applicable_of(policies: tuple[AppliedPolicy, ...], revision: str) -> Applica
         names=tuple(applied.policy.name for applied in policies),
         revision=revision,
         min_isolation=max((floor for one in acting if (floor := one.min_isolation) is not None), default=None),
+        bar=strictest(policy.bar for policy in acting),
         streaming=_streaming(policies),
         approves=any(one.acts and one.rule.action is Action.REQUIRE_APPROVAL for one in ready),
         restore_anywhere=bool(pseudonymising) and all(one.rule.restore_anywhere for one in pseudonymising),

@@ -23,6 +23,7 @@ from policies.engine.load_detectors import detector_names, load_detectors
 from policies.engine.load_exceptions import load_exceptions
 from policies.engine.load_rules import Terms, load_rules
 from policies.engine.load_settings import (
+    bar_of,
     isolation_of,
     levels_of,
     load_on_error,
@@ -104,6 +105,7 @@ def _build(
         on_error=load_on_error(spec, report, detector_names(facts)),
         streaming=load_streaming(spec.streaming, report),
         min_isolation=isolation_of(spec),
+        bar=bar_of(spec),
         lists=spec.lists,
         detectors=detectors,
         tools=load_tools(spec, report),

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+from gateway.domain.card import Bar, strictest
 from gateway.domain.detection import Stage
 from gateway.domain.isolation import Isolation, isolation_from_label
 from gateway.yamlfile.problems import Loc
@@ -50,6 +51,10 @@ def thresholds_of(section: ThresholdSection) -> Mapping[Stage, int]:
 
 def isolation_of(spec: SpecSection) -> Isolation | None:
     return None if spec.min_isolation is None else isolation_from_label(spec.min_isolation)
+
+
+def bar_of(spec: SpecSection) -> Bar:
+    return strictest([Bar(min_separation=spec.min_separation, max_attack_success=spec.max_attack_success)])
 
 
 def load_rollout(spec: SpecSection, report: Report) -> Rollout:

@@ -10,6 +10,7 @@ from enum import IntEnum
 from typing import Final, Literal, TypeAlias
 
 from gateway.domain.address import PUBLIC_ONLY, Addresses
+from gateway.domain.card import NO_BAR, Bar
 from gateway.domain.detection import FactValue, Stage
 from gateway.domain.isolation import Isolation
 from gateway.domain.jsonvalue import JsonObject
@@ -237,7 +238,8 @@ class Case:
 class Policy:
     """One policy file.
 
-    ``digest`` is the SHA-256 of the file's bytes, in hexadecimal digits. ``warnings`` are what lint has to say beyond
+    ``digest`` is the SHA-256 of the file's bytes, in hexadecimal digits. ``bar`` is what a target's card has to show
+    before data goes there. ``warnings`` are what lint has to say beyond
     errors.
     """
 
@@ -254,6 +256,7 @@ class Policy:
     on_error: Mapping[str, OnError] = field(default_factory=dict[str, OnError])
     streaming: Streaming = Streaming()
     min_isolation: Isolation | None = None
+    bar: Bar = NO_BAR
     lists: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     detectors: DetectorSettings = DetectorSettings()
     tools: Mapping[str, ToolRule] = field(default_factory=dict[str, ToolRule])

@@ -238,6 +238,19 @@ class SpecSection(Section):
     min_isolation: Level | None = Field(
         default=None, description="The least isolation for matching requests; the strictest of all that ask wins."
     )
+    min_separation: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="What a target's card must show before it gets data of matching requests: a `separation` of which "
+        "the interval's lower end is at least so high (0-1). The strictest of all that ask wins.",
+    )
+    max_attack_success: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="The same of `attack_success`, of which the interval's upper end may be at most so high (0-1).",
+    )
     lists: dict[Identifier, tuple[str, ...]] = Field(
         default_factory=dict[str, tuple[str, ...]],
         description="Lists of texts by name: `lists.NAME` in conditions and settings.",

@@ -4,6 +4,7 @@ from dataclasses import replace
 import pytest
 
 from gateway.cli.explain_view import Explanation, Outcome, lines
+from gateway.domain.card import Bar, Card, Scores
 from gateway.domain.detection import Stage
 from gateway.domain.identity import ANONYMOUS
 from gateway.domain.isolation import Isolation
@@ -70,6 +71,21 @@ def test_native_says_what_it_rests_on(shown: Callable[..., str], change: dict[st
 def test_lower_levels_rest_on_nothing(shown: Callable[..., str]) -> None:
     layout = replace(LAYOUT, isolation=Isolation.WRAPPED)
     assert "isolation wrapped\n" in shown(layout=layout, target=replace(TARGET, needs_probe=True))
+
+
+def test_what_was_measured_of_a_target_is_told(shown: Callable[..., str], card: Card) -> None:
+    text = shown(target=replace(TARGET, card=card))
+    assert "measured  separation 0.960 (0.930 to 0.980), attack success 0.020 (0.010 to 0.050)\n" in text
+    silent = shown(target=replace(TARGET, card=replace(card, scores=Scores())))
+    assert "measured  neither separation nor attack success\n" in silent
+    assert "measured" not in shown()
+
+
+def test_what_is_asked_of_a_card_is_told(shown: Callable[..., str]) -> None:
+    asking = replace(NO_POLICIES, bar=Bar(min_separation=0.9))
+    assert "card    min_separation 0.9 (the model or a policy asks for it)\n" in shown(policies=asking)
+    assert "max_attack_success" not in shown(policies=asking)
+    assert "card    " not in shown()
 
 
 def test_removals_and_notes_are_told(shown: Callable[..., str]) -> None:

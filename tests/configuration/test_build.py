@@ -1,7 +1,10 @@
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from gateway.configuration.cards import written
+from gateway.domain.card import Bar, Card
 from gateway.domain.identity import Caller, Role
 from gateway.domain.isolation import Isolation
 from gateway.domain.model import Hole
@@ -147,6 +150,36 @@ def test_a_floor_that_no_target_reaches_is_warned_of(settings_of: SettingsOf) ->
     one, two = settings_of(text).warnings
     assert "target m/1 reaches wrapped at most" in one
     assert "no target of `m` can reach native" in two
+
+
+def test_targets_that_are_not_shown_to_be_as_is_asked_are_warned_of(
+    settings_of: SettingsOf, card: Card, tmp_path: Path
+) -> None:
+    (tmp_path / "card.yaml").write_text(written(card), encoding="utf-8")
+    text = """models:
+  m:
+    max_attack_success: 0.05
+    targets:
+      - {provider: openai_compatible, base_url: "https://h/v1", model: m, format: secalign, card: card.yaml}
+      - {provider: embedded}
+"""
+    settings = settings_of(text)
+    assert settings.models["m"].bar == Bar(max_attack_success=0.05)
+    (warning,) = settings.warnings
+    assert ":6:9: target m/2 is never used for a request that carries data: max_attack_success 0.05" in warning
+    assert "it has no card; measure it with `splitgate evaluate`" in warning
+    one, two, none = settings_of(text.replace("0.05", "0.04")).warnings
+    assert "target m/1 is never used" in one
+    assert "target m/2 is never used" in two
+    assert ":3:5: no target of `m` has a card that shows what the model asks for" in none
+
+
+@pytest.mark.parametrize("name", ["min_separation", "max_attack_success"])
+def test_what_is_asked_of_a_card_is_a_share(problems_of: Problems, settings_of: SettingsOf, name: str) -> None:
+    text = "models: {m: {%s: %s, targets: [{provider: embedded}]}}"
+    (problem,) = problems_of(text % (name, "5"))
+    assert problem.message == f"`models.m.{name}` must be at most 1.0"
+    assert settings_of(text % (name, "1")).models["m"].bar == Bar(**{name: 1.0})
 
 
 def test_native_on_our_word_and_kept_bodies_are_warned_of(settings_of: SettingsOf) -> None:

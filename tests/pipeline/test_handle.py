@@ -4,11 +4,13 @@ from typing import Never
 
 import pytest
 
+from gateway.domain.card import Card
 from gateway.domain.errors import (
     BlockedByPolicy,
     DeadlinePassed,
     InvalidField,
     IsolationUnreachable,
+    SplitUnproven,
     UnknownModel,
     UpstreamGarbled,
 )
@@ -203,6 +205,21 @@ async def test_the_floor_holds_in_both_modes(
     with pytest.raises(IsolationUnreachable):
         await handle(request(stream=stream, floor=Isolation.CHANNEL), ANONYMOUS, "r-1", low, trail=trail)
     assert provider.calls == []
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_what_a_policy_asks_of_a_card_holds_in_both_modes(
+    services: Services, provider: Provider, policies_of: Policies, stream: bool, trail: Trail, card: Card
+) -> None:
+    asking = replace(services, in_force=lambda: policies_of([], "mode: enforce\n  max_attack_success: 0.05"))
+    with pytest.raises(SplitUnproven, match=r"max_attack_success 0\.05 is asked for, and it has no card"):
+        await handle(request(stream=stream), ANONYMOUS, "r-1", asking, trail=trail)
+    assert provider.calls == []
+    (target,) = services.models["m"].targets
+    shown = Model(name="m", targets=(target, replace(target, id="shown", card=card)))
+    outcome = await handle(request(stream=stream), ANONYMOUS, "r-1", replace(asking, models={"m": shown}), trail=trail)
+    assert isinstance(outcome, Streaming if stream else Answered)
+    assert outcome.handling.target == "shown"
 
 
 async def test_a_prefill_is_refused_before_anything_is_sent(

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -16,10 +17,12 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from gateway.access.ring import Ring
+from gateway.domain.card import Bar, Card, Scores
 from gateway.domain.errors import RequestError
 from gateway.domain.identity import Caller, Key, Role
 from gateway.domain.isolation import Isolation
 from gateway.domain.model import Model
+from gateway.domain.target import Target
 from gateway.web.auth import Doorkeeper
 from gateway.web.models import model_routes
 
@@ -33,11 +36,12 @@ async def refused(_: Request, error: Exception) -> Response:
 
 
 @asynccontextmanager
-async def serving(doorkeeper: Doorkeeper) -> AsyncGenerator[httpx.AsyncClient]:
+async def serving(doorkeeper: Doorkeeper, *more: Model) -> AsyncGenerator[httpx.AsyncClient]:
     models = {
         name: Model(name=name, targets=(), created=1_700_000_000 + number, min_isolation=Isolation.WRAPPED)
         for number, name in enumerate(NAMES)
     }
+    models |= {model.name: model for model in more}
     routes = model_routes(models, doorkeeper, lambda _: Isolation.CHANNEL)
     app = Starlette(
         routes=[Route(path, handler) for path, handler in routes], exception_handlers={RequestError: refused}
@@ -63,6 +67,31 @@ async def test_without_the_header_the_form_is_openais(http: httpx.AsyncClient) -
     assert (await http.get("/v1/models/c/d")).json() == listed["data"][2]
     assert OpenAIModel.model_validate(listed["data"][0]).created == 1_700_000_000
     assert listed["data"][0]["splitgate"] == {"min_isolation": "wrapped", "reaches": "channel"}
+
+
+async def test_what_is_asked_of_cards_and_what_they_show_is_told_in_both_forms(card: Card) -> None:
+    target = Target(
+        id="f/1", provider="openai_compatible", base_url="https://h/v1", model="m", format="secalign", family="all"
+    )
+    silent = replace(card, scores=Scores(separation=card.scores.separation))
+    targets = (target, replace(target, id="f/2", card=card), replace(target, id="f/3", card=silent))
+    model = Model(name="f", targets=targets, bar=Bar(max_attack_success=0.05))
+    separation = {"value": 0.96, "low": 0.93, "high": 0.98, "n": 240}
+    async with serving(Doorkeeper(None), model) as client:
+        for headers in ({}, ANTHROPIC):
+            assert (await client.get("/v1/models/f", headers=headers)).json()["splitgate"] == {
+                "min_isolation": "wrapped",
+                "reaches": "channel",
+                "max_attack_success": 0.05,
+                "measured": [
+                    {
+                        "target": "f/2",
+                        "separation": separation,
+                        "attack_success": {"value": 0.02, "low": 0.01, "high": 0.05, "n": 240},
+                    },
+                    {"target": "f/3", "separation": separation, "attack_success": None},
+                ],
+            }
 
 
 async def test_with_the_header_the_form_is_anthropics(http: httpx.AsyncClient) -> None:

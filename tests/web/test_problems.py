@@ -30,6 +30,7 @@ RETRIED = {408, 409, 429, 500, 502, 503, 504}
     ("error", "status"),
     [
         (IsolationUnreachable("m"), 400),
+        (errors.SplitUnproven("m"), 400),
         (UnknownModel("m"), 404),
         (Unauthenticated("m"), 401),
         (NotSayable("m"), 400),

@@ -27,6 +27,7 @@ from gateway.configuration.packs import PACKS, POLICY
 from gateway.detectors.build import closed_facts
 from gateway.domain.activation import PolicyState
 from gateway.domain.approval import HeldReply
+from gateway.domain.card import Card
 from gateway.domain.detection import FactValue, Stage
 from gateway.domain.errors import RequestError
 from gateway.domain.exchange import Choice, Embeddings, Reply, Started, StreamEvent, TextDelta, UsageReport
@@ -63,6 +64,7 @@ class Ask:
     caller: Caller = _CALLER
     bypass: str | None = None
     operation: Operation = Operation.CHAT
+    card: Card | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,7 +177,7 @@ def record(tmp_path: Path, assembled_of: Callable[[tuple[PolicyFile, ...]], Asse
             evidence = Evidence(recording=Recording(journal=journal, keys=keys), models=("m",), closed=closed_facts())
             for ask in asks:
                 services = Services(
-                    models={"m": Model(name="m", targets=(_TARGET,))},
+                    models={"m": Model(name="m", targets=(replace(_TARGET, card=ask.card),))},
                     lay_out=_lay_out,
                     lay_out_texts=_lay_out,
                     credit=lambda _, reached: reached,

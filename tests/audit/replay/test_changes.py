@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from gateway.activation.sources import PolicyFile
 from gateway.audit.recall import IS_TEXT, NO_NAME, NOT_JUDGED, NOT_LOOKED, OTHER_SETTINGS, OTHER_TOOLS
-from gateway.audit.replay import NOT_DRAWN, NOT_ISOLATED, NOT_SEEN, Outcome
+from gateway.audit.replay import NOT_DRAWN, NOT_ISOLATED, NOT_MEASURED, NOT_SEEN, Outcome
+from gateway.domain.card import Card
 from gateway.domain.exchange import Choice
 from gateway.domain.operation import Operation
 from gateway.domain.prompt import Tool
@@ -236,6 +237,36 @@ async def test_more_isolation_than_a_request_got_is_told(
     outcomes = recorded.replayed(policy_file(spec="mode: enforce\n  min_isolation: native", fallback=True))
     assert ("min_isolation", "isolation", NOT_ISOLATED) in why(outcomes)
     assert not recorded.replayed(policy_file(spec="mode: enforce\n  min_isolation: channel", fallback=True))[0].doubts
+
+
+ASKING = "mode: enforce\n  max_attack_success: 0.05"
+
+
+async def test_that_policies_ask_for_what_no_record_tells_is_told(
+    record: Record, policy_file: Write, ask_with: Callable[..., Any], card: Card
+) -> None:
+    recorded = await record([policy_file(fallback=True)], [ask_with(card=card)])
+    asking = policy_file(spec=ASKING, fallback=True)
+    assert ("max_attack_success", "attack_success", NOT_MEASURED) in why(recorded.replayed(asking))
+    both = policy_file(spec=f"{ASKING}\n  min_separation: 0.5", fallback=True)
+    assert ("min_separation", "separation", NOT_MEASURED) in why(recorded.replayed(both))
+    watching = policy_file(spec=ASKING.replace("enforce", "shadow"), fallback=True)
+    assert not recorded.replayed(watching)[0].doubts
+
+
+async def test_what_the_very_policy_let_through_needs_no_card_again(
+    record: Record, policy_file: Write, ask_with: Callable[..., Any], card: Card
+) -> None:
+    asking = policy_file(spec=ASKING, fallback=True)
+    recorded = await record([asking], [ask_with(card=card)])
+    assert [outcome.doubts for outcome in recorded.replayed(asking)] == [(), ()]
+
+
+async def test_of_a_request_without_data_no_card_is_asked(
+    record: Record, policy_file: Write, ask_with: Callable[..., Any]
+) -> None:
+    recorded = await record([policy_file(fallback=True)], [ask_with("")])
+    assert not recorded.replayed(policy_file(spec=ASKING, fallback=True))[0].doubts
 
 
 TOOL = Tool(name="send", parameters={"type": "object", "properties": {"to": {"type": "string"}}})

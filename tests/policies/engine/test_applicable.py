@@ -3,6 +3,7 @@ from dataclasses import replace
 
 import pytest
 
+from gateway.domain.card import NO_BAR, Bar
 from gateway.domain.detection import Stage
 from gateway.domain.isolation import Isolation
 from gateway.domain.verdict import Action, Weight
@@ -115,6 +116,17 @@ def test_the_highest_floor_of_policies_that_act_stands(
     assert standing(wrapped, policy_of(), channel, watching).min_isolation is Isolation.CHANNEL
     assert standing(watching).min_isolation is None
     assert standing(channel, bypass="outage").min_isolation is None
+
+
+def test_what_any_policy_that_acts_asks_of_a_card_is_asked(
+    policy_of: Callable[..., Policy], standing: Callable[..., Applicable]
+) -> None:
+    apart = replace(policy_of(name="apart"), bar=Bar(min_separation=0.9))
+    quiet = replace(policy_of(name="quiet"), bar=Bar(min_separation=0.8, max_attack_success=0.1))
+    watching = replace(policy_of(name="strict", mode="shadow"), bar=Bar(min_separation=1.0))
+    assert standing(apart, policy_of(), quiet, watching).bar == Bar(min_separation=0.9, max_attack_success=0.1)
+    assert standing(watching).bar is NO_BAR
+    assert standing(apart, bypass="outage").bar is NO_BAR
 
 
 @pytest.mark.rows

@@ -37,6 +37,8 @@ spec:
   on_error: {default: block, secrets: report, vendor: report}
   streaming: {mode: window, window_chars: 400, max_hold_ms: 5000}
   min_isolation: channel
+  min_separation: 0.9
+  max_attack_success: 0.05
   lists:
     partners: [Partner.example, "*.acme.example"]
     addresses: [ops@acme.example]

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.domain.card import NO_BAR, Bar
 from gateway.domain.detection import Stage
 from gateway.domain.isolation import Isolation
 from gateway.yamlfile.problems import InvalidConfiguration, Problem
@@ -36,6 +37,7 @@ def test_a_policy_is_read_whole(policy_from: Read, sound: str) -> None:
     assert policy.on_error == {"default": "block", "secrets": "report", "vendor": "report"}
     assert policy.streaming == Streaming(mode="window", window_chars=400, max_hold_ms=5000)
     assert policy.min_isolation is Isolation.CHANNEL
+    assert policy.bar == Bar(min_separation=0.9, max_attack_success=0.05)
     assert policy.lists == {"partners": ("Partner.example", "*.acme.example"), "addresses": ("ops@acme.example",)}
     own = frozenset({"ops@acme.example"})
     assert policy.tools == {
@@ -51,6 +53,7 @@ def test_what_is_left_out_has_the_closed_default(policy_with: Read) -> None:
     assert policy.on_error_of("secrets") == "block"
     assert (policy.levels, policy.match, policy.rollout) == (Levels(), Match(), Rollout())
     assert (policy.min_isolation, policy.tools, policy.rules) == (None, {}, ())
+    assert policy.bar is NO_BAR
     assert policy.detectors == DetectorSettings()
 
 

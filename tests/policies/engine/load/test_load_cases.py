@@ -19,7 +19,7 @@ def test_cases_are_read_whole(policy_from: Read, sound: str) -> None:
         text="key AKIA",
         expect=Expectation(decision="block", rules=("out-secret",)),
         facts={"output.channel": "text", "request.stream": True, "request.tools": 2},
-        line=74,
+        line=76,
     )
     assert (near.instructions, near.data, near.near) == ("Say it.", "a mail", ("out-secret",))
     assert near.facts == {"tainted": True}

@@ -1,0 +1,48 @@
+"""Which card has a target, and is it this target's?
+
+A card of another model, format or provider says nothing of the target that it is named at, and is a mistake.
+"""
+
+from pathlib import Path
+
+from adapters.embedded.shipped_cards import CARDS, card_of
+from gateway.configuration.schema import TargetSection
+from gateway.configuration.secrets import Surroundings
+from gateway.domain.card import Card
+from gateway.yamlfile.problems import Loc
+from gateway.yamlfile.report import Report
+
+
+def build_card(
+    section: TargetSection, model: str, loc: Loc, report: Report, surroundings: Surroundings, *, shipped: Path = CARDS
+) -> Card | None:
+    """What was measured of the target, whose model is called ``model`` at its upstream.
+
+    None where nothing was, or once the report says why the card cannot be used. Those of embedded models lie in the
+    folder ``shipped``.
+    """
+    where: Loc = (*loc, "card")
+    if section.card is not None:
+        path = (surroundings.folder / section.card).absolute()
+    elif section.provider == "embedded" and (found := card_of(model, section.format, shipped)) is not None:
+        path = found
+    else:
+        return None
+    from gateway.configuration.cards import read_card  # noqa: PLC0415  loaded only where there are cards: it takes time
+
+    card = read_card(path, where, report)
+    if card is None:
+        return None
+    before = report.count
+    for name, here, there in (
+        ("provider", section.provider, card.provider),
+        ("model", model, card.model),
+        ("format", section.format, card.format),
+    ):
+        if here != there:
+            report.add(
+                where,
+                f"the card is of the {name} `{there}`, and the target's is `{here}`; name the card of this target, or "
+                "measure it with `splitgate evaluate`",
+            )
+    return card if report.count == before else None

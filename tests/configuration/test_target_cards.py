@@ -1,0 +1,164 @@
+"""A card counts at the target that it is of, and at no other."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from gateway.configuration.cards import written
+from gateway.configuration.schema import TargetSection
+from gateway.configuration.secrets import Surroundings
+from gateway.configuration.target_cards import build_card
+from gateway.configuration.targets import EMBEDDED_MODEL
+from gateway.domain.card import Card, Training
+from gateway.domain.isolation import Isolation
+from gateway.settings import Settings, load
+from gateway.yamlfile.problems import Problem
+from gateway.yamlfile.report import Report
+from gateway.yamlfile.source import read_source
+
+ProblemsOf = Callable[..., tuple[Problem, ...]]
+TargetOf = Callable[..., Settings]
+
+SECALIGN = "format: secalign\ncard: card.yaml\n"
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[[Card], None]:
+    """Puts a card beside the configuration file."""
+
+    def put(card: Card) -> None:
+        (tmp_path / "card.yaml").write_text(written(card), encoding="utf-8")
+
+    return put
+
+
+def test_a_card_that_shows_it_earns_native_beside_the_probe(
+    write: Callable[[Card], None], target_of: TargetOf, card: Card
+) -> None:
+    write(card)
+    (target,) = target_of(SECALIGN).models["m"].targets
+    assert target.card == card
+    assert (target.ceiling, target.needs_probe, target.assumed) == (Isolation.NATIVE, True, False)
+
+
+@pytest.mark.parametrize(
+    ("trained", "more"),
+    [
+        (None, ""),
+        (Training(method="struq", isolation="wrapped", report="r"), ""),
+        (Training(method="struq", isolation="native", report="r"), "trained: false\n"),
+    ],
+)
+def test_a_card_that_does_not_show_it_earns_nothing(
+    write: Callable[[Card], None], target_of: TargetOf, card: Card, trained: Training | None, more: str
+) -> None:
+    write(replace(card, trained=trained))
+    (target,) = target_of(SECALIGN + more).models["m"].targets
+    assert target.card is not None
+    assert (target.ceiling, target.needs_probe) == (Isolation.WRAPPED, False)
+
+
+def test_a_word_that_stands_in_for_the_probe_is_shown_whatever_a_card_says(
+    write: Callable[[Card], None], target_of: TargetOf, card: Card
+) -> None:
+    write(card)
+    (target,) = target_of(SECALIGN + "render_probe: off\n").models["m"].targets
+    assert (target.ceiling, target.needs_probe, target.assumed) == (Isolation.NATIVE, False, True)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"model": "other"}, "the card is of the model `other`, and the target's is `m`; name the card of this target"),
+        ({"format": "struq"}, "the card is of the format `struq`, and the target's is `secalign`"),
+        ({"provider": "azure"}, "the card is of the provider `azure`, and the target's is `openai_compatible`"),
+    ],
+)
+def test_a_card_of_another_target_is_a_mistake_on_its_line(
+    write: Callable[[Card], None], problems_of: ProblemsOf, card: Card, changed: dict[str, str], message: str
+) -> None:
+    write(replace(card, **changed))
+    text = """models:
+  m:
+    targets:
+      - provider: openai_compatible
+        base_url: "https://h.example/v1"
+        model: m
+        format: secalign
+        card: card.yaml
+"""
+    (problem,) = problems_of(text)
+    assert message in problem.message
+    assert (problem.line, problem.column) == (8, 15)
+
+
+def test_a_card_that_is_not_there_is_a_mistake(target_problem: Callable[..., str]) -> None:
+    assert "cannot be read (No such file or directory)" in target_problem(SECALIGN)
+
+
+def test_what_is_wrong_inside_a_card_is_told_beside_what_is_wrong_with_the_target(
+    write: Callable[[Card], None], problems_of: ProblemsOf, card: Card, tmp_path: Path
+) -> None:
+    write(card)
+    path = tmp_path / "card.yaml"
+    path.write_text(path.read_text(encoding="utf-8").replace("card: 1", "card: 7"), encoding="utf-8")
+    text = "models: {m: {targets: [{provider: openai_compatible, base_url: ftp://h, model: m, card: card.yaml}]}}"
+    files = {Path(problem.file).name for problem in problems_of(text)}
+    assert files == {"card.yaml", "splitgate.yaml"}
+
+
+def test_a_card_is_read_where_no_credential_is(write: Callable[[Card], None], card: Card, tmp_path: Path) -> None:
+    write(card)
+    text = (
+        "models: {m: {targets: [{provider: openai_compatible, base_url: 'https://h/v1', model: m, format: secalign, "
+        "card: card.yaml, api_key: env:NOT_HERE}]}}"
+    )
+    (tmp_path / "splitgate.yaml").write_text(text, encoding="utf-8")
+    settings = load(tmp_path / "splitgate.yaml", {}, offline=True)
+    assert settings.models["m"].targets[0].card == card
+
+
+@pytest.mark.parametrize(
+    ("form", "ceiling", "needs_probe"),
+    [
+        ("secalign", Isolation.NATIVE, True),
+        ("tool-envelope", Isolation.WRAPPED, False),
+        ("plain", Isolation.NONE, False),
+    ],
+)
+def test_an_embedded_target_is_native_by_its_card_or_wrapped(
+    write: Callable[[Card], None],
+    settings_of: TargetOf,
+    card: Card,
+    form: str,
+    ceiling: Isolation,
+    needs_probe: bool,
+) -> None:
+    write(replace(card, provider="embedded", model=EMBEDDED_MODEL, format=form))
+    settings = settings_of(
+        f"models: {{m: {{min_isolation: none, targets: [{{provider: embedded, format: {form}, card: card.yaml}}]}}}}"
+    )
+    (target,) = settings.models["m"].targets
+    assert (target.ceiling, target.needs_probe, target.assumed) == (ceiling, needs_probe, False)
+
+
+def test_an_embedded_target_finds_its_own_and_may_name_another(card: Card, tmp_path: Path) -> None:
+    mine = replace(card, provider="embedded", model="tiny", format="spotlight")
+    (tmp_path / "tiny.spotlight.yaml").write_text(written(mine), encoding="utf-8")
+    (tmp_path / "other.yaml").write_text(written(replace(mine, suite="other")), encoding="utf-8")
+
+    def built(section: TargetSection) -> Card | None:
+        report = Report(source=read_source("splitgate.yaml", b"{}"))
+        surroundings = Surroundings(environ={}, folder=tmp_path, offline=False)
+        found = build_card(section, "tiny", (), report, surroundings, shipped=tmp_path)
+        report.finish()
+        return found
+
+    assert built(TargetSection(provider="embedded")) == mine
+    assert built(TargetSection(provider="embedded", format="plain")) is None
+    assert built(TargetSection(provider="openai_compatible", model="tiny")) is None
+    named = built(TargetSection(provider="embedded", card="other.yaml"))
+    assert named is not None
+    assert named.suite == "other"
