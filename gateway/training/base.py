@@ -74,7 +74,7 @@ def load_tokenizer(directory: Path) -> Tokenizer:
 
 
 def _convert(source: Path, target: Path) -> None:
-    model = AutoModelForCausalLM.from_pretrained(source.parent, gguf_file=source.name, dtype=torch.float32)
+    model: Any = AutoModelForCausalLM.from_pretrained(source.parent, gguf_file=source.name, dtype=torch.float32)
     # The weights are plain numbers now: what says that they came from GGUF would have them read as such again.
     model.hf_quantizer = None
     del model.config.quantization_config

@@ -33,6 +33,10 @@ class Mark(nn.Module):
 class SplitModel(nn.Module):
     """A model, its LoRA matrices and its mark. With ``full_layers`` the first layers learn whole, LoRA aside."""
 
+    tuned: Any
+    inner: Any
+    mark: Mark
+
     def __init__(self, base: Any, mark: Mark, *, rank: int = RANK, alpha: int = ALPHA, full_layers: int = 0) -> None:
         super().__init__()
         config = LoraConfig(r=rank, lora_alpha=alpha, target_modules="all-linear", bias="none", task_type="CAUSAL_LM")

@@ -53,6 +53,7 @@ def make_base(tokenizer: Any) -> Callable[[], LlamaForCausalLM]:
 
     def make() -> LlamaForCausalLM:
         torch.manual_seed(5)
+        more: dict[str, Any] = {"attn_implementation": "eager"}
         config = LlamaConfig(
             vocab_size=len(tokenizer),
             hidden_size=32,
@@ -62,7 +63,7 @@ def make_base(tokenizer: Any) -> Callable[[], LlamaForCausalLM]:
             num_key_value_heads=2,
             tie_word_embeddings=True,
             initializer_range=0.2,  # with less of it such a small model's answers hardly differ
-            attn_implementation="eager",
+            **more,
             eos_token_id=2,
             pad_token_id=2,
             bos_token_id=1,
@@ -86,7 +87,16 @@ def make_settings() -> Callable[..., Settings]:
 
     def make(method: str, **changes: Any) -> Settings:
         own = {name: changes.pop(name) for name in list(changes) if name in MethodOptions.__dataclass_fields__}
-        given: dict[str, Any] = {"steps": 6, "seed": 3, "batch": 4, "rate": 5e-3, "warm_up": 1, "rank": 4, "alpha": 8, **changes}
+        given: dict[str, Any] = {
+            "steps": 6,
+            "seed": 3,
+            "batch": 4,
+            "rate": 5e-3,
+            "warm_up": 1,
+            "rank": 4,
+            "alpha": 8,
+            **changes,
+        }
         return Settings(method=method, lower_precision=False, options=MethodOptions(**own), **given)
 
     return make
