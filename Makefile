@@ -67,7 +67,7 @@ bench-others:  ## install the gateways of others that the benchmark knows, if th
 
 .PHONY: lock
 lock: $(STAMP)  ## resolve the locks anew, on purpose
-	$(BIN)/uv pip compile pyproject.toml --extra embedded --extra litellm --extra ner --group dev --python-version 3.11 --universal \
+	$(BIN)/uv pip compile pyproject.toml --extra embedded --extra evaluate --extra litellm --extra ner --group dev --python-version 3.11 --universal \
 	  --generate-hashes --no-header --no-annotate --upgrade -o requirements.lock
 	$(BIN)/uv pip compile requirements-bare.in --no-deps --python-version 3.11 --universal \
 	  --generate-hashes --no-header --no-annotate --upgrade -o requirements-bare.lock

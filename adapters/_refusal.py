@@ -17,8 +17,9 @@ _OURS: Final = "server_error"
 class Refused(Exception):
     """The request does not reach the engine; ``code`` and ``param`` are identifiers, ``message`` says what to do."""
 
-    def __init__(self, code: str, message: str, *, param: str | None = None) -> None:
+    def __init__(self, code: str, message: str, *, param: str | None = None, status: int = 400) -> None:
         super().__init__(message)
+        self.status = status
         self.code = code
         self.message = message
         self.param = param
@@ -26,7 +27,7 @@ class Refused(Exception):
 
 def refusal(refused: Refused) -> web.Response:
     """The answer to a client whose request has to change."""
-    return _error(400, refused.code, refused.message, kind=_INVALID, param=refused.param)
+    return _error(refused.status, refused.code, refused.message, kind=_INVALID, param=refused.param)
 
 
 def failure(

@@ -134,7 +134,7 @@ async def running_worker(
         if health is not None:
             health.start()
         checks.start(targets)
-        await probes.start(targets, wait_s=PROBE_WAIT_S)
+        await probes.start(targets, wait_s=PROBE_WAIT_S, when_used=partial(_loads_when_used, settings))
         store = SqliteApprovals(settings.state_dir / "approvals.sqlite3", time.time)
         async with (
             observed(settings, os.environ) as seen,
@@ -152,7 +152,7 @@ async def running_worker(
                 seen.watch_limits(limiter.fullest)
             seen.watch_targets(conditions)
             services = _services(
-                models, targets, client, probes.evidence, activation=activation, approvals=store, conditions=conditions
+                models, targets, client, probes, activation=activation, approvals=store, conditions=conditions
             )
 
             def ready() -> bool:
@@ -238,11 +238,16 @@ def _health(settings: Settings, targets: tuple[Target, ...], client: UpstreamCli
     return None if socket is None else EmbeddedHealth(client, socket)
 
 
+def _loads_when_used(settings: Settings, target: Target) -> bool:
+    """Whether ``target`` is the embedded model, which a render probe at start would load."""
+    return target.provider == "embedded" and settings.embedded.start == "first_use"
+
+
 def _services(
     models: Mapping[str, Model],
     targets: tuple[Target, ...],
     client: UpstreamClient,
-    evidence: Callable[[Target], Evidence],
+    probes: Probes,
     *,
     activation: Activation,
     approvals: Approvals,
@@ -255,7 +260,7 @@ def _services(
         return providers[target.provider]
 
     def credited(target: Target, reached: Isolation) -> Isolation:
-        return credit(target, reached, evidence)
+        return credit(target, reached, probes.evidence)
 
     return Services(
         models=models,
@@ -272,6 +277,7 @@ def _services(
         approvals=approvals,
         draw_canary=canary.draw,
         conditions=conditions,
+        shown=probes.shown,
     )
 
 

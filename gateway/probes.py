@@ -1,6 +1,8 @@
 """Which targets have shown that they earn ``native``?
 
 Each target that needs it is asked at start to render a probe; one that cannot be reached is asked again until it does.
+A target that the question itself would start is asked when a request first comes for it, which waits for the answer;
+where none can be had, with the next request.
 What was shown stays shown until the next start.
 """
 
@@ -37,6 +39,8 @@ class Probes:
         self._shown: dict[str, Evidence] = {}
         self._unasked: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._when_used: set[str] = set()
+        self._asking: dict[str, asyncio.Task[None]] = {}
 
     def evidence(self, target: Target) -> Evidence:
         """What is known of ``target`` now."""
@@ -47,19 +51,46 @@ class Probes:
         """Whether every target has had its first chance to answer."""
         return not self._unasked
 
-    async def start(self, targets: Iterable[Target], *, wait_s: float) -> None:
-        """Begin to ask every target that needs it; return when all have answered, or after ``wait_s`` seconds."""
-        asked = [target for target in targets if target.needs_probe]
+    async def start(
+        self, targets: Iterable[Target], *, wait_s: float, when_used: Callable[[Target], bool] = lambda _: False
+    ) -> None:
+        """Begin to ask every target that needs it; return when all have answered, or after ``wait_s`` seconds.
+
+        Those that are to be asked ``when_used`` are left to ``shown``.
+        """
+        needed = [target for target in targets if target.needs_probe]
+        self._when_used = {target.id for target in needed if when_used(target)}
+        asked = [target for target in needed if target.id not in self._when_used]
         self._unasked = {target.id for target in asked}
         self._tasks = {asyncio.create_task(self._until_known(target)) for target in asked}
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=wait_s)
 
+    async def shown(self, targets: Iterable[Target]) -> None:
+        """Ask those of ``targets`` that are asked when they are used, and were not yet; return when all that ended."""
+        asked = [self._ask_once(target) for target in targets if target.id in self._when_used]
+        if asked:
+            # Whoever waits may go away: others wait for the same answer.
+            await asyncio.wait(asked)
+
     async def close(self) -> None:
         """Stop asking."""
-        for task in self._tasks:
+        tasks = (*self._tasks, *self._asking.values())
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _ask_once(self, target: Target) -> asyncio.Task[None]:
+        if target.id not in self._asking:
+            self._asking[target.id] = asyncio.create_task(self._use(target))
+        return self._asking[target.id]
+
+    async def _use(self, target: Target) -> None:
+        try:
+            if await self._asked(target):
+                self._when_used.discard(target.id)
+        finally:
+            del self._asking[target.id]
 
     async def _until_known(self, target: Target) -> None:
         while True:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from adapters.embedded.models import SPLIT, offers_split
 from gateway.configuration.build import build, wrong_with_bind
 from gateway.configuration.salvage import salvage
 from gateway.configuration.schema import SHAPE
@@ -35,7 +36,8 @@ __all__ = [
 ]
 
 BUILT_IN: Final = "built-in default"
-_DEFAULT: Final = b"models: {local: {targets: [{provider: embedded}]}}\n"
+_PLAIN: Final = "  local: {targets: [{provider: embedded}]}\n"
+_SPLIT: Final = f"  local-split: {{targets: [{{provider: embedded, model: {SPLIT}, format: secalign}}]}}\n"
 
 
 def load(path: Path | None, environ: Mapping[str, str], *, offline: bool = False, raw: bytes | None = None) -> Settings:
@@ -48,7 +50,7 @@ def load(path: Path | None, environ: Mapping[str, str], *, offline: bool = False
         ConfigError: all that is wrong with the file (``InvalidConfiguration.problems``), with lines and columns.
     """
     if path is None:
-        file, raw, folder = BUILT_IN, _DEFAULT, Path()
+        file, raw, folder = BUILT_IN, built_in(with_split=offers_split()), Path()
     else:
         file, raw, folder = str(path), read_file(path) if raw is None else raw, path.parent
     source = read_source(file, raw)
@@ -61,6 +63,11 @@ def load(path: Path | None, environ: Mapping[str, str], *, offline: bool = False
     surroundings = Surroundings(environ=environ, folder=folder, offline=offline)
     settings = build(document, report, surroundings)
     return replace(settings, digest=hashlib.sha256(raw).hexdigest(), mounted=tuple(surroundings.mounted))
+
+
+def built_in(*, with_split: bool) -> bytes:
+    """The built-in default, with the split model where its adapter is there."""
+    return f"models:\n{_PLAIN}{_SPLIT if with_split else ''}".encode()
 
 
 def with_bind(settings: Settings, host: str | None, port: int | None) -> Settings:

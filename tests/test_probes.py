@@ -113,3 +113,61 @@ async def test_a_target_that_hangs_settles_nothing_for_ever_and_is_asked_again(t
     assert probes.settled
     assert probes.evidence(target("a")) is Evidence.SHOWN
     await probes.close()
+
+
+async def test_a_target_that_is_asked_when_it_is_used_is_asked_once_for_all_who_wait(
+    target: Callable[..., Target],
+) -> None:
+    asked: list[str] = []
+    go_on = asyncio.Event()
+
+    async def ask(asked_target: Target) -> tuple[Evidence, str]:
+        asked.append(asked_target.id)
+        await go_on.wait()
+        return Evidence.SHOWN, "because"
+
+    probes = Probes(ask)
+    await probes.start([target("a")], wait_s=5, when_used=lambda one: one.id == "a")
+    assert (asked, probes.settled, probes.evidence(target("a"))) == ([], True, Evidence.MISSING)
+    await probes.shown([target("other")])
+    assert asked == []
+    waiting = [asyncio.create_task(probes.shown([target("a")])) for _ in range(3)]
+    await asyncio.sleep(0)
+    waiting.pop().cancel()  # its client went away
+    go_on.set()
+    await asyncio.gather(*waiting)
+    await probes.shown([target("a")])
+    assert (asked, probes.evidence(target("a"))) == (["a"], Evidence.SHOWN)
+    await probes.close()
+
+
+async def test_one_that_could_not_be_asked_is_asked_again_by_the_next_use_alone(target: Callable[..., Target]) -> None:
+    answers = [UpstreamUnreachable("down", target="a"), None]
+
+    async def ask(_: Target) -> tuple[Evidence, str]:
+        failure = answers.pop(0)
+        if failure is not None:
+            raise failure
+        return Evidence.SHOWN, "because"
+
+    probes = Probes(ask, retry_s=0.001)
+    await probes.start([target("a")], wait_s=5, when_used=lambda _: True)
+    await probes.shown([target("a")])
+    await asyncio.sleep(0.01)
+    assert (len(answers), probes.evidence(target("a"))) == (1, Evidence.MISSING)
+    await probes.shown([target("a")])
+    assert probes.evidence(target("a")) is Evidence.SHOWN
+    await probes.close()
+
+
+async def test_closing_ends_a_question_that_a_use_began(target: Callable[..., Target]) -> None:
+    async def ask(_: Target) -> tuple[Evidence, str]:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    probes = Probes(ask)
+    await probes.start([target("a")], wait_s=5, when_used=lambda _: True)
+    waiting = asyncio.create_task(probes.shown([target("a")]))
+    await asyncio.sleep(0)
+    await probes.close()
+    await asyncio.wait_for(waiting, 5)

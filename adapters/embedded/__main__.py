@@ -20,6 +20,7 @@ from adapters._output import silence
 from adapters._queue import Queue
 from adapters._serving import serve
 from adapters.embedded.engine import Engine, EngineFailed, EngineSettings
+from adapters.embedded.models import ADAPTER, loadable_adapter
 from adapters.embedded.server import Front
 from adapters.embedded.watchdog import EngineStuck, Patience, patience_of, watch
 from adapters.embedded.weights import WeightsMissing, best
@@ -42,13 +43,15 @@ def main() -> int:
     except WeightsMissing as exc:
         sys.stderr.write(f"splitgate: {exc}\n")
         return 1
+    adapter = loadable_adapter(arguments.adapter, sys.stderr.write)
     say = silence()
     try:
         with _engine_socket(listener) as engine_socket:
-            engine = Engine(model, engine_socket, settings)
+            engine = Engine(model, engine_socket, settings, adapter=adapter)
             queue = Queue(slots=settings.slots, waiting=_WAITING)
+            front = Front(engine_socket, queue, split=adapter is not None)
             patience = patience_of(arguments.patience)
-            asyncio.run(_serve(listener, Front(engine_socket, queue), parent, patience))
+            asyncio.run(_serve(listener, front, parent, patience))
             engine.close()
     except EngineFailed as exc:
         say(str(exc))
@@ -63,6 +66,7 @@ def main() -> int:
 class _Arguments(argparse.Namespace):
     fd: int
     weights: Path | None
+    adapter: Path
     context: int
     slots: int
     answer: int
@@ -75,6 +79,7 @@ def _arguments() -> _Arguments:
     parser = argparse.ArgumentParser(prog="python -m adapters.embedded", description="Serve the embedded model.")
     parser.add_argument("--fd", type=int, required=True, help="descriptor of a listening Unix socket")
     parser.add_argument("--weights", type=Path, help="a GGUF file instead of the installed one")
+    parser.add_argument("--adapter", type=Path, default=ADAPTER, help="a LoRA in GGUF, its .sha256 beside it")
     parser.add_argument("--context", type=int, default=default.context, help="tokens per request, prompt and answer")
     parser.add_argument("--slots", type=int, default=default.slots, help="answers generated at once")
     parser.add_argument(

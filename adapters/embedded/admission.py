@@ -12,6 +12,7 @@ from typing import Final, TypeAlias
 import orjson
 
 from adapters._refusal import Refused
+from adapters.embedded.models import MODELS, PLAIN, SPLIT
 from adapters.embedded.schema_limits import check_schema
 from gateway.domain.jsonvalue import JsonObject, JsonValue
 
@@ -46,8 +47,11 @@ def too_long(path: str) -> Refused:
     )
 
 
-def admit(path: str, raw: bytes, *, slots: int) -> bytes:
+def admit(path: str, raw: bytes, *, slots: int, split: bool = False) -> bytes:
     """The body for the engine's ``path``; ``slots`` answers are generated at once, so no request may want more.
+
+    With ``split`` the engine has the split model's adapter, and each request says how much of it: all or nothing. No
+    client does, since ``lora`` is no listed field.
 
     Raises:
         Refused: the request has to change.
@@ -65,6 +69,11 @@ def admit(path: str, raw: bytes, *, slots: int) -> bytes:
     _check_length(path, admitted)
     _check_choices(admitted, slots)
     _check_schemas(admitted)
+    scale = float(_is_for_split(path, admitted, split=split))
+    if split and path in _GENERATE:
+        # Always said, though without it the scale is 0 too: only if a request says one does the engine empty its slot's
+        # cache of what another scale left there.
+        admitted["lora"] = [{"id": 0, "scale": scale}]
     body = orjson.dumps(admitted)
     if body.count(_MARK) > MOST_MARKS:
         raise too_long(path)
@@ -105,6 +114,24 @@ def _check_schemas(body: JsonObject) -> None:
         if not isinstance(function, dict):
             raise _invalid("tools")
         check_schema(function.get("parameters") or {}, "tools")
+
+
+def _is_for_split(path: str, body: JsonObject, *, split: bool) -> bool:
+    """Whether the request names the split model, and not the plain one, which is also meant where none is named."""
+    model = body.get("model", PLAIN)
+    if model not in MODELS:
+        raise _no_model(f"The embedded model is called {PLAIN} or {SPLIT}: name one.")
+    if model == SPLIT and not split:
+        raise _no_model(
+            f"{SPLIT} is not served: its adapter is missing or damaged. Ask for {PLAIN}, or install Splitgate again."
+        )
+    if model == SPLIT and path == _EMBEDDINGS:
+        raise Refused("model_without_embeddings", f"{SPLIT} makes no embeddings: ask for {PLAIN}.", param="model")
+    return model == SPLIT
+
+
+def _no_model(message: str) -> Refused:
+    return Refused("model_not_found", message, param="model", status=404)
 
 
 def _list(value: JsonValue) -> list[JsonValue]:
@@ -250,6 +277,11 @@ _FIELDS: Final[Mapping[str, Mapping[str, Check]]] = {
     # Without ``dimensions``: the engine would take it and give vectors of its one length.
     _EMBEDDINGS: {"model": _name, "input": _input, "encoding_format": _encoding},
     "/apply-template": {"model": _name, **_CONVERSATION},
-    "/tokenize": {"model": _name, "content": _string, "add_special": _boolean, "parse_special": _boolean},
+    "/tokenize": {
+        "model": _name,
+        "content": _string,
+        **dict.fromkeys(("add_special", "parse_special", "with_pieces"), _boolean),
+    },
 }
+_GENERATE: Final = frozenset({"/v1/chat/completions", "/v1/completions"})
 PATHS: Final = tuple(_FIELDS)

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import xllamacpp
 
-MODEL_NAME = "smollm2-135m-instruct"
+from adapters.embedded.models import PLAIN
+
 _MOST_THREADS = 8  # the model is too small to gain from more
 
 
@@ -36,10 +37,17 @@ class EngineFailed(Exception):
 
 
 class Engine:
-    """A loaded model, served by llama.cpp on ``socket_path`` until ``close``."""
+    """A loaded model, served by llama.cpp on ``socket_path`` until ``close``.
 
-    def __init__(self, model: Path, socket_path: str, settings: EngineSettings) -> None:
+    ``adapter`` is loaded beside the weights, and applied to requests that ask for it by number alone.
+    """
+
+    def __init__(self, model: Path, socket_path: str, settings: EngineSettings, *, adapter: Path | None = None) -> None:
         parameters = _parameters(model, socket_path, settings)
+        if adapter is not None:
+            # The scale is what requests get that say nothing of it: none of the adapter. ``lora_init_without_apply``
+            # would not do: with that such requests get all of it.
+            parameters.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(str(adapter), 0.0)]
         try:
             self._server = xllamacpp.Server(parameters)
         except (RuntimeError, ValueError) as exc:
@@ -55,7 +63,7 @@ class Engine:
 def _parameters(model: Path, socket_path: str, settings: EngineSettings) -> "xllamacpp.CommonParams":
     parameters = xllamacpp.CommonParams()
     parameters.model.path = str(model)
-    parameters.model_alias = {MODEL_NAME}
+    parameters.model_alias = {PLAIN}
     parameters.hostnames = [socket_path]
     parameters.verbosity = -1  # nothing: from 0 on prompts can appear in the log
     parameters.ui = False

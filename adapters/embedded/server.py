@@ -25,11 +25,17 @@ _PASSED_HEADERS = ("Content-Type", "Cache-Control", "X-Accel-Buffering")
 
 
 class Front:
-    """The aiohttp application in front of the engine's socket; ``deadline_s`` limits one request's time in there."""
+    """The aiohttp application in front of the engine's socket; ``deadline_s`` limits one request's time in there.
 
-    def __init__(self, engine_socket: str, queue: Queue, *, deadline_s: float = DEADLINE_S) -> None:
+    ``split`` says whether the engine has the split model's adapter.
+    """
+
+    def __init__(
+        self, engine_socket: str, queue: Queue, *, split: bool = False, deadline_s: float = DEADLINE_S
+    ) -> None:
         self._engine_socket = engine_socket
         self._queue = queue
+        self._split = split
         # One at a time: each keeps a core busy, and none takes long.
         self._aside = Queue(slots=1, waiting=queue.waiting)
         self._deadline_s = deadline_s
@@ -71,7 +77,7 @@ class Front:
 
     async def _generate(self, request: web.Request) -> web.StreamResponse:
         try:
-            body = admit(request.path, await _body(request), slots=self._queue.slots)
+            body = admit(request.path, await _body(request), slots=self._queue.slots, split=self._split)
             queue = self._aside if request.path in NEED_NO_SLOT else self._queue
             async with queue.turn():
                 return await self._within_deadline(request, body)

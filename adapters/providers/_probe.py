@@ -11,6 +11,7 @@ from enum import StrEnum
 from functools import partial
 from typing import Final
 
+from adapters.providers._openai import require_socket
 from adapters.providers._rendering import NO_ROUTE, Rendering
 from adapters.providers._shape import Misshapen, Object, optional_list
 from gateway.domain.errors import UpstreamFailed
@@ -74,22 +75,30 @@ async def probe_roles(client: UpstreamClient, target: Target) -> ProbeResult:
 
 
 class _Renderer:
-    """Asks one server for the tokens of a conversation or of a text."""
+    """Asks one server for the tokens of a conversation or of a text.
+
+    The embedded model's is llama.cpp's, on a socket, and takes nothing that means something to vLLM alone.
+    """
 
     def __init__(self, client: UpstreamClient, target: Target) -> None:
+        self._embedded = target.provider == "embedded"
+        if self._embedded:
+            require_socket(target, "the embedded model")
         self._server = Rendering(client, target, partial(_stop, target.id), request_id="probe")
 
     async def conversation(self, messages: JsonValue, switches: JsonObject) -> list[str]:
         """The tokens of ``messages`` in the server's template, given ``switches`` as its arguments."""
         asked: JsonObject = {"messages": messages, "chat_template_kwargs": switches}
-        answer = await self._server.tokens({**asked, "add_generation_prompt": True, "return_token_strs": True})
-        if tokens := _token_texts(answer):
-            return tokens
+        if not self._embedded:
+            answer = await self._server.tokens({**asked, "add_generation_prompt": True, "return_token_strs": True})
+            if tokens := _token_texts(answer):
+                return tokens
         return await self.text(await self._server.template(asked))
 
     async def text(self, text: str) -> list[str]:
         """The tokens of ``text``, special ones recognised; one body that both kinds of server understand."""
-        vllm: Object = {"prompt": text, "return_token_strs": True, "add_special_tokens": False}
+        both: Object = {"prompt": text, "return_token_strs": True, "add_special_tokens": False}
+        vllm = {} if self._embedded else both
         llama: Object = {"content": text, "parse_special": True, "with_pieces": True, "add_special": False}
         if tokens := _token_texts(await self._server.tokens({**vllm, **llama})):
             return tokens

@@ -42,3 +42,9 @@ class MethodChoice(StrEnum):
     SECALIGN = "secalign"
     ISE = "ise"
     ASIDE = "aside"
+
+
+class SuiteChoice(StrEnum):
+    """The suites that ``evaluate`` has."""
+
+    BUILTIN = "builtin"

@@ -5,7 +5,7 @@ With sentences on stderr and an exit code, never a traceback:
     0  it worked
     1  the answer is no: the request would be refused, or requests without data were found
     2  wrong usage, or a configuration that cannot be used
-    3  a running gateway could not be reached
+    3  a running gateway, or the model that is measured, could not be reached
     130  interrupted
 """
 

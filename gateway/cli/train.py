@@ -6,6 +6,7 @@ says how to get it.
 
 import math
 import os
+import shlex
 import sys
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -58,10 +59,14 @@ def train(wanted: Wanted) -> int:
 
 
 def _train(wanted: Wanted) -> int:
-    from adapters.embedded.weights import WeightsMissing  # noqa: PLC0415 - see the module's docstring
+    from adapters.embedded.engine import EngineFailed  # noqa: PLC0415 - see the module's docstring
+    from adapters.embedded.weights import WeightsMissing  # noqa: PLC0415
     from gateway.training.base import NoBase, embedded_base  # noqa: PLC0415
     from gateway.training.checkpoint import BadCheckpoint  # noqa: PLC0415
+    from gateway.training.comparing import EngineSilent  # noqa: PLC0415
     from gateway.training.example import BadExamples  # noqa: PLC0415
+    from gateway.training.export import NotExportable  # noqa: PLC0415
+    from gateway.training.finish import finish  # noqa: PLC0415
     from gateway.training.loop import NothingToLearn, Progress, Settings  # noqa: PLC0415
     from gateway.training.methods.options import MethodOptions  # noqa: PLC0415
     from gateway.training.run import AlreadyThere, Order, carry_out  # noqa: PLC0415
@@ -104,9 +109,14 @@ def _train(wanted: Wanted) -> int:
             threads=wanted.threads,
             device=wanted.device,
         )
-        carry_out(order, report)
-    except (AlreadyThere, BadCheckpoint, BadExamples, NoBase, NothingToLearn, WeightsMissing) as exc:
+        model, tokenizer = carry_out(order, report)
+        command = shlex.join(["splitgate", *sys.argv[1:]])
+        told = finish(model, tokenizer, settings, wanted.out, command, embedded=wanted.base is None)
+    except (
+        *(AlreadyThere, BadCheckpoint, BadExamples, EngineFailed, EngineSilent),
+        *(NoBase, NotExportable, NothingToLearn, WeightsMissing),
+    ) as exc:
         sys.stderr.write(f"splitgate: {exc}\n")
         return 2
-    typer.echo(f"trained: {wanted.out}")
+    typer.echo(f"{wanted.out}: {told}")
     return 0

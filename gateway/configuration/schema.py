@@ -344,7 +344,8 @@ class TargetSection(Section):
     model: str | None = Field(
         default=None,
         min_length=1,
-        description="The model's name at the upstream; for `litellm` VENDOR/MODEL, such as `gemini/gemini-2.5-pro`.",
+        description="The model's name at the upstream; for `litellm` VENDOR/MODEL, such as `gemini/gemini-2.5-pro`; "
+        "for `embedded` `smollm2-135m-instruct`, which is the default, or `smollm2-135m-split`.",
     )
     format: str = Field(
         default="spotlight", description="How instructions and data are laid out: see the formats above."

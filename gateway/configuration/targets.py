@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Final, TypeGuard
 from urllib.parse import urlsplit
 
+from adapters.embedded.models import MODELS, PLAIN, SPLIT, offers_split
 from adapters.registry import (
     FAMILIES,
     FORMATS,
@@ -34,14 +35,13 @@ from gateway.yamlfile.addresses import addresses_of
 from gateway.yamlfile.problems import Loc
 from gateway.yamlfile.report import Report
 
-EMBEDDED_MODEL: Final = "smollm2-135m-instruct"
 # The child process answers on a Unix socket, whose path the supervisor knows: this host is never resolved.
 EMBEDDED_URL: Final = "http://embedded.invalid/v1"
 
 # Keys that mean something to some providers alone, which say so.
 _OF_SOME_PROVIDERS: Final = ("auth", "api_version", "credentials")
 _EMBEDDED_REFUSES: Final = (
-    *("base_url", "socket", "allow_private", "allow_addresses", "model", "api_key", "headers", "trained"),
+    *("base_url", "socket", "allow_private", "allow_addresses", "api_key", "headers", "trained"),
     *("ca_file", "client_cert_file", "client_key_file"),
     "render_probe",
 )
@@ -160,7 +160,7 @@ def best_of(provider: str, entry: FormatEntry, *, shown: bool) -> Isolation:
 
 def _model(section: TargetSection) -> str:
     """The model's name at the upstream."""
-    return EMBEDDED_MODEL if section.provider == "embedded" else section.model or ""
+    return section.model or (PLAIN if section.provider == "embedded" else "")
 
 
 def _url(section: TargetSection) -> str:
@@ -182,6 +182,10 @@ def _refuse_for_embedded(section: TargetSection, loc: Loc, report: Report) -> No
     for name in _EMBEDDED_REFUSES:
         if name in section.model_fields_set:
             report.add((*loc, name), f"`{name}` means nothing to the embedded provider; remove it", at_key=True)
+    if section.model is not None:
+        report.expect_known(loc, "model", section.model, MODELS)
+    if section.model == SPLIT and not offers_split():
+        report.warn((*loc, "model"), f"{SPLIT} is not served: its adapter is missing; install Splitgate again")
 
 
 def _refuse_foreign(section: TargetSection, loc: Loc, report: Report) -> None:

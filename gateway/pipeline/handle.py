@@ -6,7 +6,7 @@ tokens one would take (``count``), and those for vectors (``embed``). What diffe
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from gateway.domain.detection import Facts
@@ -41,6 +41,10 @@ from policies.engine.applicable import Applicable
 from policies.engine.evaluate import evaluate
 
 
+async def _nothing_to_show(_: Iterable[Target]) -> None:
+    """Every target has shown what it can."""
+
+
 @value
 class Services:
     """What the stages ask of the world.
@@ -48,7 +52,7 @@ class Services:
     ``now`` gives seconds since the epoch; ``in_force`` the policies, once for each request, and ``bypass`` the reason
     for which they are not enforced at present, if they are not. ``lay_out_texts`` lays out what is to be embedded.
     ``counters`` and ``embedders`` raise ``NotSayable`` for a target that cannot do that. ``conditions`` is how the
-    targets are doing.
+    targets are doing. ``shown`` returns once targets have had their chance to show what ``credit`` goes by.
     """
 
     models: Mapping[str, Model]
@@ -65,6 +69,7 @@ class Services:
     approvals: Approvals
     draw_canary: Callable[[], str]
     conditions: Conditions = field(default_factory=Conditions)
+    shown: Callable[[Iterable[Target]], Awaitable[None]] = _nothing_to_show
 
 
 @value
@@ -210,6 +215,7 @@ async def _prepare(
     canary = services.draw_canary() if policies.uses("canary") else None
     applied = await run(lambda: apply(prompt, request.options, verdict.found, canary))
     # 6 route: the targets that reach the floor and are shown to do as much as is asked, each with its layout
+    await services.shown(model.targets)
     judge = route.judging(
         applied.prompt,
         applied.options,

@@ -15,7 +15,9 @@ AUDIT = [
 ]
 
 
-@pytest.mark.parametrize("command", ["serve", "check", "models", *KEYS, "explain", "doctor", *POLICY, *AUDIT])
+@pytest.mark.parametrize(
+    "command", ["serve", "check", "models", *KEYS, "explain", "doctor", "evaluate", *POLICY, *AUDIT]
+)
 def test_every_command_and_option_is_documented(splitgate: Callable[..., Result], command: str) -> None:
     assert f"## `splitgate {command}" in TEXT
     options = set(re.findall(r"(?<=[ │])--[a-z-]+", splitgate(*command.split(), "--help").stdout)) - {"--help"}

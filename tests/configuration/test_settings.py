@@ -3,9 +3,10 @@ from pathlib import Path
 
 import pytest
 
+from adapters.embedded.models import offers_split
 from gateway.domain.errors import ConfigError
 from gateway.domain.isolation import Isolation
-from gateway.settings import BUILT_IN, EmbeddedSettings, Server, Settings, load, with_bind
+from gateway.settings import BUILT_IN, EmbeddedSettings, Server, Settings, built_in, load, with_bind
 
 SettingsOf = Callable[..., Settings]
 ROOT = Path(__file__).parents[2]
@@ -29,15 +30,24 @@ def test_without_a_file_the_embedded_model_is_served_on_loopback() -> None:
         "aiohttp",
         EmbeddedSettings(start="first_use"),
     )
-    (model,) = settings.models.values()
+    model = settings.models["local"]
     assert (model.name, model.min_isolation) == ("local", Isolation.WRAPPED)
     assert [target.provider for target in model.targets] == ["embedded"]
     assert settings.warnings == ()
 
 
+def test_the_split_model_is_offered_where_its_adapter_is(settings_of: SettingsOf) -> None:
+    assert list(load(None, {}).models) == (["local", "local-split"] if offers_split() else ["local"])
+    assert list(settings_of(built_in(with_split=False).decode()).models) == ["local"]
+    local, split = settings_of(built_in(with_split=True).decode()).models.values()
+    assert (local.name, split.name) == ("local", "local-split")
+    (target,) = split.targets
+    assert (target.provider, target.model, target.format) == ("embedded", "smollm2-135m-split", "secalign")
+
+
 def test_the_example_file_says_the_same_as_no_file() -> None:
-    example, built_in = load(ROOT / "splitgate.yaml", {}), load(None, {})
-    assert (example.models, example.server) == (built_in.models, built_in.server)
+    example, without = load(ROOT / "splitgate.yaml", {}), load(None, {})
+    assert (example.models, example.server) == (without.models, without.server)
 
 
 def test_the_commented_examples_of_the_file_can_be_used(tmp_path: Path) -> None:

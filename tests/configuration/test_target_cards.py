@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from adapters.embedded.models import PLAIN
 from gateway.configuration.cards import written
 from gateway.configuration.schema import TargetSection
 from gateway.configuration.secrets import Surroundings
 from gateway.configuration.target_cards import build_card
-from gateway.configuration.targets import EMBEDDED_MODEL
 from gateway.domain.card import Card, Training
 from gateway.domain.isolation import Isolation
 from gateway.settings import Settings, load
@@ -136,7 +136,7 @@ def test_an_embedded_target_is_native_by_its_card_or_wrapped(
     ceiling: Isolation,
     needs_probe: bool,
 ) -> None:
-    write(replace(card, provider="embedded", model=EMBEDDED_MODEL, format=form))
+    write(replace(card, provider="embedded", model=PLAIN, format=form))
     settings = settings_of(
         f"models: {{m: {{min_isolation: none, targets: [{{provider: embedded, format: {form}, card: card.yaml}}]}}}}"
     )

@@ -2,6 +2,7 @@ from collections.abc import Callable
 
 import pytest
 
+from adapters.embedded.models import offers_split
 from adapters.registry import PROVIDERS
 from gateway.domain.address import THIS_MACHINE, Addresses
 from gateway.domain.isolation import Isolation
@@ -69,13 +70,41 @@ def test_the_embedded_model_is_wrapped_whatever_its_format(settings_of: Settings
     )
 
 
+@pytest.mark.parametrize("form", ["secalign", "spotlight", "tool-envelope"])
+def test_the_split_model_is_wrapped_until_something_shows_more(settings_of: SettingsOf, form: str) -> None:
+    settings = settings_of(
+        f"models: {{m: {{targets: [{{provider: embedded, model: smollm2-135m-split, format: {form}}}]}}}}"
+    )
+    (target,) = settings.models["m"].targets
+    assert (target.model, target.family) == ("smollm2-135m-split", "smollm")
+    assert (target.ceiling, target.needs_probe) == (Isolation.WRAPPED, False)
+
+
+def test_the_embedded_model_is_the_plain_one_unless_it_is_named(settings_of: SettingsOf) -> None:
+    settings = settings_of(
+        "models: {m: {targets: [{provider: embedded}, {provider: embedded, model: smollm2-135m-instruct}]}}"
+    )
+    assert [target.model for target in settings.models["m"].targets] == ["smollm2-135m-instruct"] * 2
+    assert settings.warnings == ()
+
+
+def test_a_split_model_that_is_not_there_is_warned_of(settings_of: SettingsOf) -> None:
+    settings = settings_of("models: {m: {targets: [{provider: embedded, model: smollm2-135m-split}]}}")
+    told = [warning for warning in settings.warnings if "smollm2-135m-split is not served" in warning]
+    assert len(told) == (0 if offers_split() else 1)
+
+
+def test_an_embedded_model_of_another_name_is_an_error(problems_of: Callable[..., object]) -> None:
+    found = problems_of("models: {m: {targets: [{provider: embedded, model: smollm2-135m-splt}]}}")
+    assert "no model is called `smollm2-135m-splt`; did you mean `smollm2-135m-split`?" in str(found)
+
+
 @pytest.mark.rows
 @pytest.mark.parametrize(
     "more",
     [
         "base_url: http://h/v1",
         "api_key: env:X",
-        "model: m",
         "headers: {}",
         "socket: /s",
         "trained: true",

@@ -1,4 +1,4 @@
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Never
 
@@ -250,6 +250,32 @@ async def test_a_withheld_first_event_is_withheld_too(services: Services, trail:
 
 
 LOWERS = "id: low, stage: instructions, when: segment.origin == 'user', action: set_channel, channel: data"
+
+
+async def test_targets_have_their_chance_to_show_what_they_are_before_they_are_judged_and_not_where_policy_refuses(
+    services: Services, policies_of: Policies, trail: Trail
+) -> None:
+    shown: list[str] = []
+
+    async def show(targets: Iterable[Target]) -> None:
+        shown.extend(target.id for target in targets)
+
+    def credit(_: Target, reached: Isolation) -> Isolation:
+        return reached if shown else Isolation.NONE
+
+    blocks = policies_of(["id: never, stage: data, when: det.secrets.found, action: block"])
+    lazy = replace(services, shown=show, credit=credit, in_force=lambda: blocks)
+    with pytest.raises(BlockedByPolicy):
+        await handle(said_as_data("key AKIAQX7ZK2M4N6P3R5T7"), ANONYMOUS, "r-1", lazy, trail=trail)
+    assert shown == []
+    await handle(said_as_data("no key"), ANONYMOUS, "r-1", lazy, trail=trail)
+    assert shown == [target.id for target in services.models["m"].targets]
+
+
+def said_as_data(text: str) -> ClientRequest:
+    asked = request()
+    data = Message(role=Role.INPUT, parts=(DataPart(text=text, path="data"),), path="data")
+    return replace(asked, messages=(asked.messages[0], data))
 
 
 def said_by_the_user(text: str) -> ClientRequest:

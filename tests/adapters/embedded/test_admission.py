@@ -136,7 +136,7 @@ TOKENS = "/tokenize"
         b'{"input":"x"}',
         b'{"input":["x","y"]}',
         b'{"input":"x","encoding_format":"base64"}',
-        b'{"model":"m","input":"x"}',
+        b'{"model":"smollm2-135m-instruct","input":"x"}',
     ],
 )
 def test_texts_to_embed_reach_the_engine_unchanged(body: bytes) -> None:
@@ -190,7 +190,8 @@ def test_a_text_is_taken_apart_and_nothing_else_is_said_of_it() -> None:
     body = b'{"content":"x","add_special":true,"parse_special":true}'
     assert admit(TOKENS, body, slots=1) == body
     assert refused(b'{"content":["x"]}', TOKENS) == ("invalid_field", "content")
-    assert refused(b'{"content":"x","with_pieces":true}', TOKENS) == ("unsupported_field", "with_pieces")
+    pieces = b'{"content":"x","with_pieces":true}'
+    assert admit(TOKENS, pieces, slots=1) == pieces
 
 
 @pytest.mark.rows
@@ -213,3 +214,44 @@ def test_more_special_tokens_than_any_context_holds_are_refused_before_they_are_
 @pytest.mark.parametrize(("path", "name"), [(CHAT, "messages"), (EMBEDDINGS, "input")])
 def test_what_is_too_long_is_called_by_the_field_that_makes_it_so(path: str, name: str) -> None:
     assert refused(b" " * (MOST_BYTES + 1), path) == ("context_length_exceeded", name)
+
+
+SPLIT = "smollm2-135m-split"
+
+
+@pytest.mark.parametrize("path", [CHAT, "/v1/completions"])
+@pytest.mark.parametrize("model", [None, "smollm2-135m-instruct", SPLIT])
+def test_the_adapter_goes_to_what_the_split_model_is_asked_and_to_nothing_else(path: str, model: str | None) -> None:
+    admitted = json.loads(admit(path, json.dumps({"model": model}).encode(), slots=1, split=True))
+    assert admitted["lora"] == [{"id": 0, "scale": 1.0 if model == SPLIT else 0.0}]
+
+
+@pytest.mark.parametrize("path", [CHAT, "/v1/completions"])
+def test_without_an_adapter_nothing_is_said_of_one(path: str) -> None:
+    assert admit(path, b'{"model":"smollm2-135m-instruct"}', slots=1) == b'{"model":"smollm2-135m-instruct"}'
+
+
+@pytest.mark.parametrize("path", ["/apply-template", TOKENS])
+def test_the_split_models_prompts_are_laid_out_without_the_adapter(path: str) -> None:
+    raw = b'{"model":"smollm2-135m-split"}'
+    assert admit(path, raw, slots=1, split=True) == raw
+
+
+@pytest.mark.parametrize("model", ["gpt-4", "smollm2-135m", "SmolLM2-135M-Split"])
+def test_a_model_of_another_name_is_not_there(model: str) -> None:
+    with pytest.raises(Refused) as caught:
+        admit(CHAT, json.dumps({"model": model}).encode(), slots=1, split=True)
+    assert (caught.value.status, caught.value.code, caught.value.param) == (404, "model_not_found", "model")
+
+
+def test_the_split_model_is_not_there_without_its_adapter_and_never_makes_vectors() -> None:
+    raw = b'{"model":"smollm2-135m-split"}'
+    assert refused(raw) == ("model_not_found", "model")
+    with pytest.raises(Refused) as caught:
+        admit(EMBEDDINGS, raw, slots=1, split=True)
+    assert (caught.value.status, caught.value.code) == (400, "model_without_embeddings")
+
+
+@pytest.mark.parametrize("path", [CHAT, "/v1/completions", EMBEDDINGS, "/apply-template", TOKENS])
+def test_no_request_brings_an_adapter_of_its_own(path: str) -> None:
+    assert refused(b'{"lora":[{"id":0,"scale":1}]}', path) == ("unsupported_field", "lora")

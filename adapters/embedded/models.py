@@ -1,0 +1,63 @@
+"""Which models does the embedded process serve, and what makes the second one of the first?
+
+One set of weights serves both: ``SPLIT`` is ``PLAIN`` with a low-rank adapter (LoRA), which llama.cpp adds for the
+requests that ask for it. The adapter comes with this package, its digest beside it; one that does not match is damaged
+and never loaded. Imports nothing heavy: the gateway's configuration reads the names here.
+"""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+PLAIN: Final = "smollm2-135m-instruct"
+SPLIT: Final = "smollm2-135m-split"
+MODELS: Final = (PLAIN, SPLIT)
+ADAPTER: Final = Path(__file__).parent / "split" / f"{SPLIT}.gguf"
+
+
+class AdapterDamaged(Exception):
+    """The adapter is not the one that its digest is of; the message says what to do."""
+
+
+def digest_file(adapter: Path) -> Path:
+    """Where its digest stands: SHA-256 in hexadecimal digits, as ``sha256sum`` writes it."""
+    return adapter.with_suffix(".sha256")
+
+
+def offers_split(adapter: Path = ADAPTER) -> bool:
+    """Whether the adapter is there, damaged or not."""
+    return adapter.is_file()
+
+
+def whole_adapter(adapter: Path) -> Path | None:
+    """The adapter to load, None where there is none.
+
+    Raises:
+        AdapterDamaged: it is not whole, or cannot be read.
+    """
+    if not offers_split(adapter):
+        return None
+    try:
+        with adapter.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+        if digest_file(adapter).read_text(encoding="ascii").split()[:1] == [found]:
+            return adapter
+    except (OSError, ValueError) as exc:
+        raise AdapterDamaged(_damaged(adapter)) from exc
+    raise AdapterDamaged(_damaged(adapter))
+
+
+def loadable_adapter(adapter: Path, say: Callable[[str], object]) -> Path | None:
+    """The adapter to load; None, after a word, where it is damaged: the plain model serves without it."""
+    try:
+        return whole_adapter(adapter)
+    except AdapterDamaged as exc:
+        say(f"splitgate: {exc}\n")
+        return None
+
+
+def _damaged(adapter: Path) -> str:
+    return (
+        f"{SPLIT} is not served, for its adapter {adapter} does not match the digest beside it: install Splitgate again"
+    )
