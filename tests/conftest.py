@@ -28,6 +28,10 @@ settings.register_profile("default", deadline=None, suppress_health_check=[Healt
 settings.register_profile("thorough", settings.get_profile("default"), max_examples=200)
 settings.load_profile("default")
 
+# What trains needs PyTorch, which nothing that serves asks for: `make train-parts` installs it, or says that these
+# tests take no part.
+collect_ignore = [] if importlib.util.find_spec("torch") else ["training"]
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """Load the plugins beside this file: by path, since tests are no package."""

@@ -34,6 +34,16 @@ DialectOption: TypeAlias = Annotated[
 ]
 
 
+class MethodChoice(StrEnum):
+    """The ways in which ``train`` makes a model tell data."""
+
+    PLAIN = "plain"
+    STRUQ = "struq"
+    SECALIGN = "secalign"
+    ISE = "ise"
+    ASIDE = "aside"
+
+
 class SuiteChoice(StrEnum):
     """The suites that ``evaluate`` has."""
 

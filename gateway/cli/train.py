@@ -1,0 +1,122 @@
+"""How is a model made split-aware? ``splitgate train``.
+
+torch stands in ``gateway.training`` alone, and is imported when a run begins: without the extra there is one line that
+says how to get it.
+"""
+
+import math
+import os
+import shlex
+import sys
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+import typer
+
+_NEEDED: Final = ("torch", "transformers", "peft")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """The command's options."""
+
+    method: str
+    seed: int
+    steps: int
+    data: str
+    count: int
+    adversarial: float
+    out: Path
+    base: Path | None
+    start: Path | None
+    resume: bool
+    threads: int
+    device: str
+    batch: int
+    rate: float
+    warm_up: int
+    longest: int
+    checkpoint_every: int
+    exact: bool
+    beta: float
+    answer_weight: float
+    angle: float
+    ramp: int
+    full_layers: int
+
+
+def train(wanted: Wanted) -> int:
+    """Train, tell how it goes, and say what was left where."""
+    missing = [name for name in _NEEDED if find_spec(name) is None]
+    if missing:
+        sys.stderr.write(
+            f"splitgate: training needs {', '.join(missing)}: install the extra with `pip install splitgate[train]`\n"
+        )
+        return 2
+    return _train(wanted)
+
+
+def _train(wanted: Wanted) -> int:
+    from adapters.embedded.engine import EngineFailed  # noqa: PLC0415 - see the module's docstring
+    from adapters.embedded.weights import WeightsMissing  # noqa: PLC0415
+    from gateway.training.base import NoBase, embedded_base  # noqa: PLC0415
+    from gateway.training.checkpoint import BadCheckpoint  # noqa: PLC0415
+    from gateway.training.comparing import EngineSilent  # noqa: PLC0415
+    from gateway.training.example import BadExamples  # noqa: PLC0415
+    from gateway.training.export import NotExportable  # noqa: PLC0415
+    from gateway.training.finish import finish  # noqa: PLC0415
+    from gateway.training.loop import NothingToLearn, Progress, Settings  # noqa: PLC0415
+    from gateway.training.methods.options import MethodOptions  # noqa: PLC0415
+    from gateway.training.run import AlreadyThere, Order, carry_out  # noqa: PLC0415
+
+    def report(progress: Progress) -> None:
+        typer.echo(
+            f"step {progress.step}/{wanted.steps}  loss {progress.loss:.4f}  rate {progress.rate:.2e}  "
+            f"norm {progress.norm:.2f}  {progress.tokens} tokens  {progress.seconds:.2f} s"
+        )
+
+    options = MethodOptions(
+        beta=wanted.beta,
+        answer_weight=wanted.answer_weight,
+        angle=math.radians(wanted.angle),
+        ramp=wanted.ramp,
+        full_layers=wanted.full_layers,
+    )
+    settings = Settings(
+        method=wanted.method,
+        seed=wanted.seed,
+        steps=wanted.steps,
+        batch=wanted.batch,
+        rate=wanted.rate,
+        warm_up=wanted.warm_up,
+        longest=wanted.longest,
+        checkpoint_every=wanted.checkpoint_every,
+        lower_precision=not wanted.exact,
+        options=options,
+    )
+    try:
+        order = Order(
+            base=wanted.base or embedded_base(os.environ),
+            out=wanted.out,
+            data=wanted.data,
+            count=wanted.count,
+            adversarial=wanted.adversarial,
+            settings=settings,
+            start=wanted.start,
+            resume=wanted.resume,
+            threads=wanted.threads,
+            device=wanted.device,
+        )
+        model, tokenizer = carry_out(order, report)
+        command = shlex.join(["splitgate", *sys.argv[1:]])
+        told = finish(model, tokenizer, settings, wanted.out, command, embedded=wanted.base is None)
+    except (
+        *(AlreadyThere, BadCheckpoint, BadExamples, EngineFailed, EngineSilent),
+        *(NoBase, NotExportable, NothingToLearn, WeightsMissing),
+    ) as exc:
+        sys.stderr.write(f"splitgate: {exc}\n")
+        return 2
+    typer.echo(f"{wanted.out}: {told}")
+    return 0
