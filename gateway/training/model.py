@@ -62,10 +62,10 @@ class SplitModel(nn.Module):
         self.lower_precision = True
         modules: list[Any] = list(self.inner.model.layers.modules())
         for module in modules:
-            if isinstance(module, nn.Linear) and not module.weight.requires_grad:
-                module.to(torch.bfloat16)
             if hasattr(module, "cast_input_dtype_enabled"):
                 module.cast_input_dtype_enabled = False
+            elif isinstance(module, nn.Linear) and not module.weight.requires_grad:
+                module.to(torch.bfloat16)
 
     @property
     def device(self) -> torch.device:
