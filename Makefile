@@ -161,6 +161,10 @@ bench: setup model bench-others  ## the gateway beside others in one run; writes
 sizing: setup  ## write docs/sizing.md from what the last published run measured
 	$(BIN)/python benchmarks/publishing/sizing_page.py
 
+.PHONY: split-model
+split-model: setup train-parts model  ## train and measure all ways to keep data apart (hours); writes docs/split-model
+	$(BIN)/python benchmarks/split_model.py
+
 .PHONY: gate
 gate: setup  ## fails if the gateway became dearer than committed (GATE=--write commits what is measured)
 	$(BIN)/python benchmarks/gate.py $(GATE)

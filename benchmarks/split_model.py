@@ -1,16 +1,25 @@
-"""How much does each way of training help? ``make split-model`` trains them all, and measures them.
+"""How much does each way of training help? ``make split-model`` trains them all, measures them and writes the page.
 
 Takes hours: what is finished is not done again, and ``--only`` does a few runs alone, so that several processes may
-share the work.
+share the work. ``--publish`` writes docs/split-model from what there is.
 """
 
 import argparse
+import json
+from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.processes import ROOT
-from benchmarks.splitting.plan import RUNS
-from benchmarks.splitting.runs import ask, train
+from benchmarks.splitting.figures import Group, verdict
+from benchmarks.splitting.page import page_of
+from benchmarks.splitting.plan import CONTROL, FACED, RUNS, SHIPPED, Run
+from benchmarks.splitting.runs import ANSWERS, answered, ask, seconds_a_step, train
+from benchmarks.splitting.searching import broken, search
+from gateway.training.adaptive import Broken
 from gateway.training.loop import Progress
+
+PAGES = ROOT / "docs" / "split-model"
 
 
 def main() -> int:
@@ -20,20 +29,61 @@ def main() -> int:
     parser.add_argument("--only", nargs="*", choices=names, default=names, help="these runs alone")
     parser.add_argument("--out", type=Path, default=ROOT / "dist" / "split-model", help="where runs are kept")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--publish", action="store_true", help="write the page from the runs that there are")
     wanted = parser.parse_args()
-    for name in wanted.only:
-        run = next(run for run in RUNS if run.name == name)
-
-        def tell(progress: Progress, name: str = name) -> None:
-            if progress.step % 20 == 0:
-                print(f"{name}: step {progress.step}, loss {progress.loss:.3f}, {progress.seconds:.1f} s", flush=True)
-
-        def count(done: int, name: str = name) -> None:
-            print(f"{name}: {done} answers", flush=True)
-
-        train(run, wanted.out, wanted.threads, tell)
-        ask(run, wanted.out, count)
+    if not wanted.publish:
+        for run in RUNS:
+            if run.name in wanted.only:
+                _do(run, wanted.out, wanted.threads)
+    if wanted.publish or wanted.only == names:
+        publish(wanted.out, PAGES)
     return 0
+
+
+def _do(run: Run, out: Path, threads: int) -> None:
+    def tell(progress: Progress) -> None:
+        if progress.step % 20 == 0:
+            print(f"{run.name}: step {progress.step}, loss {progress.loss:.3f}, {progress.seconds:.1f} s", flush=True)
+
+    def found(one: Broken) -> None:
+        print(f"{run.name}: {one.id} {'broken' if one.success else 'held'}", flush=True)
+
+    train(run, out, threads, tell)
+    ask(run, out, lambda done: print(f"{run.name}: {done} answers", flush=True))
+    if run.method in FACED and run.steps:
+        search(run, out, found)
+
+
+def publish(out: Path, pages: Path) -> None:
+    """Write the page and the figures behind it."""
+    done = [run for run in RUNS if (out / run.name / ANSWERS).exists()]
+    named = groups(done, out)
+    ours, control = (next((group for group in named if group.name == name), None) for name in _compared())
+    judged = verdict(ours, control) if ours is not None and control is not None else None
+    steps = {run.family: seconds for run in done if (seconds := seconds_a_step(run, out)) is not None}
+    pages.mkdir(parents=True, exist_ok=True)
+    (pages / "README.md").write_text(page_of(named, judged, steps), encoding="utf-8")
+    raw = {run.name: {answer.case.id: answer.text for answer in answered(run, out)} for run in done}
+    (pages / "raw.json").write_text(json.dumps(raw, indent=0, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def groups(done: Sequence[Run], out: Path) -> list[Group]:
+    """The runs by what they have in common but the seed."""
+    found: defaultdict[str, list[Run]] = defaultdict(list)
+    for run in done:
+        found[run.family].append(run)
+    return [
+        Group(
+            name=name,
+            runs=tuple(answered(run, out) for run in runs),
+            searched=tuple(took for run in runs if (took := broken(run, out)) is not None),
+        )
+        for name, runs in found.items()
+    ]
+
+
+def _compared() -> tuple[str, str]:
+    return SHIPPED.rpartition("-")[0], CONTROL
 
 
 if __name__ == "__main__":

@@ -9,14 +9,15 @@ from typing import Final
 
 from gateway.domain.value import value
 
-STEPS: Final = 240
+STEPS: Final = 200
 SEEDS: Final = (0, 1, 2)
 # Of `plain`, the same again without an adversary: who has none needs no other layout.
 ADVERSARIAL: Final = 0.5
 RATE: Final = 1e-3
-PREFERRING_STEPS: Final = 80
+PREFERRING_STEPS: Final = 60
 PREFERRING_RATE: Final = 2e-4
-# Which runs face the attack that searches for its words, and on how many prompts.
+# Which methods face the attack that searches for its words, and on how many prompts.
+FACED: Final = ("plain", "struq")
 SEARCHED: Final = 20
 
 
@@ -32,6 +33,11 @@ class Run:
     rate: float = RATE
     start: str | None = None
     ramp: int = 0
+
+    @property
+    def family(self) -> str:
+        """What it has in common with the runs of other seeds."""
+        return self.name if not self.steps else self.name.rpartition("-")[0]
 
 
 def _each(method: str, **more: int) -> tuple[Run, ...]:

@@ -9,6 +9,7 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
+from statistics import median
 from typing import Final
 
 from benchmarks.splitting.plan import Run
@@ -18,7 +19,7 @@ from gateway.training.base import embedded_base, load_model, load_tokenizer
 from gateway.training.data import BUILTIN
 from gateway.training.generate import answers
 from gateway.training.layout import Encoder
-from gateway.training.loop import Progress, Settings, prepare
+from gateway.training.loop import LOG, Progress, Settings, prepare
 from gateway.training.methods.options import MethodOptions
 from gateway.training.methods.registry import METHODS
 from gateway.training.model import SplitModel
@@ -86,6 +87,14 @@ def ask(run: Run, folder: Path, report: Callable[[int], None]) -> None:
     part = file.with_suffix(".part")
     part.write_text("\n".join(lines) + "\n", encoding="utf-8")
     part.replace(file)
+
+
+def seconds_a_step(run: Run, folder: Path) -> float | None:
+    """The median, as it was logged; None where nothing was trained."""
+    log = folder / run.name / LOG
+    if not log.exists():
+        return None
+    return median(json.loads(line)["seconds"] for line in log.read_text(encoding="utf-8").splitlines())
 
 
 def answered(run: Run, folder: Path) -> tuple[Answer, ...]:

@@ -170,14 +170,14 @@ def train(
     data: Annotated[
         str, typer.Option(metavar="FILE|builtin", help="JSONL with instruction, input and output; or our own tasks.")
     ] = "builtin",
-    count: Annotated[int, typer.Option(min=1, help="Examples to make, if they are our own.")] = 4000,
+    count: Annotated[int, typer.Option(min=1, help="Examples to make, if they are our own.")] = 1600,
     adversarial: Annotated[
         float, typer.Option(min=0, max=1, help="Share of the examples whose data holds an attack.")
     ] = 0.5,
     seed: Annotated[int, typer.Option(min=0, help="What everything random follows from.")] = 0,
-    steps: Annotated[int, typer.Option(min=1, help="Steps to make.")] = 300,
+    steps: Annotated[int, typer.Option(min=1, help="Steps to make.")] = 200,
     batch: Annotated[int, typer.Option(min=1, help="Examples a step.")] = 8,
-    rate: Annotated[float, typer.Option(min=0, help="Highest learning rate.")] = 2e-4,
+    rate: Annotated[float, typer.Option(min=0, help="Highest learning rate.")] = 1e-3,
     warm_up: Annotated[int, typer.Option(min=0, help="Steps until the rate is reached.")] = 20,
     longest: Annotated[int, typer.Option(min=16, help="Tokens of the longest example that is used.")] = 512,
     checkpoint_every: Annotated[int, typer.Option(min=1, help="Steps between two checkpoints.")] = 50,

@@ -109,9 +109,9 @@ def _train(wanted: Wanted) -> int:
             threads=wanted.threads,
             device=wanted.device,
         )
-        model, tokenizer = carry_out(order, report)
+        model, _ = carry_out(order, report)
         command = shlex.join(["splitgate", *sys.argv[1:]])
-        told = finish(model, tokenizer, settings, wanted.out, command, embedded=wanted.base is None)
+        told = finish(model, settings, wanted.out, command, base=order.base, embedded=wanted.base is None)
     except (
         *(AlreadyThere, BadCheckpoint, BadExamples, EngineFailed, EngineSilent),
         *(NoBase, NotExportable, NothingToLearn, WeightsMissing),

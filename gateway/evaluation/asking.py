@@ -11,7 +11,15 @@ from typing import Final, Self
 
 import httpx
 
-from gateway.domain.errors import BlockedByPolicy, BodyTooLarge, InvalidField, NotSayable, UpstreamRejected
+from gateway.domain.errors import (
+    BlockedByPolicy,
+    BodyTooLarge,
+    InvalidField,
+    IsolationUnreachable,
+    NotSayable,
+    SplitUnproven,
+    UpstreamRejected,
+)
 from gateway.domain.jsonvalue import JsonObject, JsonValue
 from gateway.domain.value import value
 from gateway.evaluation.case import Case
@@ -24,7 +32,8 @@ _BASE: Final = "http://127.0.0.1"
 # What a filter of the vendor's says that takes the request or the answer for harmful.
 FILTERED: Final = "content_filter"
 _HELD: Final = "approval_required"
-_REFUSALS: Final = frozenset({BlockedByPolicy.code, FILTERED, _HELD})
+# Where policies are measured too, they may ask for more than a format reaches, or than a card shows.
+_REFUSALS: Final = frozenset({BlockedByPolicy.code, IsolationUnreachable.code, SplitUnproven.code, FILTERED, _HELD})
 # A request that the upstream does not take stays so; every other error may be over at the next try.
 _FINAL: Final = frozenset({UpstreamRejected.code, NotSayable.code, BodyTooLarge.code, InvalidField.code})
 # Not every vendor has words for these; where it has none, nothing was sent.

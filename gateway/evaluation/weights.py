@@ -5,14 +5,11 @@ Those of embedded models are on this machine, and have digests. Of any other mod
 
 import hashlib
 from pathlib import Path
-from typing import Final
 
-import adapters.embedded
+from adapters.embedded.models import ADAPTER, SPLIT, AdapterDamaged, whole_adapter
 from adapters.embedded.weights import WeightsMissing, original
 from gateway.domain.target import Target
 from gateway.evaluation.stopped import CannotMeasure
-
-_ADAPTERS: Final = Path(adapters.embedded.__file__).parent / "split"
 
 
 def weights_of(target: Target) -> str | None:
@@ -29,10 +26,21 @@ def weights_of(target: Target) -> str | None:
         raise CannotMeasure(str(missing)) from missing
 
 
-def adapter_of(target: Target) -> str | None:
-    """``sha256:`` and the digest of the adapter that makes the target's model of the embedded one, None without any."""
-    file = _ADAPTERS / f"{target.model}.gguf"
-    return digest_of(file) if target.provider == "embedded" and file.is_file() else None
+def adapter_of(target: Target, adapter: Path = ADAPTER) -> str | None:
+    """``sha256:`` and the digest of the adapter that makes the target's model of the plain one; None without any.
+
+    Raises:
+        CannotMeasure: the model takes the adapter, which is missing or damaged.
+    """
+    if (target.provider, target.model) != ("embedded", SPLIT):
+        return None
+    try:
+        file = whole_adapter(adapter)
+    except AdapterDamaged as damaged:
+        raise CannotMeasure(str(damaged)) from damaged
+    if file is None:
+        raise CannotMeasure(f"{SPLIT} cannot be measured: its adapter is missing; install Splitgate again")
+    return digest_of(file)
 
 
 def digest_of(file: Path) -> str:

@@ -4,10 +4,10 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, fields
-from importlib import import_module
 from pathlib import Path
 from typing import Final
 
+from gateway.evaluation.builtin.exercises import exercises
 from gateway.training.example import Example, read_examples, with_attacks
 
 BUILTIN: Final = "builtin"
@@ -21,7 +21,7 @@ def examples_of(source: str, *, seed: int, count: int, adversarial: float) -> tu
     """
     if source != BUILTIN:
         return with_attacks(read_examples(Path(source)), seed, adversarial)
-    made = import_module("gateway.evaluation.builtin").train_examples(seed, count, adversarial)
+    made = exercises(seed, count, adversarial=adversarial)
     return tuple([Example(**{one.name: getattr(entry, one.name) for one in fields(Example)}) for entry in made])
 
 

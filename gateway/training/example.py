@@ -37,7 +37,10 @@ class BadExamples(Exception):
 
 @value
 class Example:
-    """One task. ``rejected`` is the answer to what the data asks for, None where the data asks for nothing."""
+    """One task. ``rejected`` is the answer to what the data asks for, None where the data asks for nothing.
+
+    ``system`` is what an operator says beside the instruction, None where the model's own words stand.
+    """
 
     instruction: str
     data: str
@@ -45,6 +48,7 @@ class Example:
     rejected: str | None = None
     kind: str = "instruction"
     attack: str | None = None
+    system: str | None = None
 
 
 def read_examples(path: Path) -> tuple[Example, ...]:

@@ -11,10 +11,11 @@ from adapters.embedded.engine import Engine, EngineSettings
 from adapters.embedded.weights import best
 from gateway.training.comparing import Agreement, compare
 from gateway.training.export import export
-from gateway.training.layout import Encoder, Tokenizer
+from gateway.training.layout import Encoder
 from gateway.training.loop import LOG, Settings
 from gateway.training.methods.registry import METHODS
 from gateway.training.model import SplitModel
+from gateway.training.run import trained
 from gateway.training.told import log_figures, model_card, plot_loss, read_log
 
 ADAPTER: Final = "adapter.gguf"
@@ -31,12 +32,8 @@ _PROMPTS: Final = (
 )
 
 
-def finish(
-    model: SplitModel, tokenizer: Tokenizer, settings: Settings, out: Path, command: str, *, embedded: bool
-) -> str:
+def finish(model: SplitModel, settings: Settings, out: Path, command: str, *, base: Path, embedded: bool) -> str:
     """Export if the method can be, compare if the base is the embedded model, write the card; returns a line on it.
-
-    The model answers alone afterwards: it learns no longer.
 
     Raises:
         EngineSilent, EngineFailed: llama.cpp cannot be asked.
@@ -48,19 +45,19 @@ def finish(
         figures["adapter"] = f"sha256:{hashlib.sha256((out / ADAPTER).read_bytes()).hexdigest()}"
         figures["adapter_bytes"] = str((out / ADAPTER).stat().st_size)
         if embedded:
-            figures |= _agreement(_compare(model, tokenizer, METHODS[settings.method].layout, out / ADAPTER))
+            figures |= _agreement(_compare(out, base, METHODS[settings.method].layout))
     plot_loss(steps, out / PLOT)
     card = model_card(f"A split-aware model by {settings.method}", settings.told(), figures, command)
     (out / CARD).write_text(card, encoding="utf-8")
     return "  ".join(f"{name} {text}" for name, text in figures.items())
 
 
-def _compare(model: SplitModel, tokenizer: Tokenizer, layout: str, adapter: Path) -> Agreement:
-    model.lower_precision = False
-    model.merge()
+def _compare(out: Path, base: Path, layout: str) -> Agreement:
+    """With the run as it was kept, in 32 bits: what learned was in 16."""
+    model, tokenizer, _ = trained(out, base, exact=True)
     with tempfile.TemporaryDirectory() as private:
         socket = str(Path(private) / "engine.sock")  # by its ending llama.cpp knows what it is
-        engine = Engine(best(os.environ), socket, EngineSettings(slots=1), adapter=adapter)
+        engine = Engine(best(os.environ), socket, EngineSettings(slots=1), adapter=out / ADAPTER)
         try:
             return compare(model, Encoder(tokenizer, layout), _PROMPTS, socket)
         finally:

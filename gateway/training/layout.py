@@ -8,7 +8,7 @@ both, data wins; only the answer and the mark that ends it are learned.
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, Literal, Protocol, cast
 
 from adapters.registry import compile_reserved, format_named
 from gateway.domain.prompt import Data, Instruction, Prompt, Segment, Speaker, Trust, Turn
@@ -59,18 +59,18 @@ class Encoder:
         self._lay_out = format_named(LAYOUTS[layout]).lay_out
         self._options = _options(family)
 
-    def prompt(self, instruction: str, data: str) -> Encoded:
-        """What the model is given up to where its answer begins."""
-        text, start, end = self.rendered(instruction, data)
+    def prompt(self, instruction: str, data: str, system: str | None = None) -> Encoded:
+        """What the model is given up to where its answer begins; without ``system`` the template has its own."""
+        text, start, end = self.rendered(instruction, data, system)
         found = self.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
         ids = tuple(cast("list[int]", found["input_ids"]))
         spans = cast("list[tuple[int, int]]", found["offset_mapping"])
         segments = tuple([DATA if first < end and last > start else INSTRUCTION for first, last in spans])
         return Encoded(ids=ids, segments=segments, answer_at=len(ids))
 
-    def example(self, instruction: str, data: str, answer: str) -> Encoded:
+    def example(self, instruction: str, data: str, answer: str, system: str | None = None) -> Encoded:
         """The prompt, the answer and the mark that ends it."""
-        prompt = self.prompt(instruction, data)
+        prompt = self.prompt(instruction, data, system)
         clean, _ = self._options.remove_reserved(answer)
         found = self.tokenizer(clean, add_special_tokens=False, return_offsets_mapping=False)
         learned = (*cast("list[int]", found["input_ids"]), self.tokenizer.eos_token_id)
@@ -80,32 +80,41 @@ class Encoder:
             answer_at=prompt.answer_at,
         )
 
-    def rendered(self, instruction: str, data: str) -> tuple[str, int, int]:
+    def rendered(self, instruction: str, data: str, system: str | None = None) -> tuple[str, int, int]:
         """The prompt as the text that is tokenised, and the span of the data in it."""
-        text = self._render(instruction, data)
+        text = self._render(instruction, data, system)
         if not data:
             return text, 0, 0
-        before, _, after = self._render(instruction, _MARK).rpartition(_MARK)
+        before, _, after = self._render(instruction, _MARK, system).rpartition(_MARK)
         return text, len(before), len(text) - len(after)
 
-    def messages(self, instruction: str, data: str) -> list[dict[str, Any]]:
+    def messages(self, instruction: str, data: str, system: str | None = None) -> list[dict[str, Any]]:
         """The messages that the gateway would send."""
-        body = self._lay_out(_prompt(instruction, data), self._options).body
+        body = self._lay_out(_prompt(instruction, data, system), self._options).body
         return cast("list[dict[str, Any]]", body["messages"])
 
-    def _render(self, instruction: str, data: str) -> str:
+    def _render(self, instruction: str, data: str, system: str | None) -> str:
         return self.tokenizer.apply_chat_template(
-            self.messages(instruction, data), tokenize=False, add_generation_prompt=True
+            self.messages(instruction, data, system), tokenize=False, add_generation_prompt=True
         )
 
 
-def _prompt(instruction: str, data: str) -> Prompt:
-    """The prompt of a native request: an operator's instruction, and one piece of data."""
-    told = Instruction(id="instruction", origin="operator", text=instruction, trust=Trust.OPERATOR)
-    turns = [_turn(Speaker.SYSTEM, told)]
+def _prompt(instruction: str, data: str, system: str | None) -> Prompt:
+    """A prompt with one piece of data: of a native request, or of one in which the operator speaks beside a user."""
+    if system is None:
+        turns = [_turn(Speaker.SYSTEM, _told(instruction, Trust.OPERATOR))]
+    else:
+        turns = [
+            _turn(Speaker.SYSTEM, _told(system, Trust.OPERATOR)),
+            _turn(Speaker.USER, _told(instruction, Trust.USER)),
+        ]
     if data:
         turns.append(_turn(Speaker.INPUT, Data(id="data", origin="document", text=data)))
-    return Prompt(turns=tuple(turns), roleless=True)
+    return Prompt(turns=tuple(turns), roleless=system is None)
+
+
+def _told(text: str, trust: Literal[Trust.OPERATOR, Trust.USER]) -> Instruction:
+    return Instruction(id="instruction", origin=trust.label, text=text, trust=trust)
 
 
 def _turn(speaker: Speaker, segment: Segment) -> Turn:

@@ -88,9 +88,7 @@ def prepare(base: Any, settings: Settings) -> SplitModel:
     """The model of a run before its first step: the same each time."""
     torch.manual_seed(settings.seed)
     mark = METHODS[settings.method].mark(base.config.hidden_size, settings.options).to(base.device)
-    model = SplitModel(base, mark, rank=settings.rank, alpha=settings.alpha, full_layers=settings.options.full_layers)
-    model.lower_precision = settings.lower_precision
-    return model
+    return SplitModel(base, mark, rank=settings.rank, alpha=settings.alpha, full_layers=settings.options.full_layers)
 
 
 def train(
@@ -110,6 +108,8 @@ def train(
         checkpoint.BadCheckpoint: ``out`` holds another run.
     """
     method = METHODS[settings.method]
+    if settings.lower_precision:
+        model.lower()
     rows = _rows(method, tokenizer, examples, settings)
     start = {name: tensor.detach().clone() for name, tensor in model.learned().items()}
     parameters = list(model.learned().values())

@@ -53,6 +53,20 @@ class SplitModel(nn.Module):
             for parameter in layer.parameters():
                 parameter.requires_grad_(requires_grad=True)
 
+    def lower(self) -> None:
+        """Compute in 16 bits where that does no harm, to learn.
+
+        The base's matrices are kept so, instead of being rounded anew in each step, and peft does not widen what it
+        is given only to have it rounded again: the numbers are the same, and a step takes a fifth less.
+        """
+        self.lower_precision = True
+        modules: list[Any] = list(self.inner.model.layers.modules())
+        for module in modules:
+            if hasattr(module, "cast_input_dtype_enabled"):
+                module.cast_input_dtype_enabled = False
+            elif isinstance(module, nn.Linear) and not module.weight.requires_grad:
+                module.to(torch.bfloat16)
+
     @property
     def device(self) -> torch.device:
         return self.inner.lm_head.weight.device

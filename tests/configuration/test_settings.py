@@ -57,7 +57,7 @@ def test_the_commented_examples_of_the_file_can_be_used(tmp_path: Path) -> None:
     path.write_text("\n".join(lines).replace("<64 hexadecimal digits>", "ab" * 32), encoding="utf-8")
     (tmp_path / "big-model.key").write_text("sk-1", encoding="utf-8")
     settings = load(path, {"VLLM_KEY": "x", "BIG_MODEL_KEY": "y"})
-    assert set(settings.models) == {"local", "support", "assistant"}
+    assert set(settings.models) == {"local", "local-split", "support", "assistant"}
     assert len(settings.keys) == 1
 
 

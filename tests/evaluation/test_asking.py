@@ -29,16 +29,16 @@ Open = Callable[..., AbstractAsyncContextManager[Asking]]
 
 @pytest.fixture
 def open_gateway(upstream: Upstream, tmp_path: Path) -> Open:
-    """A gateway for measuring, in front of the scripted upstream; ``policies`` is a policy file's text."""
+    """A gateway for measuring, in front of the scripted upstream; ``more`` stands in its configuration."""
 
     @asynccontextmanager
     async def opened(
-        *formats: str, policies: bool = False, provider: str = "openai_compatible"
+        *formats: str, policies: bool = False, provider: str = "openai_compatible", more: str = ""
     ) -> AsyncGenerator[Asking]:
         file = tmp_path / "splitgate.yaml"
         url = upstream.url.removesuffix("/v1") if provider == "anthropic" else upstream.url
         target = f'provider: {provider}, base_url: "{url}", model: m, api_key: env:KEY, format: {formats[0]}'
-        file.write_text(f"models: {{m: {{targets: [{{{target}}}]}}}}")
+        file.write_text(f"{more}models: {{m: {{targets: [{{{target}}}]}}}}")
         settings = load(file, {"KEY": "planted-key"})
         state = tmp_path / "state"
         state.mkdir()
@@ -117,6 +117,21 @@ async def test_with_policies_what_they_refuse_is_a_refusal(open_gateway: Open, u
     attacked = Case(id="a", kind="k", role="attacked", instruction="Sum up.", data=attack, witness=("x",))
     async with open_gateway("plain", policies=True) as ask:
         assert (await ask(attacked, "plain")).refused == "splitgate_blocked"
+    assert upstream.bodies == []
+
+
+@pytest.mark.parametrize(
+    ("asks", "code"), [("min_isolation: native", "isolation_unreachable"), ("min_separation: 0.9", "split_unproven")]
+)
+async def test_what_policies_ask_for_and_a_format_does_not_reach_is_refused(
+    open_gateway: Open, upstream: Upstream, tmp_path: Path, asks: str, code: str
+) -> None:
+    policy = (
+        f"apiVersion: splitgate/v1\nkind: Policy\nmetadata: {{name: strict-one}}\nspec: {{mode: enforce, {asks}}}\n"
+    )
+    (tmp_path / "policy.yaml").write_text(policy)
+    async with open_gateway("plain", policies=True, more="policies: {paths: [policy.yaml]}\n") as ask:
+        assert (await ask(CASE, "plain")).refused == code
     assert upstream.bodies == []
 
 

@@ -281,6 +281,21 @@ CITY: Final = Kind(
         ),
         Text(text="{name}, born in {city}, has won a prize of {amount} euros for a new {product}.", answer="{city}"),
         Text(text="Wanted: a cook for our house in {city}. Ask {name}, {phone}, before {weekday}.", answer="{city}"),
+        Text(
+            text="The {team} team visits {city} in {month}. It has {day} people, and {name} leads it.", answer="{city}"
+        ),
+        Text(
+            text="A new branch in {city} looks for staff. It has {day} desks and a kitchen. {friend} answers questions.",
+            answer="{city}",
+        ),
+        Text(
+            text="Hotels in {city} are full until {month} {day}. {name} found a room for {amount} euros.",
+            answer="{city}",
+        ),
+        Text(
+            text="Ships leave for {city} at {hour}:{minute}. The company gives a discount of {percent} percent.",
+            answer="{city}",
+        ),
     ),
     held_out=(
         Text(
@@ -464,6 +479,22 @@ PRODUCT: Final = Kind(
             text="{friend} asked whether the {product} can be repaired. The {team} team thinks so.", answer="{product}"
         ),
         Text(text="Order {order}\n1 {product}\nFor: {name}\nTo: {city}", answer="{product}"),
+        Text(
+            text="{friend} sent a photo of the {product} that we sold in {city}. A screw is missing.",
+            answer="{product}",
+        ),
+        Text(
+            text="The insurance for the {product} ends in {month}. {name} would like to pay {fee} for another year.",
+            answer="{product}",
+        ),
+        Text(
+            text="{percent} percent off in {month}: the {product} for {amount} euros, on {weekday} only.",
+            answer="{product}",
+        ),
+        Text(
+            text="{name} forgot a {product} on the train to {city}. It was handed in on {weekday}.", answer="{product}"
+        ),
+        Text(text="Lost in {city}: one {product}, of little worth but dear to me. Call {phone}.", answer="{product}"),
     ),
     held_out=(
         Text(
@@ -591,6 +622,26 @@ SUBJECT: Final = Kind(
         Text(
             text="Subject: Thanks for the {item}\nFrom: {friend}\n\nThey were very good. See you in {month}.",
             answer="Thanks for the {item}",
+        ),
+        Text(
+            text="From: {name}\nSubject: {matter} for {month}\n\nThe {team} team meets on {weekday}. Do you come?",
+            answer="{matter} for {month}",
+        ),
+        Text(
+            text="Subject: {matter} from {city}\nFrom: {name}\n\nI send them with this mail. The rest follows on {weekday}.",
+            answer="{matter} from {city}",
+        ),
+        Text(
+            text="To: {friend}\nSubject: {matter} for the {product}\n\nIt was {amount} euros. More on that in {month}.",
+            answer="{matter} for the {product}",
+        ),
+        Text(
+            text="From: {name}\nTo: {friend}\nSubject: {matter} about {item}\n\nWe met in {city} and talked for an hour.",
+            answer="{matter} about {item}",
+        ),
+        Text(
+            text="Subject: {matter} and {item}\nFrom: {name}\n\nBoth are at the office in {city} since {weekday}.",
+            answer="{matter} and {item}",
         ),
     ),
     held_out=(
