@@ -39,7 +39,8 @@ class BadExamples(Exception):
 class Example:
     """One task. ``rejected`` is the answer to what the data asks for, None where the data asks for nothing.
 
-    ``system`` is what an operator says beside the instruction, None where the model's own words stand.
+    ``system`` is what an operator says beside the instruction, None where the model's own words stand; ``behind`` is
+    what of the instruction stands behind the data, where one message holds both.
     """
 
     instruction: str
@@ -49,6 +50,7 @@ class Example:
     kind: str = "instruction"
     attack: str | None = None
     system: str | None = None
+    behind: str = ""
 
 
 def read_examples(path: Path) -> tuple[Example, ...]:

@@ -59,18 +59,18 @@ class Encoder:
         self._lay_out = format_named(LAYOUTS[layout]).lay_out
         self._options = _options(family)
 
-    def prompt(self, instruction: str, data: str, system: str | None = None) -> Encoded:
+    def prompt(self, instruction: str, data: str, system: str | None = None, behind: str = "") -> Encoded:
         """What the model is given up to where its answer begins; without ``system`` the template has its own."""
-        text, start, end = self.rendered(instruction, data, system)
+        text, start, end = self.rendered(instruction, data, system, behind)
         found = self.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
         ids = tuple(cast("list[int]", found["input_ids"]))
         spans = cast("list[tuple[int, int]]", found["offset_mapping"])
         segments = tuple([DATA if first < end and last > start else INSTRUCTION for first, last in spans])
         return Encoded(ids=ids, segments=segments, answer_at=len(ids))
 
-    def example(self, instruction: str, data: str, answer: str, system: str | None = None) -> Encoded:
+    def example(self, instruction: str, data: str, answer: str, system: str | None = None, behind: str = "") -> Encoded:
         """The prompt, the answer and the mark that ends it."""
-        prompt = self.prompt(instruction, data, system)
+        prompt = self.prompt(instruction, data, system, behind)
         clean, _ = self._options.remove_reserved(answer)
         found = self.tokenizer(clean, add_special_tokens=False, return_offsets_mapping=False)
         learned = (*cast("list[int]", found["input_ids"]), self.tokenizer.eos_token_id)
@@ -80,36 +80,49 @@ class Encoder:
             answer_at=prompt.answer_at,
         )
 
-    def rendered(self, instruction: str, data: str, system: str | None = None) -> tuple[str, int, int]:
+    def rendered(
+        self, instruction: str, data: str, system: str | None = None, behind: str = ""
+    ) -> tuple[str, int, int]:
         """The prompt as the text that is tokenised, and the span of the data in it."""
-        text = self._render(instruction, data, system)
+        text = self._render(instruction, data, system, behind)
         if not data:
             return text, 0, 0
-        before, _, after = self._render(instruction, _MARK, system).rpartition(_MARK)
+        before, _, after = self._render(instruction, _MARK, system, behind).rpartition(_MARK)
         return text, len(before), len(text) - len(after)
 
-    def messages(self, instruction: str, data: str, system: str | None = None) -> list[dict[str, Any]]:
+    def messages(
+        self, instruction: str, data: str, system: str | None = None, behind: str = ""
+    ) -> list[dict[str, Any]]:
         """The messages that the gateway would send."""
-        body = self._lay_out(_prompt(instruction, data, system), self._options).body
+        if self.layout == "split" and behind:
+            # A split has one place for instructions, in front: where they were written makes no difference there.
+            instruction, behind = "\n".join(filter(None, (instruction, behind))), ""
+        body = self._lay_out(_prompt(instruction, data, system, behind), self._options).body
         return cast("list[dict[str, Any]]", body["messages"])
 
-    def _render(self, instruction: str, data: str, system: str | None) -> str:
+    def _render(self, instruction: str, data: str, system: str | None, behind: str) -> str:
         return self.tokenizer.apply_chat_template(
-            self.messages(instruction, data, system), tokenize=False, add_generation_prompt=True
+            self.messages(instruction, data, system, behind), tokenize=False, add_generation_prompt=True
         )
 
 
-def _prompt(instruction: str, data: str, system: str | None) -> Prompt:
-    """A prompt with one piece of data: of a native request, or of one in which the operator speaks beside a user."""
+def _prompt(instruction: str, data: str, system: str | None, behind: str) -> Prompt:
+    """A prompt with one piece of data: of a native request, or of one in which the operator speaks beside a user.
+
+    Where the instruction stands behind the data, or around it, all of it is in one turn.
+    """
+    given = [Data(id="data", origin="document", text=data)] if data else []
+    turns = [] if system is None else [_turn(Speaker.SYSTEM, _told(system, Trust.OPERATOR))]
+    if behind:
+        told = [_told(text, Trust.USER) if text else None for text in (instruction, behind)]
+        segments: list[Segment | None] = [told[0], *given, told[1]]
+        turns.append(_turn(Speaker.USER, *[segment for segment in segments if segment is not None]))
+        return Prompt(turns=tuple(turns))
     if system is None:
-        turns = [_turn(Speaker.SYSTEM, _told(instruction, Trust.OPERATOR))]
+        turns.append(_turn(Speaker.SYSTEM, _told(instruction, Trust.OPERATOR)))
     else:
-        turns = [
-            _turn(Speaker.SYSTEM, _told(system, Trust.OPERATOR)),
-            _turn(Speaker.USER, _told(instruction, Trust.USER)),
-        ]
-    if data:
-        turns.append(_turn(Speaker.INPUT, Data(id="data", origin="document", text=data)))
+        turns.append(_turn(Speaker.USER, _told(instruction, Trust.USER)))
+    turns += [_turn(Speaker.INPUT, segment) for segment in given]
     return Prompt(turns=tuple(turns), roleless=system is None)
 
 
@@ -117,8 +130,8 @@ def _told(text: str, trust: Literal[Trust.OPERATOR, Trust.USER]) -> Instruction:
     return Instruction(id="instruction", origin=trust.label, text=text, trust=trust)
 
 
-def _turn(speaker: Speaker, segment: Segment) -> Turn:
-    return Turn(speaker=speaker, segments=(segment,))
+def _turn(speaker: Speaker, *segments: Segment) -> Turn:
+    return Turn(speaker=speaker, segments=segments)
 
 
 @lru_cache

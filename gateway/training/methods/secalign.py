@@ -23,7 +23,12 @@ def rows(encoder: Encoder, example: Example, options: MethodOptions) -> tuple[En
     if example.rejected is None and not options.answer_weight:
         return ()
     answers = (example.answer,) if example.rejected is None else (example.answer, example.rejected)
-    return tuple([encoder.example(example.instruction, example.data, answer, example.system) for answer in answers])
+    return tuple(
+        [
+            encoder.example(example.instruction, example.data, answer, example.system, example.behind)
+            for answer in answers
+        ]
+    )
 
 
 def loss(

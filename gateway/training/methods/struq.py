@@ -18,7 +18,7 @@ from gateway.training.model import SplitModel
 
 def rows(encoder: Encoder, example: Example, _options: MethodOptions) -> tuple[Encoded, ...]:
     """The example with its true answer."""
-    return (encoder.example(example.instruction, example.data, example.answer, example.system),)
+    return (encoder.example(example.instruction, example.data, example.answer, example.system, example.behind),)
 
 
 def loss(
