@@ -68,7 +68,7 @@ def _compare(out: Path, base: Path, layout: str) -> Agreement:
 
 def _agreement(found: Agreement) -> dict[str, str]:
     return {
-        "same_first_token_in_llama_cpp": f"{found.same_first:.2f} of {found.prompts}",
-        "same_answer_in_llama_cpp": f"{found.same_answers:.2f} of {found.prompts}",
+        "same_first_token_in_llama_cpp": f"{found.same_first * found.prompts:.0f} of {found.prompts}",
+        "same_answer_in_llama_cpp": f"{found.same_answers * found.prompts:.0f} of {found.prompts}",
         "largest_difference_of_log_probabilities": f"{found.largest_difference:.4f}",
     }
