@@ -82,7 +82,12 @@ def allowed_tokens(encoder: Encoder) -> torch.Tensor:
         sorted(
             number
             for number, text in texts.items()
-            if number not in special and text.isascii() and text.isprintable() and text.strip()
+            if number not in special
+            and text.isascii()
+            and text.isprintable()
+            and text.strip()
+            # Not every special token is told as such: a model has some that only its training used.
+            and not encoder.is_reserved(text)
         )
     )
 

@@ -5,11 +5,13 @@ settings. A file appears whole or not at all.
 """
 # pyright: reportMissingImports=false, reportMissingTypeStubs=false, reportUntypedBaseClass=false, reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownParameterType=false, reportUnknownArgumentType=false, reportUnknownLambdaType=false
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from gateway.training.model import SplitModel
@@ -50,7 +52,9 @@ def resume(directory: Path, model: SplitModel, optimiser: Any, settings: Mapping
         state = torch.load(path, map_location=model.device, weights_only=True)
     except (OSError, RuntimeError, ValueError, EOFError) as exc:
         raise BadCheckpoint(f"{path} is damaged: delete it to begin again") from exc
-    other = sorted(key for key in {*settings, *state["settings"]} if settings.get(key) != state["settings"].get(key))
+    kept = state["settings"]
+    # A setting that is newer than the run was not made then.
+    other = sorted(key for key in {*settings, *kept} if settings.get(key, "") != kept.get(key, ""))
     if other:
         raise BadCheckpoint(f"{directory} holds a run with another {', '.join(other)}: give another --out")
     model.take(state["learned"])
@@ -66,16 +70,28 @@ def save_adapter(directory: Path, model: SplitModel, told: Mapping[str, str]) ->
     return path
 
 
-def load_adapter(path: Path, model: SplitModel) -> None:
-    """Take over what another run learned; ``path`` is its directory or its file.
+def digest(directory: Path) -> str:
+    """What tells one finished run from another.
 
     Raises:
-        BadCheckpoint: there is none, or it does not fit.
+        BadCheckpoint: the directory holds none.
     """
-    file = path / ADAPTER if path.is_dir() else path
+    try:
+        return f"sha256:{hashlib.sha256((directory / ADAPTER).read_bytes()).hexdigest()}"
+    except OSError as exc:
+        raise BadCheckpoint(f"{directory} holds no finished run: give the --out of one") from exc
+
+
+def load_adapter(directory: Path, model: SplitModel) -> None:
+    """Take over what another run learned.
+
+    Raises:
+        BadCheckpoint: the directory holds no finished run, or one that does not fit.
+    """
+    file = directory / ADAPTER
     try:
         model.take(load_file(file, device=str(model.device)))
-    except OSError as exc:
-        raise BadCheckpoint(f"{file} cannot be read: give the directory of a finished run") from exc
+    except (OSError, SafetensorError) as exc:
+        raise BadCheckpoint(f"{directory} holds no finished run: give the --out of one") from exc
     except KeyError as exc:
         raise BadCheckpoint(f"{file} does not fit: {exc.args[0]}") from exc

@@ -2,6 +2,7 @@
 # pyright: reportMissingImports=false, reportMissingTypeStubs=false, reportUntypedBaseClass=false, reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownParameterType=false, reportUnknownArgumentType=false, reportUnknownLambdaType=false
 
 import hashlib
+import json
 import os
 import tempfile
 from pathlib import Path
@@ -15,7 +16,7 @@ from gateway.training.layout import Encoder
 from gateway.training.loop import LOG, Settings
 from gateway.training.methods.registry import METHODS
 from gateway.training.model import SplitModel
-from gateway.training.run import trained
+from gateway.training.run import SETTINGS, trained
 from gateway.training.told import log_figures, model_card, plot_loss, read_log
 
 ADAPTER: Final = "adapter.gguf"
@@ -47,7 +48,8 @@ def finish(model: SplitModel, settings: Settings, out: Path, command: str, *, ba
         if embedded:
             figures |= _agreement(_compare(out, base, METHODS[settings.method].layout))
     plot_loss(steps, out / PLOT)
-    card = model_card(f"A split-aware model by {settings.method}", settings.told(), figures, command)
+    told = json.loads((out / SETTINGS).read_text(encoding="utf-8"))
+    card = model_card(f"A split-aware model by {settings.method}", told, figures, command)
     (out / CARD).write_text(card, encoding="utf-8")
     return "  ".join(f"{name} {text}" for name, text in figures.items())
 

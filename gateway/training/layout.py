@@ -80,6 +80,10 @@ class Encoder:
             answer_at=prompt.answer_at,
         )
 
+    def is_reserved(self, text: str) -> bool:
+        """Whether the text spells a token that is taken out of every text."""
+        return self._options.remove_reserved(text)[1] > 0
+
     def rendered(
         self, instruction: str, data: str, system: str | None = None, behind: str = ""
     ) -> tuple[str, int, int]:

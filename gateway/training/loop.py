@@ -53,6 +53,7 @@ class Settings:
     lower_precision: bool = True
     options: MethodOptions = MethodOptions()
     data: str = ""  # a digest of the examples, so that no run goes on with others
+    start: str = ""  # a digest of what the run began with, if that was not the base alone
 
     def told(self) -> dict[str, str]:
         """What must be the same for a run to go on."""

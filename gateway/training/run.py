@@ -51,7 +51,8 @@ def carry_out(order: Order, report: Callable[[Progress], None]) -> tuple[SplitMo
         raise AlreadyThere(f"{order.out} holds a run already: go on with --resume, or give another --out")
     torch.set_num_threads(order.threads)
     examples = examples_of(order.data, seed=order.settings.seed, count=order.count, adversarial=order.adversarial)
-    settings = replace(order.settings, data=digest(examples))
+    begun = "" if order.start is None else checkpoint.digest(order.start)
+    settings = replace(order.settings, data=digest(examples), start=begun)
     tokenizer = load_tokenizer(order.base)
     model = prepare(load_model(order.base).to(order.device), settings)
     if order.start is not None:
@@ -71,9 +72,9 @@ def trained(directory: Path, base: Path, *, exact: bool = False) -> tuple[SplitM
     """
     try:
         told = json.loads((directory / SETTINGS).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as exc:
+        settings = Settings.read(told)
+    except (OSError, ValueError, TypeError) as exc:
         raise checkpoint.BadCheckpoint(f"{directory} holds no finished run: give the --out of one") from exc
-    settings = Settings.read(told)
     model = prepare(load_model(base), settings)
     checkpoint.load_adapter(directory, model)
     model.mark.at_step(settings.steps)
