@@ -111,7 +111,7 @@ format: setup  ## format and sort imports
 
 # A worker each for two cores, files in the order of tests/conftest.py; the slow ones are printed, so that a test that
 # grows is seen.
-PYTEST := $(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-reorder --durations=20
+PYTEST = $(BIN)/pytest $(if $(wildcard $(TRAIN)),,--ignore=tests/training) -n 2 --dist loadgroup --no-loadscope-reorder --durations=20
 
 .PHONY: test
 test: setup train-parts model  ## all tests but the exhaustive ones
@@ -123,7 +123,7 @@ test-full: setup train-parts model $(CLIENTS)/.installed  ## everything: all fau
 
 .PHONY: coverage
 coverage: setup train-parts model  ## tests with branch coverage of the core
-	$(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-reorder -m 'not exhaustive' --cov --cov-report=term-missing:skip-covered
+	$(PYTEST) -m 'not exhaustive' --cov --cov-report=term-missing:skip-covered
 
 .PHONY: docs
 docs: setup  ## write the pages and JSON Schemas that are made by the code

@@ -40,8 +40,8 @@ class Run:
         return self.name if not self.steps else self.name.rpartition("-")[0]
 
 
-def _each(method: str, **more: int) -> tuple[Run, ...]:
-    return tuple(Run(name=f"{method}-{seed}", method=method, seed=seed, **more) for seed in SEEDS)
+def _each(method: str, ramp: int = 0) -> tuple[Run, ...]:
+    return tuple(Run(name=f"{method}-{seed}", method=method, seed=seed, ramp=ramp) for seed in SEEDS)
 
 
 UNTRAINED: Final = (
