@@ -37,10 +37,11 @@ def tried(text: str) -> tuple[str, Mapping[str, Any]]:
 
 
 def test_a_start_says_where_who_and_what(default_settings: Settings) -> None:
-    text = banner(default_settings, "127.0.0.1", 8400, {"local": WRAPPED})
+    text = banner(default_settings, "127.0.0.1", 8400, {"local": WRAPPED, "local-split": WRAPPED})
     assert "listening on http://127.0.0.1:8400" in text
     assert "NONE CONFIGURED" in text
-    assert "local  reaches wrapped, floor wrapped  (embedded by spotlight)" in text
+    assert "local        reaches wrapped, floor wrapped  (embedded by spotlight)" in text
+    assert "local-split  reaches wrapped" in text
 
 
 def test_the_line_to_try_asks_the_first_model_that_can_take_it_for_what_it_reaches(default_settings: Settings) -> None:

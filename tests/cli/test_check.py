@@ -18,7 +18,7 @@ def test_a_sound_file_is_summed_up(splitgate: Splitgate, config: str) -> None:
 
 def test_without_a_file_the_built_in_default_is_checked(splitgate: Splitgate) -> None:
     result = splitgate("check")
-    assert result.stdout.startswith("built-in default: OK — 1 model, 1 target")
+    assert result.stdout.startswith("built-in default: OK — 2 models, 2 targets")
     assert result.stderr == ""
 
 
