@@ -111,7 +111,7 @@ format: setup  ## format and sort imports
 
 # A worker each for two cores, files in the order of tests/conftest.py; the slow ones are printed, so that a test that
 # grows is seen.
-PYTEST = $(BIN)/pytest $(if $(wildcard $(TRAIN)),,--ignore=tests/training) -n 2 --dist loadgroup --no-loadscope-reorder --durations=20
+PYTEST := $(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-reorder --durations=20
 
 .PHONY: test
 test: setup train-parts model  ## all tests but the exhaustive ones
