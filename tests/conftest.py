@@ -328,6 +328,9 @@ models:
   local:
     retries: 0
     targets: [{{provider: embedded}}]
+  local-split:
+    retries: 0
+    targets: [{{provider: embedded, model: smollm2-135m-split, format: secalign}}]
   envelope:
     min_isolation: channel
     retries: 0

@@ -303,10 +303,14 @@ def test_the_stop_sequence_is_told_where_the_models_server_tells_it(
 
 
 def test_models_are_listed_page_by_page_and_told_of(sdk: Sdk, upstream: Upstream) -> None:
-    names = ["local", "envelope", "spotlight", "plain"]
+    names = ["local", "local-split", "envelope", "spotlight", "plain"]
     assert [model.id for model in sdk.models.list()] == names
     assert [model.id for model in sdk.models.list(limit=1)] == names
-    assert [model.id for model in sdk.models.list(limit=1, before_id="spotlight")] == ["envelope", "local"]
+    assert [model.id for model in sdk.models.list(limit=1, before_id="spotlight")] == [
+        "envelope",
+        "local-split",
+        "local",
+    ]
     one = sdk.models.retrieve("envelope")
     assert (one.type, one.display_name, one.lifecycle) == ("model", "envelope", "active")
     assert one.created_at.tzinfo is not None

@@ -421,7 +421,7 @@ def test_content_that_the_gateway_cannot_see_is_refused(
 @EVERY_ROUTE
 def test_an_unknown_model_is_answered_with_the_known_ones(http: httpx.Client, route: str) -> None:
     message = assert_refused(post(http, route, {**ASKED[route], "model": "planted"}), 404, "model_not_found", "model")
-    assert all(name in message for name in ("envelope", "local", "plain", "spotlight"))
+    assert all(name in message for name in ("envelope", "local", "local-split", "plain", "spotlight"))
 
 
 @pytest.mark.rows

@@ -272,7 +272,7 @@ def test_an_image_is_data_that_stands_in_the_users_role(
 
 
 def test_models_are_listed_and_told_of(sdk: OpenAI, upstream: Upstream) -> None:
-    assert {model.id for model in sdk.models.list()} == {"local", "envelope", "spotlight", "plain"}
+    assert {model.id for model in sdk.models.list()} == {"local", "local-split", "envelope", "spotlight", "plain"}
     assert sdk.models.retrieve("envelope").owned_by == "splitgate"
     assert upstream.bodies == []
 

@@ -43,7 +43,7 @@ def block(language: str, holding: str) -> str:
 
 
 def first_request() -> dict[str, Any]:
-    body = re.search(r"-d '(.*?)'", block("sh", "curl"), re.DOTALL)
+    body = re.search(r"-d '(.*?)'", block("sh", "mail-17"), re.DOTALL)
     assert body is not None
     return json.loads(body[1])
 
@@ -78,8 +78,8 @@ def routes() -> Iterator[tuple[str, str]]:
 
 
 def test_every_block_has_a_test_below() -> None:
-    known = [("sh", "make serve"), ("sh", "curl"), ("json", '"split"'), ("python", "OpenAI"), ("sh", "explain")]
-    known += [("python", "Anthropic")]
+    known = [("sh", "make serve"), ("sh", "mail-17"), ("json", '"split"'), ("python", "OpenAI"), ("sh", "explain")]
+    known += [("python", "Anthropic"), ("sh", "local-split"), ("text", "")]
     known += [("", "── segments ──"), ("yaml", "models:"), ("yaml", "kind: Policy"), ("sh", "policy test")]
     known += [("sh", "audit verify")]
     assert len(BLOCKS) == len({block(*one) for one in known})
@@ -88,7 +88,7 @@ def test_every_block_has_a_test_below() -> None:
 @pytest.mark.embedded
 @pytest.mark.xdist_group("embedded")
 def test_the_first_request_gets_the_answer_that_is_shown(http: httpx.Client) -> None:
-    assert "/v1/split -H 'content-type: application/json'" in block("sh", "curl")
+    assert "/v1/split -H 'content-type: application/json'" in block("sh", "mail-17")
     response = http.post("/v1/split", json=first_request())
     shown = block("json", '"split"').replace("\n", "").replace(', "', ',"').replace(" ", "")
     parts = [re.escape(part) for part in shown.split(ELLIPSIS)]
@@ -109,6 +109,18 @@ def test_in_one_text_the_mail_wins(http: httpx.Client) -> None:
     answer = response.json()["choices"][0]["message"]["content"]
     assert "pirate" in answer.lower(), answer
     assert "costs 12 euros." not in answer
+
+
+@pytest.mark.embedded
+@pytest.mark.xdist_group("embedded")
+def test_the_poisoned_mail_misleads_one_model_and_not_the_other(gateway: Gateway) -> None:
+    code, count = re.subn(r"http://127\.0\.0\.1:8400", gateway.url, block("sh", "local-split"))
+    assert count == 1
+    run = subprocess.run(["/bin/bash", "-c", code], capture_output=True, text=True, check=True, timeout=100)
+    misled, kept = run.stdout.splitlines()
+    # Of a greedy answer by another processor's arithmetic no more than this is sure.
+    assert "9:30" not in misled
+    assert kept == block("text", "").splitlines()[1]
 
 
 @pytest.mark.embedded
