@@ -46,7 +46,7 @@ def page_of(groups: Sequence[Group], judged: Verdict | None, steps: Mapping[str,
     return "\n".join(
         (
             _HEAD,
-            "## Figures\nThe mean over the seeds, with its 95% interval over cases and seeds.\n",
+            "## Figures\nMeans over the seeds, with 95% intervals over cases and seeds. Rows that are missing have not run.\n",
             _table(groups, steps),
             "## By kind of attack\nAttack success; of `boundary`, `encoded` and `suffix` there is no exercise.\n",
             _by_attack(groups),
@@ -81,7 +81,7 @@ def _by_attack(groups: Sequence[Group]) -> str:
 
 def _verdict(judged: Verdict | None) -> str:
     if judged is None:
-        return "Nothing was judged: the control or the method that ships has not run.\n"
+        return "**`wrapped`**: nothing was judged, for the control or the method that ships has not run.\n"
     why = "; ".join(judged.reasons) or "every bound is kept"
     lines = [
         f"**`{judged.isolation}`**: {why}.",
