@@ -46,7 +46,7 @@ def page_of(groups: Sequence[Group], judged: Verdict | None, steps: Mapping[str,
     return "\n".join(
         (
             _HEAD,
-            "## Figures\nMeans over the seeds, with 95% intervals over cases and seeds. Rows that are missing have not run.\n",
+            "## Figures\nMeans over the seeds, with 95% intervals over cases and seeds. What is missing has not run.\n",
             _table(groups, steps),
             "## By kind of attack\nAttack success; of `boundary`, `encoded` and `suffix` there is no exercise.\n",
             _by_attack(groups),
