@@ -36,7 +36,8 @@ def test_it_says_in_one_line_what_its_models_can_do_then_serves_until_it_is_stop
         os.close(theirs)
         with os.fdopen(ours) as pipe:
             lines = pipe.readlines()
-        assert read(lines) == {"local": Standing(reaches=Isolation.WRAPPED, example=Isolation.WRAPPED)}
+        wrapped = Standing(reaches=Isolation.WRAPPED, example=Isolation.WRAPPED)
+        assert read(lines) == {"local": wrapped, "local-split": wrapped}
         assert len(lines) == 1
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/readyz"
         process.send_signal(signal.SIGHUP)

