@@ -43,7 +43,7 @@ $(TRAIN): requirements-train.lock $(STAMP)
 
 .PHONY: train-parts
 train-parts: setup  ## install what `splitgate train` needs, if it can be had
-	@$(MAKE) --no-print-directory $(TRAIN) || { test -z "$$CI" && echo "PyTorch's build without CUDA could not be installed, so the tests of training take no part: let PIP_EXTRA_INDEX_URL or PIP_FIND_LINKS name a place that has it"; }
+	@$(MAKE) --no-print-directory $(TRAIN) || { test -z "$$CI" && echo "PyTorch's build without CUDA could not be installed, so the tests of training take no part, and their types cannot be checked: let PIP_EXTRA_INDEX_URL or PIP_FIND_LINKS name a place that has it"; }
 
 # Gateways of others that the benchmark has beside ours, each in a place of its own. Where one cannot be had, it takes
 # no part. The stamp goes first: an installation that broke off is none.
@@ -97,7 +97,7 @@ model: setup
 	@$(BIN)/python -m adapters.embedded.prepare
 
 .PHONY: check
-check: setup  ## lint, types, import contracts: what CI runs
+check: setup train-parts  ## lint, types, import contracts: what CI runs
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
