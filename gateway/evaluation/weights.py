@@ -3,9 +3,9 @@
 Those of embedded models are on this machine, and have digests. Of any other model nothing is known but its name.
 """
 
-import hashlib
 from pathlib import Path
 
+from adapters.embedded.digest import sha256_of
 from adapters.embedded.models import ADAPTER, SPLIT, AdapterDamaged, whole_adapter
 from adapters.embedded.weights import WeightsMissing, original
 from gateway.domain.target import Target
@@ -45,5 +45,4 @@ def adapter_of(target: Target, adapter: Path = ADAPTER) -> str | None:
 
 def digest_of(file: Path) -> str:
     """``sha256:`` and the digest of a file."""
-    with file.open("rb") as held:
-        return f"sha256:{hashlib.file_digest(held, 'sha256').hexdigest()}"
+    return f"sha256:{sha256_of(file)}"

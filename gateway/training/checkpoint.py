@@ -5,7 +5,6 @@ settings. A file appears whole or not at all.
 """
 # pyright: reportMissingImports=false, reportMissingTypeStubs=false, reportUntypedBaseClass=false, reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownParameterType=false, reportUnknownArgumentType=false, reportUnknownLambdaType=false
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -14,6 +13,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from gateway.evaluation.weights import digest_of
 from gateway.training.model import SplitModel
 
 CHECKPOINT: Final = "checkpoint.pt"
@@ -77,7 +77,7 @@ def digest(directory: Path) -> str:
         BadCheckpoint: the directory holds none.
     """
     try:
-        return f"sha256:{hashlib.sha256((directory / ADAPTER).read_bytes()).hexdigest()}"
+        return digest_of(directory / ADAPTER)
     except OSError as exc:
         raise BadCheckpoint(f"{directory} holds no finished run: give the --out of one") from exc
 

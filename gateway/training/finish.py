@@ -1,7 +1,6 @@
 """What is made of a finished run: the adapter for llama.cpp, compared with the model here, and the model card."""
 # pyright: reportMissingImports=false, reportMissingTypeStubs=false, reportUntypedBaseClass=false, reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownParameterType=false, reportUnknownArgumentType=false, reportUnknownLambdaType=false
 
-import hashlib
 import json
 import os
 import tempfile
@@ -10,6 +9,7 @@ from typing import Final
 
 from adapters.embedded.engine import Engine, EngineSettings
 from adapters.embedded.weights import best
+from gateway.evaluation.weights import digest_of
 from gateway.training.comparing import Agreement, compare
 from gateway.training.export import export
 from gateway.training.layout import Encoder
@@ -43,7 +43,7 @@ def finish(model: SplitModel, settings: Settings, out: Path, command: str, *, ba
     figures = log_figures(steps)
     if METHODS[settings.method].exports and not settings.options.full_layers:
         export(model, out / ADAPTER)
-        figures["adapter"] = f"sha256:{hashlib.sha256((out / ADAPTER).read_bytes()).hexdigest()}"
+        figures["adapter"] = digest_of(out / ADAPTER)
         figures["adapter_bytes"] = str((out / ADAPTER).stat().st_size)
         if embedded:
             figures |= _agreement(_compare(out, base, METHODS[settings.method].layout))
