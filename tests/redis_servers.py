@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 PATIENCE_S = 15.0
+SETTLE_S = 0.01
 
 
 def _free_port() -> int:
@@ -143,13 +144,13 @@ async def _between(port: int, tls: ssl.SSLContext | None = None) -> AsyncGenerat
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         between.connections += 1
+        between.writers.add(writer)
         if between.fault == "close":
             writer.transport.abort()
             return
         task = asyncio.current_task()
         assert task is not None
         tasks.add(task)
-        between.writers.add(writer)
         try:
             inside, outside = await asyncio.open_connection("127.0.0.1", port)
             between.writers.add(outside)
@@ -169,10 +170,13 @@ async def _between(port: int, tls: ssl.SSLContext | None = None) -> AsyncGenerat
         yield between
     finally:
         server.close()
+        # Whom the server took just now has a connection that is not served yet.
+        await asyncio.sleep(SETTLE_S)
         between.cut()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*(writer.wait_closed() for writer in between.writers), return_exceptions=True)
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, between: Between | None) -> None:

@@ -113,8 +113,9 @@ def settle(dial: Dial, gateway: Gateway) -> None:
 @pytest.fixture
 def full(patient: Gateway, ask: Ask, first: Staged) -> tuple[Gateway, list[Wire], list[Exchange]]:
     """The patient gateway with its places taken, by calls that wait for their upstream."""
-    wires = [ask(patient) for _ in range(PLACES)]
-    return patient, wires, [first.next() for _ in wires]
+    # One by one: two calls may reach their upstream in another order than they came.
+    pairs = [(ask(patient), first.next()) for _ in range(PLACES)]
+    return patient, [wire for wire, _ in pairs], [exchange for _, exchange in pairs]
 
 
 @pytest.mark.parametrize("path", PATHS)
