@@ -26,14 +26,21 @@ def attacks() -> tuple[Attack, ...]:
 
 
 def search(run: Run, folder: Path, report: Callable[[Broken], None]) -> None:
-    """Attack a trained model, unless it was."""
+    """Attack a trained model, unless it was; what was broken off goes on behind the last prompt."""
     file = folder / run.name / SEARCHES
     if file.exists():
         return
-    model, encoder = loaded(run, folder)
-    found = attack_all(model, encoder, attacks(), Effort(), report)
     part = file.with_suffix(".part")
-    part.write_text("".join(json.dumps(asdict(one)) + "\n" for one in found), encoding="utf-8")
+    done = part.read_text(encoding="utf-8").count("\n") if part.exists() else 0
+    model, encoder = loaded(run, folder)
+    with part.open("a", encoding="utf-8") as kept:
+
+        def keep(one: Broken) -> None:
+            kept.write(json.dumps(asdict(one)) + "\n")
+            kept.flush()
+            report(one)
+
+        attack_all(model, encoder, attacks()[done:], Effort(), keep)
     part.replace(file)
 
 

@@ -9,6 +9,7 @@ suffix comes back as text, laid out and tokenised as any data; the same seed fin
 
 import random
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from typing import Any, Final
 
 import torch
@@ -105,7 +106,8 @@ class _Search:
         self._allowed = allowed
         self._random = random.Random(f"{effort.seed}/{attack.id}")  # noqa: S311 -- the same seed, the same suffix
         self._target = self._tokens(attack.target)
-        self._words = embeddings_of(model)
+        self._words = model.inner.model.embed_tokens.weight.detach()[allowed]
+        self._before: tuple[tuple[int, ...], Any] = ((), None)
 
     def run(self) -> Broken:
         plain = self._encoder.prompt(self._attack.instruction, self._attack.data)
@@ -160,17 +162,19 @@ class _Search:
         return row, at, max(0, len(row.ids) - behind - at)
 
     def _gradient(self, row: Encoded, at: int, length: int) -> torch.Tensor:
-        """For each place of the suffix how much each allowed token would change the loss (places, allowed)."""
+        """For each place of the suffix how much each allowed token would change the loss (places, allowed).
+
+        The embeddings' gradient is enough: a token's part in the loss is linear in its embedding.
+        """
         ids, segments = self._tensors([row])
-        suffix = ids[:, at : at + length]
-        one_hot = functional.one_hot(suffix, self._words.shape[0]).to(self._words.dtype).requires_grad_()
         with torch.enable_grad(), self._model.precision():
-            plain = self._model.inner.model.embed_tokens(ids).detach()
-            mixed = torch.cat([plain[:, :at], one_hot @ self._words, plain[:, at + length :]], dim=1)
-            hidden = self._model.hidden(self._model.mark(mixed, segments), torch.ones_like(ids), use_cache=False)
+            plain = self._model.inner.model.embed_tokens(ids[:, at:]).detach()
+            suffix = plain[:, :length].requires_grad_()
+            marked = self._model.mark(torch.cat([suffix, plain[:, length:]], dim=1), segments[:, at:])
+            hidden = self._model.hidden(marked, torch.ones_like(ids), cache=self._read(row, at))
             loss = self._loss(hidden.last_hidden_state).sum()
-        (gradient,) = torch.autograd.grad(loss, one_hot)
-        return gradient[0][:, self._allowed]
+        (gradient,) = torch.autograd.grad(loss, suffix)
+        return gradient[0] @ self._words.T
 
     def _candidates(
         self, suffix: str, row: Encoded, at: int, length: int, gradient: torch.Tensor
@@ -194,15 +198,27 @@ class _Search:
         return list(found.items())
 
     def _losses(self, rows: Sequence[Encoded], at: int) -> torch.Tensor:
-        """Each candidate's loss; what stands before the suffix is read once."""
+        """Each candidate's loss."""
         ids, segments = self._tensors(rows)
         with torch.no_grad(), self._model.precision():
-            embeddings = self._model.embed(ids, segments)
-            kept: Any = DynamicCache(config=self._model.inner.config)
-            self._model.hidden(embeddings[:1, :at], torch.ones_like(ids[:1, :at]), cache=kept)
+            kept = self._read(rows[0], at)
             kept.batch_repeat_interleave(len(rows))
-            hidden = self._model.hidden(embeddings[:, at:], torch.ones_like(ids), cache=kept)
+            hidden = self._model.hidden(
+                self._model.embed(ids[:, at:], segments[:, at:]), torch.ones_like(ids), cache=kept
+            )
             return self._loss(hidden.last_hidden_state)
+
+    def _read(self, row: Encoded, at: int) -> Any:
+        """What the model keeps of the tokens before the suffix, which are read once for all steps (KV cache)."""
+        before = row.ids[:at]
+        if before != self._before[0]:
+            kept = DynamicCache(config=self._model.inner.config)
+            ids, segments = self._tensors([row])
+            with torch.no_grad(), self._model.precision():
+                embeddings = self._model.embed(ids[:, :at], segments[:, :at])
+                self._model.hidden(embeddings, torch.ones_like(ids[:, :at]), cache=kept)
+            self._before = before, kept
+        return deepcopy(self._before[1])
 
     def _loss(self, hidden: torch.Tensor) -> torch.Tensor:
         """Each row's cross entropy of the target, which stands at its end."""
@@ -218,8 +234,3 @@ class _Search:
 
     def _tokens(self, text: str) -> list[int]:
         return list(self._encoder.tokenizer(text, add_special_tokens=False, return_offsets_mapping=False)["input_ids"])
-
-
-def embeddings_of(model: SplitModel) -> torch.Tensor:
-    """Every token's embedding (vocabulary, width), before the mark."""
-    return model.inner.model.embed_tokens.weight.detach()
