@@ -8,14 +8,16 @@ import argparse
 import json
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from benchmarks.processes import ROOT
 from benchmarks.splitting.figures import Group, verdict
 from benchmarks.splitting.page import page_of
 from benchmarks.splitting.plan import CONTROL, FACED, RUNS, SHIPPED, Run
 from benchmarks.splitting.runs import ANSWERS, answered, ask, seconds_a_step, train
-from benchmarks.splitting.searching import broken, search
+from benchmarks.splitting.searching import search, searches
 from gateway.training.adaptive import Broken
 from gateway.training.loop import Progress
 
@@ -63,8 +65,16 @@ def publish(out: Path, pages: Path) -> None:
     steps = {run.family: seconds for run in done if (seconds := seconds_a_step(run, out)) is not None}
     pages.mkdir(parents=True, exist_ok=True)
     (pages / "README.md").write_text(page_of(named, judged, steps), encoding="utf-8")
-    raw = {run.name: {answer.case.id: answer.text for answer in answered(run, out)} for run in done}
+    raw = {run.name: _raw(run, out) for run in done}
     (pages / "raw.json").write_text(json.dumps(raw, indent=0, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def _raw(run: Run, out: Path) -> dict[str, Any]:
+    """Everything that the page's figures of a run come from."""
+    return {
+        "answers": {answer.case.id: answer.text for answer in answered(run, out)},
+        "searched": [asdict(one) for one in searches(run, out) or ()],
+    }
 
 
 def groups(done: Sequence[Run], out: Path) -> list[Group]:
@@ -76,7 +86,7 @@ def groups(done: Sequence[Run], out: Path) -> list[Group]:
         Group(
             name=name,
             runs=tuple(answered(run, out) for run in runs),
-            searched=tuple(took for run in runs if (took := broken(run, out)) is not None),
+            searched=tuple([one.success for one in tried] for run in runs if (tried := searches(run, out)) is not None),
         )
         for name, runs in found.items()
     ]

@@ -44,12 +44,12 @@ def search(run: Run, folder: Path, report: Callable[[Broken], None]) -> None:
     part.replace(file)
 
 
-def broken(run: Run, folder: Path) -> tuple[bool, ...] | None:
-    """Which prompts it took, or None where nothing was searched for."""
+def searches(run: Run, folder: Path) -> tuple[Broken, ...] | None:
+    """What came of each prompt, or None where nothing was searched for."""
     file = folder / run.name / SEARCHES
     if not file.exists():
         return None
-    return tuple(bool(json.loads(line)["success"]) for line in file.read_text(encoding="utf-8").splitlines())
+    return tuple(Broken(**json.loads(line)) for line in file.read_text(encoding="utf-8").splitlines())
 
 
 def _attack(number: int) -> Attack:
