@@ -15,7 +15,7 @@ from typing import Any
 from benchmarks.processes import ROOT
 from benchmarks.splitting.figures import Group, verdict
 from benchmarks.splitting.page import page_of
-from benchmarks.splitting.plan import CONTROL, FACED, RUNS, SHIPPED, Run
+from benchmarks.splitting.plan import CONTROL, FACED, RUNS, SEEDS, SHIPPED, Run
 from benchmarks.splitting.runs import ANSWERS, answered, ask, seconds_a_step, train
 from benchmarks.splitting.searching import search, searches
 from gateway.training.adaptive import Broken
@@ -60,8 +60,10 @@ def publish(out: Path, pages: Path) -> None:
     """Write the page and the figures behind it."""
     done = [run for run in RUNS if (out / run.name / ANSWERS).exists()]
     named = groups(done, out)
-    ours, control = (next((group for group in named if group.name == name), None) for name in _compared())
-    judged = verdict(ours, control) if ours is not None and control is not None else None
+    compared = [
+        group for name in _compared() for group in named if group.name == name and len(group.runs) == len(SEEDS)
+    ]
+    judged = verdict(*compared) if len(compared) == len(_compared()) else None
     steps = {run.family: seconds for run in done if (seconds := seconds_a_step(run, out)) is not None}
     pages.mkdir(parents=True, exist_ok=True)
     (pages / "README.md").write_text(page_of(named, judged, steps), encoding="utf-8")

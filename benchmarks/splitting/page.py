@@ -80,7 +80,7 @@ def _by_attack(groups: Sequence[Group]) -> str:
 
 def _verdict(judged: Verdict | None) -> str:
     if judged is None:
-        return "**`wrapped`**: nothing was judged, for the control or the method that ships has not run.\n"
+        return "**`wrapped`**: nothing was judged: the control and the method that ships want all seeds.\n"
     why = "; ".join(judged.reasons) or "every bound is kept"
     lines = [
         f"**`{judged.isolation}`**: {why}.",

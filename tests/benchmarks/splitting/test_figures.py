@@ -59,7 +59,7 @@ def test_no_worse_than_the_control_is_native() -> None:
             Group(name="struq", runs=(answers(when_naive),), searched=(HELD,)),
             "attacks succeed",
         ),
-        (Group(name="struq", runs=(answers(never),)), "no attack was searched for"),
+        (Group(name="struq", runs=(answers(never),)), "not every seed was searched for attacks"),
     ],
 )
 def test_whatever_falls_short_is_wrapped_and_said(ours: Group, reason: str) -> None:
