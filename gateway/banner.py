@@ -7,7 +7,6 @@ found is claimed, and the line is a request that they can meet.
 import json
 import shlex
 from collections.abc import Iterator
-from importlib.metadata import version
 
 from adapters.registry import format_named
 from gateway.domain.isolation import Isolation
@@ -15,6 +14,7 @@ from gateway.domain.model import Model
 from gateway.pipeline.measured import shortfalls
 from gateway.settings import Settings
 from gateway.standing import EXAMPLE, Standing, Standings
+from gateway.version import VERSION
 
 _UNTOLD = Standing(reaches=Isolation.NONE, example=None)
 # Addresses that stand for all of a machine's own: one listens on them, and calls another.
@@ -27,7 +27,7 @@ def banner(settings: Settings, host: str, port: int, standings: Standings, metri
 
 
 def _lines(settings: Settings, host: str, port: int, standings: Standings, metrics_port: int | None) -> Iterator[str]:
-    yield f"Splitgate {version('splitgate')} is listening on {_url(host, port, settings)}"
+    yield f"Splitgate {VERSION} is listening on {_url(host, port, settings)}"
     if settings.asks:
         yield from _callers(settings)
     else:

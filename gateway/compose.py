@@ -26,6 +26,7 @@ from adapters.registry import (
     provider_entry,
     provider_named,
 )
+from adapters.transport.authorities import none_read, system
 from gateway.activation.activate import Activation
 from gateway.activation.break_glass import BreakGlass, shared_key
 from gateway.activation.engine import engine
@@ -441,13 +442,20 @@ def _client(settings: Settings) -> UpstreamClient:
     places = settings.server.crowd.max_concurrent
     match settings.transport:
         case "aiohttp":
-            from adapters.transport.aiohttp_client import AiohttpClient  # noqa: PLC0415  loaded only where chosen
+            with none_read():
+                from adapters.transport.aiohttp_client import AiohttpClient  # noqa: PLC0415  loaded only where chosen
 
-            return AiohttpClient(pool_limit=places)
+            return AiohttpClient(pool_limit=places, tls=system() if _believes_the_system(settings) else None)
         case "httpx":
             from adapters.transport.httpx_client import HttpxClient  # noqa: PLC0415  loaded only where chosen
 
             return HttpxClient(pool_limit=places)
+
+
+def _believes_the_system(settings: Settings) -> bool:
+    """Whether any target is to be asked over TLS and has no authority of its own."""
+    targets = (target for model in settings.models.values() for target in model.targets)
+    return any(target.tls is None and target.base_url.lower().startswith("https:") for target in targets)
 
 
 def _reachable(model: Model, sockets: Mapping[str, str | None]) -> Model:

@@ -6,7 +6,6 @@ them, and what records everything else.
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager, suppress
-from importlib.metadata import version
 
 from gateway.audit.events import Events
 from gateway.audit.journal import Journal, Meter, Plan, Record
@@ -20,6 +19,7 @@ from gateway.domain.errors import StateUnusable
 from gateway.domain.identity import ANONYMOUS
 from gateway.domain.value import value
 from gateway.settings import Settings
+from gateway.version import VERSION
 
 # Tenants whose keys are there when a worker starts; those of others come with their first request.
 _MOST_AT_START = 256
@@ -86,7 +86,7 @@ def plan_of(settings: Settings, keys: Sequence[SigningKey], process: str) -> Pla
         name=audit.name,
         keys=keys,
         process=process,
-        build=version("splitgate"),
+        build=VERSION,
         deadline_s=audit.deadline_s,
         checkpoint_records=audit.checkpoint_records,
         checkpoint_s=audit.checkpoint_s,

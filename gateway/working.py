@@ -91,7 +91,7 @@ async def _run(
     share: Share,
 ) -> None:
     def started() -> None:
-        gc.collect()
+        # Not looked through before: of what a start makes, a megabyte is no longer used, and finding it takes long.
         gc.freeze()
         # A request makes some hundred objects that are freed without the collector: it need not look for each request.
         gc.set_threshold(*_COLLECT_AFTER)

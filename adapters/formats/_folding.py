@@ -45,7 +45,18 @@ _IGNORABLE: Final = (
 _VISIBLE_FORMAT: Final = frozenset(
     "\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd"
 )
-_FORMAT_PLANES: Final = ((0xAD, 0x3400), (0xFE00, 0x10000), (0x11000, 0x14000), (0x1BC00, 0x1D200))
+# Where Unicode keeps format characters: a test scans all of it for others.
+_FORMAT_BLOCKS: Final = (
+    (0xAD, 0xAE),
+    (0x600, 0x8F0),
+    (0x1800, 0x1810),
+    (0x2000, 0x2070),
+    (0xFE00, 0x10000),
+    (0x11080, 0x110D0),
+    (0x13400, 0x13460),
+    (0x1BC00, 0x1BD00),
+    (0x1D100, 0x1D200),
+)
 
 
 def _characters(ranges: Collection[tuple[int, int]]) -> Iterator[str]:
@@ -55,7 +66,7 @@ def _characters(ranges: Collection[tuple[int, int]]) -> Iterator[str]:
 @lru_cache(maxsize=1)
 def ignorable() -> frozenset[str]:
     """Every character that folds to nothing: zero-width, direction-changing, tags, variation selectors, controls."""
-    formats = (c for c in _characters(_FORMAT_PLANES) if unicodedata.category(c) == "Cf")
+    formats = (c for c in _characters(_FORMAT_BLOCKS) if unicodedata.category(c) == "Cf")
     return frozenset((*_characters(_IGNORABLE), *formats)) - _VISIBLE_FORMAT
 
 

@@ -151,7 +151,11 @@ def _spellings(family: tuple[str, ...], extra: tuple[str, ...]) -> dict[str, fro
 
 
 def _class(characters: Iterable[str]) -> str:
-    return "[" + "".join(f"\\x{{{ord(char):x}}}" for char in sorted(characters)) + "]"
+    """By ranges: there are thousands of them, most of which stand together."""
+    codes = {ord(char) for char in characters}
+    firsts = sorted(code for code in codes if code - 1 not in codes)
+    lasts = sorted(code for code in codes if code + 1 not in codes)
+    return "[" + "".join(f"\\x{{{first:x}}}-\\x{{{last:x}}}" for first, last in zip(firsts, lasts, strict=True)) + "]"
 
 
 def _literal(shape: str) -> str:

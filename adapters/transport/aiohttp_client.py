@@ -36,6 +36,7 @@ from adapters.transport._failures import (
     unusable_address,
 )
 from adapters.transport._resolve import Lookup, OutOfReach, check, look_up, resolve
+from adapters.transport.authorities import system
 from gateway.domain.address import PUBLIC_ONLY, Addresses
 from gateway.domain.errors import UpstreamError
 from gateway.domain.target import Timeouts, Tls
@@ -246,7 +247,8 @@ class AiohttpClient:
     """``UpstreamClient`` over one ``aiohttp.ClientSession`` for each Unix socket and each set of allowed addresses.
 
     ``pool_limit`` bounds the open connections to each host or socket, ``keepalive`` is how many seconds an idle one is
-    kept, ``tls`` replaces the system's certificate authorities, ``lookup`` the system's name servers.
+    kept, ``tls`` replaces the system's certificate authorities, which are read for the first call that needs them,
+    ``lookup`` the system's name servers.
     """
 
     def __init__(
@@ -259,7 +261,7 @@ class AiohttpClient:
     ) -> None:
         self._pool_limit = pool_limit
         self._keepalive = keepalive
-        self._tls: ssl.SSLContext | bool = True if tls is None else tls
+        self._tls = tls
         self._lookup = lookup
         self._sessions: dict[tuple[str | None, Addresses], aiohttp.ClientSession] = {}
         # The last one asked for: to hash what addresses are allowed takes longer than to see that they are the same.
@@ -287,9 +289,15 @@ class AiohttpClient:
             headers=headers,
             body=body,
             timeouts=timeouts,
-            # aiohttp keeps connections apart by this, and takes its connector's own for True.
-            tls=True if tls is None else tls.context,
+            # aiohttp keeps connections apart by this. Its own, which is True, is never asked for TLS: it may have been
+            # made without any authority.
+            tls=tls.context if tls is not None else url.startswith("http:") or self._believed(),
         )
+
+    def _believed(self) -> ssl.SSLContext:
+        if self._tls is None:
+            self._tls = system()
+        return self._tls
 
     def _session(self, socket: str | None, addresses: Addresses) -> aiohttp.ClientSession:
         known_socket, known_addresses, known = self._last
@@ -325,7 +333,6 @@ class AiohttpClient:
             limit=0,
             limit_per_host=self._pool_limit,
             keepalive_timeout=self._keepalive,
-            ssl=self._tls,
             resolver=_Resolver(addresses, self._lookup),
             socket_factory=partial(_checked_socket, addresses),
         )

@@ -6,11 +6,13 @@ later, links further up, network file systems. Whether anything did change is fo
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from pathlib import Path
+from threading import Event
 from typing import Final
 
-from watchfiles import awatch  # pyright: ignore[reportUnknownVariableType]
+from watchfiles import watch  # pyright: ignore[reportUnknownVariableType]
 
 EVERY_S: Final = 2.0
 # Changes that follow each other faster are one: an editor's save, a ConfigMap's swap.
@@ -32,22 +34,34 @@ async def moments(folders: Callable[[], Sequence[Path]], *, every_s: float = EVE
                     yield
                     if _told_apart(folders()) != watched:
                         break
-        except (OSError, RuntimeError, ExceptionGroup):
+        except (OSError, RuntimeError):
             # A folder went away, or the kernel watches no more of them for us: looking from time to time must do.
             await asyncio.sleep(every_s)
             yield
 
 
-def _changes(paths: Sequence[Path], every_s: float) -> AsyncGenerator[object, None]:
-    return awatch(
+async def _changes(paths: Sequence[Path], every_s: float) -> AsyncGenerator[object, None]:
+    """Waited for in a thread of their own, not by ``awatch``: anyio, which that takes, nothing else here needs."""
+    stop = Event()
+    found = watch(
         *paths,
         watch_filter=None,
         debounce=_DEBOUNCE_MS,
         step=_STEP_MS,
+        stop_event=stop,
         rust_timeout=round(every_s * 1000),
         yield_on_timeout=True,
         recursive=False,
     )
+    thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="policies-watch")
+    try:
+        while (changes := await asyncio.get_running_loop().run_in_executor(thread, next, found, None)) is not None:
+            yield changes
+    finally:
+        # Behind what is still waited for there, which sees within a step that it is to stop.
+        stop.set()
+        thread.submit(found.close)
+        thread.shutdown(wait=False)
 
 
 def _told_apart(paths: Sequence[Path]) -> list[tuple[Path, tuple[int, int]]]:

@@ -16,6 +16,7 @@ from gateway.cli.audit.app import audit_app
 from gateway.cli.keys.app import keys_app
 from gateway.cli.options import ConfigOption, DialectChoice, DialectOption, MethodChoice, SuiteChoice
 from gateway.cli.policy.app import policy_app
+from gateway.version import VERSION
 
 EXIT_CODES = (
     "Exit codes: 0 it worked; 1 the answer is no; 2 wrong usage or configuration; 3 a running gateway, or the "
@@ -38,9 +39,7 @@ app.add_typer(audit_app, name="audit")
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version  # noqa: PLC0415 - only for this option
-
-        typer.echo(f"splitgate {version('splitgate')}")
+        typer.echo(f"splitgate {VERSION}")
         raise typer.Exit
 
 

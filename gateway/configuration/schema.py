@@ -108,7 +108,9 @@ class ServerSection(Section):
     transport: Literal["aiohttp", "httpx"] = Field(
         default="aiohttp", description="The HTTP client for upstream calls: `aiohttp` is the faster one."
     )
-    embedded: EmbeddedSection = Field(default_factory=EmbeddedSection, description="See `server.embedded` below.")
+    embedded: EmbeddedSection = Field(
+        default_factory=EmbeddedSection.model_construct, description="See `server.embedded` below."
+    )
     watch: bool = Field(
         default=False,
         description="Take this file up when it changes, as on SIGHUP: for a file that is put in place whole, such as a "
@@ -293,8 +295,12 @@ class TracesSection(Section):
 class TelemetrySection(Section):
     """What is told of the gateway while it runs."""
 
-    metrics: MetricsSection = Field(default_factory=MetricsSection, description="See `telemetry.metrics` below.")
-    traces: TracesSection = Field(default_factory=TracesSection, description="See `telemetry.traces` below.")
+    metrics: MetricsSection = Field(
+        default_factory=MetricsSection.model_construct, description="See `telemetry.metrics` below."
+    )
+    traces: TracesSection = Field(
+        default_factory=TracesSection.model_construct, description="See `telemetry.traces` below."
+    )
     logs: Literal["json", "text"] = Field(
         default="text", description="How log lines are written: one JSON object each, or for people to read."
     )
@@ -391,12 +397,14 @@ class TargetSection(Section):
     extra_params: tuple[Name, ...] = Field(
         default=(), description="Request fields passed on though Splitgate does not know them, such as `top_k`."
     )
-    timeouts: TimeoutsSection = Field(default_factory=TimeoutsSection, description="See `timeouts` below.")
+    timeouts: TimeoutsSection = Field(
+        default_factory=TimeoutsSection.model_construct, description="See `timeouts` below."
+    )
     tier: Tier = Field(default=1, description="Targets of a lower tier are tried first, wherever they stand.")
     weight: Weight = Field(
         default=1.0, description="With `balance: least_pending`: the share of calls, against others of its tier."
     )
-    breaker: BreakerSection = Field(default_factory=BreakerSection, description="See `breaker` below.")
+    breaker: BreakerSection = Field(default_factory=BreakerSection.model_construct, description="See `breaker` below.")
     health: HealthSection | None = Field(
         default=None, description="Where its server says whether it is well: see `health` below. None: it is not asked."
     )
@@ -495,7 +503,7 @@ class ModelSection(Section):
 class Document(Section):
     """The whole file."""
 
-    server: ServerSection = Field(default_factory=ServerSection, description="See `server` below.")
+    server: ServerSection = Field(default_factory=ServerSection.model_construct, description="See `server` below.")
     keys: tuple[KeySection, ...] = Field(
         default=(),
         description="API keys of clients. Without these, `keys_file` and `auth`: only this machine may connect, and "
@@ -508,14 +516,18 @@ class Document(Section):
         description="File of further keys, which `splitgate keys new --write`, `rotate` and `revoke` edit and a "
         "running gateway follows. A relative path counts from the configuration file's folder.",
     )
-    auth: AuthSection = Field(default_factory=AuthSection, description="See `auth` below.")
+    auth: AuthSection = Field(default_factory=AuthSection.model_construct, description="See `auth` below.")
     models: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:/-]{1,128}$")], ModelSection] = Field(
         min_length=1, description="The models, by the name that clients ask for."
     )
-    limits: LimitsSection = Field(default_factory=LimitsSection, description="See `limits` below.")
-    policies: PoliciesSection = Field(default_factory=PoliciesSection, description="See `policies` below.")
-    audit: AuditSection = Field(default_factory=AuditSection, description="See `audit` below.")
-    telemetry: TelemetrySection = Field(default_factory=TelemetrySection, description="See `telemetry` below.")
+    limits: LimitsSection = Field(default_factory=LimitsSection.model_construct, description="See `limits` below.")
+    policies: PoliciesSection = Field(
+        default_factory=PoliciesSection.model_construct, description="See `policies` below."
+    )
+    audit: AuditSection = Field(default_factory=AuditSection.model_construct, description="See `audit` below.")
+    telemetry: TelemetrySection = Field(
+        default_factory=TelemetrySection.model_construct, description="See `telemetry` below."
+    )
     state_dir: str | None = Field(
         default=None,
         min_length=1,

@@ -154,7 +154,7 @@ class OidcSection(Section):
         description="Claims that must be there, and what each must say or hold (a list; of `scope` and `scp`, words): "
         "one text, `true` or `false`, or a list of which one will do.",
     )
-    claims: ClaimsSection = Field(default_factory=ClaimsSection, description="See `claims` below.")
+    claims: ClaimsSection = Field(default_factory=ClaimsSection.model_construct, description="See `claims` below.")
     tenant: Name = Field(default="default", description="On whose behalf they call, without `claims.tenant`.")
     tenants: dict[Claim, Name] = Field(
         default_factory=dict[str, str], description="The tenant for each value of `claims.tenant`; others are refused."

@@ -13,5 +13,6 @@ Level: TypeAlias = Literal["native", "channel", "wrapped", "none"]
 class Section(BaseModel):
     """Unknown keys are errors, and nothing is converted: ``port: "8400"`` is text, not a number."""
 
-    # Built with the model that holds them all, once: most are never validated by themselves.
+    # Built with the model that holds them all, once: most are never validated by themselves. A section that a file
+    # leaves out is made by ``model_construct`` of its defaults, which would otherwise take a validator of its own.
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)

@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import Final
 
 from gateway.detectors._phrases import PHRASES
@@ -25,7 +26,6 @@ class Found:
 
 
 _SET: Final = PatternSet([phrase.pattern for phrase in PHRASES])
-_PATTERNS: Final = tuple(Pattern(phrase.pattern) for phrase in PHRASES)
 
 # Spoken of, as documentation does: a word that announces an example, a short quotation, its end.
 _NEAR: Final = 64
@@ -45,12 +45,18 @@ _OWN_WEIGHT: Final = 2
 _MAX_SPANS: Final = 200
 
 
+@cache
+def _pattern(rule: int) -> Pattern:
+    """That of one phrase alone: most are never found, and a start that made them all would take longer."""
+    return Pattern(PHRASES[rule].pattern)
+
+
 def hits(matching: str) -> Sequence[Found]:
     """All phrases in a folded text, in the order of the rules."""
     return [
         _found(rule, start, end, matching)
         for rule in sorted(_SET.hits(matching))
-        for start, end in _bounded(_PATTERNS[rule].spans(matching, group=1), len(matching))
+        for start, end in _bounded(_pattern(rule).spans(matching, group=1), len(matching))
     ]
 
 

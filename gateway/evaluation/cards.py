@@ -6,7 +6,6 @@ One for each format, as a file that the configuration reads again.
 import subprocess
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +16,7 @@ from gateway.evaluation.datasets import DataSet
 from gateway.evaluation.outcome import Measured, Outcome
 from gateway.evaluation.report import Circumstances
 from gateway.evaluation.stopped import CannotMeasure
+from gateway.version import VERSION
 
 _DIGITS: Final = 4
 _ROOT: Final = Path(__file__).parents[2]
@@ -27,7 +27,7 @@ def circumstances(command: str, notes: Sequence[str]) -> Circumstances:
     return Circumstances(
         command=command,
         date=datetime.now(UTC).date().isoformat(),
-        version=version("splitgate"),
+        version=VERSION,
         revision=_revision(),
         notes=tuple(notes),
     )

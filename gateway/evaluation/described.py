@@ -4,7 +4,6 @@ Everything on which an answer hangs: if any of it differs, answers of before are
 """
 
 import hashlib
-from importlib.metadata import version
 
 from gateway.activation.sources import Sources
 from gateway.configuration.other_format import with_format
@@ -12,6 +11,7 @@ from gateway.domain.jsonvalue import JsonObject
 from gateway.evaluation.measurement import Measurement
 from gateway.evaluation.weights import adapter_of, weights_of
 from gateway.settings import Settings
+from gateway.version import VERSION
 
 
 def described(measurement: Measurement) -> JsonObject:
@@ -35,7 +35,7 @@ def described(measurement: Measurement) -> JsonObject:
         "temperature": sampling.temperature,
         "seed": sampling.seed,
         "policies": _policies(measurement.settings) if measurement.policies else None,
-        "version": version("splitgate"),
+        "version": VERSION,
         "formats": {name: dict(with_format(target, name).format_options) for name in measurement.formats},
     }
 

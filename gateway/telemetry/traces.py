@@ -9,7 +9,6 @@ import logging
 import secrets
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from importlib.metadata import version
 from types import TracebackType
 from typing import Final, Self
 
@@ -26,6 +25,7 @@ from gateway.domain.evidence import Ended
 from gateway.domain.target import Secret
 from gateway.domain.trace import Trace
 from gateway.telemetry.spans import Conventions, SpanFacts, call_span, earlier_spans, server_span
+from gateway.version import VERSION
 
 _log: Final = logging.getLogger("splitgate.traces")
 
@@ -57,8 +57,8 @@ class Tracing:
         logging.getLogger("opentelemetry").setLevel(logging.CRITICAL + 1)
         self._sampled = sampled
         self._conventions: Conventions = conventions
-        self._resource = Resource.create({"service.name": "splitgate", "service.version": version("splitgate")})
-        self._scope = InstrumentationScope("splitgate", version("splitgate"), _SCHEMA.format(conventions))
+        self._resource = Resource.create({"service.name": "splitgate", "service.version": VERSION})
+        self._scope = InstrumentationScope("splitgate", VERSION, _SCHEMA.format(conventions))
         session = requests.Session()
         session.auth = _Showing(headers)
         self._exporter = _Telling(OTLPSpanExporter(endpoint=endpoint, timeout=export_s, session=session))

@@ -11,8 +11,9 @@ from typing import Final, TypeAlias
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError, YAMLWarning
-from ruamel.yaml.events import CollectionEndEvent, CollectionStartEvent
+from ruamel.yaml.events import CollectionEndEvent, CollectionStartEvent, Event
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from ruamel.yaml.parser import Parser
 
 __all__ = ["MAX_DEPTH", "MappingNode", "Node", "NotYamlError", "Position", "ScalarNode", "SequenceNode"]
 
@@ -41,10 +42,10 @@ def compose(text: str) -> Node | None:
         NotYamlError: the text does not parse.
     """
     yaml = YAML(typ="safe", pure=True)
+    yaml.Parser = _Shallow
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", YAMLWarning)
-            _check_depth(text)
             node: object = yaml.compose(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -57,14 +58,18 @@ def compose(text: str) -> Node | None:
     return node if isinstance(node, Node) else None
 
 
-def _check_depth(text: str) -> None:
+class _Shallow(Parser):
     """Composing recurses: what is nested beyond reason is refused while it is still a stream of events."""
+
     depth = 0
-    for event in YAML(typ="safe", pure=True).parse(text):
-        depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
-        if depth > MAX_DEPTH:
+
+    def get_event(self) -> Event:
+        event: Event = super().get_event()
+        self.depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
+        if self.depth > MAX_DEPTH:
             mark = event.start_mark
             raise NotYamlError("it is nested too deeply", (int(mark.line) + 1, int(mark.column) + 1))
+        return event
 
 
 def position_of(node: Node) -> Position:

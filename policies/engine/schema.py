@@ -97,8 +97,12 @@ class ThresholdSection(Section):
 class ScoringSection(Section):
     """How hits of `score` rules add up."""
 
-    severity: SeveritySection = Field(default_factory=SeveritySection, description="Points by severity.")
-    threshold: ThresholdSection = Field(default_factory=ThresholdSection, description="Thresholds by stage.")
+    severity: SeveritySection = Field(
+        default_factory=SeveritySection.model_construct, description="Points by severity."
+    )
+    threshold: ThresholdSection = Field(
+        default_factory=ThresholdSection.model_construct, description="Thresholds by stage."
+    )
 
 
 class StreamingSection(Section):
@@ -193,10 +197,12 @@ class ExternalSection(Section):
 class DetectorsSection(Section):
     """What detectors are told by this policy; without it they run with their defaults."""
 
-    pii: PiiSection = Field(default_factory=PiiSection, description="See `spec.detectors.pii` below.")
-    urls: UrlsSection = Field(default_factory=UrlsSection, description="See `spec.detectors.urls` below.")
+    pii: PiiSection = Field(default_factory=PiiSection.model_construct, description="See `spec.detectors.pii` below.")
+    urls: UrlsSection = Field(
+        default_factory=UrlsSection.model_construct, description="See `spec.detectors.urls` below."
+    )
     output_schema: SchemaSection = Field(
-        alias="schema", default_factory=SchemaSection, description="See `spec.detectors.schema` below."
+        alias="schema", default_factory=SchemaSection.model_construct, description="See `spec.detectors.schema` below."
     )
     external: tuple[ExternalSection, ...] = Field(default=(), description="Classifiers over HTTP.")
 
@@ -224,17 +230,22 @@ class SpecSection(Section):
         "`enforce`: they act."
     )
     match: MatchSection = Field(
-        default_factory=MatchSection, description="For which requests it stands; every one if not given."
+        default_factory=MatchSection.model_construct,
+        description="For which requests it stands; every one if not given.",
     )
     rollout: RolloutSection | None = Field(default=None, description="Enforce for some first. Everyone if not given.")
-    level: LevelSection = Field(default_factory=LevelSection, description="See `spec.level` below.")
-    scoring: ScoringSection = Field(default_factory=ScoringSection, description="See `spec.scoring` below.")
+    level: LevelSection = Field(default_factory=LevelSection.model_construct, description="See `spec.level` below.")
+    scoring: ScoringSection = Field(
+        default_factory=ScoringSection.model_construct, description="See `spec.scoring` below."
+    )
     on_error: dict[Annotated[str, Field(pattern=WORD)], Literal["block", "report"]] = Field(
         default_factory=dict[str, Literal["block", "report"]],
         description="What a detector that fails means, by its name or `default`: `block` refuses what it could not "
         "look at, `report` goes on and says so. `block` if not given.",
     )
-    streaming: StreamingSection = Field(default_factory=StreamingSection, description="See `spec.streaming` below.")
+    streaming: StreamingSection = Field(
+        default_factory=StreamingSection.model_construct, description="See `spec.streaming` below."
+    )
     min_isolation: Level | None = Field(
         default=None, description="The least isolation for matching requests; the strictest of all that ask wins."
     )
@@ -255,7 +266,9 @@ class SpecSection(Section):
         default_factory=dict[str, tuple[str, ...]],
         description="Lists of texts by name: `lists.NAME` in conditions and settings.",
     )
-    detectors: DetectorsSection = Field(default_factory=DetectorsSection, description="See `spec.detectors` below.")
+    detectors: DetectorsSection = Field(
+        default_factory=DetectorsSection.model_construct, description="See `spec.detectors` below."
+    )
     tools: dict[ToolName, ToolSection] = Field(
         default_factory=dict[str, ToolSection], description="What is known of tools, by name."
     )

@@ -75,7 +75,8 @@ class ExceptionSection(Section):
     approver: str = Field(min_length=1, description="Who said so.")
     expires: Annotated[str, Field(pattern=DATE)] = Field(description="The last day on which it holds, in UTC.")
     match: MatchSection = Field(
-        default_factory=MatchSection, description="For which requests; for all of the policy's if not given."
+        default_factory=MatchSection.model_construct,
+        description="For which requests; for all of the policy's if not given.",
     )
 
 

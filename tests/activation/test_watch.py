@@ -1,4 +1,5 @@
 import asyncio
+import threading
 from collections.abc import Sequence
 from contextlib import aclosing
 from pathlib import Path
@@ -48,7 +49,7 @@ async def test_where_the_kernel_will_not_watch_time_still_makes_moments(
     def refuse(*_: object, **__: object) -> None:
         raise OSError(28, "inotify watch limit reached")
 
-    monkeypatch.setattr(watch, "awatch", refuse)
+    monkeypatch.setattr(watch, "watch", refuse)
     await one([tmp_path], every_s=0.1)
 
 
@@ -58,3 +59,13 @@ async def test_it_ends_when_it_is_cancelled(tmp_path: Path) -> None:
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
+
+
+async def test_the_thread_that_waits_ends_with_it(tmp_path: Path) -> None:
+    waiting = asyncio.create_task(one([tmp_path]))
+    await asyncio.sleep(0.2)
+    assert any(thread.name.startswith("policies-watch") for thread in threading.enumerate())
+    waiting.cancel()
+    async with asyncio.timeout(10):
+        while any(thread.name.startswith("policies-watch") for thread in threading.enumerate()):  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
