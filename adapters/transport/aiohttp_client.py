@@ -24,6 +24,7 @@ from types import TracebackType
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import AddrInfoType, Connection
 
 from adapters.transport._failures import (
@@ -69,6 +70,31 @@ class _CheckedRequest(aiohttp.ClientRequest):
         if _is_stale(conn):
             raise _StaleConnection
         return await super().send(conn)
+
+
+class _Listener(ResponseHandler):
+    """A connection whose limit for silence runs on one timer, where aiohttp makes one anew for each read.
+
+    The timer looks how long ago something came, and goes on if that is not long enough. Should aiohttp come to keep its
+    limit in another way, none of this is asked, and its own stands.
+    """
+
+    _heard = 0.0
+    _armed_for: float | None = None
+
+    def _reschedule_timeout(self) -> None:
+        self._heard = self._loop.time()
+        if self._read_timeout_handle is None or self._read_timeout != self._armed_for:
+            self._armed_for = self._read_timeout
+            super()._reschedule_timeout()
+
+    def _on_read_timeout(self) -> None:
+        limit = self._read_timeout or 0.0
+        left = self._heard + limit - self._loop.time()
+        if left <= 0:
+            super()._on_read_timeout()
+        else:
+            self._read_timeout_handle = self._loop.call_later(left, self._on_read_timeout)
 
 
 class _Response:
@@ -318,6 +344,12 @@ class AiohttpClient:
         return session
 
     def _connector(self, socket: str | None, addresses: Addresses) -> aiohttp.BaseConnector:
+        connector = self._connector_for(socket, addresses)
+        # aiohttp has no public way to choose a connection's class.
+        setattr(connector, "_factory", partial(_Listener, asyncio.get_running_loop()))  # noqa: B010
+        return connector
+
+    def _connector_for(self, socket: str | None, addresses: Addresses) -> aiohttp.BaseConnector:
         if socket is not None:
             return aiohttp.UnixConnector(socket, limit=self._pool_limit, keepalive_timeout=self._keepalive)
         # Bounded per host: an upstream that is slow takes no connection from another.

@@ -241,6 +241,32 @@ async def test_silence_in_the_body_is_an_idle_timeout(client: UpstreamClient, se
         await server.wait_gone()
 
 
+async def test_silence_is_counted_from_what_came_last(client: UpstreamClient, serve: Serve) -> None:
+    async def script(wire: Wire) -> None:
+        await wire.request()
+        await wire.write(CHUNKED)
+        for _ in range(8):
+            await wire.write(b"1\r\na\r\n")
+            await asyncio.sleep(0.1)
+        await wire.wait_gone()
+
+    now = asyncio.get_running_loop().time
+    heard: list[float] = []
+
+    async def listen(url: str) -> None:
+        async with post(client, url, timeouts=Timeouts(idle=0.4)) as response:
+            async for chunk in response.chunks():
+                heard.extend([now()] * len(chunk))
+
+    async with serve(script) as server:
+        with pytest.raises(UpstreamTimeout) as caught:
+            await listen(server.url)
+        assert caught.value.phase == "idle"
+        assert len(heard) == 8
+        assert 0.3 < now() - heard[-1] < 5
+        await server.wait_gone()
+
+
 async def test_the_idle_limit_does_not_apply_before_the_headers(client: UpstreamClient, serve: Serve) -> None:
     async def script(wire: Wire) -> None:
         await wire.request()
