@@ -152,8 +152,8 @@ class _Response:
 
 @lru_cache(maxsize=256)
 def _limits(timeouts: Timeouts) -> aiohttp.ClientTimeout:
-    """A target's limits as aiohttp takes them, made once."""
-    return aiohttp.ClientTimeout(total=timeouts.total, connect=timeouts.connect, sock_read=timeouts.first_byte)
+    """A target's limits as aiohttp takes them, made once; ``total`` is kept here, for less at each read."""
+    return aiohttp.ClientTimeout(total=None, connect=timeouts.connect, sock_read=timeouts.first_byte)
 
 
 class _Exchange:
@@ -180,14 +180,19 @@ class _Exchange:
         self._timeouts = timeouts
         self._tls = tls
         self._response: aiohttp.ClientResponse
+        self._timer: asyncio.TimerHandle
 
     async def __aenter__(self) -> _Response:
+        loop = asyncio.get_running_loop()
+        ends = loop.time() + self._timeouts.total
         try:
-            response = self._response = await self._send()
+            async with asyncio.timeout_at(ends):
+                response = self._response = await self._send()
         except UpstreamError:
             raise
         except (aiohttp.ClientError, OSError, ValueError) as exc:
             raise self._translate(exc) from _cause(exc)
+        self._timer = loop.call_at(ends, _run_out, response.content)
         # aiohttp has one limit for silence on the socket; from here on it is the one between chunks.
         if response.connection is not None and response.connection.protocol is not None:
             response.connection.protocol.read_timeout = self._timeouts.idle
@@ -197,6 +202,7 @@ class _Exchange:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._timer.cancel()
         # Gives the connection back if the body was read to its end, and closes it otherwise.
         self._response.release()
 
@@ -235,6 +241,12 @@ class _Exchange:
                 return unusable_address(self._target)
             case _:
                 return unanswered(self._target)
+
+
+def _run_out(content: aiohttp.StreamReader) -> None:
+    """The time of the whole exchange is over: what has come to its end by now may still be read."""
+    if not content.is_eof():
+        content.set_exception(TimeoutError())
 
 
 def _cause(exc: Exception) -> Exception | None:
