@@ -74,7 +74,10 @@ class Limiter:
 
     def settle(self, taken: Taken, used: tuple[Portion, ...]) -> None:
         """Have it counted soon: whoever used it is not kept waiting."""
-        task = asyncio.get_running_loop().create_task(self.counters.settle(taken, used))
+        waits = self.counters.settle(taken, used)
+        if waits is None:
+            return
+        task = asyncio.get_running_loop().create_task(waits)
         self._settling.add(task)
         task.add_done_callback(self._settling.discard)
 

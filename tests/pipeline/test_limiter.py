@@ -35,6 +35,7 @@ from gateway.domain.request import ClientRequest, Message, Options, Role, TextPa
 from gateway.domain.target import Target
 from gateway.pipeline.limiter import Limiter, RequestTab
 from gateway.pipeline.tab import UNLIMITED
+from gateway.stores.memory_counters import MemoryCounters
 
 CALLER = Caller(key="k", tenant="t")
 REQUESTS = Allowance(measure=Measure.REQUESTS, window=Sliding(seconds=60), amount=9)
@@ -342,6 +343,16 @@ async def test_nobody_waits_for_a_tab_to_be_settled_and_a_cancelled_request_sett
     desk.counters.slow.set()
     await desk.limiter.drained()
     assert desk.counters.used() == {Measure.TOKENS: EXPECTED, Measure.MONEY: 204}
+
+
+async def test_what_is_counted_in_memory_is_settled_once_a_tab_is_closed(a_target: Callable[..., Target]) -> None:
+    one_place = Allowance(measure=Measure.CONCURRENT, window=InProgress(), amount=1)
+    limiter = Limiter(Limits(rules=(rule(one_place),)), MemoryCounters(lambda: 0.0))
+    model = Model(name="m", targets=(a_target(),))
+    for _ in range(2):
+        tab = limiter.open("id", "split", Operation.CHAT)
+        await tab.take(ASKED, CALLER, model)
+        tab.close()
 
 
 async def test_who_goes_away_while_it_takes_leaves_no_place_taken(desk: Desk) -> None:
