@@ -58,7 +58,7 @@ _NO_CALLS: Object = {}
 _FILTERED = "content_filter"
 _ERROR = "error"
 # What a chunk may hold beside its token that has to be read.
-_BESIDE_TOKENS = ("error", "usage", "moderation")
+_BESIDE_TOKENS = frozenset({"error", "usage", "moderation"})
 
 
 @dataclass(slots=True)
@@ -171,9 +171,10 @@ class ChunkReader:
         text = delta.get("content")
         if not isinstance(text, str) or not text:
             return None
-        for name in _BESIDE_TOKENS:
-            if value.get(name) is not None:
-                return None
+        if not _BESIDE_TOKENS.isdisjoint(value):
+            for name in _BESIDE_TOKENS:
+                if value.get(name) is not None:
+                    return None
         state = self._choices.get(index)
         plain = choice.get("finish_reason") is None and choice.get("logprobs") is None
         if state is None or state.finished or not plain or value.get("object") == _ERROR:

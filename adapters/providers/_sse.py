@@ -75,7 +75,7 @@ class SseDecoder:
         # Any other line feed ends a line of something else.
         if chunk.count(b"\n") != 2 * len(messages):
             return None
-        return [Event(data) for data in messages]
+        return [Event(messages[0])] if len(messages) == 1 else [Event(data) for data in messages]
 
     def _take_lines(self, chunk: bytes) -> list[bytes]:
         self._rest.append(chunk)

@@ -24,6 +24,7 @@ from types import TracebackType
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import AddrInfoType, Connection
 
 from adapters.transport._failures import (
@@ -70,6 +71,38 @@ class _CheckedRequest(aiohttp.ClientRequest):
         if _is_stale(conn):
             raise _StaleConnection
         return await super().send(conn)
+
+
+class _Listener(ResponseHandler):
+    """A connection that does less for each piece of an answer than aiohttp's own does, and nothing else.
+
+    Its limit for silence runs on one timer, where aiohttp makes one anew for each read: the timer looks how long ago
+    something came, and goes on if that is not long enough. Should aiohttp come to keep its limit in another way, none
+    of this is asked, and its own stands.
+    """
+
+    _heard = 0.0
+    _armed_for: float | None = None
+
+    def _reschedule_timeout(self) -> None:
+        self._heard = self._loop.time()
+        if self._read_timeout_handle is None or self._read_timeout != self._armed_for:
+            self._armed_for = self._read_timeout
+            super()._reschedule_timeout()
+
+    def _on_read_timeout(self) -> None:
+        limit = self._read_timeout or 0.0
+        left = self._heard + limit - self._loop.time()
+        if left <= 0:
+            super()._on_read_timeout()
+        else:
+            self._read_timeout_handle = self._loop.call_later(left, self._on_read_timeout)
+
+    def resume_reading(self, resume_parser: bool = True) -> None:  # noqa: FBT002  as aiohttp has it
+        # Asked for with every piece that is taken; aiohttp would have its parser and the transport look for what is
+        # held up, though nothing is.
+        if self._reading_paused or self._buffer_paused:
+            super().resume_reading(resume_parser)
 
 
 class _Response:
@@ -120,8 +153,8 @@ class _Response:
 
 @lru_cache(maxsize=256)
 def _limits(timeouts: Timeouts) -> aiohttp.ClientTimeout:
-    """A target's limits as aiohttp takes them, made once."""
-    return aiohttp.ClientTimeout(total=timeouts.total, connect=timeouts.connect, sock_read=timeouts.first_byte)
+    """A target's limits as aiohttp takes them, made once; ``total`` is kept here, for less at each read."""
+    return aiohttp.ClientTimeout(total=None, connect=timeouts.connect, sock_read=timeouts.first_byte)
 
 
 class _Exchange:
@@ -148,14 +181,19 @@ class _Exchange:
         self._timeouts = timeouts
         self._tls = tls
         self._response: aiohttp.ClientResponse
+        self._timer: asyncio.TimerHandle
 
     async def __aenter__(self) -> _Response:
+        loop = asyncio.get_running_loop()
+        ends = loop.time() + self._timeouts.total
         try:
-            response = self._response = await self._send()
+            async with asyncio.timeout_at(ends):
+                response = self._response = await self._send()
         except UpstreamError:
             raise
         except (aiohttp.ClientError, OSError, ValueError) as exc:
             raise self._translate(exc) from _cause(exc)
+        self._timer = loop.call_at(ends, _run_out, response.content)
         # aiohttp has one limit for silence on the socket; from here on it is the one between chunks.
         if response.connection is not None and response.connection.protocol is not None:
             response.connection.protocol.read_timeout = self._timeouts.idle
@@ -165,6 +203,7 @@ class _Exchange:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._timer.cancel()
         # Gives the connection back if the body was read to its end, and closes it otherwise.
         self._response.release()
 
@@ -203,6 +242,12 @@ class _Exchange:
                 return unusable_address(self._target)
             case _:
                 return unanswered(self._target)
+
+
+def _run_out(content: aiohttp.StreamReader) -> None:
+    """The time of the whole exchange is over: what has come to its end by now may still be read."""
+    if not content.is_eof():
+        content.set_exception(TimeoutError())
 
 
 def _cause(exc: Exception) -> Exception | None:
@@ -326,6 +371,12 @@ class AiohttpClient:
         return session
 
     def _connector(self, socket: str | None, addresses: Addresses) -> aiohttp.BaseConnector:
+        connector = self._connector_for(socket, addresses)
+        # aiohttp has no public way to choose a connection's class.
+        setattr(connector, "_factory", partial(_Listener, asyncio.get_running_loop()))  # noqa: B010
+        return connector
+
+    def _connector_for(self, socket: str | None, addresses: Addresses) -> aiohttp.BaseConnector:
         if socket is not None:
             return aiohttp.UnixConnector(socket, limit=self._pool_limit, keepalive_timeout=self._keepalive)
         # Bounded per host: an upstream that is slow takes no connection from another.

@@ -133,11 +133,14 @@ class Told:
         """One event of a stream."""
         match event:
             case TextDelta():
-                self._text(event.choice, "text", event.text)
-            case ReasoningDelta():
-                self._text(event.choice, "reasoning", event.text)
-            case RefusalDelta():
-                self._text(event.choice, "refusal", event.text)
+                heard = self._texts.get((event.choice, "text"))
+                if heard is None or self._keeps:
+                    self._text(event.choice, "text", event.text)
+                else:
+                    heard.add(event.text)
+            case ReasoningDelta() | RefusalDelta():
+                channel = "reasoning" if isinstance(event, ReasoningDelta) else "refusal"
+                self._text(event.choice, channel, event.text)
             case ToolCallStarted():
                 self._call(event.choice, event.index, event.name)
             case ToolCallDelta():

@@ -133,13 +133,16 @@ class StreamWriter:
         """The bytes that tell of ``event``; none where there is nothing to tell yet."""
         match event:
             case TextDelta():
-                return self._word(event)
+                before = self._words.get(event.choice)
+                if before is None or event.logprobs is not None:
+                    return self._delta(event.choice, b'{"content":' + orjson.dumps(event.text) + b"}", event.logprobs)
+                # Nearly every event: nothing but its text was not known before.
+                return before + orjson.dumps(event.text) + self._after
             case ToolCallDelta():
                 return self._delta(event.choice, _call_delta(event))
-            case ReasoningDelta():
-                return self._delta(event.choice, b'{"reasoning_content":' + orjson.dumps(event.text) + b"}")
-            case RefusalDelta():
-                return self._delta(event.choice, b'{"refusal":' + orjson.dumps(event.text) + b"}")
+            case ReasoningDelta() | RefusalDelta():
+                name = b"reasoning_content" if isinstance(event, ReasoningDelta) else b"refusal"
+                return self._delta(event.choice, b'{"%b":%b}' % (name, orjson.dumps(event.text)))
             case ToolCallStarted():
                 return self._delta(event.choice, _call_start(event))
             case Finish():
@@ -162,13 +165,6 @@ class StreamWriter:
         if isinstance(event, UsageReport):
             self._usage = event.usage
             self._late = _taken(event.extra, _LATE_EXTRA)
-
-    def _word(self, event: TextDelta) -> bytes:
-        """Nearly every event: nothing but its text was not known before."""
-        before = self._words.get(event.choice)
-        if before is None or event.logprobs is not None:
-            return self._delta(event.choice, b'{"content":' + orjson.dumps(event.text) + b"}", event.logprobs)
-        return before + orjson.dumps(event.text) + self._after
 
     def _delta(self, choice: int, delta: bytes, logprobs: JsonObject | None = None) -> bytes:
         told = b"null" if logprobs is None else orjson.dumps(logprobs)

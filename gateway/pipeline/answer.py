@@ -7,7 +7,6 @@ deadline, and puts what an approver has to see in front of one. Whole answers an
 import secrets
 import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
-from contextlib import aclosing
 from dataclasses import replace
 from typing import Final
 
@@ -24,6 +23,7 @@ from gateway.domain.exchange import (
     Reply,
     ReplyEvent,
     StreamEvent,
+    TextDelta,
 )
 from gateway.domain.finding import finding_of
 from gateway.domain.identity import Caller
@@ -136,26 +136,29 @@ class Answering:
         begun = replace(handling, decision=PENDING) if watch.stands else handling
         return Streaming(events=self._watched(opened, guard, handling), handling=begun)
 
-    async def _watched(
+    def _watched(
         self, opened: OpenedStream, guard: Guard, handling: Handling
     ) -> AsyncGenerator[Sequence[ReplyEvent], None]:
         # How the choices end that need an approver: what became of the others is known at the end.
         waiting: dict[int, Finish] = {}
         transcript = Transcript() if self._minds_taint else None
-        flow = Flow(guard, self._asking, self.timeline, self._grounds_size)
-        async with aclosing(flow.events(opened)) as cleared:
-            async for events in cleared:
-                passed = _passed(events, waiting)
-                if transcript is not None:
-                    transcript.take(passed)
-                if passed:
-                    yield passed
-        if ends := await self._ends(tuple(waiting.values()), guard, handling):
-            yield ends
-        if transcript is not None and guard.withheld is None:
-            self._remember(transcript.choices)
-        told = _told(handling, guard.verdict)
-        yield (Judged(decision=told.decision, findings=told.findings[len(handling.findings) :]),)
+
+        def passing(cleared: Sequence[GuardEvent]) -> Sequence[ReplyEvent]:
+            passed = _passed(cleared, waiting)
+            if transcript is not None:
+                transcript.take(passed)
+            return passed
+
+        async def ending() -> AsyncGenerator[Sequence[ReplyEvent], None]:
+            if ends := await self._ends(tuple(waiting.values()), guard, handling):
+                yield ends
+            if transcript is not None and guard.withheld is None:
+                self._remember(transcript.choices)
+            told = _told(handling, guard.verdict)
+            yield (Judged(decision=told.decision, findings=told.findings[len(handling.findings) :]),)
+
+        flow = Flow(guard, self._asking, self.timeline, self._grounds_size, passing=passing, ending=ending)
+        return flow.events(opened)
 
     async def _unwatched(self, opened: OpenedStream, guard: Guard) -> AsyncGenerator[Sequence[ReplyEvent], None]:
         """An answer that no rule looks at."""
@@ -168,6 +171,8 @@ class Answering:
                 if passed := [event for event in cleared if not isinstance(event, ApprovalRequired)]:
                     yield passed
                 came = await anext(rest, None)
+                if opened.hearing is not None and came is not None:
+                    opened.hearing(came)
         self.timeline.last = time.perf_counter_ns()
 
     async def _ends(self, waiting: Sequence[Finish], guard: Guard, handling: Handling) -> Sequence[ReplyEvent]:
@@ -252,6 +257,9 @@ class Answering:
 
 def _passed(events: Sequence[GuardEvent], waiting: dict[int, Finish]) -> Sequence[ReplyEvent]:
     """The events that go on; how a choice ends that needs an approver is put down in ``waiting``."""
+    if len(events) == 1 and isinstance(only := events[0], TextDelta):
+        # Nearly all there are.
+        return (only,)
     passed: list[ReplyEvent] = []
     for event in events:
         if isinstance(event, ApprovalRequired):

@@ -5,14 +5,17 @@ an answer that only what follows it needs. Here is who waits: the guard itself k
 """
 
 import time
-from collections.abc import AsyncGenerator, Awaitable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
 from functools import partial
+from typing import TypeAlias
 
 from gateway.domain.evidence import Timeline
 from gateway.domain.exchange import (
     Finish,
     ReasoningDelta,
     RefusalDelta,
+    ReplyEvent,
     StreamEvent,
     TextDelta,
     ToolCallDelta,
@@ -23,11 +26,22 @@ from gateway.pipeline.guard import Guard, GuardEvent
 from gateway.pipeline.run import LARGE, beside, runner_for
 from gateway.pipeline.send import OpenedStream
 
+Passing: TypeAlias = Callable[[Sequence[GuardEvent]], Sequence[ReplyEvent]]
+Ending: TypeAlias = Callable[[], AsyncGenerator[Sequence[ReplyEvent], None]]
+
 
 class Flow:
-    """One stream on its way. ``grounds_size`` is how much text a call's values are looked for in."""
+    """One stream on its way. ``grounds_size`` is how much text a call's values are looked for in.
 
-    def __init__(self, guard: Guard, asking: Asking, timeline: Timeline, grounds_size: int) -> None:
+    ``passing`` makes of what the guard lets through that which goes on, ``ending`` gives what follows in the end: both
+    are called from here, since every token would have to pass a generator around this one.
+    """
+
+    def __init__(
+        self, guard: Guard, asking: Asking, timeline: Timeline, grounds_size: int, *, passing: Passing, ending: Ending
+    ) -> None:
+        self._passing = passing
+        self._ending = ending
         self._guard = guard
         self._asking = asking
         self._timeline = timeline
@@ -37,63 +51,79 @@ class Flow:
         # Since when something is held back, in nanoseconds; 0 for nothing.
         self._since = 0
 
-    async def events(self, opened: OpenedStream) -> AsyncGenerator[Sequence[GuardEvent], None]:
-        """What the guard lets through of the upstream's events, until there is nothing more to wait for."""
-        guard = self._guard
+    async def events(self, opened: OpenedStream) -> AsyncGenerator[Sequence[ReplyEvent], None]:
+        """What goes on of the upstream's events, until there is nothing more to wait for; then what ends it."""
+        guard, hearing = self._guard, opened.hearing
         async with opened as rest:
             came: Sequence[StreamEvent] | None = opened.first
             while came is not None:
-                at, cleared = self._at_once(came, 0)
-                if cleared:
-                    yield cleared
-                while at < len(came) or guard.questions:
-                    at, cleared = await self._in_time(came, at)
-                    yield cleared
-                    if not guard.questions:
-                        at, cleared = self._at_once(came, at)
-                        yield cleared
-                if cleared := self._overdue():
-                    yield cleared
+                at, passed = self._at_once(came, 0)
+                if passed:
+                    yield passed
+                if at < len(came) or (guard.acts and guard.questions):
+                    async with aclosing(self._slowly(came, at)) as slow:
+                        async for passed in slow:
+                            yield passed
+                if guard.acts and (passed := self._overdue()):
+                    yield passed
                 if guard.over:
                     self._timeline.truncated = True
                     break
                 try:
                     came = await self._more(rest)
                 except TimeoutError:
-                    yield guard.cut_off()
+                    yield self._passing(guard.cut_off())
                     self._timeline.truncated = True
                     break
+                if hearing is not None and came is not None:
+                    hearing(came)
         self._timeline.last = time.perf_counter_ns()
         await self._asking.answered_late(guard, runner_for(self._size))
+        async for last in self._ending():
+            yield last
+
+    async def _slowly(self, came: Sequence[StreamEvent], at: int) -> AsyncGenerator[Sequence[ReplyEvent], None]:
+        """The same of what came from ``at`` on, where something has to be waited for."""
+        guard = self._guard
+        while at < len(came) or guard.questions:
+            at, cleared = await self._in_time(came, at)
+            if passed := self._passing(cleared):
+                yield passed
+            if not guard.questions:
+                at, passed = self._at_once(came, at)
+                if passed:
+                    yield passed
 
     async def _in_time(self, came: Sequence[StreamEvent], at: int) -> tuple[int, Sequence[GuardEvent]]:
         """Have answered what is asked, or feed what takes long beside the event loop."""
         guard = self._guard
         if guard.questions:
             cleared: Sequence[GuardEvent] = await self._asking.answered(guard, runner_for(self._size))
+            self._note(cleared)
         else:
             cleared = await beside(partial(self._fed, came[at], self._weight(came[at])))
             at += 1
-        self._note(cleared)
         return (len(came) if guard.over else at), cleared
 
     def _more(self, rest: AsyncGenerator[Sequence[StreamEvent], None]) -> Awaitable[Sequence[StreamEvent] | None]:
         """What comes next, unless that takes longer than something may be held."""
-        deadline = self._guard.deadline
+        deadline = self._guard.deadline if self._guard.acts else None
         more = anext(rest, None)
         return more if deadline is None else self._asking.in_time(more, deadline)
 
-    def _overdue(self) -> Sequence[GuardEvent]:
+    def _overdue(self) -> Sequence[ReplyEvent]:
         """What its deadline ends: an upstream that never lets go of the event loop is not waited for either."""
         deadline = self._guard.deadline
-        return () if deadline is None or self._asking.ticks() < deadline else self._guard.expire(deadline)
+        if deadline is None or self._asking.ticks() < deadline:
+            return ()
+        return self._passing(self._guard.expire(deadline))
 
-    def _at_once(self, came: Sequence[StreamEvent], at: int) -> tuple[int, Sequence[GuardEvent]]:
+    def _at_once(self, came: Sequence[StreamEvent], at: int) -> tuple[int, Sequence[ReplyEvent]]:
         """Feed what came from ``at`` on, up to what takes long or leaves questions; gives how far, and what goes on."""
         guard = self._guard
         cleared: list[GuardEvent] = []
         for event in came[at:] if at else came:
-            weight = self._weight(event)
+            weight = len(event.text) if isinstance(event, TextDelta) else self._weight(event)
             ends = not weight and isinstance(event, Finish)
             # At a choice's end all of it is judged.
             if (self._size if ends else weight) > LARGE:
@@ -101,19 +131,21 @@ class Flow:
             at += 1
             fed = self._fed(event, weight)
             if fed:
-                self._note(fed)
                 cleared += fed
                 if isinstance(fed[-1], Finish) and guard.over:
-                    return len(came), cleared
+                    at = len(came)
+                    break
             if ends and guard.questions:
                 break
-        return at, cleared
+        return at, self._passing(cleared) if cleared else ()
 
     def _fed(self, event: StreamEvent, weight: int) -> Sequence[GuardEvent]:
         self._size += weight
         self._timeline.scanned += 1
         cleared = self._guard.feed(event, self._asking.ticks())
-        if weight and not cleared and not self._since:
+        if self._since:
+            self._note(cleared)
+        elif weight and not cleared:
             self._since = time.perf_counter_ns()
         return cleared
 

@@ -43,10 +43,13 @@ class Guard:
         unmark = Unmark(datamark)
         self._plain = Plain(unmark)
         self._acting = self._watching = None
+        # Whether anything may be held, asked for or ended; where not, none of that need be asked for at each event.
+        self.acts = False
         if watch is not None:
             acting, watching = watch.acting, watch.watching
             self._acting = None if acting is None else Choices.acting(acting, unmark)
             self._watching = None if watching is None else Choices.watching(watching, unmark)
+            self.acts = acting is not None
         self._started: Started | None = None
         self._usage: UsageReport | None = None
         # The reply that came whole, and what of it is cleared.

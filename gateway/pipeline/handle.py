@@ -119,7 +119,8 @@ async def handle(
         call, opened = await send.open_stream(
             ready.ranked,
             sending,
-            lambda call: tab.streaming(call.target, services.providers(call.target).stream(call)),
+            lambda call: services.providers(call.target).stream(call),
+            tab,
         )
         return answering.stream(opened, call, ready.handling(call))
     call, reply = await send.send(

@@ -6,8 +6,7 @@ is sent is replaced by what was used when the tab is closed; nobody waits for th
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Awaitable, Sequence
-from contextlib import aclosing
+from collections.abc import Awaitable, Sequence
 from typing import Final, TypeVar
 
 from gateway.domain.errors import GatewayError, LimitReached
@@ -22,6 +21,7 @@ from gateway.domain.target import Target
 from gateway.domain.value import value
 from gateway.pipeline.limit_reached import reached
 from gateway.pipeline.run import Run, at_once
+from gateway.pipeline.tab import Hearing
 from gateway.pipeline.usage import Tokens, believed, bills_nothing, dearest, estimate, size_of, size_of_reply, tokens_of
 
 Answer = TypeVar("Answer")
@@ -74,7 +74,10 @@ class Limiter:
 
     def settle(self, taken: Taken, used: tuple[Portion, ...]) -> None:
         """Have it counted soon: whoever used it is not kept waiting."""
-        task = asyncio.get_running_loop().create_task(self.counters.settle(taken, used))
+        waits = self.counters.settle(taken, used)
+        if waits is None:
+            return
+        task = asyncio.get_running_loop().create_task(waits)
         self._settling.add(task)
         task.add_done_callback(self._settling.discard)
 
@@ -151,15 +154,10 @@ class RequestTab:
             self._owing -= bills_nothing(error)
             raise
 
-    def streaming(
-        self, target: Target, events: AsyncGenerator[Sequence[StreamEvent], None]
-    ) -> AsyncGenerator[Sequence[StreamEvent], None]:
-        """The events, listened to where tokens or money count."""
-        if self._plan is None:
-            return events
-        self._target = target
-        self._owing += 1
-        return self._heard(events)
+    @property
+    def hearing(self) -> Hearing | None:
+        """Who listens to a stream, where tokens or money count."""
+        return None if self._plan is None else self._hear
 
     def answered(self, answer: Reply | Embeddings) -> None:
         """This came, whole."""
@@ -172,23 +170,12 @@ class RequestTab:
         if taken is not None:
             self._limiter.settle(taken, self._used(taken))
 
-    async def _heard(
-        self, events: AsyncGenerator[Sequence[StreamEvent], None]
-    ) -> AsyncGenerator[Sequence[StreamEvent], None]:
-        began = False
-        async with aclosing(events):
-            try:
-                async for together in events:
-                    began = True
-                    for event in together:
-                        if isinstance(event, UsageReport):
-                            self._usage = event.usage
-                        else:
-                            self._said += size_of(event)
-                    yield together
-            except GatewayError as error:
-                self._owing -= not began and bills_nothing(error)
-                raise
+    def _hear(self, together: Sequence[StreamEvent]) -> None:
+        for event in together:
+            if isinstance(event, UsageReport):
+                self._usage = event.usage
+            else:
+                self._said += size_of(event)
 
     def _used(self, taken: Taken) -> tuple[Portion, ...]:
         """What takes the place of what was taken; requests stand."""

@@ -18,6 +18,7 @@ from gateway.pipeline.breaker import Outcome
 from gateway.pipeline.condition import Ticket
 from gateway.pipeline.failing import read
 from gateway.pipeline.route import Ranked
+from gateway.pipeline.tab import UNLIMITED, Hearing, Tab
 
 Answer = TypeVar("Answer")
 
@@ -26,12 +27,14 @@ Answer = TypeVar("Answer")
 class OpenedStream:
     """A stream whose first events have come, so that failing over is behind it.
 
-    ``async with`` gives the rest of it, which is closed in the end, and with it the call's ticket.
+    ``async with`` gives the rest of it, which is closed in the end, and with it the call's ticket. ``hearing`` is to be
+    told of the rest as it comes, as it was of the first.
     """
 
     first: Sequence[StreamEvent]
     rest: AsyncGenerator[Sequence[StreamEvent], None]
     ticket: Ticket | None = None
+    hearing: Hearing | None = None
 
     async def __aenter__(self) -> AsyncGenerator[Sequence[StreamEvent], None]:
         return self.rest
@@ -65,17 +68,23 @@ async def send(ranked: Ranked, sending: Sending, ask: Callable[[Call], Awaitable
 
 
 async def open_stream(
-    ranked: Ranked, sending: Sending, ask: Callable[[Call], AsyncGenerator[Sequence[StreamEvent], None]]
+    ranked: Ranked,
+    sending: Sending,
+    ask: Callable[[Call], AsyncGenerator[Sequence[StreamEvent], None]],
+    tab: Tab = UNLIMITED,
 ) -> tuple[Call, OpenedStream]:
-    """Get the first events from the first target that starts to answer; raises as ``send`` does."""
+    """Get the first events from the first target that starts to answer, counted by ``tab``; raises as ``send`` does."""
 
     async def opened(call: Call, ticket: Ticket) -> OpenedStream:
         events = ask(call)
-        first = await anext(events, None)
+        first = await tab.asking(call.target, anext(events, None))
         if first is None:
             raise UpstreamGarbled("the upstream ended its stream before it began to answer", target=call.target.id)
         sending.timeline.first = time.perf_counter_ns()
-        return OpenedStream(first=first, rest=events, ticket=ticket.answering())
+        hearing = tab.hearing
+        if hearing is not None:
+            hearing(first)
+        return OpenedStream(first=first, rest=events, ticket=ticket.answering(), hearing=hearing)
 
     return await Attempts(ranked, sending, opened).answered()
 

@@ -4,8 +4,8 @@ A port: before anything costs, the pipeline has the request's share taken, then 
 it. ``UNLIMITED`` stands where nothing is counted.
 """
 
-from collections.abc import AsyncGenerator, Awaitable, Sequence
-from typing import Protocol, TypeVar
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol, TypeAlias, TypeVar
 
 from gateway.domain.exchange import Embeddings, Reply, StreamEvent
 from gateway.domain.identity import Caller
@@ -15,6 +15,9 @@ from gateway.domain.target import Target
 from gateway.pipeline.run import Run, at_once
 
 Answer = TypeVar("Answer")
+
+# Is told of the events of a stream that came together.
+Hearing: TypeAlias = Callable[[Sequence[StreamEvent]], None]
 
 
 class Tab(Protocol):
@@ -29,13 +32,12 @@ class Tab(Protocol):
         ...
 
     def asking(self, target: Target, answer: Awaitable[Answer], /) -> Awaitable[Answer]:
-        """``answer``, which is what ``target`` is about to be asked for, whole."""
+        """``answer``, which is what ``target`` is about to be asked for: whole, or the first events of a stream."""
         ...
 
-    def streaming(
-        self, target: Target, events: AsyncGenerator[Sequence[StreamEvent], None], /
-    ) -> AsyncGenerator[Sequence[StreamEvent], None]:
-        """The same of a stream."""
+    @property
+    def hearing(self) -> Hearing | None:
+        """Who is to be told of a stream's events as they come; None where they do not count."""
         ...
 
     def answered(self, answer: Reply | Embeddings) -> None:
@@ -50,10 +52,9 @@ class _Unlimited:
     def asking(self, _: Target, answer: Awaitable[Answer]) -> Awaitable[Answer]:
         return answer
 
-    def streaming(
-        self, _: Target, events: AsyncGenerator[Sequence[StreamEvent], None]
-    ) -> AsyncGenerator[Sequence[StreamEvent], None]:
-        return events
+    @property
+    def hearing(self) -> Hearing | None:
+        return None
 
     def answered(self, answer: Reply | Embeddings) -> None:
         """Nothing is counted."""

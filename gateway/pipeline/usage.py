@@ -101,7 +101,8 @@ def size_of(event: StreamEvent) -> int:
     """Bytes of what a model said in one event, as far as anybody can see it."""
     match event:
         case TextDelta() | ReasoningDelta() | RefusalDelta():
-            return _size_of(event.text)
+            text = event.text
+            return len(text) if text.isascii() else _size_of(text)
         case ToolCallDelta():
             return _size_of(event.arguments)
         case ReasoningSealed():

@@ -65,7 +65,7 @@ class MemoryCounters:
         portions = wanted if apart else tuple([Portion(bucket=kept.bucket, amount=amount) for kept, amount in found])
         return Taken(holder=holder, at=now, portions=portions, left=tuple(left))
 
-    async def settle(self, taken: Taken, used: tuple[Portion, ...]) -> None:
+    def settle(self, taken: Taken, used: tuple[Portion, ...]) -> None:
         """Put ``used`` in the place of what was taken, and free places in progress."""
         now = self._now()
         for portion in taken.portions:

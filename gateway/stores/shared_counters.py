@@ -12,7 +12,7 @@ import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final, Literal, Protocol
 
 from gateway.domain.errors import LimitsUnavailable
 from gateway.domain.quota import Bucket, Counters, Denied, Portion, Taken
@@ -76,6 +76,12 @@ class Told:
     took: Callable[[float], None] = _not_timed
 
 
+class CountersHere(Counters, Protocol):
+    """Counters of this process, which wait for nobody."""
+
+    def settle(self, taken: Taken, used: tuple[Portion, ...]) -> None: ...
+
+
 class SharedCounters:
     """Counts in Redis, and by ``alone`` while that is away: its counts have this process's share of each limit.
 
@@ -86,7 +92,7 @@ class SharedCounters:
     def __init__(
         self,
         client: Client,
-        alone: Counters,
+        alone: CountersHere,
         *,
         prefix: str,
         patience_s: float,
@@ -143,7 +149,7 @@ class SharedCounters:
         """End what was taken. It waits for Redis no longer than a request does, and never raises."""
         if isinstance(taken, TakenAlone):
             own = [Portion(bucket=taken.buckets.get(one.bucket, one.bucket), amount=one.amount) for one in used]
-            await self._alone.settle(taken.alone, tuple(own))
+            self._alone.settle(taken.alone, tuple(own))
         await self._redis.settle(taken, used)
 
     @property

@@ -53,10 +53,10 @@ class App:
         self.readiness = Readiness(ready)
         self._rest = _rest(lobby, reach, self.readiness, admin)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one connection event of the server."""
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Serve one connection event of the server: not a coroutine, as each token would have to pass through it."""
         door = self._doors.get(scope["path"]) if scope["type"] == "http" else None
-        await (door or self._rest)(scope, receive, send)
+        return (door or self._rest)(scope, receive, send)
 
 
 def _rest(lobby: Lobby, reach: Reach, readiness: Readiness, admin: Sequence[Route]) -> Starlette:

@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections import Counter, deque
 from dataclasses import field
+from functools import lru_cache
 from typing import Protocol
 
 from gateway.audit.trail import Evidence, RequestTrail
@@ -252,15 +253,9 @@ def error_type(dialect: str) -> bytes:
 
 def said(handling: Handling) -> tuple[tuple[bytes, bytes], ...]:
     """What every reply says in its headers of what happened to the data."""
-    headers = (
-        (b"x-splitgate-isolation", handling.isolation.encode()),
-        (b"x-splitgate-format", handling.format.encode()),
-        (b"x-splitgate-target", handling.target.encode()),
-        (b"x-splitgate-decision", handling.decision.encode()),
-    )
+    headers = _how_sent(handling.isolation, handling.format, handling.target, handling.decision)
     if handling.policy is not None:
-        told = f"{','.join(handling.policy.names)}@{handling.policy.revision}"
-        headers = (*headers, (b"x-splitgate-policy", told.encode()))
+        headers = (*headers, _judged_by(handling.policy.names, handling.policy.revision))
     if handling.findings:
         found = Counter[str]()
         for finding in handling.findings:
@@ -269,6 +264,22 @@ def said(handling: Handling) -> tuple[tuple[bytes, bytes], ...]:
     if handling.notes:
         headers = (*headers, (b"x-splitgate-notes", ",".join(handling.notes).encode()))
     return headers
+
+
+# Both are the same for most requests to one target: nothing of them is to be written anew for each.
+@lru_cache(maxsize=256)
+def _how_sent(isolation: str, format_: str, target: str, decision: str) -> tuple[tuple[bytes, bytes], ...]:
+    return (
+        (b"x-splitgate-isolation", isolation.encode()),
+        (b"x-splitgate-format", format_.encode()),
+        (b"x-splitgate-target", target.encode()),
+        (b"x-splitgate-decision", decision.encode()),
+    )
+
+
+@lru_cache(maxsize=64)
+def _judged_by(names: tuple[str, ...], revision: str) -> tuple[bytes, bytes]:
+    return b"x-splitgate-policy", f"{','.join(names)}@{revision}".encode()
 
 
 def _traceparent(scope: Scope) -> bytes | None:

@@ -72,7 +72,8 @@ class Generating:
                     for event in together:
                         trail.released(event)
                         told.append(writer.feed(event))
-                    await response.more(b"".join(told))
+                    if content := b"".join(told):
+                        await response.more(content)
         finally:
             # Also of a stream that broke off: what was found until then.
             tell(handling.request_id, asked.caller, decision=decision, findings=findings, policy=handling.policy)

@@ -6,6 +6,7 @@ not on the tab's list.
 
 import time
 from collections.abc import Callable
+from functools import cache
 from typing import Final, Literal, TypeAlias
 
 from gateway.domain.instant import written
@@ -28,7 +29,7 @@ def limit_headers(
     for measure in _TOLD:
         left = [one for one in tab.left if one.bucket.measure is measure]
         if left:
-            fullest = min(left, key=lambda one: one.amount / one.bucket.limit)
+            fullest = left[0] if len(left) == 1 else min(left, key=lambda one: one.amount / one.bucket.limit)
             told += _headers(fullest, vendor, now())
     return tuple(told)
 
@@ -41,8 +42,15 @@ def _headers(left: Portion, vendor: Vendor, now: float) -> list[tuple[bytes, byt
         seconds = window.seconds
     elif isinstance(window, Calendar):
         seconds = period_of(window, now).end - int(now)
+    limit, remaining, reset = _names(vendor, bucket.measure)
+    again = written(now + seconds).encode() if vendor == "anthropic" else b"%ds" % seconds
+    return [(limit, b"%d" % bucket.limit), (remaining, b"%d" % left.amount), (reset, again)]
+
+
+@cache
+def _names(vendor: Vendor, measure: Measure) -> list[bytes]:
+    """What a vendor's SDKs look for, in the order in which it is told."""
+    words = ("limit", "remaining", "reset")
     if vendor == "anthropic":
-        told = {"limit": str(bucket.limit), "remaining": str(left.amount), "reset": written(now + seconds)}
-        return [(f"anthropic-ratelimit-{bucket.measure}-{name}".encode(), word.encode()) for name, word in told.items()]
-    told = {"limit": str(bucket.limit), "remaining": str(left.amount), "reset": f"{seconds}s"}
-    return [(f"x-ratelimit-{name}-{bucket.measure}".encode(), word.encode()) for name, word in told.items()]
+        return [f"anthropic-ratelimit-{measure}-{word}".encode() for word in words]
+    return [f"x-ratelimit-{word}-{measure}".encode() for word in words]

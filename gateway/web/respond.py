@@ -3,7 +3,7 @@
 Once a stream has begun its status stands: an error after that is an event of the stream, made by ``fail``.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from gateway.domain.errors import GatewayError
 from gateway.web.edge import AsgiMessage, Send
@@ -42,9 +42,9 @@ class Response:
         no_buffering = ((b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no"))
         await self._start(200, b"text/event-stream; charset=utf-8", (*no_buffering, *headers))
 
-    async def more(self, content: bytes) -> None:
-        if content:
-            await self._send({"type": "http.response.body", "body": content, "more_body": True})
+    def more(self, content: bytes) -> Awaitable[None]:
+        """Send ``content``, which is not empty."""
+        return self._send({"type": "http.response.body", "body": content, "more_body": True})
 
     async def end(self, content: bytes) -> None:
         await self._send({"type": "http.response.body", "body": content, "more_body": False})

@@ -30,7 +30,7 @@ from gateway.domain.prompt import Data, History, Instruction, Prompt, Speaker, T
 from gateway.domain.request import ClientRequest, Options
 from gateway.domain.target import Endpoint, Layout, Target
 from gateway.domain.verdict import Action, Weight
-from gateway.pipeline.answer import Answered, Answering, Held
+from gateway.pipeline.answer import PENDING, Answered, Answering, Held
 from gateway.pipeline.apply import Applied
 from gateway.pipeline.guard import WITHHELD, Watch
 from gateway.pipeline.pseudonyms import Pseudonyms
@@ -140,6 +140,25 @@ def both(watch: Callable[..., Watch], rule: Callable[..., Rule]) -> Watch:
 
 
 # several choices
+
+
+@pytest.mark.parametrize("watched", [True, False])
+async def test_whoever_counts_hears_all_that_came_once_though_rules_hold_it(
+    answering: Answers, upstream_call: Call, watch: Callable[..., Watch], rule: Callable[..., Rule], *, watched: bool
+) -> None:
+    first, *others = said("a", "b")
+
+    async def rest() -> AsyncGenerator[Sequence[StreamEvent], None]:
+        yield others[:1]
+        yield others[1:]
+
+    heard: list[StreamEvent] = []
+    opened = OpenedStream(first=(first,), rest=rest(), hearing=heard.extend)
+    guarding = watch(rule(Stage.OUTPUT, Action.BLOCK)) if watched else watch()
+    outcome = answering(guarding).stream(opened, upstream_call, HANDLING)
+    assert (outcome.handling.decision == PENDING) is watched
+    _ = [event async for together in outcome.events for event in together]
+    assert heard == others
 
 
 @pytest.mark.parametrize("blocked", [0, 1])

@@ -7,7 +7,16 @@ import pytest
 
 from gateway.domain.detection import Detections, Stage, Subject
 from gateway.domain.evidence import Timeline
-from gateway.domain.exchange import Finish, StreamEvent, TextDelta, ToolCallDelta, ToolCallStarted, UsageReport
+from gateway.domain.exchange import (
+    ApprovalRequired,
+    Finish,
+    ReplyEvent,
+    StreamEvent,
+    TextDelta,
+    ToolCallDelta,
+    ToolCallStarted,
+    UsageReport,
+)
 from gateway.domain.verdict import Action
 from gateway.pipeline.asking import Asking
 from gateway.pipeline.flow import Flow
@@ -21,7 +30,18 @@ HELLO = TextDelta(choice=0, text="hello")
 CALL = (ToolCallStarted(choice=0, index=0, id="c", name="pay"), ToolCallDelta(choice=0, index=0, arguments="{}"))
 END = Finish(choice=0, reason="stop")
 
-Passed = Callable[..., AsyncGenerator[Sequence[GuardEvent], None]]
+Passed = Callable[..., AsyncGenerator[Sequence[ReplyEvent], None]]
+
+
+def plainly(cleared: Sequence[GuardEvent]) -> Sequence[ReplyEvent]:
+    """What goes on where nothing needs an approver."""
+    return [event for event in cleared if not isinstance(event, ApprovalRequired)]
+
+
+async def nothing() -> AsyncGenerator[Sequence[ReplyEvent], None]:
+    """No words at the end."""
+    for event in ():
+        yield event
 
 
 class Service:
@@ -53,13 +73,13 @@ def timeline() -> Timeline:
 def passed(timeline: Timeline) -> Passed:
     """What goes on of a stream that came in these reads."""
 
-    def make(watch: Watch, *reads: Sequence[StreamEvent]) -> AsyncGenerator[Sequence[GuardEvent], None]:
+    def make(watch: Watch, *reads: Sequence[StreamEvent]) -> AsyncGenerator[Sequence[ReplyEvent], None]:
         async def rest() -> AsyncGenerator[Sequence[StreamEvent], None]:
             for read in reads[1:]:
                 yield read
 
         asking = Asking(policies=watch.applicable, scanner=watch.scanner, ticks=lambda: 0.0)
-        flow = Flow(Guard(None, watch), asking, timeline, 0)
+        flow = Flow(Guard(None, watch), asking, timeline, 0, passing=plainly, ending=nothing)
         return flow.events(OpenedStream(first=reads[0], rest=rest()))
 
     return make

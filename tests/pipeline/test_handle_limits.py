@@ -18,6 +18,7 @@ from gateway.pipeline.answer import Answered, Streaming
 from gateway.pipeline.handle import Counted, Embedded, Services, count, embed, handle
 from gateway.pipeline.in_force import InForce
 from gateway.pipeline.run import Run, at_once
+from gateway.pipeline.tab import Hearing
 from gateway.pipeline.trail import Trail
 from gateway.stores.untainted import UntaintedReplies
 
@@ -44,11 +45,9 @@ class Tab:
         self.told.append(f"ask {target.id}")
         return await answer
 
-    def streaming(
-        self, target: Target, events: AsyncGenerator[Sequence[StreamEvent], None]
-    ) -> AsyncGenerator[Sequence[StreamEvent], None]:
-        self.told.append(f"stream {target.id}")
-        return events
+    @property
+    def hearing(self) -> Hearing | None:
+        return lambda together: self.told.extend([f"heard {type(event).__name__}" for event in together])
 
     def answered(self, answer: Reply | Embeddings) -> None:
         self.told.append(f"answered {answer.usage == USAGE}")
@@ -155,7 +154,7 @@ TAKEN = "take m anonymous m here"
     ("serve", "told"),
     [
         (whole, ["ask t", "answered True"]),
-        (streamed, ["stream t"]),
+        (streamed, ["ask t", "heard Started", "heard Finish", "heard UsageReport"]),
         (counted, []),
         (embedded, ["ask t", "answered True"]),
     ],

@@ -35,6 +35,7 @@ from gateway.domain.request import ClientRequest, Message, Options, Role, TextPa
 from gateway.domain.target import Target
 from gateway.pipeline.limiter import Limiter, RequestTab
 from gateway.pipeline.tab import UNLIMITED
+from gateway.stores.memory_counters import MemoryCounters
 
 CALLER = Caller(key="k", tenant="t")
 REQUESTS = Allowance(measure=Measure.REQUESTS, window=Sliding(seconds=60), amount=9)
@@ -156,6 +157,19 @@ async def stream(*events: StreamEvent | GatewayError) -> AsyncGenerator[Sequence
         yield (event,)
 
 
+async def heard(
+    tab: RequestTab, target: Target, events: AsyncGenerator[Sequence[StreamEvent], None]
+) -> AsyncGenerator[Sequence[StreamEvent], None]:
+    """As a stream is asked for, and read."""
+    together = await tab.asking(target, anext(events, None))
+    hear = tab.hearing
+    assert hear is not None
+    while together is not None:
+        hear(together)
+        yield together
+        together = await anext(events, None)
+
+
 async def test_a_request_takes_itself_a_place_and_what_it_may_come_to_where_it_costs_most(desk: Desk) -> None:
     await desk.tab()
     assert desk.counters.wanted() == {
@@ -266,9 +280,7 @@ STARTED = Started(id="u", model="m", created=1)
 async def test_a_stream_is_passed_on_and_its_count_is_heard_though_nobody_is_shown_it(desk: Desk) -> None:
     tab = await desk.tab()
     events = (STARTED, DELTA, Finish(choice=0, reason="stop"), UsageReport(usage=counted(100, 10)))
-    assert [event async for together in tab.streaming(desk.cheap, stream(*events)) for event in together] == list(
-        events
-    )
+    assert [event async for together in heard(tab, desk.cheap, stream(*events)) for event in together] == list(events)
     assert await desk.closed(tab) == {Measure.TOKENS: 110, Measure.MONEY: 120}
 
 
@@ -277,29 +289,11 @@ async def test_a_stream_that_is_cut_off_is_never_cheaper_than_the_estimate_nor_t
     desk: Desk, read: int, said: int
 ) -> None:
     tab = await desk.tab()
-    events = tab.streaming(desk.cheap, stream(STARTED, *[DELTA] * 40, UsageReport(usage=counted(1, 0))))
+    events = heard(tab, desk.cheap, stream(STARTED, *[DELTA] * 40, UsageReport(usage=counted(1, 0))))
     for _ in range(read):
         await anext(events)
     await events.aclose()
     assert await desk.closed(tab) == {Measure.TOKENS: 104 + said, Measure.MONEY: 104 + 2 * said}
-
-
-async def test_closing_a_stream_closes_the_upstreams(desk: Desk) -> None:
-    closed = False
-
-    async def upstream() -> AsyncGenerator[Sequence[StreamEvent], None]:
-        nonlocal closed
-        try:
-            yield (STARTED,)
-            yield (DELTA,)
-        finally:
-            closed = True
-
-    tab = await desk.tab()
-    events = tab.streaming(desk.cheap, upstream())
-    await anext(events)
-    await events.aclose()
-    assert closed
 
 
 @pytest.mark.parametrize(
@@ -315,8 +309,12 @@ async def test_a_stream_that_fails_before_it_begins_costs_what_its_error_says(
 ) -> None:
     tab = await desk.tab()
     with pytest.raises(GatewayError):
-        _ = [event async for together in tab.streaming(desk.cheap, stream(*events)) for event in together]
+        _ = [event async for together in heard(tab, desk.cheap, stream(*events)) for event in together]
     assert (await desk.closed(tab))[Measure.TOKENS] == tokens
+
+
+async def test_nobody_listens_to_a_stream_whose_tokens_do_not_count(desk_of: DeskOf) -> None:
+    assert (await desk_of(rule(REQUESTS, PLACES)).tab()).hearing is None
 
 
 async def test_a_tab_is_settled_once_however_often_it_is_closed(desk: Desk) -> None:
@@ -345,6 +343,16 @@ async def test_nobody_waits_for_a_tab_to_be_settled_and_a_cancelled_request_sett
     desk.counters.slow.set()
     await desk.limiter.drained()
     assert desk.counters.used() == {Measure.TOKENS: EXPECTED, Measure.MONEY: 204}
+
+
+async def test_what_is_counted_in_memory_is_settled_once_a_tab_is_closed(a_target: Callable[..., Target]) -> None:
+    one_place = Allowance(measure=Measure.CONCURRENT, window=InProgress(), amount=1)
+    limiter = Limiter(Limits(rules=(rule(one_place),)), MemoryCounters(lambda: 0.0))
+    model = Model(name="m", targets=(a_target(),))
+    for _ in range(2):
+        tab = limiter.open("id", "split", Operation.CHAT)
+        await tab.take(ASKED, CALLER, model)
+        tab.close()
 
 
 async def test_who_goes_away_while_it_takes_leaves_no_place_taken(desk: Desk) -> None:
@@ -394,8 +402,8 @@ async def test_buckets_are_the_same_for_the_same_caller(desk: Desk) -> None:
 async def test_where_nothing_is_limited_all_passes_as_it_is(a_target: Callable[..., Target]) -> None:
     target = a_target("t")
     await UNLIMITED.take(ASKED, CALLER, Model(name="m", targets=(target,)))
-    events, work = stream(STARTED), answers()
-    assert UNLIMITED.streaming(target, events) is events
+    work = answers()
+    assert UNLIMITED.hearing is None
     assert UNLIMITED.asking(target, work) is work
     await work
     UNLIMITED.answered(reply(None))

@@ -65,7 +65,7 @@ class Kept:
         return denied
 
     def settle(self, taken: Taken, *used: tuple[Bucket, int]) -> None:
-        at_once(self.counters.settle(taken, tuple([Portion(bucket=b, amount=a) for b, a in used])))
+        self.counters.settle(taken, tuple([Portion(bucket=b, amount=a) for b, a in used]))
 
 
 @pytest.fixture

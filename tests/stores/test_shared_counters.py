@@ -46,7 +46,7 @@ class Alone:
         self.taken.append(Taken(holder=holder, at=self.clock(), portions=wanted, left=left))
         return self.taken[-1]
 
-    async def settle(self, taken: Taken, used: tuple[Portion, ...]) -> None:
+    def settle(self, taken: Taken, used: tuple[Portion, ...]) -> None:
         self.settled.append((taken, used))
 
 

@@ -153,6 +153,36 @@ async def test_chunks_are_passed_on_as_they_arrive(client: UpstreamClient, serve
         assert received == [b"a", b"b", b"c"]
 
 
+@pytest.mark.parametrize("framing", ["chunked", "length", "small chunks"])
+async def test_what_nobody_takes_is_left_with_the_server_and_comes_whole(
+    client: UpstreamClient, serve: Serve, framing: str
+) -> None:
+    piece = b"a" * (4096 if framing == "small chunks" else 65_536)
+    together = 64 if framing == "small chunks" else 4
+    group = (piece if framing == "length" else b"%x\r\n%b\r\n" % (len(piece), piece)) * together
+    groups = 48 * 1024 * 1024 // (len(piece) * together)
+    size = len(piece) * together * groups
+    written = 0
+
+    async def script(wire: Wire) -> None:
+        nonlocal written
+        await wire.request()
+        await wire.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % size if framing == "length" else CHUNKED)
+        for _ in range(groups):
+            await wire.write(group)
+            written += 1
+        await wire.write(b"" if framing == "length" else b"0\r\n\r\n")
+
+    async with serve(script) as server, post(client, server.url) as response:
+        came = 0
+        async for chunk in response.chunks():
+            if not came:
+                await asyncio.sleep(0.3)
+                assert written < groups * 2 // 3
+            came += len(chunk)
+        assert came == size
+
+
 async def test_cancellation_before_the_headers_closes_the_connection(client: UpstreamClient, serve: Serve) -> None:
     asked = asyncio.Event()
 
@@ -238,6 +268,32 @@ async def test_silence_before_the_headers_is_a_first_byte_timeout(client: Upstre
 async def test_silence_in_the_body_is_an_idle_timeout(client: UpstreamClient, serve: Serve) -> None:
     async with serve(start_and_hang) as server:
         assert await timed_out_phase(client, server.url, Timeouts(idle=0.05)) == "idle"
+        await server.wait_gone()
+
+
+async def test_silence_is_counted_from_what_came_last(client: UpstreamClient, serve: Serve) -> None:
+    async def script(wire: Wire) -> None:
+        await wire.request()
+        await wire.write(CHUNKED)
+        for _ in range(8):
+            await wire.write(b"1\r\na\r\n")
+            await asyncio.sleep(0.1)
+        await wire.wait_gone()
+
+    now = asyncio.get_running_loop().time
+    heard: list[float] = []
+
+    async def listen(url: str) -> None:
+        async with post(client, url, timeouts=Timeouts(idle=0.4)) as response:
+            async for chunk in response.chunks():
+                heard.extend([now()] * len(chunk))
+
+    async with serve(script) as server:
+        with pytest.raises(UpstreamTimeout) as caught:
+            await listen(server.url)
+        assert caught.value.phase == "idle"
+        assert len(heard) == 8
+        assert 0.3 < now() - heard[-1] < 5
         await server.wait_gone()
 
 
