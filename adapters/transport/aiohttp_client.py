@@ -77,8 +77,7 @@ class _Listener(ResponseHandler):
     """A connection that does less for each piece of an answer than aiohttp's own does, and nothing else.
 
     Its limit for silence runs on one timer, where aiohttp makes one anew for each read: the timer looks how long ago
-    something came, and goes on if that is not long enough. Should aiohttp come to keep its limit in another way, none
-    of this is asked, and its own stands.
+    something came, and goes on if that is not long enough.
     """
 
     _heard = 0.0
@@ -103,6 +102,19 @@ class _Listener(ResponseHandler):
         # held up, though nothing is.
         if self._reading_paused or self._buffer_paused:
             super().resume_reading(resume_parser)
+
+
+# What ``_Listener`` takes for granted of aiohttp's own class, and aiohttp promises nobody.
+_TAKEN_FOR_GRANTED = (
+    *("_buffer_paused", "_on_read_timeout", "_read_timeout", "_read_timeout_handle", "_reading_paused"),
+    "_reschedule_timeout",
+)
+
+
+def listener_of(own: type[ResponseHandler], loop: asyncio.AbstractEventLoop) -> type[ResponseHandler]:
+    """The class of connections: ``own``, which is aiohttp's, where that is another than ``_Listener`` was made for."""
+    one = own(loop)
+    return _Listener if all(hasattr(one, name) for name in _TAKEN_FOR_GRANTED) else own
 
 
 class _Response:
@@ -193,7 +205,7 @@ class _Exchange:
             raise
         except (aiohttp.ClientError, OSError, ValueError) as exc:
             raise self._translate(exc) from _cause(exc)
-        self._timer = loop.call_at(ends, _run_out, response.content)
+        self._timer = loop.call_at(ends, _run_out, response)
         # aiohttp has one limit for silence on the socket; from here on it is the one between chunks.
         if response.connection is not None and response.connection.protocol is not None:
             response.connection.protocol.read_timeout = self._timeouts.idle
@@ -244,10 +256,12 @@ class _Exchange:
                 return unanswered(self._target)
 
 
-def _run_out(content: aiohttp.StreamReader) -> None:
-    """The time of the whole exchange is over: what has come to its end by now may still be read."""
-    if not content.is_eof():
+def _run_out(response: aiohttp.ClientResponse) -> None:
+    """The time of the whole exchange is over: what has come to its end by now, whichever, is still told."""
+    content = response.content
+    if not content.is_eof() and content.exception() is None:
         content.set_exception(TimeoutError())
+        response.close()
 
 
 def _cause(exc: Exception) -> Exception | None:
@@ -372,8 +386,9 @@ class AiohttpClient:
 
     def _connector(self, socket: str | None, addresses: Addresses) -> aiohttp.BaseConnector:
         connector = self._connector_for(socket, addresses)
+        loop = asyncio.get_running_loop()
         # aiohttp has no public way to choose a connection's class.
-        setattr(connector, "_factory", partial(_Listener, asyncio.get_running_loop()))  # noqa: B010
+        setattr(connector, "_factory", partial(listener_of(ResponseHandler, loop), loop))  # noqa: B010
         return connector
 
     def _connector_for(self, socket: str | None, addresses: Addresses) -> aiohttp.BaseConnector:
