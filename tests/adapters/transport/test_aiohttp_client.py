@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
-from aiohttp.client_proto import ResponseHandler
 
-from adapters.transport.aiohttp_client import AiohttpClient, listener_of
+from adapters.transport.aiohttp_client import AiohttpClient
 from gateway.domain.address import THIS_MACHINE, Addresses
 from gateway.domain.errors import UpstreamGarbled, UpstreamTimeout
 from gateway.domain.ports import UpstreamResponse
@@ -159,15 +158,3 @@ async def test_silence_is_watched_by_one_timer_however_many_pieces_come(
         assert len([chunk async for chunk in response.chunks()]) > 5
     # Before the headers and from them on.
     assert armed.count("_on_read_timeout") == 2
-
-
-async def test_aiohttps_own_connections_are_used_where_they_are_others_than_known() -> None:
-    class Another(ResponseHandler):
-        def __getattribute__(self, name: str) -> object:
-            if name == "_buffer_paused":
-                raise AttributeError(name)
-            return super().__getattribute__(name)
-
-    loop = asyncio.get_running_loop()
-    assert listener_of(Another, loop) is Another
-    assert listener_of(ResponseHandler, loop) is not ResponseHandler
