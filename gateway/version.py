@@ -1,7 +1,7 @@
 """Which version of Splitgate is this?
 
 Written here as in ``pyproject.toml``, and a test holds both to one: to ask the installed package takes the standard
-library's parser of mail, which was a twentieth of the supervisor's start.
+library's parser of mail, which would be a twentieth of the supervisor's start.
 """
 
 from typing import Final

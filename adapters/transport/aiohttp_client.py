@@ -27,6 +27,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import AddrInfoType, Connection
 
+from adapters.transport._aiohttp_connection import connection_like
 from adapters.transport._failures import (
     broke_off,
     not_allowed,
@@ -71,38 +72,6 @@ class _CheckedRequest(aiohttp.ClientRequest):
         if _is_stale(conn):
             raise _StaleConnection
         return await super().send(conn)
-
-
-class _Listener(ResponseHandler):
-    """A connection that does less for each piece of an answer than aiohttp's own does, and nothing else.
-
-    Its limit for silence runs on one timer, where aiohttp makes one anew for each read: the timer looks how long ago
-    something came, and goes on if that is not long enough. Should aiohttp come to keep its limit in another way, none
-    of this is asked, and its own stands.
-    """
-
-    _heard = 0.0
-    _armed_for: float | None = None
-
-    def _reschedule_timeout(self) -> None:
-        self._heard = self._loop.time()
-        if self._read_timeout_handle is None or self._read_timeout != self._armed_for:
-            self._armed_for = self._read_timeout
-            super()._reschedule_timeout()
-
-    def _on_read_timeout(self) -> None:
-        limit = self._read_timeout or 0.0
-        left = self._heard + limit - self._loop.time()
-        if left <= 0:
-            super()._on_read_timeout()
-        else:
-            self._read_timeout_handle = self._loop.call_later(left, self._on_read_timeout)
-
-    def resume_reading(self, resume_parser: bool = True) -> None:  # noqa: FBT002  as aiohttp has it
-        # Asked for with every piece that is taken; aiohttp would have its parser and the transport look for what is
-        # held up, though nothing is.
-        if self._reading_paused or self._buffer_paused:
-            super().resume_reading(resume_parser)
 
 
 class _Response:
@@ -193,7 +162,7 @@ class _Exchange:
             raise
         except (aiohttp.ClientError, OSError, ValueError) as exc:
             raise self._translate(exc) from _cause(exc)
-        self._timer = loop.call_at(ends, _run_out, response.content)
+        self._timer = loop.call_at(ends, _run_out, response)
         # aiohttp has one limit for silence on the socket; from here on it is the one between chunks.
         if response.connection is not None and response.connection.protocol is not None:
             response.connection.protocol.read_timeout = self._timeouts.idle
@@ -244,10 +213,12 @@ class _Exchange:
                 return unanswered(self._target)
 
 
-def _run_out(content: aiohttp.StreamReader) -> None:
-    """The time of the whole exchange is over: what has come to its end by now may still be read."""
-    if not content.is_eof():
+def _run_out(response: aiohttp.ClientResponse) -> None:
+    """The time of the whole exchange is over: what has come to its end by now, whichever, is still told."""
+    content = response.content
+    if not content.is_eof() and content.exception() is None:
         content.set_exception(TimeoutError())
+        response.close()
 
 
 def _cause(exc: Exception) -> Exception | None:
@@ -372,8 +343,9 @@ class AiohttpClient:
 
     def _connector(self, socket: str | None, addresses: Addresses) -> aiohttp.BaseConnector:
         connector = self._connector_for(socket, addresses)
+        loop = asyncio.get_running_loop()
         # aiohttp has no public way to choose a connection's class.
-        setattr(connector, "_factory", partial(_Listener, asyncio.get_running_loop()))  # noqa: B010
+        setattr(connector, "_factory", partial(connection_like(ResponseHandler, loop), loop))  # noqa: B010
         return connector
 
     def _connector_for(self, socket: str | None, addresses: Addresses) -> aiohttp.BaseConnector:

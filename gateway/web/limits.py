@@ -48,9 +48,9 @@ def _headers(left: Portion, vendor: Vendor, now: float) -> list[tuple[bytes, byt
 
 
 @cache
-def _names(vendor: Vendor, measure: Measure) -> list[bytes]:
+def _names(vendor: Vendor, measure: Measure) -> tuple[bytes, ...]:
     """What a vendor's SDKs look for, in the order in which it is told."""
     words = ("limit", "remaining", "reset")
     if vendor == "anthropic":
-        return [f"anthropic-ratelimit-{measure}-{word}".encode() for word in words]
-    return [f"x-ratelimit-{word}-{measure}".encode() for word in words]
+        return tuple([f"anthropic-ratelimit-{measure}-{word}".encode() for word in words])
+    return tuple([f"x-ratelimit-{word}-{measure}".encode() for word in words])
