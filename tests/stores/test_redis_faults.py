@@ -150,7 +150,7 @@ class _Alone:
     async def take(self, holder: str, wanted: tuple[Portion, ...]) -> Taken:
         return Taken(holder=holder, at=time.time(), portions=wanted)
 
-    async def settle(self, taken: Taken, used: tuple[Portion, ...]) -> None:
+    def settle(self, taken: Taken, used: tuple[Portion, ...]) -> None:
         """It counts nothing."""
 
 
