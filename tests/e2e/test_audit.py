@@ -505,7 +505,8 @@ def test_one_person_is_one_pseudonym_whichever_field_names_them(site: Site, firs
     assert found["segments"][1]["commitment"] not in plain
 
 
-def test_policies_and_grants_are_recorded_when_they_come_and_go(site: Site) -> None:
+def test_policies_and_grants_are_recorded_when_they_come_and_go(site: Site, first: Staged) -> None:
+    first.always(completion(ANSWER))
     before = len(site.what("policies"))
     site.policy.write_text(POLICY.replace("virus", "worm"))
     assert site.call("/admin/policies/reload", {}, key="planted-root-key").status_code == 200
@@ -519,7 +520,7 @@ def test_policies_and_grants_are_recorded_when_they_come_and_go(site: Site) -> N
         granted = site.what("break_glass.granted")
         assert [(one["bypass"], one["by"], one["phase"]) for one in granted] == [("An emergency.", "root", "decision")]
         answer, found = site.ask(SPLIT, origin="worm")
-        assert found[-1]["bypass"] == "An emergency."
+        assert (answer.status_code, found[-1]["bypass"]) == (200, "An emergency.")
         ended = site.http.request("DELETE", "/admin/break-glass", headers={"authorization": "Bearer planted-root-key"})
         assert ended.status_code < 300
         until(lambda: site.what("break_glass.ended"))
