@@ -31,6 +31,15 @@ def offers_split(adapter: Path = ADAPTER) -> bool:
     return adapter.is_file()
 
 
+def digest_told(adapter: Path = ADAPTER) -> str | None:
+    """``sha256:`` and the digest that stands beside the adapter, with which alone it is loaded; None without any."""
+    try:
+        words = digest_file(adapter).read_text(encoding="ascii").split()
+    except (OSError, ValueError):
+        return None
+    return f"sha256:{words[0]}" if words else None
+
+
 def whole_adapter(adapter: Path) -> Path | None:
     """The adapter to load, None where there is none.
 
@@ -39,10 +48,11 @@ def whole_adapter(adapter: Path) -> Path | None:
     """
     if not offers_split(adapter):
         return None
+    told = digest_told(adapter)
     try:
-        if digest_file(adapter).read_text(encoding="ascii").split()[:1] == [sha256_of(adapter)]:
+        if told is not None and told == f"sha256:{sha256_of(adapter)}":
             return adapter
-    except (OSError, ValueError) as exc:
+    except OSError as exc:
         raise AdapterDamaged(_damaged(adapter)) from exc
     raise AdapterDamaged(_damaged(adapter))
 

@@ -1,10 +1,13 @@
 """Which card has a target, and is it this target's?
 
-A card of another model, format or provider says nothing of the target that it is named at, and is a mistake.
+A card of another model, format or provider says nothing of the target that it is named at, and is a mistake. So is one
+of other weights, where those are known: one that comes with the embedded model is left aside then, with a warning, so
+that whoever put an adapter of their own in its place can measure it.
 """
 
 from pathlib import Path
 
+from adapters.embedded.models import SPLIT, digest_told
 from adapters.embedded.shipped_cards import CARDS, card_of
 from gateway.configuration.schema import TargetSection
 from gateway.configuration.secrets import Surroundings
@@ -45,4 +48,18 @@ def build_card(
                 f"the card is of the {name} `{there}`, and the target's is `{here}`; name the card of this target, or "
                 "measure it with `splitgate evaluate`",
             )
-    return card if report.count == before else None
+    if report.count != before:
+        return None
+    return card if _of_its_weights(card, section, where, report) else None
+
+
+def _of_its_weights(card: Card, section: TargetSection, where: Loc, report: Report) -> bool:
+    """Whether it is of the adapter that is here. Of any other model nobody here knows the weights."""
+    if (card.provider, card.model) != ("embedded", SPLIT) or card.weights == (here := digest_told()):
+        return True
+    told = f"the card of {SPLIT} is of the weights `{card.weights}`, and those here are `{here}`"
+    if section.card is None:
+        report.warn((*where[:-1], "model"), f"{told}: it does not count; `splitgate evaluate` measures what is here")
+    else:
+        report.add(where, f"{told}; leave it out, and measure these with `splitgate evaluate`")
+    return False

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.embedded.models import PLAIN
+from adapters.embedded.models import PLAIN, SPLIT, digest_told
 from gateway.configuration.cards import written
 from gateway.configuration.schema import TargetSection
 from gateway.configuration.secrets import Surroundings
@@ -162,3 +162,32 @@ def test_an_embedded_target_finds_its_own_and_may_name_another(card: Card, tmp_p
     named = built(TargetSection(provider="embedded", card="other.yaml"))
     assert named is not None
     assert named.suite == "other"
+
+
+@pytest.mark.parametrize("weights", [None, "sha256:" + "0" * 64])
+def test_a_card_of_other_weights_is_a_mistake_where_it_is_named(
+    write: Callable[[Card], None], problems_of: ProblemsOf, card: Card, weights: str | None
+) -> None:
+    write(replace(card, provider="embedded", model=SPLIT, format="secalign", weights=weights))
+    text = f"models: {{m: {{targets: [{{provider: embedded, model: {SPLIT}, format: secalign, card: card.yaml}}]}}}}"
+    (problem,) = problems_of(text)
+    assert f"is of the weights `{weights}`, and those here are `{digest_told()}`" in problem.message
+
+
+def test_one_that_came_with_another_adapter_is_left_aside(card: Card, tmp_path: Path) -> None:
+    other = replace(card, provider="embedded", model=SPLIT, format="secalign", weights="sha256:" + "0" * 64)
+    file = tmp_path / f"{SPLIT}.secalign.yaml"
+    report = Report(source=read_source("splitgate.yaml", b"{}"))
+    surroundings = Surroundings(environ={}, folder=tmp_path, offline=False)
+
+    def built(shipped: Card) -> Card | None:
+        file.write_text(written(shipped), encoding="utf-8")
+        section = TargetSection(provider="embedded", model=SPLIT, format="secalign")
+        return build_card(section, SPLIT, (), report, surroundings, shipped=tmp_path)
+
+    own = replace(other, weights=digest_told())
+    assert built(own) == own
+    assert report.warnings == []
+    assert built(other) is None
+    assert ["it does not count" in warning for warning in report.warnings] == [True]
+    report.finish()

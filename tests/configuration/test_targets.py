@@ -70,8 +70,8 @@ def test_the_embedded_model_is_wrapped_whatever_its_format(settings_of: Settings
     )
 
 
-@pytest.mark.parametrize("form", ["secalign", "spotlight", "tool-envelope"])
-def test_the_split_model_is_wrapped_until_something_shows_more(settings_of: SettingsOf, form: str) -> None:
+@pytest.mark.parametrize("form", ["spotlight", "tool-envelope"])
+def test_the_split_model_is_wrapped_in_a_format_of_which_no_card_shows_more(settings_of: SettingsOf, form: str) -> None:
     settings = settings_of(
         f"models: {{m: {{targets: [{{provider: embedded, model: smollm2-135m-split, format: {form}}}]}}}}"
     )
