@@ -49,6 +49,19 @@ def test_the_answer_is_right_and_says_how_the_data_was_kept_apart(sdk: OpenAI) -
     assert completion.usage.completion_tokens > 0
 
 
+def test_the_split_model_keeps_data_apart_natively(sdk: OpenAI) -> None:
+    raw = sdk.chat.completions.with_raw_response.create(
+        model="local-split",
+        messages=MESSAGES,
+        temperature=0,
+        max_tokens=20,
+        extra_body={**MAIL, "min_isolation": "native"},
+    )
+    assert raw.headers["x-splitgate-isolation"] == "native"
+    assert raw.headers["x-splitgate-format"] == "secalign"
+    assert "Oslo" in (raw.parse().choices[0].message.content or "")
+
+
 def test_a_streamed_answer_is_the_same(sdk: OpenAI) -> None:
     *before, last = sdk.chat.completions.create(
         model="local",
