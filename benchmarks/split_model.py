@@ -52,7 +52,7 @@ def _do(run: Run, out: Path, threads: int) -> None:
 
     train(run, out, threads, tell)
     ask(run, out, lambda done: print(f"{run.name}: {done} answers", flush=True))
-    if run.method in FACED and run.steps:
+    if run.family in FACED:
         search(run, out, found)
 
 

@@ -16,8 +16,8 @@ ADVERSARIAL: Final = 0.5
 RATE: Final = 1e-3
 PREFERRING_STEPS: Final = 60
 PREFERRING_RATE: Final = 2e-4
-# Which methods face the attack that searches for its words, and on how many prompts.
-FACED: Final = ("plain", "struq")
+# Which runs face the attack that searches for its words, by their families, and on how many prompts.
+FACED: Final = ("clean-plain", "plain", "struq")
 SEARCHED: Final = 20
 
 
