@@ -51,6 +51,13 @@ def post(client: AiohttpClient, url: str, timeouts: Timeouts) -> AbstractAsyncCo
     )
 
 
+async def never_whole(wire: Wire) -> None:
+    """Answers with a byte less than it promised, and waits."""
+    await wire.request()
+    await wire.write(b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nok")
+    await wire.wait_gone()
+
+
 async def test_an_answer_that_came_in_time_may_be_read_later(client: AiohttpClient, serve: Serve) -> None:
     async def script(wire: Wire) -> None:
         for _ in range(2):
@@ -65,12 +72,7 @@ async def test_an_answer_that_came_in_time_may_be_read_later(client: AiohttpClie
 
 
 async def test_what_came_of_one_that_did_not_is_not_passed_on(client: AiohttpClient, serve: Serve) -> None:
-    async def script(wire: Wire) -> None:
-        await wire.request()
-        await wire.write(b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nok")
-        await wire.wait_gone()
-
-    async with serve(script) as server:
+    async with serve(never_whole) as server:
         async with post(client, server.url, Timeouts(total=0.3)) as response:
             await asyncio.sleep(0.5)
             with pytest.raises(UpstreamTimeout) as caught:
@@ -96,12 +98,7 @@ async def test_the_limit_of_one_exchange_is_not_the_next_ones(client: AiohttpCli
 async def test_an_exchange_that_ran_out_of_time_is_over_though_nobody_reads_it(
     client: AiohttpClient, serve: Serve
 ) -> None:
-    async def script(wire: Wire) -> None:
-        await wire.request()
-        await wire.write(b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nok")
-        await wire.wait_gone()
-
-    async with serve(script) as server, post(client, server.url, Timeouts(total=0.3)):
+    async with serve(never_whole) as server, post(client, server.url, Timeouts(total=0.3)):
         async with asyncio.timeout(10):
             await server.wait_gone()
 
