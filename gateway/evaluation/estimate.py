@@ -5,15 +5,15 @@ a token for four characters of what would be sent, output as all that an answer 
 """
 
 from collections.abc import Callable, Sequence
-from itertools import islice
+from typing import Final
 
 from gateway.domain.limits import Price
 from gateway.domain.value import value
 from gateway.evaluation.case import Case
 
-_CHARACTERS_A_TOKEN = 4
-# Laying all of a large set out would take longer than the estimate is worth.
-_LOOKED_AT = 200
+_CHARACTERS_A_TOKEN: Final = 4
+# Of each format. Laying all of a large set out would take longer than the estimate is worth.
+_LOOKED_AT: Final = 200
 
 
 @value
@@ -30,14 +30,20 @@ def estimate(
     asked: Sequence[tuple[Case, str]], length: Callable[[Case, str], int], *, max_tokens: int, price: Price | None
 ) -> Estimate:
     """``length`` gives the characters that a case in a format has as it is sent; of many cases some are looked at."""
-    step = max(1, len(asked) // _LOOKED_AT)
-    looked = [length(case, name) for case, name in islice(asked, None, None, step)]
-    calls = len(asked)
-    given = round(sum(looked) / len(looked) * calls / _CHARACTERS_A_TOKEN) if looked else 0
-    taken = calls * max_tokens
+    by_format: dict[str, list[Case]] = {}
+    for case, name in asked:
+        by_format.setdefault(name, []).append(case)
+    characters = sum(_characters(cases, name, length) for name, cases in by_format.items())
+    given, taken = round(characters / _CHARACTERS_A_TOKEN), len(asked) * max_tokens
     return Estimate(
-        calls=calls,
+        calls=len(asked),
         input_tokens=given,
         output_tokens=taken,
         cost=None if price is None else price.of(given, taken),
     )
+
+
+def _characters(cases: Sequence[Case], name: str, length: Callable[[Case, str], int]) -> float:
+    """Of all of the cases in one format: formats differ by more than cases do."""
+    looked = [length(case, name) for case in cases[:: max(1, len(cases) // _LOOKED_AT)]]
+    return sum(looked) / len(looked) * len(cases)

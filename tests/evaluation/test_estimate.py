@@ -32,3 +32,10 @@ def test_of_many_cases_some_are_looked_at() -> None:
     made = estimate(asked(5000), length, max_tokens=1, price=None)
     assert made.input_tokens == 50_000
     assert len(looked) <= 400
+
+
+def test_each_format_is_looked_at_however_many_cases_there_are() -> None:
+    lengths = {"plain": 40, "spotlight": 400}
+    both = [(case, name) for case, _ in asked(1000) for name in lengths]
+    made = estimate(both, lambda _, name: lengths[name], max_tokens=1, price=None)
+    assert made.input_tokens == 1000 * (10 + 100)
