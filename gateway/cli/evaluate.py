@@ -6,7 +6,7 @@ Asks it cases whose right answers are known, keeps the answers, and scores them.
 import os
 import sys
 import tempfile
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -28,7 +28,7 @@ from gateway.evaluation.measurement import Measurement, carry_out
 from gateway.evaluation.outcome import Measured
 from gateway.evaluation.outcomes import Outcomes, outcomes_of
 from gateway.evaluation.plots import PlotsUnavailable, plot
-from gateway.evaluation.report import report
+from gateway.evaluation.report import Circumstances, report
 from gateway.evaluation.run import Patience, pending
 from gateway.evaluation.selection import all_cases, chosen
 from gateway.evaluation.stopped import CannotMeasure, MeasurementStopped
@@ -131,9 +131,7 @@ def _tell(wanted: Wanted, measurement: Measurement, outcomes: Outcomes, folder: 
         return NO
     show_scores(outcomes.measured)
     told = circumstances(command(wanted, measurement), outcomes.notes)
-    adapter = adapter_of(measurement.target)
-    cards = [card_of(one, measurement.target, measurement.data, told, adapter) for one in outcomes.measured]
-    files = list(write_cards(cards, wanted.cards or folder))
+    files = _cards(wanted.cards or folder, measurement, outcomes.measured, told)
     choice = None if wanted.floor is None else choose(outcomes.measured, wanted.floor)
     plots = _plots(outcomes.measured, folder)
     page = folder / _REPORT
@@ -141,6 +139,18 @@ def _tell(wanted: Wanted, measurement: Measurement, outcomes: Outcomes, folder: 
     page.write_text(text, encoding="utf-8")
     typer.echo(f"wrote {', '.join(str(file) for file in (*files, page, *plots))}")
     return _chosen(choice)
+
+
+def _cards(folder: Path, measurement: Measurement, found: Sequence[Measured], told: Circumstances) -> Sequence[Path]:
+    """One for each format, but for what policies had a part in.
+
+    A card is of a model. A policy may refuse everything, for want of a card even, and nothing is safer than that.
+    """
+    if measurement.policies:
+        say("no cards: with --policies it is the whole gateway that was measured, and a card is of a model alone")
+        return ()
+    adapter = adapter_of(measurement.target)
+    return write_cards([card_of(one, measurement.target, measurement.data, told, adapter) for one in found], folder)
 
 
 def _chosen(choice: Choice | None) -> int:

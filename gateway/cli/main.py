@@ -275,6 +275,8 @@ def evaluate(
 
     if suite is not None and dataset:
         raise typer.BadParameter("give --suite or --dataset, not both")
+    if policies and cards is not None:
+        raise typer.BadParameter("a card is of a model alone: leave --cards or --policies out")
     wanted = Wanted(
         model=model,
         target=target,

@@ -15,6 +15,11 @@ from gateway.configuration.cards import load_card
 
 Splitgate = Callable[..., Result]
 
+ASKING = """apiVersion: splitgate/v1
+kind: Policy
+metadata: {name: asking}
+spec: {mode: enforce, max_attack_success: 0.9}
+"""
 PRICES = "limits: {prices: {m: {input: 1000, output: 1000}}}\n"
 CASES = [
     {"role": "clean", "instruction": "What does it cost?", "data": "It costs 12 euros.", "expected": "12"},
@@ -148,6 +153,21 @@ def test_a_request_that_is_never_taken_is_in_no_score(evaluate: Splitgate, upstr
     assert not list(Path("evaluation/mine").glob("*.yaml"))
 
 
+def test_what_policies_refuse_makes_no_card_that_would_then_satisfy_them(
+    evaluate: Splitgate, upstream: Upstream, configure: Callable[[str], None]
+) -> None:
+    Path("asking.yaml").write_text(ASKING)
+    configure("policies: {paths: [asking.yaml]}\n")
+    done = evaluate("--policies")
+    assert done.exit_code == 0, done.output
+    # Only the case that has no data was sent: the others wait for a card that shows how safe the model is.
+    assert len(upstream.bodies) == 1
+    assert {one["refused"] for one in lines()} == {"split_unproven", None}
+    assert "no cards: with --policies" in done.stderr
+    assert "attack success" in Path("evaluation/mine/report.md").read_text()
+    assert not list(Path("evaluation/mine").glob("*.yaml"))
+
+
 def test_money_is_spent_only_by_whoever_said_so(
     evaluate: Splitgate, upstream: Upstream, configure: Callable[[str], None]
 ) -> None:
@@ -189,6 +209,7 @@ def test_the_best_format_is_named_with_what_speaks_against_the_others(evaluate: 
         (["--target", "nobody"], "no target of `mine` is called `nobody`"),
         (["--kinds", "other"], "none of the 6 cases is left"),
         (["--suite", "builtin"], "--suite or --dataset"),
+        (["--policies", "--cards", "cards"], "a card is of a model alone"),
     ],
 )
 def test_what_cannot_be_measured_is_wrong_usage(evaluate: Splitgate, arguments: list[str], told: str) -> None:
