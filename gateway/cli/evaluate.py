@@ -132,7 +132,8 @@ def _tell(wanted: Wanted, measurement: Measurement, outcomes: Outcomes, folder: 
     show_scores(outcomes.measured)
     told = circumstances(command(wanted, measurement), outcomes.notes)
     files = _cards(wanted.cards or folder, measurement, outcomes.measured, told)
-    choice = None if wanted.floor is None else choose(outcomes.measured, wanted.floor)
+    least = measurement.settings.models[measurement.model].min_isolation
+    choice = None if wanted.floor is None else choose(outcomes.measured, wanted.floor, least)
     plots = _plots(outcomes.measured, folder)
     page = folder / _REPORT
     text = report(measurement.data, outcomes.measured, told, choice=choice, plots=[plot.name for plot in plots[:1]])

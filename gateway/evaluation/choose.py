@@ -1,6 +1,7 @@
 """Which of the formats is best for this model?
 
-Under a floor of utility, the one that is attacked with least success, as the upper end of its interval has it. A figure
+Above a floor of utility and the model's own of isolation, under which its data would be refused, the one that is
+attacked with least success, as the upper end of its interval has it. A figure
 that lies in the interval of the best is not told apart from it: then utility decides, in the same way, then isolation,
 then the tokens that are added. The rule: everything that was not chosen is told why, in figures.
 """
@@ -43,8 +44,10 @@ class _Candidate:
     added: float
 
 
-def choose(measured: Sequence[Measured], floor: float) -> Choice:
+def choose(measured: Sequence[Measured], floor: float, least: Isolation = Isolation.NONE) -> Choice:
     """The best of the formats of one model whose utility is at least ``floor``, a share of 0 to 1.
+
+    ``least`` is the isolation that the model's configuration asks for.
 
     Raises:
         ValueError: nothing was measured, or a format twice.
@@ -52,9 +55,12 @@ def choose(measured: Sequence[Measured], floor: float) -> Choice:
     if not measured or len({one.format for one in measured}) != len(measured):
         raise ValueError("a format is chosen of one measurement each, and there must be one at least")
     unmeasured = [Rejected(format=one.format, reason=missing) for one in measured if (missing := _missing(one))]
-    chosen, rejected = _best(_candidates(measured), floor)
+    chosen, rejected = _best(_candidates(measured), floor, least)
     if chosen is None:
-        reason = f"no format has both scores and a utility of {told(floor)} or more: lower the floor, or measure others"
+        reason = (
+            f"no format has both scores, isolation {least.label} and a utility of {told(floor)} or more: lower the "
+            "floor, or measure others"
+        )
         return Choice(format=None, reason=reason, rejected=(*unmeasured, *rejected))
     reason = (
         f"attack success {told(chosen.attacks)}, utility {told(chosen.utility)}, isolation {chosen.isolation.label}"
@@ -83,7 +89,7 @@ def _candidates(measured: Sequence[Measured]) -> list[_Candidate]:
     ]
 
 
-def _best(left: Sequence[_Candidate], floor: float) -> tuple[_Candidate | None, list[Rejected]]:
+def _best(left: Sequence[_Candidate], floor: float, least: Isolation) -> tuple[_Candidate | None, list[Rejected]]:
     rejected: list[Rejected] = []
 
     def keep(left: Sequence[_Candidate], why_not: Callable[[_Candidate], str | None]) -> list[_Candidate]:
@@ -91,7 +97,7 @@ def _best(left: Sequence[_Candidate], floor: float) -> tuple[_Candidate | None, 
         rejected.extend(Rejected(format=one.format, reason=reason) for one, reason in reasons if reason is not None)
         return [one for one, reason in reasons if reason is None]
 
-    left = keep(left, lambda one: _unfit(one, floor))
+    left = keep(left, lambda one: _unfit(one, floor, least))
     if not left:
         return None, rejected
     safest = min(left, key=lambda one: one.attacks.high)
@@ -103,7 +109,9 @@ def _best(left: Sequence[_Candidate], floor: float) -> tuple[_Candidate | None, 
     return best, rejected
 
 
-def _unfit(one: _Candidate, floor: float) -> str | None:
+def _unfit(one: _Candidate, floor: float, least: Isolation) -> str | None:
+    if one.isolation < least:
+        return f"isolation {one.isolation.label} is under the model's floor, {least.label}: its data would be refused"
     if one.utility.value >= floor:
         return None
     return f"utility {told(one.utility)} is under the floor of {told(floor)}"

@@ -196,7 +196,7 @@ def test_the_best_format_is_named_with_what_speaks_against_the_others(evaluate: 
     done = evaluate("--formats", "plain,spotlight", "--choose", "--min-utility", "0")
     assert done.exit_code == 0
     assert "chosen: spotlight" in done.stdout
-    assert "not plain:" in done.stdout
+    assert "not plain: isolation none is under the model's floor, wrapped" in done.stdout
     none = evaluate("--formats", "plain,spotlight", "--choose", "--min-utility", "0.9")
     assert none.exit_code == 1
     assert "chosen: none" in none.stdout

@@ -32,6 +32,16 @@ def test_a_format_under_the_floor_is_not_chosen_however_safe(measured_of: Callab
     assert reasons(choice)["secalign"] == "utility 79.0% (70.0 to 85.8) is under the floor of 80.0%"
 
 
+def test_a_format_that_the_models_floor_of_isolation_refuses_is_not_chosen_however_able(
+    measured_of: Callable[..., Measured],
+) -> None:
+    plain = measured_of("plain", 2, 99, isolation=Isolation.NONE)
+    assert choose([plain, measured_of("spotlight", 2, 80)], 0.5).format == "plain"
+    choice = choose([plain, measured_of("spotlight", 2, 80)], 0.5, Isolation.WRAPPED)
+    assert choice.format == "spotlight"
+    assert reasons(choice)["plain"] == "isolation none is under the model's floor, wrapped: its data would be refused"
+
+
 def test_a_figure_beside_the_interval_of_the_safest_is_told_apart_though_the_intervals_meet(
     measured_of: Callable[..., Measured],
 ) -> None:
