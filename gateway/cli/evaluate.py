@@ -57,8 +57,12 @@ def evaluate(wanted: Wanted, config: Path | None) -> int:
             show_examples(measurement, settings)
             return 0
         folder = wanted.out or _FOLDER / file_name(wanted.model)
+        if wanted.fresh:
+            # Before anything is forgotten that would have to be paid for again.
+            _expect_consent(_estimate(measurement, settings, None), measurement, yes=wanted.yes)
         with opened(folder, described(measurement), fresh=wanted.fresh) as store:
-            _expect_consent(_estimate(measurement, settings, store), measurement, yes=wanted.yes)
+            if not wanted.fresh:
+                _expect_consent(_estimate(measurement, settings, store), measurement, yes=wanted.yes)
             _ask(measurement, store, Patience(retries=wanted.retries))
             outcomes = outcomes_of(measurement.target.model, measurement.formats, measurement.data.cases, store.results)
         return _tell(wanted, measurement, outcomes, folder)

@@ -180,6 +180,9 @@ def test_money_is_spent_only_by_whoever_said_so(
     assert len(upstream.bodies) == 6
     # Nothing is left to be paid for.
     assert evaluate().exit_code == 0
+    again = evaluate("--fresh")
+    assert (again.exit_code, len(lines())) == (2, 6)
+    assert "6 calls to make" in again.stdout
 
 
 def test_a_dry_run_shows_each_format_and_asks_nobody(evaluate: Splitgate, upstream: Upstream) -> None:
