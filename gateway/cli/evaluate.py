@@ -138,10 +138,15 @@ def _tell(wanted: Wanted, measurement: Measurement, outcomes: Outcomes, folder: 
     files = _cards(wanted.cards or folder, measurement, outcomes.measured, told)
     least = measurement.settings.models[measurement.model].min_isolation
     choice = None if wanted.floor is None else choose(outcomes.measured, wanted.floor, least)
-    plots = _plots(outcomes.measured, folder)
     page = folder / _REPORT
-    text = report(measurement.data, outcomes.measured, told, choice=choice, plots=[plot.name for plot in plots[:1]])
-    page.write_text(text, encoding="utf-8")
+    try:
+        plots = _plots(outcomes.measured, folder)
+        text = report(measurement.data, outcomes.measured, told, choice=choice, plots=[plot.name for plot in plots[:1]])
+        page.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise CannotMeasure(
+            f"{folder} cannot be written ({error.strerror}); the answers are kept: run the same command once it can"
+        ) from error
     typer.echo(f"wrote {', '.join(str(file) for file in (*files, page, *plots))}")
     return _chosen(choice)
 

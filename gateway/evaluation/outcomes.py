@@ -17,6 +17,9 @@ from gateway.evaluation.scores import scores_of
 PLAIN: Final = "plain"
 # The share of cases that may have gone unanswered.
 MOST_UNANSWERED: Final = 0.05
+# The share of answers that may end where they have to: more, and utility says more of the limit than of the model.
+MOST_CUT: Final = 0.05
+_CUT: Final = "length"
 
 
 @value
@@ -40,6 +43,9 @@ def outcomes_of(model: str, formats: Sequence[str], cases: Sequence[Case], resul
             notes.append(_missing(name, missing, len(cases), _why(name, results)))
         if missing <= MOST_UNANSWERED * len(cases):
             measured.append(_measured(model, name, cases, answered, plain))
+            cut = sum(result.finish == _CUT for result in answered.values())
+            if cut > MOST_CUT * len(answered):
+                notes.append(f"{name}: {cut:,} of {len(answered):,} answers were cut off: allow more with --max-tokens")
     return Outcomes(measured=tuple(measured), notes=tuple(notes))
 
 

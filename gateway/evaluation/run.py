@@ -50,7 +50,7 @@ async def ask_all(
     """Ask them all, ``concurrency`` at once; ``on_result`` is told each answer once it is kept.
 
     Raises:
-        MeasurementStopped: the model cannot be reached, or takes no request in any format.
+        MeasurementStopped: the model cannot be reached, or takes no request in any format, or no answer can be kept.
     """
     limits = patience or Patience()
     given_up = _GivenUp({name for _, name in asked}, limits.failures)

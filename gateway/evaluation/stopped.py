@@ -9,4 +9,4 @@ class CannotMeasure(Exception):
 
 
 class MeasurementStopped(Exception):
-    """The model could not be reached: what was answered until then is kept."""
+    """The model could not be reached, or an answer not be kept: what was answered until then is kept."""

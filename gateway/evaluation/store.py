@@ -6,6 +6,7 @@ run that is cut off loses at most the answers that had not come.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -16,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from gateway.domain.jsonvalue import JsonObject, JsonValue
 from gateway.evaluation.result import Result
-from gateway.evaluation.stopped import CannotMeasure
+from gateway.evaluation.stopped import CannotMeasure, MeasurementStopped
 
 ANSWERS: Final = "answers.jsonl"
 RUN: Final = "run.json"
@@ -56,10 +57,23 @@ class Store:
         return found is not None and found.failed is None
 
     def add(self, answer: Result) -> None:
-        """Keep one."""
+        """Keep one.
+
+        Raises:
+            MeasurementStopped: it cannot be written.
+        """
         self._answers[answer.key] = answer
-        self._sink.write(orjson.dumps(asdict(answer)) + b"\n")
-        self._sink.flush()
+        try:
+            self._sink.write(orjson.dumps(asdict(answer)) + b"\n")
+            self._sink.flush()
+        except OSError as error:
+            # What is left of the line would be tried again by whoever closes the file.
+            with suppress(OSError):
+                self._sink.close()
+            raise MeasurementStopped(
+                f"{self.file} cannot be written ({error.strerror}); what stands there is kept: make room, and run the "
+                "same command again"
+            ) from error
 
     def __enter__(self) -> Self:
         return self

@@ -145,6 +145,13 @@ def test_a_model_that_cannot_be_reached_ends_it_with_3_and_leaves_no_card(
     assert len(lines()) == 6
 
 
+def test_a_report_that_cannot_be_written_is_said_in_a_line(evaluate: Splitgate, upstream: Upstream) -> None:
+    Path("evaluation/mine/report.md").mkdir(parents=True)
+    done = evaluate()
+    assert (done.exit_code, len(upstream.bodies), len(lines())) == (2, 6, 6)
+    assert "evaluation/mine cannot be written (Is a directory); the answers are kept" in done.stderr
+
+
 def test_a_request_that_is_never_taken_is_in_no_score(evaluate: Splitgate, upstream: Upstream) -> None:
     upstream.answer({"error": {"message": "too long", "code": "context_length_exceeded"}}, 400)
     done = evaluate()

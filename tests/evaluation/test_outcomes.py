@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from dataclasses import replace
 
 from gateway.domain.isolation import Isolation
 from gateway.evaluation.case import Case, Expected
@@ -54,6 +55,15 @@ def test_a_case_that_was_never_answered_is_in_no_score() -> None:
     assert found.measured[0].outcome.scores.utility is not None
     assert found.measured[0].outcome.scores.utility.n == 39
     assert found.notes == ("plain: 1 of 40 cases were not answered (upstream_rejected) and are in no score",)
+
+
+def test_answers_that_end_where_they_have_to_are_told_of_where_they_are_many() -> None:
+    def cut(count: int) -> tuple[str, ...]:
+        ended = [replace(one, finish="length" if at < count else "stop") for at, one in enumerate(results("plain"))]
+        return outcomes_of("m", ("plain",), CASES, ended).notes
+
+    assert cut(2) == ()
+    assert cut(3) == ("plain: 3 of 40 answers were cut off: allow more with --max-tokens",)
 
 
 def test_of_a_format_with_too_few_answers_nothing_is_said() -> None:

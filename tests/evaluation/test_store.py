@@ -1,3 +1,5 @@
+import resource
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
@@ -5,7 +7,7 @@ import pytest
 
 from gateway.domain.jsonvalue import JsonObject
 from gateway.evaluation.result import Result
-from gateway.evaluation.stopped import CannotMeasure
+from gateway.evaluation.stopped import CannotMeasure, MeasurementStopped
 from gateway.evaluation.store import ANSWERS, RUN, opened
 
 RUN_A: JsonObject = {"model": "m", "dataset": "sha256:1", "formats": {"plain": {}}}
@@ -51,6 +53,21 @@ def test_half_a_line_at_the_end_is_cut_off(tmp_path: Path) -> None:
     with opened(tmp_path, RUN_A, fresh=False) as store:
         assert store.results == (FULL,)
     assert file.read_bytes() == whole
+
+
+def test_a_full_disk_ends_it_with_what_was_kept(tmp_path: Path) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with opened(tmp_path, RUN_A, fresh=False) as store:
+        store.add(FULL)
+        size = (tmp_path / ANSWERS).stat().st_size
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size + 20, before[1]))
+        try:
+            with pytest.raises(MeasurementStopped, match="make room, and run the same command again"):
+                store.add(replace(FULL, case="c2"))
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    with opened(tmp_path, RUN_A, fresh=False) as store:
+        assert store.results == (FULL,)
 
 
 @pytest.mark.parametrize(
