@@ -15,6 +15,8 @@ from typing import Final
 
 import typer
 
+from gateway.cli.told import WRONG, CommandFailed, say
+
 _NEEDED: Final = ("torch", "transformers", "peft")
 
 
@@ -47,29 +49,29 @@ class Wanted:
     full_layers: int
 
 
-def train(wanted: Wanted) -> int:
-    """Train, tell how it goes, and say what was left where."""
+def train(wanted: Wanted) -> None:
+    """Train, tell how it goes, and say what was left where.
+
+    Raises:
+        CommandFailed: the extra is not installed, or it cannot be trained like that.
+    """
     missing = [name for name in _NEEDED if find_spec(name) is None]
     if missing:
-        sys.stderr.write(
-            f"splitgate: training needs {', '.join(missing)}: install the extra with `pip install splitgate[train]`\n"
+        raise CommandFailed(
+            f"training needs {', '.join(missing)}: install the extra with `pip install splitgate[train]`", code=WRONG
         )
-        return 2
-    return _train(wanted)
+    _train(wanted)
 
 
-def _train(wanted: Wanted) -> int:
+def _train(wanted: Wanted) -> None:
     from adapters.embedded.engine import EngineFailed  # noqa: PLC0415 - see the module's docstring
     from adapters.embedded.weights import WeightsMissing  # noqa: PLC0415
-    from gateway.training.base import NoBase, embedded_base  # noqa: PLC0415
-    from gateway.training.checkpoint import BadCheckpoint  # noqa: PLC0415
-    from gateway.training.comparing import EngineSilent  # noqa: PLC0415
-    from gateway.training.example import BadExamples  # noqa: PLC0415
-    from gateway.training.export import NotExportable  # noqa: PLC0415
+    from gateway.training.base import embedded_base  # noqa: PLC0415
     from gateway.training.finish import finish  # noqa: PLC0415
-    from gateway.training.loop import NothingToLearn, Progress, Settings  # noqa: PLC0415
+    from gateway.training.loop import Progress, Settings  # noqa: PLC0415
     from gateway.training.methods.options import MethodOptions  # noqa: PLC0415
-    from gateway.training.run import AlreadyThere, Order, carry_out  # noqa: PLC0415
+    from gateway.training.run import Order, carry_out  # noqa: PLC0415
+    from gateway.training.stopped import CannotTrain  # noqa: PLC0415
 
     def report(progress: Progress) -> None:
         typer.echo(
@@ -112,11 +114,9 @@ def _train(wanted: Wanted) -> int:
         model, _ = carry_out(order, report)
         command = shlex.join(["splitgate", *sys.argv[1:]])
         told = finish(model, settings, wanted.out, command, base=order.base, embedded=wanted.base is None)
-    except (
-        *(AlreadyThere, BadCheckpoint, BadExamples, EngineFailed, EngineSilent),
-        *(NoBase, NotExportable, NothingToLearn, WeightsMissing),
-    ) as exc:
-        sys.stderr.write(f"splitgate: {exc}\n")
-        return 2
+    except (CannotTrain, EngineFailed, WeightsMissing) as exc:
+        raise CommandFailed(str(exc), code=WRONG) from exc
+    except KeyboardInterrupt:
+        say(f"interrupted; --resume goes on from the last checkpoint in {wanted.out}")
+        raise
     typer.echo(f"{wanted.out}: {told}")
-    return 0

@@ -16,13 +16,14 @@ from transformers.utils import logging
 
 from adapters.embedded.weights import best, cache_directory
 from gateway.training.layout import Tokenizer
+from gateway.training.stopped import CannotTrain
 
 logging.disable_progress_bar()
 
 _RECIPE: Final = "hf-1"  # to be counted up when the conversion changes
 
 
-class NoBase(Exception):
+class NoBase(CannotTrain):
     """The model to train cannot be loaded; the message says what to do."""
 
 

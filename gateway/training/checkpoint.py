@@ -7,6 +7,7 @@ settings. A file appears whole or not at all.
 
 from collections.abc import Mapping
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, Final
 
 import torch
@@ -15,12 +16,13 @@ from safetensors.torch import load_file, save_file
 
 from gateway.evaluation.weights import digest_of
 from gateway.training.model import SplitModel
+from gateway.training.stopped import CannotTrain
 
 CHECKPOINT: Final = "checkpoint.pt"
 ADAPTER: Final = "adapter.safetensors"
 
 
-class BadCheckpoint(Exception):
+class BadCheckpoint(CannotTrain):
     """A run cannot go on from what its directory holds; the message says what to do."""
 
 
@@ -50,9 +52,9 @@ def resume(directory: Path, model: SplitModel, optimiser: Any, settings: Mapping
         return 0
     try:
         state = torch.load(path, map_location=model.device, weights_only=True)
-    except (OSError, RuntimeError, ValueError, EOFError) as exc:
+        kept = state["settings"]
+    except (OSError, RuntimeError, ValueError, EOFError, UnpicklingError, KeyError, TypeError) as exc:
         raise BadCheckpoint(f"{path} is damaged: delete it to begin again") from exc
-    kept = state["settings"]
     # A setting that is newer than the run was not made then.
     other = sorted(key for key in {*settings, *kept} if settings.get(key, "") != kept.get(key, ""))
     if other:

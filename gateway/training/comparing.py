@@ -16,12 +16,13 @@ from gateway.domain.value import value
 from gateway.training.generate import continued
 from gateway.training.layout import Encoded, Encoder
 from gateway.training.model import SplitModel
+from gateway.training.stopped import CannotTrain
 
 _TOP: Final = 5
 _WAIT_S: Final = 120.0
 
 
-class EngineSilent(Exception):
+class EngineSilent(CannotTrain):
     """llama.cpp does not answer; the message says what to do."""
 
 

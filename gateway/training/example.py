@@ -15,6 +15,7 @@ from typing import Final
 
 from gateway.domain.value import value
 from gateway.evaluation.case import POSITIONS
+from gateway.training.stopped import CannotTrain
 
 # Wordings of StruQ's training attacks, and some of our own: none of those in the held-out suite.
 _IGNORING: Final = (
@@ -31,7 +32,7 @@ _COMPLETIONS: Final = (
 KINDS: Final = ("naive", "ignore", "completion")
 
 
-class BadExamples(Exception):
+class BadExamples(CannotTrain):
     """A file of examples cannot be used; the message says which line and what to do."""
 
 
@@ -62,7 +63,8 @@ def read_examples(path: Path) -> tuple[Example, ...]:
         BadExamples: the file cannot be read, or a line is not such an object.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        # At line feeds alone: texts in JSON may hold other characters that end lines.
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as exc:
         raise BadExamples(f"{path} cannot be read: give a JSONL file in UTF-8") from exc
     found = tuple([_example(line, f"{path}, line {number}") for number, line in enumerate(lines, 1) if line.strip()])

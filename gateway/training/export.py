@@ -17,6 +17,7 @@ import torch
 from gguf import GGUFWriter
 
 from gateway.training.model import SplitModel
+from gateway.training.stopped import CannotTrain
 
 _NAMES: Final = {
     "self_attn.q_proj": "attn_q",
@@ -30,7 +31,7 @@ _NAMES: Final = {
 _LEARNED: Final = re.compile(r"^tuned\.base_model\.model\.model\.layers\.(\d+)\.(.+)\.lora_([AB])\.default\.weight$")
 
 
-class NotExportable(Exception):
+class NotExportable(CannotTrain):
     """llama.cpp cannot run what was learned; the message says why."""
 
 

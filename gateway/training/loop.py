@@ -9,7 +9,7 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from math import cos, pi
+from math import cos, isfinite, pi
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,12 +23,17 @@ from gateway.training.layout import Encoded, Encoder, Tokenizer
 from gateway.training.methods.options import MethodOptions
 from gateway.training.methods.registry import METHODS, Method
 from gateway.training.model import ALPHA, RANK, SplitModel
+from gateway.training.stopped import CannotTrain
 
 LOG: Final = "loss.jsonl"
 
 
-class NothingToLearn(Exception):
+class NothingToLearn(CannotTrain):
     """No example is of use to the method; the message says what to do."""
+
+
+class Diverged(CannotTrain):
+    """The loss is no number any more; the message says what to do."""
 
 
 @value
@@ -106,6 +111,7 @@ def train(
 
     Raises:
         NothingToLearn: no example is of use.
+        Diverged: there is nothing left that could learn.
         checkpoint.BadCheckpoint: ``out`` holds another run.
     """
     method = METHODS[settings.method]
@@ -133,6 +139,8 @@ def train(
         model.mark.at_step(step)
         chosen = [rows[number] for number in numbers]
         loss = method.loss(model, chosen, start, settings.options, padding)
+        if not isfinite(loss.item()):
+            raise Diverged(f"the loss of step {step + 1} is no number: give another --out and a lower --rate")
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(parameters, settings.clip)
         optimiser.step()

@@ -16,6 +16,7 @@ from gateway.training.data import digest, examples_of
 from gateway.training.layout import Tokenizer
 from gateway.training.loop import Progress, Settings, prepare, train
 from gateway.training.model import SplitModel
+from gateway.training.stopped import CannotTrain
 
 SETTINGS: Final = "settings.json"
 
@@ -36,8 +37,12 @@ class Order:
     device: str = "cpu"
 
 
-class AlreadyThere(Exception):
+class AlreadyThere(CannotTrain):
     """The directory holds a run; the message says what to do."""
+
+
+class NoPlace(CannotTrain):
+    """There is nothing to compute on, or nowhere to write; the message says what to do."""
 
 
 def carry_out(order: Order, report: Callable[[Progress], None]) -> tuple[SplitModel, Tokenizer]:
@@ -45,15 +50,18 @@ def carry_out(order: Order, report: Callable[[Progress], None]) -> tuple[SplitMo
 
     Raises:
         AlreadyThere: the directory holds a run, and it was not asked to go on.
-        data.BadExamples, base.NoBase, loop.NothingToLearn, checkpoint.BadCheckpoint: as they say.
+        NoPlace: the directory cannot be made, or the device is none of this machine.
+        data.BadExamples, base.NoBase, loop.NothingToLearn, loop.Diverged, checkpoint.BadCheckpoint: as they say.
     """
     if (order.out / checkpoint.CHECKPOINT).exists() and not order.resume:
         raise AlreadyThere(f"{order.out} holds a run already: go on with --resume, or give another --out")
     torch.set_num_threads(order.threads)
+    _expect_device(order.device)
     examples = examples_of(order.data, seed=order.settings.seed, count=order.count, adversarial=order.adversarial)
     begun = "" if order.start is None else checkpoint.digest(order.start)
     settings = replace(order.settings, data=digest(examples), start=begun)
     tokenizer = load_tokenizer(order.base)
+    _expect_folder(order.out)
     model = prepare(load_model(order.base).to(order.device), settings)
     if order.start is not None:
         checkpoint.load_adapter(order.start, model)
@@ -62,6 +70,21 @@ def carry_out(order: Order, report: Callable[[Progress], None]) -> tuple[SplitMo
     checkpoint.save_adapter(order.out, model, told)
     (order.out / SETTINGS).write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
     return model, tokenizer
+
+
+def _expect_device(device: str) -> None:
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as exc:
+        # torch asserts what it was built for.
+        raise NoPlace(f"nothing can be computed on {device} here: give --device cpu") from exc
+
+
+def _expect_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise NoPlace(f"{folder} cannot be made ({exc.strerror}): give another --out") from exc
 
 
 def trained(directory: Path, base: Path, *, exact: bool = False) -> tuple[SplitModel, Tokenizer, Settings]:

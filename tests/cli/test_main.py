@@ -34,12 +34,13 @@ def process(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
 def test_help_names_every_command_and_the_exit_codes(splitgate: Splitgate) -> None:
     result = splitgate("--help")
     assert result.exit_code == 0
-    for word in ("serve", "check", "models", "keys", "explain", "doctor", "evaluate", "policy", "Exit codes"):
+    for word in ("serve", "check", "models", "keys", "explain", "doctor", "evaluate", "train", "policy", "Exit codes"):
         assert word in result.stdout
 
 
 @pytest.mark.parametrize(
-    "command", [["serve"], ["check"], ["models"], ["keys", "new"], ["explain"], ["doctor"], ["evaluate"], ["policy"]]
+    "command",
+    [["serve"], ["check"], ["models"], ["keys", "new"], ["explain"], ["doctor"], ["evaluate"], ["train"], ["policy"]],
 )
 def test_every_command_explains_itself(splitgate: Splitgate, command: list[str]) -> None:
     assert splitgate(*command, "--help").exit_code == 0

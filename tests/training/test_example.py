@@ -30,6 +30,16 @@ def test_an_instruction_set_is_read_in_split_form(tmp_path: Path) -> None:
     )
 
 
+def test_only_a_line_feed_ends_a_line_and_a_mark_of_the_encoding_is_none_of_the_first(tmp_path: Path) -> None:
+    path = tmp_path / "set.jsonl"
+    lines = [{"instruction": "Sum up.", "input": "One\u2028two\x85three", "output": word} for word in ("a", "b")]
+    path.write_text("\r\n".join(json.dumps(line, ensure_ascii=False) for line in lines), encoding="utf-8-sig")
+    assert [(one.data, one.answer) for one in read_examples(path)] == [
+        ("One\u2028two\x85three", "a"),
+        ("One\u2028two\x85three", "b"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -1,5 +1,9 @@
 # pyright: reportMissingImports=false, reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 import json
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -82,6 +86,30 @@ def test_a_directory_with_a_run_is_gone_on_with_only_if_asked(train: Train, tmp_
     assert (other.exit_code, "another" in other.output) == (2, True)
 
 
+@pytest.mark.parametrize("held", [b"no checkpoint", b"", b"\x80\x02}q\x00."])
+def test_a_checkpoint_that_is_none_is_said_in_a_line(held: bytes, train: Train, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / CHECKPOINT).write_bytes(held)
+    result = train(tmp_path / "run", "--resume")
+    assert (result.exit_code, "is damaged: delete it to begin again" in result.output) == (2, True)
+
+
+def test_who_breaks_a_run_off_is_told_how_it_goes_on(tmp_path: Path, base_directory: Path, tasks: Path) -> None:
+    heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    command = [sys.executable, "-c", f"{heard}; from gateway.cli.main import run; run()", "train"]
+    where = ["--out", str(tmp_path / "run"), "--data", str(tasks), "--base", str(base_directory)]
+    steps = ["--batch", "2", "--steps", "100000", "--checkpoint-every", "1"]
+    process = subprocess.Popen([*command, *where, *steps], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    until = time.monotonic() + 120
+    while not (tmp_path / "run" / CHECKPOINT).exists() and time.monotonic() < until:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert f"interrupted; --resume goes on from the last checkpoint in {tmp_path / 'run'}" in said
+    assert "Traceback" not in said
+
+
 def test_a_run_may_begin_with_what_another_learned(train: Train, tmp_path: Path) -> None:
     train(tmp_path / "first")
     result = train(tmp_path / "second", "--start", str(tmp_path / "first"), "--adversarial", "1", method="secalign")
@@ -107,11 +135,15 @@ def test_a_method_that_llama_cpp_cannot_run_is_not_exported(train: Train, tmp_pa
         (("--base", "nowhere"), "for --base"),
         (("--start", "nowhere"), "holds no finished run"),
         (("--longest", "16"), "allow longer ones with --longest"),
+        (("--device", "banana"), "nothing can be computed on banana here: give --device cpu"),
+        (("--rate", "inf", "--warm-up", "0"), "is no number: give another --out and a lower --rate"),
+        (("--out", "set.jsonl/run"), "set.jsonl/run cannot be made (Not a directory): give another --out"),
     ],
 )
 def test_what_cannot_be_trained_is_said_in_a_line(
-    more: tuple[str, ...], message: str, train: Train, tmp_path: Path
+    more: tuple[str, ...], message: str, train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     result = train(tmp_path / "run", *more)
     assert result.exit_code == 2
     assert message in result.output
