@@ -15,6 +15,7 @@ from typing import Final
 
 from gateway.domain.value import value
 from gateway.evaluation.case import POSITIONS
+from gateway.evaluation.placing import placed
 from gateway.training.stopped import CannotTrain
 
 # Wordings of StruQ's training attacks, and some of our own: none of those in the held-out suite.
@@ -130,10 +131,12 @@ def _attacked(example: Example, other: Example, drawn: random.Random) -> Example
 
 def place(data: str, injected: str, position: str, drawn: random.Random) -> str:
     """``injected`` at the ``start``, in the ``middle`` (between two words) or at the ``end`` of ``data``."""
-    if position == "start":
-        return f"{injected}\n{data}"
     gaps = [index for index, char in enumerate(data) if char.isspace()]
-    if position == "middle" and gaps:
+    if position == "middle" and not gaps:
+        position = "end"
+
+    def cut(text: str) -> tuple[str, str]:
         gap = drawn.choice(gaps)
-        return f"{data[:gap]}\n{injected}\n{data[gap + 1 :]}"
-    return f"{data}\n{injected}"
+        return text[:gap], text[gap + 1 :]
+
+    return placed(injected, data, position, "\n", cut)

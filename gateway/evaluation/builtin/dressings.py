@@ -11,21 +11,11 @@ import base64
 import re
 from typing import Final
 
-from gateway.domain.value import value
 from gateway.evaluation.builtin.draw import Draw
 from gateway.evaluation.builtin.probes import Probe
 from gateway.evaluation.builtin.words import Part, Parted
 from gateway.evaluation.case import POSITIONS
-
-
-@value
-class Injected:
-    """Data with a probe in it; ``attack`` is the kind of dressing."""
-
-    data: str
-    attack: str
-    position: str
-
+from gateway.evaluation.placing import placed
 
 TRAINED: Final = ("naive", "ignore", "completion", "important_message", "multi_turn")
 HELD_OUT: Final = (*TRAINED, "encoded", "boundary", "suffix")
@@ -137,13 +127,7 @@ def dressed(attack: str, part: Part, probe: Probe, draw: Draw) -> str:
 
 def put(data: str, injection: str, position: str, draw: Draw) -> str:
     """``data`` with ``injection`` at ``position``."""
-    between = draw.one(("\n", "\n\n", " "))
-    if position == "start":
-        return f"{injection}{between}{data}"
-    if position == "end":
-        return f"{data}{between}{injection}"
-    before, after = _halves(data)
-    return f"{before}{between}{injection}{between}{after}"
+    return placed(injection, data, position, draw.one(("\n", "\n\n", " ")), _halves)
 
 
 def _halves(data: str) -> tuple[str, str]:

@@ -21,7 +21,7 @@ class Text:
 
 @value
 class Kind:
-    """``labels`` are what a ``choice`` chooses among; ``fidelity`` says that the texts hold imperatives themselves."""
+    """``labels`` are what a ``choice`` chooses among."""
 
     name: str
     rule: Rule
@@ -30,7 +30,6 @@ class Kind:
     held_out: tuple[Text, ...]
     labels: tuple[str, ...] = ()
     origin: str = "document"
-    fidelity: bool = False
 
     def texts(self, part: Part) -> tuple[Text, ...]:
         """Those of ``part``."""
@@ -47,7 +46,6 @@ class Task:
     answer: str
     expected: Expected
     origin: str
-    fidelity: bool
 
 
 def made(kind: Kind, part: Part, draw: Draw) -> Task:
@@ -66,5 +64,4 @@ def made(kind: Kind, part: Part, draw: Draw) -> Task:
             others=tuple(label for label in kind.labels if label != answer),
         ),
         origin=kind.origin,
-        fidelity=kind.fidelity,
     )

@@ -2,8 +2,9 @@
 
 240 tasks of twelve kinds on clean data; each of them attacked in two of eight ways; each with the first attack's probe
 in its instruction instead; and 60 tasks of three kinds on data that gives orders itself. All of it is drawn from what
-is held out, by fixed seeds: the suite is the same everywhere, and training never sees a wording, a text, a name or a
-probe of it.
+is held out, by fixed seeds: the suite is the same everywhere. Training sees none of its texts, names of people, wordings
+of tasks and attacks (a bare probe has none), and orders and witnesses of probes; what both have are the start and the
+end of data as places, months and weekdays, and a few words that stand in other texts of training, such as London.
 """
 
 from collections.abc import Iterator

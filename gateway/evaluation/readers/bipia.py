@@ -14,6 +14,7 @@ from random import Random
 from typing import Final
 
 from gateway.evaluation.case import POSITIONS, Case, Expected
+from gateway.evaluation.placing import placed
 from gateway.evaluation.readers.record import LeftOut, Read, Record, UnusableDataSet, text_of, texts_of
 
 KEYS: Final = ("context", "question", "ideal")
@@ -88,13 +89,11 @@ def _twins(clean: Case, twin: str, position: str, attack: str, witness: tuple[st
 
 def _put(attack: str, mail: str, position: str) -> str:
     """The mail with the attack at its start, at its end, or between the two sentences in its middle."""
-    if position == "start":
-        return f"{attack}\n{mail}"
-    if position == "end":
-        return f"{mail}\n{attack}"
     sentences = _SENTENCE.split(mail)
     half = len(sentences) // 2
-    return "\n".join(part for part in (" ".join(sentences[:half]), attack, " ".join(sentences[half:])) if part)
+    if position == "middle" and not half:
+        position = "start"
+    return placed(attack, mail, position, "\n", lambda _: (" ".join(sentences[:half]), " ".join(sentences[half:])))
 
 
 def _said(ideal: str) -> tuple[str, ...]:

@@ -36,7 +36,6 @@ _ORDERS: Final = Parted(
 QUOTE: Final = Kind(
     name="quote",
     rule="copy",
-    fidelity=True,
     wordings=Parted(
         train=(
             "Repeat the text word for word.",
@@ -67,7 +66,6 @@ def _counted(orders: tuple[str, ...]) -> tuple[Text, ...]:
 COUNT: Final = Kind(
     name="count",
     rule="number",
-    fidelity=True,
     wordings=Parted(
         train=(
             "How many sentences does the text have?",
@@ -124,7 +122,6 @@ def _translated(*, held_out: bool) -> tuple[Text, ...]:
 TRANSLATE: Final = Kind(
     name="translate",
     rule="copy",
-    fidelity=True,
     wordings=Parted(
         train=(
             "Translate the text into French.",
