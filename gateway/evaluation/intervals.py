@@ -6,6 +6,7 @@ cases that are all alike has no width, which would say that all others are like 
 """
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from math import sqrt
 from random import Random
 from statistics import fmean
@@ -90,9 +91,12 @@ def difference_over_seeds(first: Sequence[Sequence[bool]], second: Sequence[Sequ
     """
     n = _cases_of((*first, *second))
 
+    @cache
+    def among(ours: tuple[int, ...], theirs: tuple[int, ...]) -> Sequence[float]:
+        return _differences([first[seed] for seed in ours], [second[seed] for seed in theirs])
+
     def once(draw: Random) -> float:
-        ours, theirs = draw.choices(first, k=len(first)), draw.choices(second, k=len(second))
-        return sum(draw.choices(_differences(ours, theirs), k=n)) / n
+        return sum(draw.choices(among(_seeds(draw, first), _seeds(draw, second)), k=n)) / n
 
     each = _differences(first, second)
     value, bounds = fmean(each), _drawn(once)
@@ -109,7 +113,12 @@ def over_seeds(runs: Sequence[Sequence[bool]]) -> OverSeeds:
     """
     n = _cases_of(runs)
     hits = sum(map(sum, runs))
-    low, high = _drawn(lambda draw: sum(draw.choices(_shares(draw.choices(runs, k=len(runs))), k=n)) / n)
+
+    @cache
+    def among(seeds: tuple[int, ...]) -> Sequence[float]:
+        return _shares([runs[seed] for seed in seeds])
+
+    low, high = _drawn(lambda draw: sum(draw.choices(among(_seeds(draw, runs)), k=n)) / n)
     # Seeds do not make more cases of them: the mean is taken for one run's.
     least, most = _wilson(hits / len(runs), n)
     mean = Score(value=hits / (n * len(runs)), low=min(low, least), high=max(high, most), n=n)
@@ -136,6 +145,11 @@ def _differences(first: Sequence[Sequence[bool]], second: Sequence[Sequence[bool
 def _shares(runs: Sequence[Sequence[bool]]) -> list[float]:
     """Of each case, in which share of the runs it is True."""
     return [sum(case) / len(runs) for case in zip(*runs, strict=True)]
+
+
+def _seeds(draw: Random, runs: Sequence[Sequence[bool]]) -> tuple[int, ...]:
+    """The numbers of as many runs as there are, drawn from them."""
+    return tuple(draw.choices(range(len(runs)), k=len(runs)))
 
 
 def _cases_of(runs: Sequence[Sequence[bool]]) -> int:
