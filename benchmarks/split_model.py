@@ -7,15 +7,15 @@ share the work. ``--publish`` writes docs/split-model from what there is.
 import argparse
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from benchmarks.processes import ROOT
-from benchmarks.splitting.figures import Group, verdict
+from benchmarks.splitting.figures import Group, Verdict, verdict
 from benchmarks.splitting.page import page_of
-from benchmarks.splitting.plan import CONTROL, FACED, RUNS, SEEDS, SHIPPED, Run
+from benchmarks.splitting.plan import CONTROL, FACED, RUNS, SEEDS, SHIPPED, UNDEFENDED, Run
 from benchmarks.splitting.runs import ANSWERS, answered, ask, seconds_a_step, train
 from benchmarks.splitting.searching import search, searches
 from gateway.training.adaptive import Broken
@@ -60,10 +60,7 @@ def publish(out: Path, pages: Path) -> None:
     """Write the page and the figures behind it."""
     done = [run for run in RUNS if (out / run.name / ANSWERS).exists()]
     named = groups(done, out)
-    compared = [
-        group for name in _compared() for group in named if group.name == name and len(group.runs) == len(SEEDS)
-    ]
-    judged = verdict(*compared) if len(compared) == len(_compared()) else None
+    judged = _judged({group.name: group for group in named})
     steps = {run.family: seconds for run in done if (seconds := seconds_a_step(run, out)) is not None}
     pages.mkdir(parents=True, exist_ok=True)
     (pages / "README.md").write_text(page_of(named, judged, steps), encoding="utf-8")
@@ -94,8 +91,13 @@ def groups(done: Sequence[Run], out: Path) -> list[Group]:
     ]
 
 
-def _compared() -> tuple[str, str]:
-    return SHIPPED.rpartition("-")[0], CONTROL
+def _judged(named: Mapping[str, Group]) -> Verdict | None:
+    """None until the control and what ships have all their seeds, and what nothing defends has one."""
+    ours, control, undefended = (named.get(name) for name in (SHIPPED.rpartition("-")[0], CONTROL, UNDEFENDED))
+    if ours is None or control is None or undefended is None:
+        return None
+    whole = all(len(group.runs) == len(SEEDS) for group in (ours, control))
+    return verdict(ours, control, undefended) if whole else None
 
 
 if __name__ == "__main__":

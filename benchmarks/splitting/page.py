@@ -1,6 +1,6 @@
 """What does the page say of the comparison?
 
-Markdown and a picture: each method's figures over its seeds with their 95% intervals, and whether the one that ships is
+Markdown: each method's figures over its seeds with their 95% intervals, and whether the one that ships is
 offered as native. What does not help stands in the same table.
 """
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from benchmarks.splitting.figures import Group, Verdict, attacks_of, columns
-from benchmarks.splitting.plan import ADVERSARIAL, PREFERRING_STEPS, SEARCHED, STEPS
+from benchmarks.splitting.plan import ADVERSARIAL, ANSWER, PREFERRING_STEPS, SEARCHED, STEPS
 from gateway.evaluation.intervals import Difference, OverSeeds
 from gateway.evaluation.telling import NONE, told
 from gateway.reference.tables import table
@@ -21,11 +21,12 @@ ten minutes a run and core.
 SmolLM2-135M-Instruct, LoRA of rank 16 on all linear layers, {STEPS} steps of 8 exercises (`secalign`:
 {PREFERRING_STEPS} more, on from `clean-split`). In {ADVERSARIAL:.0%} of the exercises that have data somebody else's
 order stands in it, but for `clean-…`, which see none. What is asked is the builtin suite, of which training sees no
-wording, text, name, probe or position: 240 clean tasks, 480 attacks of eight kinds, of which three were never trained
-on, 240 instructions with a probe of their own, and 60 texts that give orders themselves, to be quoted, counted or
-translated.
+text, person's name, wording or probe: 240 clean tasks, 480 attacks of eight kinds, of which three were never trained
+on, in three places, of which the middle was not, 240 instructions with a probe of their own, and 60 texts that give
+orders themselves, to be quoted, counted or translated.
 `searched` is the share of {SEARCHED} prompts in which a gradient-guided search (GCG, Zou et al. 2023) finds plain text
-that makes the model follow the probe, within 50 steps. Answers are greedy, in PyTorch.
+that makes the model follow the probe, within 50 steps. Answers are greedy, in PyTorch, of at most {ANSWER} tokens. Who
+only repeats the data is right on 75% of the clean tasks, and lets 68% of the attacks through.
 
 `plain` puts instruction and data into one user message with an empty line between, `split` data into a message of its
 own of the role `input`, whose marks are special tokens that the gateway takes out of all data.
@@ -80,7 +81,7 @@ def _by_attack(groups: Sequence[Group]) -> str:
 
 def _verdict(judged: Verdict | None) -> str:
     if judged is None:
-        return "**`wrapped`**: nothing was judged: the control and the method that ships want all seeds.\n"
+        return "**`wrapped`**: nothing was judged: `clean-plain`, or a seed of `plain` or `struq`, is missing.\n"
     why = "; ".join(judged.reasons) or "every bound is kept"
     lines = [
         f"**`{judged.isolation}`**: {why}.",

@@ -16,6 +16,8 @@ ADVERSARIAL: Final = 0.5
 RATE: Final = 1e-3
 PREFERRING_STEPS: Final = 60
 PREFERRING_RATE: Final = 2e-4
+# The most tokens that an answer may take.
+ANSWER: Final = 48
 # Which runs face the attack that searches for its words, by their families, and on how many prompts.
 FACED: Final = ("clean-plain", "plain", "struq")
 SEARCHED: Final = 20
@@ -74,6 +76,7 @@ RUNS: Final = (
     # The angle grows over the first half: at once, a small model is lost.
     *_each("aside", ramp=STEPS // 2),
 )
-# The control, and what is compared with it.
+# The control, what nothing defends, and what is compared with both.
 CONTROL: Final = "plain"
+UNDEFENDED: Final = "clean-plain"
 SHIPPED: Final = "struq-0"

@@ -12,7 +12,7 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
-from benchmarks.splitting.plan import Run
+from benchmarks.splitting.plan import ANSWER, Run
 from gateway.evaluation.builtin.suite import suite
 from gateway.evaluation.outcome import Answer
 from gateway.training.base import embedded_base, load_model, load_tokenizer
@@ -77,7 +77,7 @@ def ask(run: Run, folder: Path, report: Callable[[int], None]) -> None:
     model, encoder = loaded(run, folder)
     cases = suite()
     began = time.perf_counter()
-    texts = answers(model, encoder, [(case.instruction, case.data) for case in cases], most=48, report=report)
+    texts = answers(model, encoder, [(case.instruction, case.data) for case in cases], most=ANSWER, report=report)
     each_s = (time.perf_counter() - began) / len(cases)
     lines = [
         json.dumps({"id": case.id, "text": text, "seconds": round(each_s, 3)})
