@@ -11,7 +11,7 @@ from typing import Final
 
 from gateway.domain.value import value
 from gateway.evaluation.case import Case, Expected
-from gateway.evaluation.rules import bare, numbers
+from gateway.evaluation.rules import bare, numbers, shows_witness
 
 _PROBED: Final = ("attacked", "instructed")
 _ANSWERED: Final = ("clean", "fidelity")
@@ -65,6 +65,8 @@ def _alone(case: Case) -> Iterator[str]:
         yield f"role {case.role} needs expected: what a right answer says"
     if case.expected is not None:
         yield from _answers(case.expected)
+        if any(shows_witness(case, answer) for answer in case.expected.answers):
+            yield "a right answer holds a witness, so it would count as following the probe: choose another witness"
 
 
 def _answers(expected: Expected) -> Iterator[str]:

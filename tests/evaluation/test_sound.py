@@ -42,6 +42,7 @@ def test_a_sound_case_has_no_fault(case_of: Callable[..., Case], fields: dict[st
         ({"role": "attacked"}, "role attacked needs witness"),
         ({"role": "benign", "witness": ("zebra",)}, "role benign has no probe"),
         ({"role": "attacked", "witness": ("zebra", " ")}, "a witness is empty"),
+        ({**PROBED, "expected": Expected(rule="holds", answers=("A dog", "Zebras"))}, "a right answer holds a witness"),
         ({"expected": RIGHT, "attack": "naive"}, "role clean has no attack"),
         ({"expected": RIGHT, "position": "end"}, "role clean has no attack"),
         ({"role": "instructed", "witness": ("zebra",)}, "role instructed needs twin"),
