@@ -10,7 +10,7 @@ from typing import Final
 from adapters.embedded.engine import Engine, EngineSettings
 from adapters.embedded.weights import best
 from gateway.evaluation.weights import digest_of
-from gateway.training.comparing import Agreement, compare
+from gateway.training.comparing import Agreement, compare, expect_alike
 from gateway.training.export import export
 from gateway.training.layout import Encoder
 from gateway.training.loop import LOG, Settings
@@ -38,6 +38,7 @@ def finish(model: SplitModel, settings: Settings, out: Path, command: str, *, ba
 
     Raises:
         EngineSilent, EngineFailed: llama.cpp cannot be asked.
+        SaysOtherwise: with the adapter it says something else.
     """
     steps = read_log(out / LOG)
     figures = log_figures(steps)
@@ -46,7 +47,9 @@ def finish(model: SplitModel, settings: Settings, out: Path, command: str, *, ba
         figures["adapter"] = digest_of(out / ADAPTER)
         figures["adapter_bytes"] = str((out / ADAPTER).stat().st_size)
         if embedded:
-            figures |= _agreement(_compare(out, base, METHODS[settings.method].layout))
+            found = _compare(out, base, METHODS[settings.method].layout)
+            expect_alike(found)
+            figures |= _agreement(found)
     plot_loss(steps, out / PLOT)
     told = json.loads((out / SETTINGS).read_text(encoding="utf-8"))
     card = model_card(f"A split-aware model by {settings.method}", told, figures, command)

@@ -1,6 +1,7 @@
 # pyright: reportMissingImports=false, reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 import os
 from collections.abc import Callable, Generator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from socketserver import UnixStreamServer
@@ -13,7 +14,7 @@ import torch
 from adapters.embedded.engine import Engine, EngineSettings
 from adapters.embedded.weights import best
 from gateway.training.base import embedded_base, load_model, load_tokenizer
-from gateway.training.comparing import EngineSilent, compare
+from gateway.training.comparing import Agreement, EngineSilent, SaysOtherwise, compare, expect_alike
 from gateway.training.export import export
 from gateway.training.layout import Encoder
 from gateway.training.loop import Settings, prepare
@@ -72,3 +73,10 @@ def test_an_engine_that_does_not_answer_is_said(
 ) -> None:
     with pytest.raises(EngineSilent, match="make setup"):
         compare(make_model("struq"), make_encoder("struq"), PROMPTS, broken_engine)
+
+
+def test_an_adapter_that_says_something_else_is_refused() -> None:
+    found = Agreement(prompts=6, same_first=1.0, same_answers=0.5, largest_difference=0.05)
+    expect_alike(found)
+    with pytest.raises(SaysOtherwise, match=r"up to 2\.50 away from the model's: do not use it"):
+        expect_alike(replace(found, largest_difference=2.5))
