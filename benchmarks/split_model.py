@@ -15,6 +15,7 @@ from typing import Any
 from benchmarks.processes import ROOT
 from benchmarks.splitting.figures import Group, Verdict, verdict
 from benchmarks.splitting.page import page_of
+from benchmarks.splitting.picture import draw
 from benchmarks.splitting.plan import CONTROL, FACED, RUNS, SEEDS, SHIPPED, UNDEFENDED, Run
 from benchmarks.splitting.runs import ANSWERS, answered, ask, seconds_a_step, train
 from benchmarks.splitting.searching import search, searches
@@ -63,7 +64,8 @@ def publish(out: Path, pages: Path) -> None:
     judged = _judged({group.name: group for group in named})
     steps = {run.family: seconds for run in done if (seconds := seconds_a_step(run, out)) is not None}
     pages.mkdir(parents=True, exist_ok=True)
-    (pages / "README.md").write_text(page_of(named, judged, steps), encoding="utf-8")
+    picture = next((file.name for file in draw(named, pages / "scores")), None)
+    (pages / "README.md").write_text(page_of(named, judged, steps, picture), encoding="utf-8")
     raw = {run.name: _raw(run, out) for run in done}
     (pages / "raw.json").write_text(json.dumps(raw, indent=0, sort_keys=True) + "\n", encoding="utf-8")
 

@@ -1,6 +1,6 @@
 """What does the page say of the comparison?
 
-Markdown: each method's figures over its seeds with their 95% intervals, and whether the one that ships is
+Markdown and a picture: each method's figures over its seeds with their 95% intervals, and whether the one that ships is
 offered as native. What does not help stands in the same table.
 """
 
@@ -43,13 +43,16 @@ own of the role `input`, whose marks are special tokens that the gateway takes o
 """
 
 
-def page_of(groups: Sequence[Group], judged: Verdict | None, steps: Mapping[str, float]) -> str:
-    """The page; ``steps`` are the seconds that a step took, by method."""
+def page_of(
+    groups: Sequence[Group], judged: Verdict | None, steps: Mapping[str, float], picture: str | None = None
+) -> str:
+    """The page; ``steps`` are the seconds that a step took, by method, and ``picture`` a file beside it."""
     return "\n".join(
         (
             _HEAD,
             "## Figures\nMeans over the seeds, with 95% intervals over cases and seeds. What is missing has not run.\n",
             _table(groups, steps),
+            *([f"![Attack success against utility, by how the model was trained]({picture})\n"] if picture else []),
             "## By kind of attack\nAttack success; of `boundary`, `encoded` and `suffix` there is no exercise.\n",
             _by_attack(groups),
             "## What it is offered as\n" + _verdict(judged),

@@ -90,8 +90,11 @@ def test_a_row_has_its_figures() -> None:
 
 
 def test_the_page_has_every_row_and_the_verdict() -> None:
-    page = page_of((SAFE, CONTROL), verdict(SAFE, CONTROL, UNDEFENDED), {"struq": 2.0})
+    page = page_of((SAFE, CONTROL), verdict(SAFE, CONTROL, UNDEFENDED), {"struq": 2.0}, "scores.png")
+    assert "by how the model was trained](scores.png)" in page
     assert "| `struq` | 1 | 100.0%" in page
     assert "| `plain` | 1 |" in page
     assert "**`native`**: every bound is kept." in page
-    assert "**`wrapped`**: nothing was judged" in page_of((SAFE,), None, {})
+    bare = page_of((SAFE,), None, {})
+    assert "**`wrapped`**: nothing was judged" in bare
+    assert "![" not in bare
