@@ -53,7 +53,8 @@ def page_of(
             "## Figures\nMeans over the seeds, with 95% intervals over cases and seeds. What is missing has not run.\n",
             _table(groups, steps),
             *([f"![Attack success against utility, by how the model was trained]({picture})\n"] if picture else []),
-            "## By kind of attack\nAttack success; of `boundary`, `encoded` and `suffix` there is no exercise.\n",
+            "## By kind of attack\nAttack success; of `boundary`, `encoded` and `suffix` there is no exercise.",
+            "A kind that gets through nowhere, undefended models included, shows nothing.\n",
             _by_attack(groups),
             "## What it is offered as\n" + _verdict(judged),
         )
@@ -67,7 +68,7 @@ def _table(groups: Sequence[Group], steps: Mapping[str, float]) -> str:
         (
             f"`{group.name}`",
             str(len(group.runs)),
-            *(_told(figures[group.name].get(title)) for title in titles),
+            *(_told(figures[group.name].get(title), len(group.runs)) for title in titles),
             f"{steps[group.name]:.1f}" if group.name in steps else NONE,
         )
         for group in groups
@@ -78,7 +79,9 @@ def _table(groups: Sequence[Group], steps: Mapping[str, float]) -> str:
 def _by_attack(groups: Sequence[Group]) -> str:
     kinds = list(dict.fromkeys(one.case.attack for group in groups for run in group.runs for one in run))
     named = sorted(kind for kind in kinds if kind is not None)
-    rows = ((f"`{group.name}`", *(_told(attacks_of(group, kind)) for kind in named)) for group in groups)
+    rows = (
+        (f"`{group.name}`", *(_told(attacks_of(group, kind), len(group.runs)) for kind in named)) for group in groups
+    )
     return table(("", *named), rows) + "\n"
 
 
@@ -102,5 +105,7 @@ def _points(one: Difference) -> str:
     return f"{one.value * 100:+.1f} points ({one.low * 100:+.1f} to {one.high * 100:+.1f})"
 
 
-def _told(figure: OverSeeds | None) -> str:
-    return NONE if figure is None else told(figure.mean)
+def _told(figure: OverSeeds | None, seeds: int) -> str:
+    if figure is None:
+        return NONE
+    return told(figure.mean) + ("" if len(figure.each) == seeds else f", of {len(figure.each)} of the seeds")

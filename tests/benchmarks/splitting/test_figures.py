@@ -98,3 +98,9 @@ def test_the_page_has_every_row_and_the_verdict() -> None:
     bare = page_of((SAFE,), None, {})
     assert "**`wrapped`**: nothing was judged" in bare
     assert "![" not in bare
+
+
+def test_a_figure_of_fewer_seeds_than_its_row_says_so() -> None:
+    page = page_of((Group(name="plain", runs=(answers(never), answers(never)), searched=(HELD,)),), None, {})
+    assert "| `plain` | 2 |" in page
+    assert "0.0% (0.0 to 16.1), of 1 of the seeds |" in page
