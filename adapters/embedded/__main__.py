@@ -20,7 +20,7 @@ from adapters._output import silence
 from adapters._queue import Queue
 from adapters._serving import serve
 from adapters.embedded.engine import Engine, EngineFailed, EngineSettings
-from adapters.embedded.models import ADAPTER, loadable_adapter
+from adapters.embedded.models import ADAPTER, digest_told, loadable_adapter
 from adapters.embedded.server import Front
 from adapters.embedded.watchdog import EngineStuck, Patience, patience_of, watch
 from adapters.embedded.weights import WeightsMissing, best
@@ -44,12 +44,13 @@ def main() -> int:
         sys.stderr.write(f"splitgate: {exc}\n")
         return 1
     adapter = loadable_adapter(arguments.adapter, sys.stderr.write)
+    digest = None if adapter is None else digest_told(adapter)
     say = silence()
     try:
         with _engine_socket(listener) as engine_socket:
             engine = Engine(model, engine_socket, settings, adapter=adapter)
             queue = Queue(slots=settings.slots, waiting=_WAITING)
-            front = Front(engine_socket, queue, split=adapter is not None)
+            front = Front(engine_socket, queue, adapter=digest)
             patience = patience_of(arguments.patience)
             asyncio.run(_serve(listener, front, parent, patience))
             engine.close()

@@ -15,6 +15,8 @@ PLAIN: Final = "smollm2-135m-instruct"
 SPLIT: Final = "smollm2-135m-split"
 MODELS: Final = (PLAIN, SPLIT)
 ADAPTER: Final = Path(__file__).parent / "split" / f"{SPLIT}.gguf"
+# By this header a request says with which adapter the model was measured: the files may be others by now.
+MEASURED_WITH: Final = "x-splitgate-adapter"
 
 
 class AdapterDamaged(Exception):

@@ -16,6 +16,7 @@ from aiohttp import web
 from adapters._queue import Busy, Queue
 from adapters._refusal import Refused, failure, refusal
 from adapters.embedded.admission import MOST_BYTES, NEED_NO_SLOT, PATHS, admit, too_long
+from adapters.embedded.models import MEASURED_WITH, SPLIT
 
 # Enough for a full context at ten tokens a second, and less than a gateway's own limit, which is 600.
 DEADLINE_S = 540.0
@@ -27,15 +28,15 @@ _PASSED_HEADERS = ("Content-Type", "Cache-Control", "X-Accel-Buffering")
 class Front:
     """The aiohttp application in front of the engine's socket; ``deadline_s`` limits one request's time in there.
 
-    ``split`` says whether the engine has the split model's adapter.
+    ``adapter`` is the digest of the split model's adapter, None where the engine has none.
     """
 
     def __init__(
-        self, engine_socket: str, queue: Queue, *, split: bool = False, deadline_s: float = DEADLINE_S
+        self, engine_socket: str, queue: Queue, *, adapter: str | None = None, deadline_s: float = DEADLINE_S
     ) -> None:
         self._engine_socket = engine_socket
         self._queue = queue
-        self._split = split
+        self._adapter = adapter
         # One at a time: each keeps a core busy, and none takes long.
         self._aside = Queue(slots=1, waiting=queue.waiting)
         self._deadline_s = deadline_s
@@ -77,7 +78,9 @@ class Front:
 
     async def _generate(self, request: web.Request) -> web.StreamResponse:
         try:
-            body = admit(request.path, await _body(request), slots=self._queue.slots, split=self._split)
+            self._expect_adapter(request)
+            split = self._adapter is not None
+            body = admit(request.path, await _body(request), slots=self._queue.slots, split=split)
             queue = self._aside if request.path in NEED_NO_SLOT else self._queue
             async with queue.turn():
                 return await self._within_deadline(request, body)
@@ -85,6 +88,16 @@ class Front:
             return refusal(refused)
         except Busy:
             return failure(503, "busy", "too many requests wait for the embedded model: try again", retry_after=1)
+
+    def _expect_adapter(self, request: web.Request) -> None:
+        """What was measured with one adapter is not answered with another, which was put in its place since.
+
+        Raises:
+            Refused: there is another one here, or none.
+        """
+        if request.headers.get(MEASURED_WITH, self._adapter) != self._adapter:
+            message = f"{SPLIT} has another adapter than the one that its card is of: restart Splitgate."
+            raise Refused("model_not_found", message, param="model", status=404)
 
     async def _within_deadline(self, request: web.Request, body: bytes) -> web.StreamResponse:
         response = web.StreamResponse()

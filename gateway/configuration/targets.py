@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Final, TypeGuard
 from urllib.parse import urlsplit
 
-from adapters.embedded.models import MODELS, PLAIN, SPLIT, offers_split
+from adapters.embedded.models import MEASURED_WITH, MODELS, PLAIN, SPLIT, offers_split
 from adapters.registry import (
     FAMILIES,
     FORMATS,
@@ -137,7 +137,7 @@ def _target(
         format_options={**provider.defaults.get(section.format, {}), **_json(section.format_options)},
         extra_params=frozenset(section.extra_params) | provider.takes,
         reserved_tokens=section.reserved_tokens,
-        headers={name.lower(): value for name, value in section.headers.items()},
+        headers=_headers(section, card),
         timeouts=Timeouts(**section.timeouts.model_dump()),
         needs_probe=credited.needs_probe,
         assumed=credited.assumed,
@@ -156,6 +156,13 @@ def best_of(provider: str, entry: FormatEntry, *, shown: bool) -> Isolation:
     # An embedded model is native by its card, in a format that can be, or `wrapped` whatever its layout.
     earned = provider != "embedded" or (shown and entry.best is Isolation.NATIVE)
     return entry.best if earned else min(entry.best, Isolation.WRAPPED)
+
+
+def _headers(section: TargetSection, card: Card | None) -> Mapping[str, str]:
+    """Those of the file; to the embedded model which adapter the card is of, which may be replaced while we run."""
+    if _model(section) == SPLIT and section.provider == "embedded" and card is not None and card.weights is not None:
+        return {MEASURED_WITH: card.weights}
+    return {name.lower(): value for name, value in section.headers.items()}
 
 
 def _model(section: TargetSection) -> str:

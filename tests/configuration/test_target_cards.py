@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.embedded.models import PLAIN, SPLIT, digest_told
+from adapters.embedded.models import MEASURED_WITH, PLAIN, SPLIT, digest_told
 from gateway.configuration.cards import written
 from gateway.configuration.schema import TargetSection
 from gateway.configuration.secrets import Surroundings
@@ -162,6 +162,16 @@ def test_an_embedded_target_finds_its_own_and_may_name_another(card: Card, tmp_p
     named = built(TargetSection(provider="embedded", card="other.yaml"))
     assert named is not None
     assert named.suite == "other"
+
+
+def test_the_split_model_is_asked_as_the_one_that_its_card_is_of(settings_of: TargetOf) -> None:
+    text = "models: {m: {targets: [{provider: embedded, model: %s, format: %s}]}}"
+    (target,) = settings_of(text % (SPLIT, "secalign")).models["m"].targets
+    assert target.card is not None
+    assert target.headers == {MEASURED_WITH: target.card.weights}
+    # Without a card nothing is claimed of it that another adapter would belie.
+    (uncarded,) = settings_of(text % (SPLIT, "spotlight")).models["m"].targets
+    assert (uncarded.card, uncarded.headers) == (None, {})
 
 
 @pytest.mark.parametrize("weights", [None, "sha256:" + "0" * 64])

@@ -9,6 +9,7 @@ import pytest
 from aiohttp import web
 
 from adapters._queue import Queue
+from adapters.embedded.models import MEASURED_WITH
 from adapters.embedded.server import Front
 
 CHAT = "/v1/chat/completions"
@@ -115,6 +116,28 @@ async def test_a_request_that_has_to_change_is_told_so_and_does_not_reach_the_en
         error = (await answer.json())["error"]
     assert (error["code"], error["param"], error["type"]) == ("n_too_large", "n", "invalid_request_error")
     assert engine.bodies == []
+
+
+@pytest.mark.parametrize("path", [CHAT, "/v1/completions", "/apply-template", "/tokenize"])
+@pytest.mark.parametrize(
+    ("here", "measured", "status"), [("a", "a", 200), ("a", None, 200), ("b", "a", 404), (None, "a", 404)]
+)
+async def test_what_was_measured_with_one_adapter_is_not_answered_with_another(
+    serve: Serve, engine: Engine, path: str, here: str | None, measured: str | None, status: int
+) -> None:
+    inside = web.Application()
+    inside.router.add_route("*", "/{path:.*}", engine.answer)
+    front = Front(await serve(inside, "inside"), Queue(slots=1, waiting=1), adapter=here)
+    outside = await serve(front.application(), "outside")
+    body = {"/v1/completions": b'{"prompt":"x"}', "/tokenize": b'{"content":"x"}'}.get(path, b'{"messages":[]}')
+    headers = {} if measured is None else {MEASURED_WITH: measured}
+    async with (
+        aiohttp.ClientSession("http://x", connector=aiohttp.UnixConnector(outside)) as session,
+        session.post(path, data=body, headers=headers) as answer,
+    ):
+        told = await answer.text()
+    assert (answer.status, len(engine.bodies)) == (status, status == 200)
+    assert ("restart Splitgate" in told) == (status != 200)
 
 
 @pytest.mark.parametrize("size", [1024 * 1024 + 1, 8_000_000])
