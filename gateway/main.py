@@ -85,7 +85,8 @@ def _embedded(settings: Settings) -> OnDemand | None:
     return OnDemand(
         name="the embedded model",
         key="embedded",
-        command=[sys.executable, "-m", "adapters.embedded"],
+        # Of what one tenant sent, another one is not to find out how much its own prompts have in common with it.
+        command=[sys.executable, "-m", "adapters.embedded", *(["--forget"] if settings.shared else [])],
         variable="SPLITGATE_EMBEDDED_SOCKET",
         at_start=settings.embedded.start == "at_start",
     )

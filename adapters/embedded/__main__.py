@@ -35,7 +35,11 @@ def main() -> int:
     arguments = _arguments()
     parent = os.getppid()
     settings = EngineSettings(
-        context=arguments.context, slots=arguments.slots, answer=arguments.answer, threads=arguments.threads
+        context=arguments.context,
+        slots=arguments.slots,
+        answer=arguments.answer,
+        threads=arguments.threads,
+        forgets=arguments.forget,
     )
     listener = socket.socket(fileno=arguments.fd)
     try:
@@ -72,6 +76,7 @@ class _Arguments(argparse.Namespace):
     slots: int
     answer: int
     threads: int
+    forget: bool
     patience: float
 
 
@@ -87,6 +92,7 @@ def _arguments() -> _Arguments:
         "--answer", type=int, default=default.answer, help="tokens of an answer, if the request sets none"
     )
     parser.add_argument("--threads", type=int, default=default.threads, help="0: one for every second core")
+    parser.add_argument("--forget", action="store_true", help="use nothing that was computed for an earlier request")
     parser.add_argument(
         "--patience", type=float, default=_PATIENCE_S, help="seconds without a sign of work until the process ends"
     )

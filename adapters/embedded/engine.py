@@ -23,13 +23,15 @@ _MOST_THREADS = 8  # the model is too small to gain from more
 class EngineSettings:
     """``slots`` answers are generated at once; each may use ``context`` tokens, prompt and answer together.
 
-    ``answer`` limits a request that sets no limit itself: small models do not always find an end.
+    ``answer`` limits a request that sets no limit itself: small models do not always find an end. ``forgets`` has each
+    prompt read from its first token on: how much of it another one had in common shows in its usage and its time.
     """
 
     context: int = 4096
     slots: int = 2
     answer: int = 1024
     threads: int = 0  # 0: one for every second core that this process may use
+    forgets: bool = False
 
 
 class EngineFailed(Exception):
@@ -75,6 +77,7 @@ def _parameters(model: Path, socket_path: str, settings: EngineSettings) -> "xll
     # Vectors beside answers: that of a text's last token, which has seen all of it, and lets a text be read in pieces.
     parameters.embedding = True
     parameters.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_LAST
+    parameters.cache_prompt = not settings.forgets
     parameters.cache_ram_mib = 0  # by default up to 8 GiB of old prompts
     threads = settings.threads or min(max(1, _cores() // 2), _MOST_THREADS)
     parameters.cpuparams.n_threads = threads

@@ -215,3 +215,9 @@ class Settings:
     def asks(self) -> bool:
         """Whether callers have to show who they are."""
         return bool(self.keys or self.keys_file or self.oidc)
+
+    @property
+    def shared(self) -> bool:
+        """Whether callers of more than one tenant may come, now or when the key file changes."""
+        named = {key.caller.tenant for key in self.keys} | {issuer.tenant for issuer in self.oidc}
+        return self.keys_file is not None or len(named) > 1 or any(issuer.claims.tenant for issuer in self.oidc)

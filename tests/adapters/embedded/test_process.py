@@ -55,6 +55,22 @@ async def test_the_same_greedy_request_has_the_same_answer_alone_repeated_and_in
     assert await asyncio.gather(*(ask(question) for question in questions)) == alone
 
 
+async def test_what_forgets_reads_each_prompt_from_its_start(launch_model: Callable[..., Model]) -> None:
+    async def reused(session: aiohttp.ClientSession) -> int:
+        async with session.post(CHAT, json=body("The code of the safe is 7719.", max_tokens=1)) as answer:
+            usage = (await answer.json())["usage"]
+        return usage["prompt_tokens_details"]["cached_tokens"]
+
+    found: list[bool] = []
+    for more in ([], ["--forget"]):
+        connector = aiohttp.UnixConnector(launch_model(*more).path)
+        async with aiohttp.ClientSession("http://x", connector=connector) as session:
+            assert await reused(session) == 0
+            # Who guesses what another one sent would see by this how much of it was right.
+            found.append(await reused(session) > 0)
+    assert found == [True, False]
+
+
 async def test_a_stream_holds_the_same_text_and_ends_with_done(client: aiohttp.ClientSession) -> None:
     asked = body("What is the capital of Egypt?", stream=True, stream_options={"include_usage": True})
     async with client.post(CHAT, json=asked) as answer:
