@@ -20,6 +20,11 @@ from gateway.training.stopped import CannotTrain
 
 CHECKPOINT: Final = "checkpoint.pt"
 ADAPTER: Final = "adapter.safetensors"
+# What comes of a file that is cut short, is no checkpoint, or would have code run: only numbers are taken from it.
+_UNREADABLE: Final = (
+    *(OSError, RuntimeError, ValueError, EOFError, UnpicklingError),
+    *(KeyError, TypeError, AttributeError),
+)
 
 
 class BadCheckpoint(CannotTrain):
@@ -52,17 +57,17 @@ def resume(directory: Path, model: SplitModel, optimiser: Any, settings: Mapping
         return 0
     try:
         state = torch.load(path, map_location=model.device, weights_only=True)
-        kept = state["settings"]
-    except (OSError, RuntimeError, ValueError, EOFError, UnpicklingError, KeyError, TypeError) as exc:
+        kept = dict(state["settings"])
+        # A setting that is newer than the run was not made then.
+        other = sorted(str(key) for key in {*settings, *kept} if settings.get(key, "") != kept.get(key, ""))
+        if other:
+            raise BadCheckpoint(f"{directory} holds a run with another {', '.join(other)}: give another --out")
+        model.take(state["learned"])
+        optimiser.load_state_dict(state["optimiser"])
+        torch.set_rng_state(state["random"].cpu())
+        return int(state["step"])
+    except _UNREADABLE as exc:
         raise BadCheckpoint(f"{path} is damaged: delete it to begin again") from exc
-    # A setting that is newer than the run was not made then.
-    other = sorted(key for key in {*settings, *kept} if settings.get(key, "") != kept.get(key, ""))
-    if other:
-        raise BadCheckpoint(f"{directory} holds a run with another {', '.join(other)}: give another --out")
-    model.take(state["learned"])
-    optimiser.load_state_dict(state["optimiser"])
-    torch.set_rng_state(state["random"].cpu())
-    return int(state["step"])
 
 
 def save_adapter(directory: Path, model: SplitModel, told: Mapping[str, str]) -> Path:

@@ -79,10 +79,10 @@ class SplitModel(nn.Module):
         """Take learned values over in place.
 
         Raises:
-            KeyError: one of the names is not learned here, or one that is learned is missing.
+            KeyError: one of the names is not learned here, one that is learned is missing, or has another shape.
         """
         own = self.learned()
-        if own.keys() != values.keys():
+        if own.keys() != values.keys() or any(tensor.shape != values[name].shape for name, tensor in own.items()):
             raise KeyError(
                 "these values belong to another method, rank or base: give the directory that they came from"
             )
