@@ -48,12 +48,18 @@ def embedded_base(environ: Mapping[str, str]) -> Path:
 def load_model(directory: Path) -> Any:
     """The model in 32 bits. Eager attention: on short rows it is the fastest of them on a CPU, backwards above all.
 
+    Code that lies beside the weights is not run, and nobody is asked whether to.
+
     Raises:
         NoBase: the directory holds no causal language model.
     """
     try:
         return AutoModelForCausalLM.from_pretrained(
-            directory, dtype=torch.float32, attn_implementation="eager", local_files_only=True
+            directory,
+            dtype=torch.float32,
+            attn_implementation="eager",
+            local_files_only=True,
+            trust_remote_code=False,
         )
     except (OSError, ValueError) as exc:
         raise NoBase(f"{directory} holds no model that can be trained: give the directory of one for --base") from exc
@@ -66,7 +72,7 @@ def load_tokenizer(directory: Path) -> Tokenizer:
         NoBase: there is none, or it has no chat template.
     """
     try:
-        tokenizer = AutoTokenizer.from_pretrained(directory, local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(directory, local_files_only=True, trust_remote_code=False)
     except (OSError, ValueError) as exc:
         raise NoBase(f"{directory} holds no tokenizer: give the directory of a whole model for --base") from exc
     if not tokenizer.chat_template:
