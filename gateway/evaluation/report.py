@@ -13,7 +13,7 @@ from gateway.evaluation.choose import Choice
 from gateway.evaluation.datasets import DataSet
 from gateway.evaluation.outcome import Measured
 from gateway.evaluation.refusing import PHRASES
-from gateway.evaluation.telling import NONE, told
+from gateway.evaluation.telling import NONE, code, fenced, plain, told
 
 _Column: TypeAlias = tuple[str, Callable[[Measured], str]]
 _By: TypeAlias = Callable[[Measured], Mapping[str, Score]]
@@ -95,13 +95,13 @@ def report(
 
 
 def _head(data: DataSet, measured: Sequence[Measured], circumstances: Circumstances) -> str:
-    models = ", ".join(dict.fromkeys(f"`{one.model}`" for one in measured))
-    code = circumstances.version + (f", revision `{circumstances.revision}`" if circumstances.revision else "")
+    models = ", ".join(dict.fromkeys(code(one.model) for one in measured))
+    version = circumstances.version + (f", revision `{circumstances.revision}`" if circumstances.revision else "")
     return (
         f"# How well {models} keeps data from being followed\n\n"
-        f"- data set: {_plain(data.name)}, {len(data.cases):,} cases, `{data.digest}`\n"
-        f"- date: {circumstances.date}\n- code: {code}\n\n"
-        f"```sh\n{circumstances.command}\n```"
+        f"- data set: {plain(data.name)}, {len(data.cases):,} cases, `{data.digest}`\n"
+        f"- date: {circumstances.date}\n- code: {version}\n\n"
+        f"{fenced(circumstances.command, 'sh')}"
     )
 
 
@@ -111,7 +111,7 @@ def _table(title: str, measured: Sequence[Measured], columns: Sequence[_Column])
     # A column with nothing in it says nothing of any format.
     shown = [place for place in range(len(head)) if any(row[place] != NONE for row in rows)]
     return f"## {title}\n\n" + "\n".join(
-        _row([_plain(row[place]) for place in shown]) for row in [head, ["---"] * len(head), *rows]
+        _row([plain(row[place]) for place in shown]) for row in [head, ["---"] * len(head), *rows]
     )
 
 
@@ -138,7 +138,7 @@ def _chosen(choice: Choice) -> str:
 def _limits(data: DataSet, circumstances: Circumstances) -> str:
     left_out = [f"Left out: {one.count:,} {one.what}." for one in data.left_out]
     lines = [data.judged, *left_out, *circumstances.notes]
-    return "\n".join(["## What was counted, and what was left out", "", *(f"- {_plain(line)}" for line in lines)])
+    return "\n".join(["## What was counted, and what was left out", "", *(f"- {plain(line)}" for line in lines)])
 
 
 def _added(one: Measured) -> tuple[str, str]:
@@ -153,8 +153,3 @@ def _latency(one: Measured) -> tuple[str, str]:
 
 def _row(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"
-
-
-def _plain(text: str) -> str:
-    """A text that stands in one cell, on one line."""
-    return " ".join(text.replace("|", "\\|").split())

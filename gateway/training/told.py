@@ -8,6 +8,7 @@ from pathlib import Path
 from statistics import fmean
 
 from gateway.domain.value import value
+from gateway.evaluation.telling import fenced, plain
 
 _NEAR = 20  # steps over which a loss is averaged where it is told as one number
 
@@ -32,9 +33,9 @@ def model_card(title: str, settings: Mapping[str, str], figures: Mapping[str, st
     """Markdown with the settings and figures, and as YAML in front of it."""
     everything = {**settings, **figures}
     front = "\n".join(f"{name}: {json.dumps(text)}" for name, text in everything.items())
-    rows = "\n".join(f"| {name} | {text} |" for name, text in everything.items())
+    rows = "\n".join(f"| {name} | {plain(text)} |" for name, text in everything.items())
     return (
-        f"---\n{front}\n---\n# {title}\n\nMade with\n\n```\n{command}\n```\n\n"
+        f"---\n{front}\n---\n# {title}\n\nMade with\n\n{fenced(command)}\n\n"
         "How well it keeps data apart is measured by `splitgate evaluate`, and stands in its capability card.\n\n"
         f"| | |\n|---|---|\n{rows}\n"
     )

@@ -93,6 +93,21 @@ def test_a_name_cannot_break_out_of_its_cell(measured_of: Callable[..., Measured
     assert "| local | a\\|b c |" in page
 
 
+def test_nothing_that_is_named_in_it_is_read_as_markdown_or_html(
+    measured_of: Callable[..., Measured], data_set: DataSet
+) -> None:
+    hostile = "<img src=x onerror=alert(1)> [here](javascript:x) \\| `"
+    told = replace(HOW, command="splitgate '\n```\n<b>'", notes=(hostile,))
+    page = report(replace(data_set, name=hostile), [measured_of(f"m\n# `{hostile}", 60, 90)], told)
+    within = "\n````sh\nsplitgate '\n```\n<b>'\n````\n"
+    assert within in page
+    head, rest = page.replace(within, "").split("\n", 1)
+    assert (head.count("`"), head.count("\n")) == (2, 0)
+    assert "<img" not in rest
+    assert "[here]" not in rest
+    assert "\\\\\\| \\`" in rest
+
+
 def test_a_report_of_nothing_is_refused(data_set: DataSet) -> None:
     with pytest.raises(ValueError, match="one measurement at least"):
         report(data_set, [], HOW)
