@@ -5,6 +5,7 @@ was asked of whom. Answers of two different measurements never stand in one fold
 run that is cut off loses at most the answers that had not come.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
@@ -24,7 +25,7 @@ RUN: Final = "run.json"
 
 
 class _Line(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     case: str
     format: str
@@ -44,7 +45,8 @@ class Store:
     def __init__(self, folder: Path, kept: Sequence[Result]) -> None:
         self.file = folder / ANSWERS
         self._answers = {answer.key: answer for answer in kept}
-        self._sink = self.file.open("ab")
+        # It holds what models said, which may be what the cases hold: for nobody else on this machine.
+        self._sink = os.fdopen(os.open(self.file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab")
 
     @property
     def results(self) -> tuple[Result, ...]:
@@ -98,6 +100,11 @@ def opened(folder: Path, run: Mapping[str, JsonValue], *, fresh: bool) -> Store:
             (folder / ANSWERS).unlink(missing_ok=True)
             (folder / RUN).unlink(missing_ok=True)
         before = _described(folder / RUN)
+        if before is None and (folder / ANSWERS).exists():
+            raise CannotMeasure(
+                f"{folder / ANSWERS} holds answers, and no {RUN} beside it says of which measurement; name another "
+                "folder with --out, or forget them with --fresh"
+            )
         told = run if before is None else _together(folder, before, run)
         _write(folder / RUN, told)
         return Store(folder, _read(folder / ANSWERS))

@@ -1,5 +1,6 @@
+import os
 import resource
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import orjson
@@ -93,9 +94,38 @@ def test_other_formats_join_those_before_and_other_settings_of_one_do_not(tmp_pa
         opened(tmp_path, {**RUN_A, "formats": {"spotlight": {"mode": "encode"}}}, fresh=False)
 
 
-@pytest.mark.parametrize(("name", "text"), [(RUN, "no JSON"), (RUN, "[]"), (ANSWERS, '{"case": "c1"}\n')])
+def test_answers_of_which_nothing_says_whose_they_are_are_not_taken(tmp_path: Path) -> None:
+    with opened(tmp_path, RUN_A, fresh=False) as store:
+        store.add(FULL)
+    (tmp_path / RUN).unlink()
+    with pytest.raises(CannotMeasure, match=rf"no {RUN} beside it.*--fresh"):
+        opened(tmp_path, RUN_A, fresh=False)
+    with opened(tmp_path, RUN_A, fresh=True) as store:
+        assert store.results == ()
+
+
+def test_what_models_said_is_for_nobody_else_to_read(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        with opened(tmp_path, RUN_A, fresh=False) as store:
+            store.add(FULL)
+    finally:
+        os.umask(before)
+    assert (tmp_path / ANSWERS).stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        (RUN, "no JSON"),
+        (RUN, "[]"),
+        (ANSWERS, '{"case": "c1"}\n'),
+        (ANSWERS, orjson.dumps(asdict(FULL)).decode().replace("0.25", "NaN") + "\n"),
+    ],
+)
 def test_what_cannot_be_read_is_refused(tmp_path: Path, name: str, text: str) -> None:
-    (tmp_path / name).write_text(text)
+    with opened(tmp_path, RUN_A, fresh=False):
+        (tmp_path / name).write_text(text)
     with pytest.raises(CannotMeasure, match=rf"{name}.*--fresh"):
         opened(tmp_path, RUN_A, fresh=False)
     with opened(tmp_path, RUN_A, fresh=True) as store:
