@@ -57,6 +57,8 @@ def evaluate(wanted: Wanted, config: Path | None) -> int:
             show_examples(measurement, settings)
             return 0
         folder = wanted.out or _FOLDER / file_name(wanted.model)
+        # The weights that are there before anything is asked: a card is of those, whatever lies in their place then.
+        adapter = adapter_of(measurement.target)
         if wanted.fresh:
             # Before anything is forgotten that would have to be paid for again.
             _expect_consent(_estimate(measurement, settings, None), measurement, yes=wanted.yes)
@@ -65,7 +67,7 @@ def evaluate(wanted: Wanted, config: Path | None) -> int:
                 _expect_consent(_estimate(measurement, settings, store), measurement, yes=wanted.yes)
             _ask(measurement, store, Patience(retries=wanted.retries))
             outcomes = outcomes_of(measurement.target.model, measurement.formats, measurement.data.cases, store.results)
-        return _tell(wanted, measurement, outcomes, folder)
+        return _tell(wanted, measurement, outcomes, folder, adapter)
 
 
 @contextmanager
@@ -127,7 +129,7 @@ def _ask(measurement: Measurement, store: Store, patience: Patience) -> None:
         raise
 
 
-def _tell(wanted: Wanted, measurement: Measurement, outcomes: Outcomes, folder: Path) -> int:
+def _tell(wanted: Wanted, measurement: Measurement, outcomes: Outcomes, folder: Path, adapter: str | None) -> int:
     """Print the scores, write cards, report and plots; the answer is the exit code."""
     for note in outcomes.notes:
         say(f"warning: {note}")
@@ -135,7 +137,7 @@ def _tell(wanted: Wanted, measurement: Measurement, outcomes: Outcomes, folder: 
         return NO
     show_scores(outcomes.measured)
     told = circumstances(command(wanted, measurement), outcomes.notes)
-    files = _cards(wanted.cards or folder, measurement, outcomes.measured, told)
+    files = _cards(wanted.cards or folder, measurement, outcomes.measured, told, adapter)
     least = measurement.settings.models[measurement.model].min_isolation
     choice = None if wanted.floor is None else choose(outcomes.measured, wanted.floor, least)
     page = folder / _REPORT
@@ -151,7 +153,9 @@ def _tell(wanted: Wanted, measurement: Measurement, outcomes: Outcomes, folder: 
     return _chosen(choice)
 
 
-def _cards(folder: Path, measurement: Measurement, found: Sequence[Measured], told: Circumstances) -> Sequence[Path]:
+def _cards(
+    folder: Path, measurement: Measurement, found: Sequence[Measured], told: Circumstances, adapter: str | None
+) -> Sequence[Path]:
     """One for each format, but for what policies had a part in.
 
     A card is of a model. A policy may refuse everything, for want of a card even, and nothing is safer than that.
@@ -159,7 +163,6 @@ def _cards(folder: Path, measurement: Measurement, found: Sequence[Measured], to
     if measurement.policies:
         say("no cards: with --policies it is the whole gateway that was measured, and a card is of a model alone")
         return ()
-    adapter = adapter_of(measurement.target)
     return write_cards([card_of(one, measurement.target, measurement.data, told, adapter) for one in found], folder)
 
 
