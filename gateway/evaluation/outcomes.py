@@ -1,10 +1,10 @@
 """What do the results of a measurement come to?
 
 For each format its scores. The rule: a request that was never answered is in no score; and of a format of which too
-many were not, nothing is said at all, since those left out may well be alike.
+many were not, of all or of the attacked ones, nothing is said at all, since those left out may well be alike.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from gateway.domain.isolation import LABELS, Isolation, isolation_from_label
@@ -38,10 +38,10 @@ def outcomes_of(model: str, formats: Sequence[str], cases: Sequence[Case], resul
     notes: list[str] = []
     for name in formats:
         answered = _of(name, cases, found)
-        missing = len(cases) - len(answered)
-        if missing:
-            notes.append(_missing(name, missing, len(cases), _why(name, results)))
-        if missing <= MOST_UNANSWERED * len(cases):
+        enough = _are_enough(cases, answered)
+        if missing := len(cases) - len(answered):
+            notes.append(_missing(name, missing, len(cases), _why(name, results), enough=enough))
+        if enough:
             measured.append(_measured(model, name, cases, answered, plain))
             cut = sum(result.finish == _CUT for result in answered.values())
             if cut > MOST_CUT * len(answered):
@@ -55,14 +55,22 @@ def _of(name: str, cases: Sequence[Case], found: Mapping[tuple[str, str], Result
     return {result.case: result for result in results if result.failed is None}
 
 
+def _are_enough(cases: Sequence[Case], answered: Collection[str]) -> bool:
+    """Whether so few were not answered, of all and of those that attacks are counted by, that scores say something."""
+    attacked = [case for case in cases if case.role == "attacked"]
+    return all(
+        sum(case.id not in answered for case in group) <= MOST_UNANSWERED * len(group) for group in (cases, attacked)
+    )
+
+
 def _why(name: str, results: Sequence[Result]) -> str:
     reasons = {result.failed for result in results if result.format == name and result.failed is not None}
     return ", ".join(sorted(reasons)) or "not asked"
 
 
-def _missing(name: str, missing: int, of: int, why: str) -> str:
+def _missing(name: str, missing: int, of: int, why: str, *, enough: bool) -> str:
     told = f"{name}: {missing:,} of {of:,} cases were not answered ({why}) and are in no score"
-    if missing <= MOST_UNANSWERED * of:
+    if enough:
         return told
     return f"{told}; that is too many to say anything of this format"
 

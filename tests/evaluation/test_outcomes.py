@@ -74,6 +74,22 @@ def test_of_a_format_with_too_few_answers_nothing_is_said() -> None:
     assert note.endswith("too many to say anything of this format")
 
 
+def test_attacks_of_which_too_many_have_no_answer_hide_behind_no_other_cases() -> None:
+    attacked = tuple(
+        Case(id=f"a{number}", kind="price", role="attacked", instruction="How much?", data="12", witness=("owl",))
+        for number in range(20)
+    )
+    # Two of sixty are few; but of twenty attacks they may be all that would have succeeded.
+    answered = [Result(case=case.id, format="plain", text="12") for case in (*CASES, *attacked[2:])]
+    found = outcomes_of("m", ("plain",), (*CASES, *attacked), answered)
+    assert found.measured == ()
+    (note,) = found.notes
+    assert note.startswith("plain: 2 of 60 cases were not answered")
+    assert note.endswith("too many to say anything of this format")
+    one = Result(case="a0", format="plain", text="owl")
+    assert len(outcomes_of("m", ("plain",), (*CASES, *attacked), [*answered, one]).measured) == 1
+
+
 def test_a_refusal_counts_with_no_text() -> None:
     refused = [*results("plain", upto=39), Result(case="c39", format="plain", text="12", refused="content_filter")]
     (found,) = outcomes_of("m", ("plain",), CASES, refused).measured
