@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
+from gateway.configuration.json_of import as_json
 from gateway.configuration.schema_cards import SHAPE, CardDocument, ScoreSection
 from gateway.domain.card import Added, Card, Latency, Score, Scores, Training
 from gateway.yamlfile.problems import InvalidConfiguration, Loc, Problem, refuse
@@ -113,6 +114,7 @@ def _card(document: CardDocument, report: Report) -> Card:
         trained=None
         if trained is None
         else Training(method=trained.method, isolation=trained.isolation, report=trained.report),
+        format_options=as_json(document.format_options),
     )
 
 
@@ -131,7 +133,11 @@ def _expect_ordered(report: Report, loc: Loc, lower: str, found: tuple[float, fl
 
 def _lines(card: Card) -> Iterator[str]:
     yield f"card: {VERSION}"
-    for name in ("provider", "model", "format", "weights", "suite", "dataset", "date", "version", "revision"):
+    for name in ("provider", "model", "format"):
+        yield f"{name}: {_word(getattr(card, name))}"
+    if card.format_options is not None:
+        yield f"format_options: {json.dumps(card.format_options)}"
+    for name in ("weights", "suite", "dataset", "date", "version", "revision"):
         yield f"{name}: {_word(getattr(card, name))}"
     yield f"command: {_word(card.command)}"
     yield "scores:"

@@ -85,6 +85,9 @@ class CardDocument(Section):
     provider: _Name = Field(description="The target's provider.")
     model: _Name = Field(description="The model's name at the upstream.")
     format: _Name = Field(description="The target's format.")
+    format_options: dict[str, object] | None = Field(
+        default=None, description="The target's `format_options`, where they were not the format's defaults."
+    )
     weights: _Digest | None = Field(default=None, description="The digest of an adapter that was in use.")
     suite: _Name = Field(description="The set of cases.")
     dataset: _Digest = Field(description="The digest of all its cases.")

@@ -5,13 +5,16 @@ of other weights, where those are known: one that comes with the embedded model 
 that whoever put an adapter of their own in its place can measure it.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from adapters.embedded.models import SPLIT, digest_told
 from adapters.embedded.shipped_cards import CARDS, card_of
+from adapters.registry import PROVIDERS, provider_entry
 from gateway.configuration.schema import TargetSection
 from gateway.configuration.secrets import Surroundings
 from gateway.domain.card import Card
+from gateway.domain.jsonvalue import JsonObject
 from gateway.yamlfile.problems import Loc
 from gateway.yamlfile.report import Report
 
@@ -48,9 +51,25 @@ def build_card(
                 f"the card is of the {name} `{there}`, and the target's is `{here}`; name the card of this target, or "
                 "measure it with `splitgate evaluate`",
             )
+    if not _of_its_settings(card, section):
+        report.add(
+            where,
+            f"the card is of other `format_options` of {section.format} than the target's; measure it with these with "
+            "`splitgate evaluate`, or leave the card out",
+        )
     if report.count != before:
         return None
     return card if _of_its_weights(card, section, where, report) else None
+
+
+def _of_its_settings(card: Card, section: TargetSection) -> bool:
+    """Whether the format was measured as it is set here; a format's settings may be all that protects."""
+    if section.provider not in PROVIDERS:
+        # Which is told of already.
+        return True
+    usual: JsonObject = provider_entry(section.provider).defaults.get(section.format, {})
+    here: Mapping[str, object] = {**usual, **section.format_options}
+    return here == (usual if card.format_options is None else card.format_options)
 
 
 def _of_its_weights(card: Card, section: TargetSection, where: Loc, report: Report) -> bool:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Final, TypeGuard
+from typing import Final
 from urllib.parse import urlsplit
 
 from adapters.embedded.models import MEASURED_WITH, MODELS, PLAIN, SPLIT, offers_split
@@ -20,6 +20,7 @@ from adapters.registry import (
 from gateway.configuration import translated
 from gateway.configuration.address import check_address, wrong_with_url
 from gateway.configuration.evidence import credit, shows_native
+from gateway.configuration.json_of import as_json
 from gateway.configuration.left_alone import build_breaker, build_health
 from gateway.configuration.schema import TargetSection
 from gateway.configuration.secrets import Surroundings, resolve
@@ -29,7 +30,6 @@ from gateway.dialects.body import is_forbidden_field
 from gateway.domain.address import PUBLIC_ONLY, Addresses
 from gateway.domain.card import Card
 from gateway.domain.isolation import Isolation
-from gateway.domain.jsonvalue import JsonObject
 from gateway.domain.target import Secret, Target, Timeouts, Tls, Translated
 from gateway.yamlfile.addresses import addresses_of
 from gateway.yamlfile.problems import Loc
@@ -134,7 +134,7 @@ def _target(
         api_key=key,
         socket=section.socket,
         addresses=addresses,
-        format_options={**provider.defaults.get(section.format, {}), **_json(section.format_options)},
+        format_options={**provider.defaults.get(section.format, {}), **(as_json(section.format_options) or {})},
         extra_params=frozenset(section.extra_params) | provider.takes,
         reserved_tokens=section.reserved_tokens,
         headers=_headers(section, card),
@@ -174,15 +174,6 @@ def _url(section: TargetSection) -> str:
     if section.provider == "embedded":
         return EMBEDDED_URL
     return translated.URL if section.provider in translated.PROVIDERS else (section.base_url or "").rstrip("/")
-
-
-def _json(value: Mapping[str, object]) -> JsonObject:
-    return value if _is_json(value) else {}
-
-
-def _is_json(value: Mapping[str, object]) -> TypeGuard[JsonObject]:
-    """What was read from YAML is JSON by construction: see ``source.py``."""
-    return isinstance(value, dict)
 
 
 def _refuse_for_embedded(section: TargetSection, loc: Loc, report: Report) -> None:
@@ -265,7 +256,7 @@ def _format(section: TargetSection, loc: Loc, report: Report) -> FormatEntry | N
         return None
     entry = format_named(section.format)
     try:
-        entry.check_settings(_json(section.format_options))
+        entry.check_settings(as_json(section.format_options) or {})
     except ValueError as error:
         report.add((*loc, "format_options"), f"`format_options` of {section.format}: {error}", at_key=True)
     if section.provider in PROVIDERS:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import field
 from typing import Final, Literal, TypeAlias
 
+from gateway.domain.jsonvalue import JsonObject
 from gateway.domain.value import value
 
 Method: TypeAlias = Literal["struq"]
@@ -74,10 +75,11 @@ class Training:
 class Card:
     """What was measured of ``model`` (its name at the upstream) in ``format``, and how to measure it again.
 
-    ``weights`` is the digest of an adapter that the model was measured with, ``dataset`` that of all cases of
-    ``suite``: ``sha256:`` and hexadecimal digits. ``date`` is a day, ``version`` and ``revision`` are of the code that
-    measured. ``by_attack`` has the share of probes that were followed by the kind of attack. ``trained`` is there for
-    a model alone that ``splitgate train`` made.
+    ``format_options`` are the format's settings, None where it was measured at its defaults. ``weights`` is the digest
+    of an adapter that the model was measured with, ``dataset`` that of all cases of ``suite``: ``sha256:`` and
+    hexadecimal digits. ``date`` is a day, ``version`` and ``revision`` are of the code that measured. ``by_attack`` has
+    the share of probes that were followed by the kind of attack. ``trained`` is there for a model alone that
+    ``splitgate train`` made.
     """
 
     provider: str
@@ -95,6 +97,7 @@ class Card:
     added_tokens: Added | None = None
     latency_s: Latency | None = None
     trained: Training | None = None
+    format_options: JsonObject | None = None
 
 
 @value

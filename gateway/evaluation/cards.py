@@ -9,8 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from adapters.registry import provider_entry
 from gateway.configuration.cards import written
 from gateway.domain.card import Card, Score, Scores, Training
+from gateway.domain.jsonvalue import JsonObject
 from gateway.domain.target import Target
 from gateway.evaluation.datasets import DataSet
 from gateway.evaluation.outcome import Measured, Outcome
@@ -55,6 +57,7 @@ def card_of(one: Measured, target: Target, data: DataSet, told: Circumstances, a
         added_tokens=outcome.added_tokens,
         latency_s=outcome.latency_s,
         trained=_trained(one, target, adapter),
+        format_options=_options(one, target),
     )
 
 
@@ -79,6 +82,13 @@ def write_cards(cards: Sequence[Card], folder: Path) -> Sequence[Path]:
 def file_name(model: str) -> str:
     """A model's name as a file's: vendors put slashes and colons into theirs."""
     return "".join(char if char.isalnum() or char in "._-" else "_" for char in model).lstrip(".") or "model"
+
+
+def _options(one: Measured, target: Target) -> JsonObject | None:
+    """The format's settings, where they are not those that it has if nothing is said of them."""
+    usual = provider_entry(target.provider).defaults.get(one.format, {})
+    used = target.format_options if target.format == one.format else usual
+    return None if dict(used) == dict(usual) else dict(used)
 
 
 def _trained(one: Measured, target: Target, adapter: str | None) -> Training | None:

@@ -13,6 +13,7 @@ from gateway.configuration.secrets import Surroundings
 from gateway.configuration.target_cards import build_card
 from gateway.domain.card import Card, Training
 from gateway.domain.isolation import Isolation
+from gateway.domain.jsonvalue import JsonObject
 from gateway.settings import Settings, load
 from gateway.yamlfile.problems import Problem
 from gateway.yamlfile.report import Report
@@ -92,6 +93,37 @@ def test_a_card_of_another_target_is_a_mistake_on_its_line(
     (problem,) = problems_of(text)
     assert message in problem.message
     assert (problem.line, problem.column) == (8, 15)
+
+
+@pytest.mark.parametrize(
+    ("measured", "here", "counts"),
+    [
+        (None, "", True),
+        (None, "format_options: {mode: delimit}", False),
+        ({"mode": "delimit"}, "format_options: {mode: delimit}", True),
+        ({"mode": "delimit"}, "", False),
+        ({"mode": "delimit", "repeat_instruction": False}, "format_options: {mode: delimit}", False),
+    ],
+)
+def test_a_card_counts_with_the_settings_alone_that_were_measured(
+    write: Callable[[Card], None],
+    problems_of: ProblemsOf,
+    settings_of: TargetOf,
+    card: Card,
+    measured: JsonObject | None,
+    here: str,
+    *,
+    counts: bool,
+) -> None:
+    write(replace(card, format="spotlight", format_options=measured))
+    target = f"provider: openai_compatible, base_url: 'https://h.example/v1', model: m, card: card.yaml, {here}"
+    text = f"models: {{m: {{targets: [{{{target}}}]}}}}\n"
+    if counts:
+        (built,) = settings_of(text).models["m"].targets
+        assert built.card is not None
+    else:
+        (problem,) = problems_of(text)
+        assert "the card is of other `format_options` of spotlight than the target's" in problem.message
 
 
 def test_a_card_that_is_not_there_is_a_mistake(target_problem: Callable[..., str]) -> None:

@@ -52,6 +52,16 @@ def test_a_card_says_what_was_measured_and_how_and_is_read_again(tmp_path: Path)
     assert read.by_attack == {"naive": read.scores.attack_success}
 
 
+def test_a_card_says_at_which_settings_the_format_was_where_they_are_not_its_own(tmp_path: Path) -> None:
+    told = circumstances("splitgate evaluate --model m", ())
+    mark = {"mode": "delimit", "datamark": "\ue001"}
+    set_so = replace(TARGET, format="spotlight", format_options=mark)
+    (file,) = write_cards([card_of(MEASURED, set_so, DATA, told, None)], tmp_path)
+    assert load_card(file).format_options == mark
+    # The settings of the target's own format are not those of another one.
+    assert card_of(MEASURED, replace(set_so, format="plain"), DATA, told, None).format_options is None
+
+
 @pytest.mark.parametrize(
     ("form", "weights", "stays"), [("spotlight", ADAPTER, True), ("plain", ADAPTER, False), ("spotlight", None, False)]
 )
