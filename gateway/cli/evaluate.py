@@ -15,6 +15,7 @@ import typer
 
 from gateway.cli.evaluate_view import followed, show_choice, show_estimate, show_examples, show_scores
 from gateway.cli.evaluate_wanted import Wanted, command
+from gateway.cli.terminal import one_line
 from gateway.cli.told import NO, UNREACHABLE, WRONG, CommandFailed, say
 from gateway.domain.limits import money_in_words
 from gateway.evaluation.asking import Sampling
@@ -149,7 +150,7 @@ def _tell(wanted: Wanted, measurement: Measurement, outcomes: Outcomes, folder: 
         raise CannotMeasure(
             f"{folder} cannot be written ({error.strerror}); the answers are kept: run the same command once it can"
         ) from error
-    typer.echo(f"wrote {', '.join(str(file) for file in (*files, page, *plots))}")
+    typer.echo(one_line(f"wrote {', '.join(str(file) for file in (*files, page, *plots))}"))
     return _chosen(choice)
 
 

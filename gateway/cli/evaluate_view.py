@@ -12,7 +12,7 @@ from rich.text import Text
 
 from gateway.cli.explain import explained
 from gateway.cli.explain_view import show
-from gateway.cli.terminal import err, out
+from gateway.cli.terminal import err, one_line, out
 from gateway.dialects import split
 from gateway.domain.identity import ANONYMOUS
 from gateway.domain.limits import money_in_words
@@ -35,11 +35,12 @@ def show_estimate(measurement: Measurement, made: Estimate) -> None:
         price = f"no price is configured for {target.model} (limits.prices)"
     else:
         price = f"about {money_in_words(made.cost)} {currency}" if made.cost else "no price"
-    typer.echo(
+    line = (
         f"{len(measurement.data.cases)} cases in {', '.join(measurement.formats)} by {target.id} ({target.provider}, "
         f"{target.model}): {made.calls} calls to make, about {made.input_tokens} tokens of input and at most "
         f"{made.output_tokens} of output; {price}"
     )
+    typer.echo(one_line(line))
 
 
 def show_examples(measurement: Measurement, settings: Settings) -> None:

@@ -202,6 +202,15 @@ def test_a_dry_run_shows_each_format_and_asks_nobody(evaluate: Splitgate, upstre
     assert not Path("evaluation").exists()
 
 
+def test_no_name_drives_the_terminal(splitgate: Splitgate, cases: Path) -> None:
+    target = 'provider: openai_compatible, base_url: "https://h.example/v1", model: "a\\x07\\rb", format: plain'
+    Path("splitgate.yaml").write_text(f"models: {{mine: {{targets: [{{{target}}}]}}}}\n")
+    dry = splitgate("evaluate", "--model", "mine", "--dataset", str(cases), "--dry-run")
+    assert dry.exit_code == 0
+    assert "(openai_compatible, a\\x07\\x0db)" in dry.stdout
+    assert not {"\x07", "\r"} & set(dry.stdout)
+
+
 def test_the_best_format_is_named_with_what_speaks_against_the_others(evaluate: Splitgate) -> None:
     done = evaluate("--formats", "plain,spotlight", "--choose", "--min-utility", "0")
     assert done.exit_code == 0
