@@ -165,17 +165,26 @@ sizing: setup  ## write docs/sizing.md from what the last published run measured
 split-model: setup train-parts model  ## train and measure all ways to keep data apart (hours); writes docs/split-model
 	$(BIN)/python benchmarks/split_model.py
 
-# What the embedded models can be sent: on a sample, and whole what is recommended of each. `plain` goes along, since the
+# What the embedded models can be sent, on a sample; and whole what is offered as native. `plain` goes along, since the
 # tokens that a format adds are told beside it. Cards go into the tree at the end: each says which revision it was made by.
-EMBEDDED_FORMATS := plain,tool-envelope,azure-documents,harmony,gemini-function-response,struq,defensive-token
+EMBEDDED_FORMATS := plain,spotlight,tool-envelope,azure-documents,harmony,gemini-function-response,struq,defensive-token
 EVALUATE := $(BIN)/splitgate evaluate --config splitgate.yaml --cards dist/cards/made
+SEP_EVALUATE := $(BIN)/splitgate evaluate --config splitgate.yaml --dataset "$(SEP)" --sample 200 --cards dist/sep/made
 .PHONY: cards
 cards: setup model  ## measure the embedded models again (hours); writes adapters/embedded/cards
 	$(EVALUATE) --model local --formats $(EMBEDDED_FORMATS),secalign --sample 120 --out dist/cards/local
-	$(EVALUATE) --model local-split --formats $(EMBEDDED_FORMATS),spotlight --sample 120 --out dist/cards/local-split
-	$(EVALUATE) --model local --formats plain,spotlight --out dist/cards/local-whole
+	$(EVALUATE) --model local-split --formats $(EMBEDDED_FORMATS) --sample 120 --out dist/cards/local-split
 	$(EVALUATE) --model local-split --formats plain,secalign --out dist/cards/local-split-whole
 	cp dist/cards/made/*.yaml adapters/embedded/cards/
+	$(BIN)/python benchmarks/cards_page.py adapters/embedded/cards
+
+# SEP: the file of Zverev et al. 2024, which is not part of this repository.
+.PHONY: cards-sep
+cards-sep: setup model  ## measure the embedded models by SEP's cases (SEP=file); writes adapters/embedded/cards/sep
+	$(SEP_EVALUATE) --model local --formats plain,spotlight --out dist/sep/local
+	$(SEP_EVALUATE) --model local-split --formats plain,secalign --out dist/sep/local-split
+	cp dist/sep/made/*.yaml adapters/embedded/cards/sep/
+	$(BIN)/python benchmarks/cards_page.py adapters/embedded/cards/sep
 
 .PHONY: gate
 gate: setup  ## fails if the gateway became dearer than committed (GATE=--write commits what is measured)

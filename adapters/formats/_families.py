@@ -2,8 +2,9 @@
 
 The rule of the lists: a text is here if the family's tokenizer maps it to one token with a meaning of its own (turn,
 role, tool, thinking, media, filler), and left out if it is also ordinary writing that no chat template gives a meaning
-to. So ``<filename>`` and ``<reponame>``, which StarCoder-based tokenizers know, stay in data, and so do plain-text role
-markers such as ``User:`` and ``### Instruction:``; a target's ``reserved_tokens`` can add them.
+to. So ``<filename>`` and ``<reponame>``, which StarCoder-based tokenizers know, stay in data, but for the model that
+comes with the gateway, whose tokenizer is known to the last token; and so do plain-text role markers such as ``User:``
+and ``### Instruction:``. A target's ``reserved_tokens`` can add them.
 
 ``<s>``, ``</s>`` and ``<unk>`` are HTML or prose to most readers, but begin and end a sequence for Llama 2, Mistral,
 Phi-3 and StruQ, whose families therefore take them out of data (struck-through HTML loses its tags there). Families
@@ -261,6 +262,7 @@ _FINETUNES: Final = ("<|end_of_turn|>", "<extra_id_0>", "<extra_id_00>", "<SPECI
 FAMILIES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
         **{name: _union(tokens, _CHATML) for name, tokens in _LISTED.items()},
+        "smollm": _union(_SMOLLM, _tags("filename", "reponame")),
         # A fine-tune keeps its base's tokens, and its name seldom says which base that is.
         FINETUNE: _union(*_LISTED.values(), _FINETUNES),
         ALL: tuple(token for token in _union(*_LISTED.values(), _FINETUNES) if token not in _ORDINARY),

@@ -5,12 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from adapters.embedded.models import SPLIT
+from adapters.embedded.models import MODELS, SPLIT
 from adapters.embedded.shipped_cards import CARDS
+from adapters.registry import FORMATS
 from gateway.configuration.cards import load_card
 
 ADAPTER = CARDS.with_name("split") / f"{SPLIT}.gguf"
 SHIPPED = sorted(CARDS.glob("*.yaml"))
+# What they cannot be asked in: the embedded process takes messages, neither documents beside them nor Claude's blocks.
+REFUSED = {"anthropic-blocks", "chat-template-documents", "cohere-documents"}
 
 
 def digest() -> str:
@@ -33,5 +36,6 @@ def test_a_card_is_of_the_weights_that_ship(path: Path) -> None:
     assert card.command.startswith("splitgate evaluate --model ")
 
 
-def test_both_models_have_cards() -> None:
-    assert {path.name.partition(".")[0] for path in SHIPPED} >= {SPLIT}
+def test_both_models_have_a_card_of_each_format_that_they_take() -> None:
+    taken = FORMATS.keys() - REFUSED
+    assert {path.stem for path in SHIPPED} == {f"{model}.{form}" for model in MODELS for form in taken}

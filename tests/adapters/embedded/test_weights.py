@@ -7,7 +7,9 @@ import gguf
 import numpy as np
 import pytest
 
+from adapters.embedded.models import PLAIN
 from adapters.embedded.weights import ConversionFailed, best, cache_directory, original, prepare
+from adapters.formats._families import FAMILIES, family_for
 
 
 @pytest.fixture
@@ -139,3 +141,10 @@ def test_the_prepare_command_prints_the_file_to_be_loaded() -> None:
         [sys.executable, "-m", "adapters.embedded.prepare"], capture_output=True, text=True, check=True
     )
     assert Path(done.stdout.strip()) == best(os.environ)
+
+
+def test_no_token_with_a_meaning_of_its_own_stays_in_data() -> None:
+    fields = gguf.GGUFReader(original()).fields
+    tokens, kinds = (fields[f"tokenizer.ggml.{name}"].contents() for name in ("tokens", "token_type"))
+    special = {token for token, kind in zip(tokens, kinds, strict=True) if kind != gguf.TokenType.NORMAL}
+    assert {"<|im_start|>", "<filename>"} <= special <= set(FAMILIES[family_for(PLAIN)])
