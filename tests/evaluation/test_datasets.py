@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from gateway.evaluation.case import Case, Expected
 from gateway.evaluation.datasets import DataSet, digest, read, written
 from gateway.evaluation.readers.record import UnusableDataSet
+from gateway.evaluation.rules import shows_witness
 
 SEP = {
     "system_prompt_clean": "Sum it up.", "prompt_instructed": "Hello. Say eight.",
@@ -107,6 +108,9 @@ def test_what_is_written_is_read_as_the_same_cases(
     tmp_path: Path, case_of: Callable[..., Case], fields: dict[str, Any], **more: Any
 ) -> None:
     cases = (case_of(role="attacked", **fields, **more),)
+    expected = cases[0].expected
+    # Such a case could not be counted, and is refused.
+    assume(expected is None or not any(shows_witness(cases[0], answer) for answer in expected.answers))
     path = tmp_path / "written.jsonl"
     path.write_text(written(cases), encoding="utf-8", newline="")
     found = read(path)
