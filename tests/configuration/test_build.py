@@ -161,7 +161,7 @@ def test_targets_that_are_not_shown_to_be_as_is_asked_are_warned_of(
     max_attack_success: 0.05
     targets:
       - {provider: openai_compatible, base_url: "https://h/v1", model: m, format: secalign, card: card.yaml}
-      - {provider: embedded}
+      - {provider: openai_compatible, base_url: "https://h/v1", model: n, format: secalign}
 """
     settings = settings_of(text)
     assert settings.models["m"].bar == Bar(max_attack_success=0.05)

@@ -202,7 +202,7 @@ def test_the_split_model_is_asked_as_the_one_that_its_card_is_of(settings_of: Ta
     assert target.card is not None
     assert target.headers == {MEASURED_WITH: target.card.weights}
     # Without a card nothing is claimed of it that another adapter would belie.
-    (uncarded,) = settings_of(text % (SPLIT, "spotlight")).models["m"].targets
+    (uncarded,) = settings_of(text % (SPLIT, "chat-template-documents")).models["m"].targets
     assert (uncarded.card, uncarded.headers) == (None, {})
 
 
