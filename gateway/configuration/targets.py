@@ -159,10 +159,11 @@ def best_of(provider: str, entry: FormatEntry, *, shown: bool) -> Isolation:
 
 
 def _headers(section: TargetSection, card: Card | None) -> Mapping[str, str]:
-    """Those of the file; to the embedded model which adapter the card is of, which may be replaced while we run."""
+    """Those of the file; to the embedded model also which adapter the card is of: it may be replaced while we run."""
+    headers = {name.lower(): value for name, value in section.headers.items()}
     if _model(section) == SPLIT and section.provider == "embedded" and card is not None and card.weights is not None:
-        return {MEASURED_WITH: card.weights}
-    return {name.lower(): value for name, value in section.headers.items()}
+        headers[MEASURED_WITH] = card.weights
+    return headers
 
 
 def _model(section: TargetSection) -> str:
