@@ -86,8 +86,10 @@ def test_that_no_card_shows_what_is_asked_is_said(splitgate: Splitgate, carded: 
     assert "no target of m has a card" in splitgate("check", "--no-secrets").stderr.replace("`", "")
 
 
-def test_without_any_card_nothing_is_said_of_cards(splitgate: Splitgate, config: str) -> None:
-    assert "separation" not in splitgate("models", "--config", config).stdout
+def test_without_any_card_nothing_is_said_of_cards(splitgate: Splitgate, tmp_path: Path) -> None:
+    target = "{provider: openai_compatible, base_url: 'https://h/v1', model: m, format: spotlight}"
+    (tmp_path / "splitgate.yaml").write_text(f"models: {{m: {{targets: [{target}]}}}}", encoding="utf-8")
+    assert "separation" not in splitgate("models").stdout
 
 
 def test_native_on_our_word_is_marked(splitgate: Splitgate, tmp_path: Path) -> None:
