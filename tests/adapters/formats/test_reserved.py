@@ -283,7 +283,11 @@ def test_everyday_text_passes_a_model_of_which_nothing_is_known(kind: str) -> No
 @pytest.mark.parametrize("kind", sorted(ORDINARY))
 @pytest.mark.parametrize("family", sorted(FAMILIES))
 def test_ordinary_text_passes_unchanged(kind: str, family: str) -> None:
-    assert compile_reserved(family).remove(ORDINARY[kind]) == (ORDINARY[kind], 0)
+    text = ORDINARY[kind]
+    # To the model that comes with the gateway this placeholder is a token: of what is native none may stay.
+    lost = text.count("<filename>") if family == "smollm" else 0
+    left = text.replace("<filename>", "") if lost else text
+    assert compile_reserved(family).remove(text) == (left, lost)
 
 
 @pytest.mark.rows
