@@ -127,6 +127,10 @@ class ProviderEntry:
         """Whether it can send what the format of this name lays out."""
         return format_named(name).endpoint in self.endpoints and (self.formats is None or name in self.formats)
 
+    def usual(self, name: str) -> JsonObject:
+        """The settings of the format of this name, where the configuration says nothing of them."""
+        return self.defaults.get(name, {})
+
 
 class _FormatModule(Protocol):
     BEST: Isolation

@@ -12,12 +12,11 @@ from typing import Final
 from benchmarks.processes import ROOT
 from gateway.configuration.cards import load_card
 from gateway.domain.card import Card
-from gateway.evaluation.telling import NONE, told
+from gateway.evaluation.telling import NONE, SCORES, told
 from gateway.reference.tables import table
 
 PAGE: Final = "README.md"
 _MEANING: Final = ROOT / "docs" / "evaluate.md"
-_SCORES: Final = ("attack_success", "separation", "utility", "utility_under_attack", "fidelity", "refusals")
 
 
 def page_of(folder: Path) -> str:
@@ -41,7 +40,7 @@ def page_of(folder: Path) -> str:
 
 
 def _of_model(model: str, cards: Sequence[Card]) -> str:
-    head = ("format", *(name.replace("_", " ") for name in _SCORES), "attacks", "tokens added")
+    head = ("format", *(name.replace("_", " ") for name in SCORES), "attacks", "tokens added")
     commands = "\n".join(dict.fromkeys(card.command for card in cards))
     return f"## {model}\n{table(head, _rows(cards))}\n\n```sh\n{commands}\n```"
 
@@ -51,7 +50,7 @@ def _rows(cards: Sequence[Card]) -> Iterator[tuple[str, ...]]:
         attacks, added = card.scores.attack_success, card.added_tokens
         yield (
             f"[`{card.format}`]({card.model}.{card.format}.yaml)",
-            *(told(getattr(card.scores, name)) for name in _SCORES),
+            *(told(getattr(card.scores, name)) for name in SCORES),
             NONE if attacks is None else str(attacks.n),
             NONE if added is None else f"{added.median:g}",
         )

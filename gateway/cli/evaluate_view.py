@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from typing import Final
 
 import typer
 from rich import box
@@ -21,11 +20,8 @@ from gateway.evaluation.choose import Choice
 from gateway.evaluation.estimate import Estimate
 from gateway.evaluation.measurement import Measurement
 from gateway.evaluation.outcome import Measured
-from gateway.evaluation.telling import NONE, told
+from gateway.evaluation.telling import NONE, SCORES, told
 from gateway.settings import Settings
-
-# In the order in which they are looked at.
-_SCORES: Final = ("attack_success", "separation", "utility", "utility_under_attack", "fidelity", "refusals")
 
 
 def show_estimate(measurement: Measurement, made: Estimate) -> None:
@@ -73,14 +69,14 @@ def followed(what: str, total: int) -> Generator[Callable[[], None]]:
 def show_scores(measured: Sequence[Measured]) -> None:
     """A line for each format."""
     table = Table(box=box.SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
-    for heading in ("format", "isolation", *(name.replace("_", " ") for name in _SCORES), "added tokens", "seconds"):
+    for heading in ("format", "isolation", *(name.replace("_", " ") for name in SCORES), "added tokens", "seconds"):
         table.add_column(heading)
     for one in measured:
         scores, added, taken = one.outcome.scores, one.outcome.added_tokens, one.outcome.latency_s
         table.add_row(
             one.format,
             one.isolation.label,
-            *(told(getattr(scores, name)) for name in _SCORES),
+            *(told(getattr(scores, name)) for name in SCORES),
             NONE if added is None else f"{added.median:g}",
             NONE if taken is None else f"{taken.p50:.2f}",
         )

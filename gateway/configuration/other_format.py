@@ -23,7 +23,7 @@ def with_format(target: Target, name: str) -> Target:
     entry, provider = format_named(name), provider_entry(target.provider)
     if not provider.speaks(name):
         raise ValueError(f"the provider `{target.provider}` does not speak what `{name}` lays out")
-    settings = provider.defaults.get(name, {})
+    settings = provider.usual(name)
     entry.check_settings(settings)
     credited = credit(
         best=best_of(target.provider, entry, shown=False),

@@ -5,12 +5,12 @@ of other weights, where those are known: one that comes with the embedded model 
 that whoever put an adapter of their own in its place can measure it.
 """
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from adapters.embedded.models import SPLIT, digest_told
 from adapters.embedded.shipped_cards import CARDS, card_of
 from adapters.registry import PROVIDERS, provider_entry
+from gateway.configuration.json_of import as_json
 from gateway.configuration.schema import TargetSection
 from gateway.configuration.secrets import Surroundings
 from gateway.domain.card import Card
@@ -62,14 +62,22 @@ def build_card(
     return card if _of_its_weights(card, section, where, report) else None
 
 
+def options_of(section: TargetSection) -> JsonObject:
+    """The settings of its format: those that are usual for its provider, and what the file says of them."""
+    return {**_usual(section), **(as_json(section.format_options) or {})}
+
+
 def _of_its_settings(card: Card, section: TargetSection) -> bool:
     """Whether the format was measured as it is set here; a format's settings may be all that protects."""
     if section.provider not in PROVIDERS:
         # Which is told of already.
         return True
-    usual: JsonObject = provider_entry(section.provider).defaults.get(section.format, {})
-    here: Mapping[str, object] = {**usual, **section.format_options}
-    return here == (usual if card.format_options is None else card.format_options)
+    measured = card.format_options
+    return options_of(section) == (_usual(section) if measured is None else measured)
+
+
+def _usual(section: TargetSection) -> JsonObject:
+    return provider_entry(section.provider).usual(section.format)
 
 
 def _of_its_weights(card: Card, section: TargetSection, where: Loc, report: Report) -> bool:

@@ -24,7 +24,7 @@ from gateway.configuration.json_of import as_json
 from gateway.configuration.left_alone import build_breaker, build_health
 from gateway.configuration.schema import TargetSection
 from gateway.configuration.secrets import Surroundings, resolve
-from gateway.configuration.target_cards import build_card
+from gateway.configuration.target_cards import build_card, options_of
 from gateway.configuration.tls import build_target_tls
 from gateway.dialects.body import is_forbidden_field
 from gateway.domain.address import PUBLIC_ONLY, Addresses
@@ -134,7 +134,7 @@ def _target(
         api_key=key,
         socket=section.socket,
         addresses=addresses,
-        format_options={**provider.defaults.get(section.format, {}), **(as_json(section.format_options) or {})},
+        format_options=options_of(section),
         extra_params=frozenset(section.extra_params) | provider.takes,
         reserved_tokens=section.reserved_tokens,
         headers=_headers(section, card),

@@ -11,6 +11,7 @@ from typing import Final
 
 from adapters.registry import provider_entry
 from gateway.configuration.cards import written
+from gateway.configuration.other_format import with_format
 from gateway.domain.card import Card, Score, Scores, Training
 from gateway.domain.jsonvalue import JsonObject
 from gateway.domain.target import Target
@@ -86,9 +87,8 @@ def file_name(model: str) -> str:
 
 def _options(one: Measured, target: Target) -> JsonObject | None:
     """The format's settings, where they are not those that it has if nothing is said of them."""
-    usual = provider_entry(target.provider).defaults.get(one.format, {})
-    used = target.format_options if target.format == one.format else usual
-    return None if dict(used) == dict(usual) else dict(used)
+    used = with_format(target, one.format).format_options
+    return None if used == provider_entry(target.provider).usual(one.format) else dict(used)
 
 
 def _trained(one: Measured, target: Target, adapter: str | None) -> Training | None:

@@ -12,6 +12,8 @@ from gateway.domain.card import Score
 _MARKS: Final = re.compile(r"[\\|`\[\]]")
 _TICKS: Final = re.compile("`+")
 NONE: Final = "–"  # noqa: RUF001 -- a dash, in tables
+# In the order in which they are looked at.
+SCORES: Final = ("attack_success", "separation", "utility", "utility_under_attack", "fidelity", "refusals")
 
 
 def told(figure: Score | float | None) -> str:
