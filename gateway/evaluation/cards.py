@@ -3,7 +3,6 @@
 One for each format, as a file that the configuration reads again.
 """
 
-import subprocess
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,11 +17,11 @@ from gateway.domain.target import Target
 from gateway.evaluation.datasets import DataSet
 from gateway.evaluation.outcome import Measured, Outcome
 from gateway.evaluation.report import Circumstances
+from gateway.evaluation.revision import revision
 from gateway.evaluation.stopped import CannotMeasure
 from gateway.version import VERSION
 
 _DIGITS: Final = 4
-_ROOT: Final = Path(__file__).parents[2]
 
 
 def circumstances(command: str, notes: Sequence[str]) -> Circumstances:
@@ -31,7 +30,7 @@ def circumstances(command: str, notes: Sequence[str]) -> Circumstances:
         command=command,
         date=datetime.now(UTC).date().isoformat(),
         version=VERSION,
-        revision=_revision(),
+        revision=revision(),
         notes=tuple(notes),
     )
 
@@ -119,21 +118,3 @@ def _rounded(score: Score | None) -> Score | None:
         return None
     value, low, high = (round(one, _DIGITS) for one in (score.value, score.low, score.high))
     return Score(value=value, low=low, high=high, n=score.n)
-
-
-def _revision() -> str | None:
-    """The commit of the code, where it runs from a checkout."""
-    if not (_ROOT / ".git").exists():
-        return None
-    try:
-        asked = subprocess.run(
-            ["git", "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"],  # noqa: S607 -- whichever git there is
-            cwd=_ROOT,
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return asked.stdout.strip() or None

@@ -9,6 +9,7 @@ from gateway.activation.sources import Sources
 from gateway.configuration.other_format import with_format
 from gateway.domain.jsonvalue import JsonObject
 from gateway.evaluation.measurement import Measurement
+from gateway.evaluation.revision import revision
 from gateway.evaluation.weights import adapter_of, weights_of
 from gateway.settings import Settings
 from gateway.version import VERSION
@@ -36,6 +37,8 @@ def described(measurement: Measurement) -> JsonObject:
         "seed": sampling.seed,
         "policies": _policies(measurement.settings) if measurement.policies else None,
         "version": VERSION,
+        # Between two versions the code that asks changes as well.
+        "revision": revision(),
         "formats": {name: dict(with_format(target, name).format_options) for name in measurement.formats},
     }
 

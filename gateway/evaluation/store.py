@@ -1,10 +1,11 @@
 """Where do answers wait until all are there, and whose are they?
 
 A folder with ``answers.jsonl``, one line an answer in the order in which they came, and ``run.json``, which says what
-was asked of whom. Answers of two different measurements never stand in one folder. A line counts once it is whole: a
-run that is cut off loses at most the answers that had not come.
+was asked of whom. Answers of two different measurements never stand in one folder, and one run at a time writes there.
+A line counts once it is whole: a run that is cut off loses at most the answers that had not come.
 """
 
+import fcntl
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -40,10 +41,11 @@ class _Line(BaseModel):
 
 
 class Store:
-    """The answers of one measurement; ``with`` closes the file."""
+    """The answers of one measurement; ``with`` closes the file, and ``lock``, by which the folder is this run's."""
 
-    def __init__(self, folder: Path, kept: Sequence[Result]) -> None:
+    def __init__(self, folder: Path, kept: Sequence[Result], lock: int) -> None:
         self.file = folder / ANSWERS
+        self._lock = lock
         self._answers = {answer.key: answer for answer in kept}
         # It holds what models said, which may be what the cases hold: for nobody else on this machine.
         self._sink = os.fdopen(os.open(self.file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab")
@@ -84,6 +86,7 @@ class Store:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._sink.close()
+        os.close(self._lock)
 
 
 def opened(folder: Path, run: Mapping[str, JsonValue], *, fresh: bool) -> Store:
@@ -92,24 +95,46 @@ def opened(folder: Path, run: Mapping[str, JsonValue], *, fresh: bool) -> Store:
     ``run`` has under ``formats`` what is set for each: those of earlier runs stay beside it.
 
     Raises:
-        CannotMeasure: another measurement's answers stand there, or what stands there cannot be read.
+        CannotMeasure: another measurement's answers stand there, another run writes there, or what stands there
+            cannot be read.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if fresh:
-            (folder / ANSWERS).unlink(missing_ok=True)
-            (folder / RUN).unlink(missing_ok=True)
-        before = _described(folder / RUN)
-        if before is None and (folder / ANSWERS).exists():
-            raise CannotMeasure(
-                f"{folder / ANSWERS} holds answers, and no {RUN} beside it says of which measurement; name another "
-                "folder with --out, or forget them with --fresh"
-            )
-        told = run if before is None else _together(folder, before, run)
-        _write(folder / RUN, told)
-        return Store(folder, _read(folder / ANSWERS))
+        lock = _locked(folder)
+        try:
+            return _opened(folder, run, lock, fresh=fresh)
+        except BaseException:
+            os.close(lock)
+            raise
     except OSError as error:
         raise CannotMeasure(f"{folder} cannot be used ({error.strerror}); name another folder with --out") from error
+
+
+def _locked(folder: Path) -> int:
+    """A descriptor that keeps other runs out of the folder until it is closed, or its process has ended."""
+    lock = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(lock)
+        raise CannotMeasure(
+            f"another run writes to {folder} at present; wait until it has ended, or name another folder with --out"
+        ) from error
+    return lock
+
+
+def _opened(folder: Path, run: JsonObject, lock: int, *, fresh: bool) -> Store:
+    if fresh:
+        (folder / ANSWERS).unlink(missing_ok=True)
+        (folder / RUN).unlink(missing_ok=True)
+    before = _described(folder / RUN)
+    if before is None and (folder / ANSWERS).exists():
+        raise CannotMeasure(
+            f"{folder / ANSWERS} holds answers, and no {RUN} beside it says of which measurement; name another "
+            "folder with --out, or forget them with --fresh"
+        )
+    _write(folder / RUN, run if before is None else _together(folder, before, run))
+    return Store(folder, _read(folder / ANSWERS), lock)
 
 
 def _together(folder: Path, before: JsonObject, run: JsonObject) -> JsonObject:

@@ -128,6 +128,16 @@ def test_answers_of_another_measurement_are_neither_used_nor_lost(evaluate: Spli
     assert len(lines()) == 6
 
 
+def test_answers_of_another_commit_are_another_measurement(evaluate: Splitgate, upstream: Upstream) -> None:
+    evaluate()
+    run = Path("evaluation/mine/run.json")
+    told = json.loads(run.read_text())
+    run.write_text(json.dumps({**told, "revision": "0" * 40}))
+    other = evaluate()
+    assert (other.exit_code, len(upstream.bodies)) == (2, 6)
+    assert "revision differ" in other.stderr
+
+
 def test_a_model_that_cannot_be_reached_ends_it_with_3_and_leaves_no_card(
     evaluate: Splitgate, upstream: Upstream
 ) -> None:

@@ -45,6 +45,25 @@ def test_what_failed_is_asked_again_and_the_last_result_counts(tmp_path: Path) -
         assert store.results == (FULL,)
 
 
+@pytest.mark.parametrize("fresh", [True, False])
+def test_two_runs_at_once_do_not_share_a_folder(tmp_path: Path, fresh: bool) -> None:
+    with opened(tmp_path, RUN_A, fresh=False) as store:
+        store.add(FULL)
+        with pytest.raises(CannotMeasure, match="another run writes to"):
+            opened(tmp_path, RUN_A, fresh=fresh)
+    with opened(tmp_path, RUN_A, fresh=False) as store:
+        assert store.results == (FULL,)
+
+
+def test_a_run_that_may_not_begin_keeps_nobody_out(tmp_path: Path) -> None:
+    with opened(tmp_path, RUN_A, fresh=False):
+        pass
+    with pytest.raises(CannotMeasure, match="dataset differ"):
+        opened(tmp_path, {**RUN_A, "dataset": "sha256:2"}, fresh=False)
+    with opened(tmp_path, RUN_A, fresh=False):
+        pass
+
+
 def test_half_a_line_at_the_end_is_cut_off(tmp_path: Path) -> None:
     with opened(tmp_path, RUN_A, fresh=False) as store:
         store.add(FULL)
