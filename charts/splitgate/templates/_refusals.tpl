@@ -58,6 +58,18 @@
 {{- include "splitgate.refusePlaceholder" (dict "name" .Values.keysFile.existingSecret "at" "keysFile.existingSecret") -}}
 {{- include "splitgate.refusePlaceholder" (dict "name" .Values.ingress.tlsSecret "at" "ingress.tlsSecret") -}}
 {{- include "splitgate.walk" (dict "value" .Values.configuration "at" "configuration" "names" $names "secret" false) -}}
+{{- range $file, $text := .Values.policies.files -}}
+{{- $detectors := fromYaml $text -}}
+{{- range list "spec" "detectors" "external" -}}
+{{- $detectors = get (ternary $detectors dict (kindIs "map" $detectors)) . -}}
+{{- end -}}
+{{- range $index, $one := ternary $detectors list (kindIs "slice" $detectors) -}}
+{{- $at := printf "policies.files.%s: spec.detectors.external[%d]" $file $index -}}
+{{- $told := ternary $one dict (kindIs "map" $one) -}}
+{{- include "splitgate.walk" (dict "value" $told.key "at" (print $at ".key") "names" $names "secret" true) -}}
+{{- include "splitgate.walk" (dict "value" $told.url "at" (print $at ".url") "names" $names "secret" false) -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 
 {{- define "splitgate.refusePlaceholder" -}}
@@ -67,28 +79,34 @@
 {{- end -}}
 
 {{/* Every credential of the configuration must be a file of a secret that is mounted; whatever else looks like a
-reference must be one too. */}}
+reference must be one too. A number is a password as well, and headers are named by whoever asks for them. */}}
 {{- define "splitgate.walk" -}}
 {{- $known := list "api_key" "secret" "password" "master_key" "signing_keys" "access_key_id" "secret_access_key" "aws_access_key_id" "aws_secret_access_key" "aws_session_token" "vertex_credentials" "authorization" "x-api-key" "api-key" -}}
 {{- $names := .names -}}
 {{- $at := .at -}}
 {{- $secret := .secret -}}
+{{- $headers := hasSuffix ".headers" .at -}}
 {{- if kindIs "map" .value -}}
 {{- range $key, $inner := .value -}}
-{{- include "splitgate.walk" (dict "value" $inner "at" (printf "%s.%s" $at $key) "names" $names "secret" (has (lower $key) $known)) -}}
+{{- $named := or (has (lower $key) $known) (and $headers (regexMatch "auth|token|secret|passw|key|credential|cookie|signature|honeycomb-team" (lower $key))) -}}
+{{- include "splitgate.walk" (dict "value" $inner "at" (printf "%s.%s" $at $key) "names" $names "secret" (or $secret $named)) -}}
 {{- end -}}
 {{- else if kindIs "slice" .value -}}
 {{- range $index, $inner := .value -}}
 {{- include "splitgate.walk" (dict "value" $inner "at" (printf "%s[%d]" $at $index) "names" $names "secret" $secret) -}}
 {{- end -}}
-{{- else if and (kindIs "string" .value) (or $secret (hasPrefix "file:" .value) (hasPrefix "env:" .value)) -}}
-{{- $name := regexReplaceAll "^file:/etc/splitgate/secrets/([^/]+)/[^/]+$" .value "${1}" -}}
-{{- if eq $name .value -}}
+{{- else if kindIs "invalid" .value -}}
+{{- else if or $secret (regexMatch "^(file|env):" (toString .value)) -}}
+{{- $told := toString .value -}}
+{{- $name := regexReplaceAll "^file:/etc/splitgate/secrets/([^/]+)/[^/]+$" $told "${1}" -}}
+{{- if eq $name $told -}}
 {{- fail (printf "%s: credentials are files of mounted secrets: write `file:/etc/splitgate/secrets/NAME/KEY`, and name the secret in `secrets`" $at) -}}
 {{- end -}}
 {{- if not (has $name $names) -}}
 {{- fail (printf "%s: no entry of `secrets` is called `%s`" $at $name) -}}
 {{- end -}}
+{{- else if regexMatch "://[^/?#]*@" (toString .value) -}}
+{{- fail (printf "%s: no credentials may stand in an address; name them beside it, as `file:/etc/splitgate/secrets/NAME/KEY`" $at) -}}
 {{- end -}}
 {{- end -}}
 
