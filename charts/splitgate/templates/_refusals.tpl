@@ -9,6 +9,11 @@
 {{- if and .Values.policies.files .Values.policies.existingConfigMap -}}
 {{- fail "policies.existingConfigMap: it would stand in for policies.files; give one of the two" -}}
 {{- end -}}
+{{- range $name, $value := .Values.podAnnotations -}}
+{{- if and (hasPrefix "container.apparmor.security.beta.kubernetes.io/" $name) (eq $value "unconfined") -}}
+{{- fail (printf "podAnnotations: `%s: unconfined` is less than the Pod Security Standard `restricted` asks for; take it out" $name) -}}
+{{- end -}}
+{{- end -}}
 {{- with .Values.autoscaling -}}
 {{- if and .enabled (not (or .cpuPercent .inFlight)) -}}
 {{- fail "autoscaling: there is nothing to follow; set autoscaling.cpuPercent or autoscaling.inFlight" -}}
@@ -143,6 +148,29 @@ reference must be one too. A number is a password as well, and headers are named
 {{- end -}}
 {{- end -}}
 
+{{/* What to leave out of a network so that 169.254.169.254, or AWS's fd00:ec2::254, is not in it: nothing if it is not. */}}
+{{- define "splitgate.leadsToCredentials" -}}
+{{- $parts := splitList "/" . -}}
+{{- $length := last $parts | int -}}
+{{- if contains ":" . -}}
+{{- if regexMatch "^(?i)(.*/0+|[89a-f][0-9a-f]{3}:.*/[1-8]|fd00:.*/(9|1[0-9]|20)|fd00:0?ec2:.*)$" . -}}
+fd00:ec2::/32
+{{- end -}}
+{{- else -}}
+{{- $number := 0 -}}
+{{- range first $parts | splitList "." -}}
+{{- $number = add (mul $number 256) (int .) -}}
+{{- end -}}
+{{- $size := 1 -}}
+{{- range until (sub 32 $length | int) -}}
+{{- $size = mul $size 2 -}}
+{{- end -}}
+{{- if eq (div $number $size) (div 2852039166 $size) -}}
+169.254.0.0/16
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{- define "splitgate.refuseNetwork" -}}
 {{- $network := .Values.networkPolicy -}}
 {{- if $network.enabled -}}
@@ -167,9 +195,13 @@ reference must be one too. A number is a password as well, and headers are named
 {{- range $index, $entry := $entries -}}
 {{- range $entry.to -}}
 {{- if .ipBlock -}}
-{{- $except := default list .ipBlock.except -}}
-{{- if and (eq .ipBlock.cidr "0.0.0.0/0") (not (or (has "169.254.0.0/16" $except) (has "169.254.169.254/32" $except))) -}}
-{{- fail (printf "networkPolicy.%s[%d]: 0.0.0.0/0 leads to where clouds hand out credentials; add `except: [169.254.0.0/16]`" $list $index) -}}
+{{- /* One that is no more than that address was meant. */ -}}
+{{- $open := ternary "" (include "splitgate.leadsToCredentials" .ipBlock.cidr) (regexMatch "/(32|128)$" .ipBlock.cidr) -}}
+{{- range .ipBlock.except -}}
+{{- $open = ternary "" $open (eq $open (include "splitgate.leadsToCredentials" .)) -}}
+{{- end -}}
+{{- if $open -}}
+{{- fail (printf "networkPolicy.%s[%d]: %s leads to where clouds hand out credentials; add `except: [%s]`" $list $index .ipBlock.cidr $open) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
