@@ -10,7 +10,8 @@ import yaml
 Json: TypeAlias = dict[str, Any]
 Rendered: TypeAlias = Callable[..., tuple[list[Json], str]]
 
-LEAST = Path(__file__).parents[2] / "charts" / "splitgate" / "ci" / "deployment.yaml"
+CHART = Path(__file__).parents[2] / "charts" / "splitgate"
+LEAST = CHART / "ci" / "deployment.yaml"
 CASES: dict[str, Json] = yaml.safe_load(Path(__file__).with_name("refusals.yaml").read_text())
 
 
@@ -35,3 +36,13 @@ def test_what_is_near_to_it_is_not_refused(rendered: Rendered, name: str) -> Non
 def test_without_a_word_nothing_is_rendered(rendered: Rendered) -> None:
     assert not rendered({})[0]
     assert rendered(LEAST)[0]
+
+
+@pytest.mark.parametrize(("release", "taken"), [("1gw", False), ("team.gw", False), ("gw-1", True)])
+def test_a_release_whose_services_no_cluster_takes_is_refused(
+    run_helm: Callable[..., Any], release: str, taken: bool
+) -> None:
+    done = run_helm("template", release, CHART, "--values", LEAST)
+    assert (done.returncode == 0) is taken
+    assert ("fullnameOverride: no Service may be called" in done.stderr) is not taken
+    assert run_helm("template", release, CHART, "--values", LEAST, "--set", "fullnameOverride=gw").returncode == 0

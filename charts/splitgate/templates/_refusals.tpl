@@ -1,6 +1,10 @@
 {{/* What is not rendered, because a cluster would take it and somebody would be sorry? Each message names the value. */}}
 
 {{- define "splitgate.refuse" -}}
+{{- $called := include "splitgate.fullname" . -}}
+{{- if not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" $called) -}}
+{{- fail (printf "fullnameOverride: no Service may be called `%s`; give a name of small letters, digits and hyphens that begins with a letter" $called) -}}
+{{- end -}}
 {{- include "splitgate.refuseConfiguration" . -}}
 {{- include "splitgate.refuseSecrets" . -}}
 {{- include "splitgate.refuseModels" . -}}
@@ -17,6 +21,10 @@
 {{- with .Values.autoscaling -}}
 {{- if and .enabled (not (or .cpuPercent .inFlight)) -}}
 {{- fail "autoscaling: there is nothing to follow; set autoscaling.cpuPercent or autoscaling.inFlight" -}}
+{{- end -}}
+{{- $resources := default dict $.Values.resources -}}
+{{- if and .enabled .cpuPercent (not (or (default dict $resources.requests).cpu (default dict $resources.limits).cpu)) -}}
+{{- fail "resources.requests.cpu: autoscaling.cpuPercent is a share of it; say how much a pod gets, or set autoscaling.cpuPercent to 0" -}}
 {{- end -}}
 {{- if and .enabled (lt (int .maxReplicas) (int .minReplicas)) -}}
 {{- fail "autoscaling.maxReplicas: less than autoscaling.minReplicas; raise it" -}}
