@@ -6,6 +6,8 @@ from typing import Any, TypeAlias
 
 import pytest
 
+from gateway.dialects.registry import COUNTS, EMBEDS, PATHS
+
 Json: TypeAlias = dict[str, Any]
 Objects: TypeAlias = Callable[..., dict[tuple[str, str], Json]]
 
@@ -148,6 +150,15 @@ def test_an_ingress_lets_streams_through(objects: Objects, controller: str, anno
     assert made["spec"]["tls"] == [{"hosts": ["a.example"], "secretName": "a"}]
     (rule,) = made["spec"]["rules"]
     assert rule["http"]["paths"][0]["backend"] == {"service": {"name": NAME, "port": {"name": "http"}}}
+
+
+def test_applications_come_in_from_outside_and_administration_does_not(objects: Objects) -> None:
+    """As behind nginx: `deploy/nginx`. Break-glass grants and reloads are each pod's own besides."""
+    (rule,) = objects(MOST)["Ingress", "guard"]["spec"]["rules"]
+    (path,) = rule["http"]["paths"]
+    assert (path["path"], path["pathType"]) == ("/v1", "Prefix")
+    # Whatever an application may ask for lies below it.
+    assert all(route.startswith("/v1/") for route in (*PATHS, *COUNTS, *EMBEDS))
 
 
 def test_bodies_may_be_as_large_in_front_as_behind(objects: Objects) -> None:
