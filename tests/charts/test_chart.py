@@ -1,5 +1,6 @@
 """Is what the chart renders what a cluster takes, what it was, and what the gateway can run on?"""
 
+import shutil
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +19,8 @@ Objects: TypeAlias = Callable[..., dict[tuple[str, str], Json]]
 CHART = Path(__file__).parents[2] / "charts" / "splitgate"
 GOLDEN = Path(__file__).parent / "golden"
 VALUES = sorted((CHART / "ci").glob("*.yaml"))
+# Values that releases of earlier versions may hold: a version that goes out leaves its values.yaml here.
+PREVIOUS = sorted(Path(__file__).with_name("previous").glob("*.yaml"))
 # What Chart.yaml asks for at least, and the newest that there are schemas of.
 OLDEST, NEWEST = "1.30.0", "1.37.0"
 # The Prometheus operator's, of which there is no schema here; the tests below look at them.
@@ -146,3 +149,34 @@ def test_what_a_release_can_never_change_is_what_it_was(objects: Objects, values
             "storageClassName": "fast",
             "resources": {"requests": {"storage": "50Gi"}},
         }
+
+
+def fixed(one: Json) -> Json:
+    """What of an object an upgrade cannot change; elsewhere it is nothing."""
+    spec = one.get("spec", {})
+    if one["kind"] == "StatefulSet":
+        return {name: spec[name] for name in ("selector", "serviceName", "podManagementPolicy", "volumeClaimTemplates")}
+    if one["kind"] == "Deployment":
+        return {"selector": spec["selector"]}
+    return {"clusterIP": spec.get("clusterIP")} if one["kind"] == "Service" else {}
+
+
+@each_file
+@pytest.mark.parametrize("previous", PREVIOUS, ids=lambda path: path.stem)
+def test_a_release_is_upgraded_with_the_values_that_it_has(
+    objects: Objects, rendered: Callable[..., tuple[list[Json], str]], previous: Path, values: Path, tmp_path: Path
+) -> None:
+    """`--reuse-values`: helm gives the new templates the defaults of the version before, and none of the new ones."""
+    chart = tmp_path / CHART.name
+    shutil.copytree(CHART, chart)
+    shutil.copy(previous, chart / "values.yaml")
+    found, said = rendered(values, chart=chart)
+    assert found, said
+    then = {(one["kind"], one["metadata"]["name"]): fixed(one) for one in found}
+    assert then == {name: fixed(one) for name, one in objects(values).items()}
+
+
+def test_the_version_that_there_is_left_its_values() -> None:
+    defaults = yaml.safe_load((CHART / "values.yaml").read_text())
+    version = yaml.safe_load((CHART / "Chart.yaml").read_text())["version"]
+    assert yaml.safe_load((PREVIOUS[0].with_name(f"{version}.yaml")).read_text()) == defaults
