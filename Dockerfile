@@ -7,6 +7,8 @@
 ARG BASE=python:3.11-slim-bookworm@sha256:0000000000000000000000000000000000000000000000000000000000000000
 
 FROM ${BASE} AS build
+# An index of packages of yours; the hashes of the lock settle which files are taken from it.
+ARG PIP_INDEX_URL
 # Beside the gateway, in any order: litellm (other vendors), ner (names of persons in det.pii), embedded (a small model).
 ARG PARTS=""
 COPY requirements.lock requirements-bare.lock /source/

@@ -76,6 +76,19 @@ def test_the_final_stage_is_nobodys_and_says_how_it_is(stages: dict[str, Any]) -
     assert not re.search("(?i)secret|token|password|key", " ".join(final.all("ENV") + final.all("ARG")))
 
 
+def test_arguments_that_a_build_is_told_to_take_are_taken(stages: dict[str, Any]) -> None:
+    """Docker drops an argument that no stage declares, with a warning."""
+    pages = (ROOT / "docs" / "deploy.md").read_text() + (ROOT / "Makefile").read_text()
+    told = set(re.findall(r"--build-arg (\w+)=", pages))
+    declared = {name: {rest.partition("=")[0] for rest in stage.all("ARG")} for name, stage in stages.items()}
+    assert told == {"BASE", "PARTS", "REVISION", "VERSION", "PIP_INDEX_URL"}
+    assert told == set[str]().union(*declared.values())
+    # What steps read: in the stage that runs them, and before they do.
+    assert declared["build"] == {"PARTS", "PIP_INDEX_URL"}
+    words = [word for word, _ in stages["build"].steps]
+    assert "ARG" not in words[words.index("RUN") :]
+
+
 def test_what_is_copied_is_what_the_build_is_sent(stages: dict[str, Any]) -> None:
     sent = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
     copied = {

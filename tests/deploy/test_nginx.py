@@ -86,6 +86,8 @@ def test_nginx_waits_and_takes_in_as_the_gateway_does() -> None:
         return re.findall(rf"^\s+{name} ([^;]+);", text, flags=re.MULTILINE)[0]
 
     assert int(said("client_max_body_size").removesuffix("m")) * 1024**2 == found.server.max_body_bytes
+    # A body that is larger than this buffer is written to a file.
+    assert said("client_body_buffer_size") == said("client_max_body_size")
     assert float(said("client_header_timeout").removesuffix("s")) == crowd.header_timeout_s
     assert float(said("client_body_timeout").removesuffix("s")) == crowd.body_timeout_s
     assert float(said("keepalive_timeout").removesuffix("s")) < crowd.idle_timeout_s
