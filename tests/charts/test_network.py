@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 import pytest
 
 from gateway.dialects.registry import COUNTS, EMBEDS, PATHS
+from gateway.telemetry.families import IN_FLIGHT
 
 Json: TypeAlias = dict[str, Any]
 Objects: TypeAlias = Callable[..., dict[tuple[str, str], Json]]
@@ -50,7 +51,8 @@ def test_a_list_that_is_empty_lets_nobody_through(objects: Objects) -> None:
     nobody: Json = {"clients": [], "watchers": [], "dns": [], "providers": [], "redis": [], "others": []}
     embedded = {
         "image": {"parts": ["embedded"]},
-        "configuration": {"models": {"support": {"targets": [{"provider": "embedded"}]}}},
+        "configuration": {"models": {"support": {"targets": [{"provider": "embedded"}]}}, "audit": {"ship": None}},
+        "journal": {"persistent": True},
     }
     spec = objects(LEAST, embedded, {"networkPolicy": nobody})["NetworkPolicy", NAME]["spec"]
     assert [rule["from"] for rule in spec["ingress"]] == [[TEST]]
@@ -111,7 +113,7 @@ def test_scaling_follows_cpu_and_requests_in_progress_and_owns_the_number(object
     assert (scaler["minReplicas"], scaler["maxReplicas"]) == (3, 20)
     cpu, in_flight = scaler["metrics"]
     assert cpu["resource"] == {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 60}}
-    assert in_flight["pods"]["metric"] == {"name": "splitgate_in_flight"}
+    assert in_flight["pods"]["metric"] == {"name": IN_FLIGHT.name} == {"name": "splitgate_in_flight"}
     assert in_flight["pods"]["target"] == {"type": "AverageValue", "averageValue": "200"}
     # A number in the workload would be set back with each upgrade.
     assert "replicas" not in found["StatefulSet", "guard"]["spec"]

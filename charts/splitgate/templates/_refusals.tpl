@@ -196,6 +196,13 @@ fd00:ec2::/32
 {{- if and (default dict .Values.configuration.limits).redis (not $network.redis) -}}
 {{- fail "networkPolicy.redis: Redis could not be reached; say where it is, or turn networkPolicy.enabled off" -}}
 {{- end -}}
+{{- $audit := default dict .Values.configuration.audit -}}
+{{- $places := dict "audit.ship" $audit.ship "audit.anchors" $audit.anchors "telemetry.traces" (default dict (default dict .Values.configuration.telemetry).traces).endpoint "auth.oidc" (default dict .Values.configuration.auth).oidc -}}
+{{- range $name, $place := $places -}}
+{{- if and $place (not $network.others) -}}
+{{- fail (printf "networkPolicy.others: what configuration.%s names could not be reached; say where it is, or turn networkPolicy.enabled off" $name) -}}
+{{- end -}}
+{{- end -}}
 {{- if and .Values.monitoring.serviceMonitor.enabled (not $network.watchers) -}}
 {{- fail "networkPolicy.watchers: Prometheus could not read metrics; say where it is, or turn networkPolicy.enabled off" -}}
 {{- end -}}
