@@ -13,6 +13,8 @@ Notes: TypeAlias = Callable[..., str]
 CHART = Path(__file__).parents[2] / "charts" / "splitgate"
 LEAST, MOST, SWITCHED = (CHART / "ci" / f"{name}.yaml" for name in ("deployment", "everything", "switched"))
 
+TLS = {"cert_file": "/etc/splitgate/secrets/upstream/tls.crt", "key_file": "/etc/splitgate/secrets/upstream/tls.key"}
+
 
 @pytest.fixture
 def notes(run_helm: Callable[..., Any], tmp_path: Path) -> Notes:
@@ -63,7 +65,8 @@ def test_what_pods_do_not_share_is_told_where_there_are_several(notes: Notes, va
 
 
 def test_what_was_left_open_is_called_so(notes: Notes) -> None:
-    assert "WARNING" not in notes(LEAST) + notes(MOST)
+    assert "WARNING" not in notes(LEAST) + notes(MOST, {"service": {"type": "ClusterIP"}})
+    assert "WARNING: service.type is LoadBalancer and configuration.server.tls is off" in notes(MOST)
     open_ = notes(SWITCHED)
     assert "WARNING: journal.acknowledgeLoss is set" in open_
     assert "WARNING: networkPolicy.enabled is false" in open_
