@@ -1,8 +1,8 @@
 """Which packages go into the image? Lines of the project's own lock, chosen by name.
 
 ``python parts.py FILE.lock PART…`` prints the lines of the packages that the parts are made of. ``parts.json`` names
-them, and `make lock` writes that (``resolve.py``): versions and hashes stand in the lock alone. It uses the standard
-library only, since it runs before anything is installed.
+them, and `make image-parts` writes that (``resolve.py``): versions and hashes stand in the lock alone. It uses the
+standard library only, since it runs before anything is installed.
 """
 
 import json

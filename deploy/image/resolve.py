@@ -1,4 +1,4 @@
-"""Which packages does each part of the image need? `make lock` has this write ``parts.json``.
+"""Which packages does each part of the image need? `make image-parts` has this write ``parts.json``.
 
 It follows the requirements of what is installed, as an image has them: Linux, the Python of the Dockerfile. Versions
 are not its business.
