@@ -197,7 +197,13 @@ fd00:ec2::/32
 {{- fail "networkPolicy.redis: Redis could not be reached; say where it is, or turn networkPolicy.enabled off" -}}
 {{- end -}}
 {{- $audit := default dict .Values.configuration.audit -}}
-{{- $places := dict "audit.ship" $audit.ship "audit.anchors" $audit.anchors "telemetry.traces" (default dict (default dict .Values.configuration.telemetry).traces).endpoint "auth.oidc" (default dict .Values.configuration.auth).oidc -}}
+{{- $sinks := list -}}
+{{- range $audit.ship -}}
+{{- if not (and (eq (toString .kind) "redis_stream") $network.redis) -}}
+{{- $sinks = append $sinks .kind -}}
+{{- end -}}
+{{- end -}}
+{{- $places := dict "audit.ship" $sinks "audit.anchors" $audit.anchors "telemetry.traces" (default dict (default dict .Values.configuration.telemetry).traces).endpoint "auth.oidc" (default dict .Values.configuration.auth).oidc -}}
 {{- range $name, $place := $places -}}
 {{- if and $place (not $network.others) -}}
 {{- fail (printf "networkPolicy.others: what configuration.%s names could not be reached; say where it is, or turn networkPolicy.enabled off" $name) -}}
