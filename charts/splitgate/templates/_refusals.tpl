@@ -92,9 +92,11 @@
 {{- end -}}
 
 {{/* Every credential of the configuration must be a file of a secret that is mounted; whatever else looks like a
-reference must be one too. A number is a password as well, and headers are named by whoever asks for them. */}}
+reference must be one too. A number is a password as well, headers are named by whoever asks for them, and what has the
+shape of a key is one under any name. */}}
 {{- define "splitgate.walk" -}}
 {{- $known := list "api_key" "secret" "password" "master_key" "signing_keys" "access_key_id" "secret_access_key" "aws_access_key_id" "aws_secret_access_key" "aws_session_token" "vertex_credentials" "authorization" "x-api-key" "api-key" -}}
+{{- $shapes := "^(sg-[0-9a-f]{8}-.{20}|sk-[A-Za-z0-9_-]{20}|AIza[A-Za-z0-9_-]{35}|A[KS]IA[0-9A-Z]{16}|(?i:bearer|basic) .{8}|PRIVATE\\+KEY\\+)|-----BEGIN [A-Z ]*PRIVATE KEY" -}}
 {{- $names := .names -}}
 {{- $at := .at -}}
 {{- $secret := .secret -}}
@@ -109,7 +111,7 @@ reference must be one too. A number is a password as well, and headers are named
 {{- include "splitgate.walk" (dict "value" $inner "at" (printf "%s[%d]" $at $index) "names" $names "secret" $secret) -}}
 {{- end -}}
 {{- else if kindIs "invalid" .value -}}
-{{- else if or $secret (regexMatch "^(file|env):" (toString .value)) -}}
+{{- else if or $secret (regexMatch "^(file|env):" (toString .value)) (regexMatch $shapes (toString .value)) -}}
 {{- $told := toString .value -}}
 {{- $name := regexReplaceAll "^file:/etc/splitgate/secrets/([^/]+)/[^/]+$" $told "${1}" -}}
 {{- if eq $name $told -}}
