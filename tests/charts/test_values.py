@@ -1,7 +1,9 @@
 """Do the values, their schema and the chart's README say the same, and does each value do something?"""
 
 import copy
+import hashlib
 import json
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -108,6 +110,15 @@ def test_every_manner_of_peer_stands_in_one_too() -> None:
     named = {f"{name}:" for at in leaves(PEER) for name in at}
     assert named == {"ipBlock:", "cidr:", "except:", "podSelector:", "namespaceSelector:", "matchLabels:"}
     assert all(name in text for name in named)
+
+
+def test_no_key_of_the_files_that_the_chart_carries_can_be_guessed() -> None:
+    """Whoever copies one of them would let in everybody who guesses."""
+    text = "".join(file.read_text() for file in FILES)
+    digests = set(re.findall(r"sha256: ([0-9a-f]{64})", text))
+    guesses = ["", *map(str, range(20_000)), *map(chr, range(128)), "hi", "key", "secret", "test", "password", "123456"]
+    assert digests
+    assert not digests & {hashlib.sha256(guess.encode()).hexdigest() for guess in guesses}
 
 
 def without(values: Any, path: Path_) -> Any:

@@ -70,6 +70,9 @@
 {{- end -}}
 {{- include "splitgate.refusePlaceholder" (dict "name" .Values.keysFile.existingSecret "at" "keysFile.existingSecret") -}}
 {{- include "splitgate.refusePlaceholder" (dict "name" .Values.ingress.tlsSecret "at" "ingress.tlsSecret") -}}
+{{- range $index, $name := .Values.image.pullSecrets -}}
+{{- include "splitgate.refusePlaceholder" (dict "name" $name "at" (printf "image.pullSecrets[%d]" $index)) -}}
+{{- end -}}
 {{- include "splitgate.walk" (dict "value" .Values.configuration "at" "configuration" "names" $names "secret" false) -}}
 {{- range $file, $text := .Values.policies.files -}}
 {{- $detectors := fromYaml $text -}}
