@@ -1,11 +1,14 @@
 """Does a pod hold to the standard "restricted", end as the gateway ends, and follow what is mounted?"""
 
 import copy
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import kubernetes_validate  # pyright: ignore[reportMissingTypeStubs]
 import pytest
+import yaml
 
 from gateway.activation.state_folder import StateFolder
 from gateway.domain.errors import StateUnusable
@@ -250,3 +253,25 @@ def test_images_are_named_by_their_parts_or_by_digest(objects: Objects, image: J
     found = objects(LEAST, {"image": {"repository": "r/s", **image}})
     (test,) = [one["spec"] for (kind, _), one in found.items() if kind == "Pod"]
     assert {pod["containers"][0]["image"] for pod in (pod_of(found), test)} == {name}
+
+
+def test_names_that_yaml_would_take_for_something_else_stay_names(run_helm: Callable[..., Any], tmp_path: Path) -> None:
+    """A release may be called `true`, a secret `123` and a host `1.5`: no field of these is a number."""
+    values = {
+        "image": {"repository": "1", "tag": "30", "pullSecrets": ["123"]},
+        "keysFile": {"existingSecret": "7"},
+        "secrets": [{"name": "upstream", "existingSecret": "1e3"}, {"name": "journal", "existingSecret": "0.5"}],
+        "policies": {"existingConfigMap": "8"},
+        "journal": {"persistent": True, "storageClassName": "9"},
+        "priorityClassName": "10",
+        "serviceAccount": {"existing": "true"},
+        "ingress": {"enabled": True, "hosts": ["1.5"], "tlsSecret": "2", "className": "null"},
+    }
+    file = tmp_path / "values.yaml"
+    file.write_text(json.dumps(values))
+    done = run_helm("template", "true", CI.parent, "--values", LEAST, "--values", file)
+    assert done.returncode == 0, done.stderr
+    for one in yaml.safe_load_all(done.stdout):
+        kubernetes_validate.validate(one, "1.37.0", strict=True)
+    refused = run_helm("template", "rel", CI.parent, "--values", LEAST, "--set-string", "fullnameOverride=true")
+    assert "fullnameOverride: no Service may be called" in refused.stderr

@@ -2,9 +2,9 @@
 
 {{/* Running gateways follow what is mounted; these stand for what they cannot take up. */}}
 {{- define "splitgate.checksums" -}}
-checksum/needs-restart: {{ include "splitgate.needsRestart" . | sha256sum }}
+checksum/needs-restart: {{ include "splitgate.needsRestart" . | sha256sum | quote }}
 {{- if eq (toString (default dict .Values.configuration.policies).watch) "false" }}
-checksum/policies: {{ .Values.policies.files | toJson | sha256sum }}
+checksum/policies: {{ .Values.policies.files | toJson | sha256sum | quote }}
 {{- end }}
 {{- end -}}
 
@@ -15,14 +15,14 @@ metadata:
   annotations:
     {{- include "splitgate.beside" (dict "ours" (include "splitgate.checksums" .) "theirs" .Values.podAnnotations) | nindent 4 }}
 spec:
-  serviceAccountName: {{ include "splitgate.serviceAccount" . }}
+  serviceAccountName: {{ include "splitgate.serviceAccount" . | quote }}
   automountServiceAccountToken: false
   enableServiceLinks: false
   terminationGracePeriodSeconds: {{ include "splitgate.terminationGrace" . }}
   {{- with .Values.image.pullSecrets }}
   imagePullSecrets:
     {{- range . }}
-    - name: {{ . }}
+    - name: {{ . | quote }}
     {{- end }}
   {{- end }}
   securityContext:
@@ -36,7 +36,7 @@ spec:
       type: RuntimeDefault
   containers:
     - name: splitgate
-      image: {{ include "splitgate.image" . }}
+      image: {{ include "splitgate.image" . | quote }}
       imagePullPolicy: {{ .Values.image.pullPolicy }}
       args: [serve, --config, /etc/splitgate/configuration/splitgate.yaml, --workers, {{ .Values.workers | quote }}]
       securityContext:
@@ -93,18 +93,18 @@ spec:
     {{- with include "splitgate.policiesMap" . }}
     - name: policies
       configMap:
-        name: {{ . }}
+        name: {{ . | quote }}
     {{- end }}
     {{- with .Values.keysFile.existingSecret }}
     - name: keys
       secret:
-        secretName: {{ . }}
+        secretName: {{ . | quote }}
         defaultMode: 288  # 0440
     {{- end }}
     {{- range .Values.secrets }}
     - name: secret-{{ .name }}
       secret:
-        secretName: {{ .existingSecret }}
+        secretName: {{ .existingSecret | quote }}
         defaultMode: 288  # 0440
     {{- end }}
     {{- if not .Values.journal.persistent }}
@@ -136,6 +136,6 @@ spec:
     {{- toYaml . | nindent 4 }}
   {{- end }}
   {{- with .Values.priorityClassName }}
-  priorityClassName: {{ . }}
+  priorityClassName: {{ . | quote }}
   {{- end }}
 {{- end -}}

@@ -2,7 +2,7 @@
 
 {{- define "splitgate.refuse" -}}
 {{- $called := include "splitgate.fullname" . -}}
-{{- if not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" $called) -}}
+{{- if or (not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" $called)) (kindIs "bool" (fromYaml (print "x: " $called)).x) (eq $called "null") -}}
 {{- fail (printf "fullnameOverride: no Service may be called `%s`; give a name of small letters, digits and hyphens that begins with a letter" $called) -}}
 {{- end -}}
 {{- include "splitgate.refuseConfiguration" . -}}
