@@ -88,6 +88,7 @@ def _anchoring(settings: AnchorSettings, places: Places, pace: Pace, figures: Sh
     def forked() -> None:
         figures.forked(settings.name)
 
+    figures.anchored(settings.name)
     cursor = Cursor(places.ship / f"{settings.name}.json", pace.save_s)
     return Anchoring(settings.name, _anchor(settings), cursor, places=places, pace=pace, on_fork=forked)
 

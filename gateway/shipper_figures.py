@@ -28,6 +28,14 @@ class ShipperFigures:
         self._unshipped = records
         self._tell()
 
+    def anchored(self, anchor: str) -> None:
+        """Checkpoints are kept by ``anchor``: none contradicts ours so far.
+
+        A counter that begins with 1 is none that grew: Prometheus' ``increase`` would miss the first fork.
+        """
+        self._forks.setdefault(anchor, 0)
+        self._tell()
+
     def forked(self, anchor: str) -> None:
         """``anchor`` keeps a checkpoint that contradicts ours."""
         self._forks[anchor] = self._forks.get(anchor, 0) + 1

@@ -85,7 +85,10 @@ audit:
     assert length_of(redis_server) == 701
     assert Places(elsewhere / "copy").epoch(epoch.epoch).journal.read_bytes() == epoch.journal.read_bytes()
     assert len(list((elsewhere / "witness").glob("*/*/*"))) == 2
-    assert "splitgate_audit_unshipped_records 0" in (figures / "shipper.prom").read_text().splitlines()
+    said = (figures / "shipper.prom").read_text().splitlines()
+    assert "splitgate_audit_unshipped_records 0" in said
+    # Whoever alerts on what grows needs to have seen it before.
+    assert {f'splitgate_audit_forks_total{{anchor="{name}"}} 0' for name in ("witness", "store")} <= set(said)
     told = (tmp_path / "log").read_text()
     assert "store is down (ConnectError)" in told
     assert "planted" not in told
@@ -117,6 +120,8 @@ def test_it_is_started_where_there_is_something_to_hand_on(tmp_path: Path, audit
 
 def test_what_it_says_for_metrics_is_in_one_file(tmp_path: Path) -> None:
     figures = figures_of({FOLDER: str(tmp_path)})
+    figures.anchored("witness")
+    assert 'splitgate_audit_forks_total{anchor="witness"} 0' in (tmp_path / "shipper.prom").read_text()
     figures.unshipped(7)
     figures.forked("witness")
     figures.forked("witness")
