@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import pytest
 
 from gateway.domain.errors import GatewayFull
-from gateway.telemetry.families import FAMILIES, Kind
+from gateway.telemetry.families import AUDIT_UNWRITABLE, FAMILIES, OF_WORKERS, Kind
 
 Json: TypeAlias = dict[str, Any]
 Objects: TypeAlias = Callable[..., dict[tuple[str, str], Json]]
@@ -70,6 +70,17 @@ def test_records_that_are_not_shipped_raise_an_alert_only_where_they_should_be(o
         return {alert["alert"] for alert in rule["spec"]["groups"][0]["rules"]}
 
     assert names(LEAST, RULES) - names(MOST) == {"SplitgateNotShipped"}
+
+
+def test_a_pod_that_ships_nothing_is_missed_though_others_ship(alerts: list[Json]) -> None:
+    """`absent` would be silent as long as one pod says what it has not shipped yet."""
+    (expression,) = [alert["expr"] for alert in alerts if alert["alert"] == "SplitgateNotShipped"]
+    assert "absent(" not in expression
+    one, gone, there = re.findall(r"max by \(pod\) \((splitgate_\w+)\{", expression)
+    assert (one, gone, there) == ("splitgate_audit_unshipped_records", "splitgate_audit_unwritable", one)
+    assert re.search(r" or \(.* unless .*\) >= 0$", expression)
+    # What the second is found by is told by every worker, whether or not anybody ships.
+    assert AUDIT_UNWRITABLE in OF_WORKERS
 
 
 def test_the_scrape_finds_the_service_and_the_port(objects: Objects) -> None:

@@ -26,11 +26,12 @@
     summary: {{ "Checkpoints at {{ $labels.anchor }} contradict the journal: somebody rewrote it." | quote }}
 {{- if or $audit.ship $audit.anchors }}
 - alert: SplitgateNotShipped
-  expr: max(splitgate_audit_unshipped_records{{ $of }}) > 10000 or absent(splitgate_audit_unshipped_records{{ $of }})
+  # One pod's shipper may be gone while those of others tell what they do.
+  expr: max by (pod) (splitgate_audit_unshipped_records{{ $of }}) > 10000 or (max by (pod) (splitgate_audit_unwritable{{ $of }}) unless max by (pod) (splitgate_audit_unshipped_records{{ $of }})) >= 0
   for: 15m
   labels: {severity: warning}
   annotations:
-    summary: Records are not copied to where they should be, or nobody copies them.
+    summary: {{ "Records of {{ $labels.pod }} are not copied to where they should be, or nobody copies them." | quote }}
 {{- end }}
 - alert: SplitgateWorkersDisagree
   expr: count(count by (revision) (splitgate_policy_info{{ $of }} == 1)) > 1
