@@ -77,6 +77,14 @@ fd00:ec2::/32
 {{- if not .Values.ingress.hosts -}}
 {{- fail "ingress.hosts: name at least one host" -}}
 {{- end -}}
+{{- $pause := .Values.ingress.readTimeoutSeconds -}}
+{{- range $name, $model := .Values.configuration.models -}}
+{{- range $index, $target := (default dict $model).targets -}}
+{{- if gt ((default dict $target.timeouts).first_byte | default 0 | float64) (float64 $pause) -}}
+{{- fail (printf "ingress.readTimeoutSeconds: less than configuration.models.%s.targets[%d].timeouts.first_byte; raise it, or answers are cut off in front" $name $index) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- if not (or .Values.ingress.tlsSecret .Values.ingress.tlsElsewhere) -}}
 {{- fail "ingress.tlsSecret: keys would travel in clear; name the secret with the certificate, or set ingress.tlsElsewhere" -}}
 {{- end -}}
