@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 
 import pytest
 
+from gateway.configuration.schema import ServerSection, TimeoutsSection
 from gateway.dialects.registry import COUNTS, EMBEDS, PATHS
 from gateway.telemetry.families import IN_FLIGHT
 
@@ -161,6 +162,12 @@ def test_applications_come_in_from_outside_and_administration_does_not(objects: 
     assert (path["path"], path["pathType"]) == ("/v1", "Prefix")
     # Whatever an application may ask for lies below it.
     assert all(route.startswith("/v1/") for route in (*PATHS, *COUNTS, *EMBEDS))
+
+
+def test_the_chart_knows_how_long_and_how_much_the_gateway_takes_by_itself() -> None:
+    reach, front = ((CI.parent / "templates" / name).read_text() for name in ("_reach.tpl", "ingress.yaml"))
+    assert f"first_byte | default {TimeoutsSection().first_byte:.0f} " in reach
+    assert f"default {ServerSection().max_body_bytes} " in front
 
 
 def test_bodies_may_be_as_large_in_front_as_behind(objects: Objects) -> None:

@@ -80,8 +80,8 @@ fd00:ec2::/32
 {{- $pause := .Values.ingress.readTimeoutSeconds -}}
 {{- range $name, $model := .Values.configuration.models -}}
 {{- range $index, $target := (default dict $model).targets -}}
-{{- if gt ((default dict $target.timeouts).first_byte | default 0 | float64) (float64 $pause) -}}
-{{- fail (printf "ingress.readTimeoutSeconds: less than configuration.models.%s.targets[%d].timeouts.first_byte; raise it, or answers are cut off in front" $name $index) -}}
+{{- if gt ((default dict $target.timeouts).first_byte | default 600 | float64) (float64 $pause) -}}
+{{- fail (printf "ingress.readTimeoutSeconds: less than configuration.models.%s.targets[%d].timeouts.first_byte (600 if not given); raise it, or answers are cut off in front" $name $index) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
