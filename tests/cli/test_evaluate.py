@@ -73,7 +73,13 @@ def configure(upstream: Upstream, tmp_path: Path) -> Callable[[str], None]:
 
 
 @pytest.fixture
-def evaluate(splitgate: Splitgate, cases: Path, configure: Callable[[str], None]) -> Splitgate:
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawing takes longer than all the rest of a run: as where what draws is not installed."""
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+
+
+@pytest.fixture
+def drawing(splitgate: Splitgate, cases: Path, configure: Callable[[str], None]) -> Splitgate:
     """Runs the command over the cases of this file."""
     assert configure
 
@@ -83,12 +89,19 @@ def evaluate(splitgate: Splitgate, cases: Path, configure: Callable[[str], None]
     return run
 
 
+@pytest.fixture
+def evaluate(drawing: Splitgate, undrawn: None) -> Splitgate:
+    """The same without a picture."""
+    assert undrawn is None
+    return drawing
+
+
 def lines(folder: Path = Path("evaluation/mine")) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (folder / "answers.jsonl").read_text().splitlines()]
 
 
-def test_a_model_is_measured_in_each_format_and_gets_a_card_for_each(evaluate: Splitgate, upstream: Upstream) -> None:
-    done = evaluate("--formats", "plain,spotlight")
+def test_a_model_is_measured_in_each_format_and_gets_a_card_for_each(drawing: Splitgate, upstream: Upstream) -> None:
+    done = drawing("--formats", "plain,spotlight")
     assert done.exit_code == 0, done.output
     assert "6 cases in plain, spotlight by mine/1 (openai_compatible, m): 12 calls to make" in done.stdout
     assert len(upstream.bodies) == 12
@@ -288,6 +301,7 @@ def children() -> set[str]:
 
 @pytest.mark.embedded
 @pytest.mark.xdist_group("embedded")
+@pytest.mark.usefixtures("undrawn")
 def test_the_embedded_model_is_started_asked_and_ended(splitgate: Splitgate, cases: Path) -> None:
     before = children()
     done = splitgate(
