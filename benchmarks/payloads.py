@@ -70,12 +70,12 @@ def _filling(mail: str, room: int) -> str:
 
     Nothing else: a long run of one character reads as something encoded, and detectors would look into it.
     """
-    text = mail * (room // _json_bytes(mail))
-    for char in mail:
-        if _json_bytes(text + char) > room:
-            break
-        text += char
-    return text + "." * (room - _json_bytes(text))
+    whole, left = divmod(room, _json_bytes(mail))
+    begun = 0
+    while (size := _json_bytes(mail[begun])) <= left:
+        left -= size
+        begun += 1
+    return mail * whole + mail[:begun] + "." * left
 
 
 def _json_bytes(text: str) -> int:

@@ -118,10 +118,12 @@ def over_seeds(runs: Sequence[Sequence[bool]]) -> OverSeeds:
     def among(seeds: tuple[int, ...]) -> Sequence[float]:
         return _shares([runs[seed] for seed in seeds])
 
-    low, high = _drawn(lambda draw: sum(draw.choices(among(_seeds(draw, runs)), k=n)) / n)
+    # Whatever is drawn from cases that are all alike is the same.
+    alike = hits in {0, n * len(runs)}
+    drawn = () if alike else _drawn(lambda draw: sum(draw.choices(among(_seeds(draw, runs)), k=n)) / n)
     # Seeds do not make more cases of them: the mean is taken for one run's.
     least, most = _wilson(hits / len(runs), n)
-    mean = Score(value=hits / (n * len(runs)), low=min(low, least), high=max(high, most), n=n)
+    mean = Score(value=hits / (n * len(runs)), low=min((least, *drawn)), high=max((most, *drawn)), n=n)
     return OverSeeds(mean=mean, each=tuple(one for run in runs if (one := share_of(run)) is not None))
 
 

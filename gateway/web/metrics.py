@@ -24,7 +24,7 @@ from gateway.web.server import bare_config
 _log: Final = logging.getLogger("splitgate.metrics")
 
 # Whoever scrapes needs one connection or two, and descriptors are the gateway's as well.
-_PATIENCE: Final = Patience(head_s=5.0, body_s=5.0, idle_s=5.0, write_s=30.0, connections=16)
+PATIENCE: Final = Patience(head_s=5.0, body_s=5.0, idle_s=5.0, write_s=30.0, connections=16)
 
 CONTENT_TYPE: Final = b"text/plain; version=0.0.4; charset=utf-8"
 
@@ -72,10 +72,10 @@ async def _answer(send: Send, status: int, body: bytes, kind: bytes = b"text/pla
 
 @asynccontextmanager
 async def serving_metrics(
-    scrape: Callable[[], Awaitable[bytes]], readiness: Readiness, listening: socket
+    scrape: Callable[[], Awaitable[bytes]], readiness: Readiness, listening: socket, patience: Patience = PATIENCE
 ) -> AsyncGenerator[None, None]:
     """Answer scrapes and probes on ``listening`` while the context lasts."""
-    protocol = partial(PacedProtocol, patience=_PATIENCE)
+    protocol = partial(PacedProtocol, patience=patience)
     config = bare_config(MetricsApp(scrape, readiness), protocol)
     config.load()
     # No server of uvicorn's: it would take the signals that the gateway's own server waits for.
@@ -83,7 +83,7 @@ async def serving_metrics(
     loop = asyncio.get_running_loop()
     made = partial(protocol, config=config, server_state=state, app_state={})
     server = await loop.create_server(made, sock=listening)
-    looking = loop.create_task(look_around(state.connections, _PATIENCE))
+    looking = loop.create_task(look_around(state.connections, patience))
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 from hypothesis import given
@@ -15,8 +15,13 @@ NOW = 1_000.0
 texts = st.text(st.sampled_from("ab\u200b\u0301"), max_size=40)
 
 
-def test_exactly_the_characters_that_detectors_leave_out_are_not_counted() -> None:
-    characters = [chr(code) for code in range(1, 0x110000) if not 0xD800 <= code < 0xE000]
+# What lies between is Chinese, or no character as yet, and none of it is changed; behind it all is private.
+USUAL = (*range(1, 0x20000), *range(0x2F000, 0x30000), *range(0xE0000, 0xF0000))
+
+
+@pytest.mark.parametrize("codes", [USUAL, pytest.param(range(1, 0x110000), marks=pytest.mark.exhaustive)])
+def test_exactly_the_characters_that_detectors_leave_out_are_not_counted(codes: Sequence[int]) -> None:
+    characters = [chr(code) for code in codes if not 0xD800 <= code < 0xE000]
     folded = Text("\x00".join(characters)).matching.split("\x00")
     left_out = {character for character, matched in zip(characters, folded, strict=True) if not matched}
     assert left_out == {character for character in characters if not seen(character)}
@@ -63,7 +68,7 @@ def test_what_is_looked_at_grows_with_the_text_and_not_with_its_square(
         guard.feed(Finish(choice=0, reason="stop"), NOW)
         return scanner.shown / times
 
-    assert shown(8_000) < 2 * shown(1_000) + 100
+    assert shown(4_000) < 2 * shown(500) + 100
 
 
 def test_a_flood_that_nobody_sees_waits_for_the_end_as_in_a_whole_answer(

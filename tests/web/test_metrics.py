@@ -3,11 +3,12 @@ import contextlib
 import logging
 import socket
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 
 import httpx
 import pytest
 
-from gateway.web.metrics import serving_metrics
+from gateway.web.metrics import PATIENCE, serving_metrics
 from gateway.web.ready import Readiness
 
 
@@ -48,7 +49,9 @@ def readiness(state: dict[str, bool]) -> Readiness:
 @pytest.fixture
 async def client(listening: socket.socket, scraped: Scraped, readiness: Readiness) -> AsyncIterator[httpx.AsyncClient]:
     url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-    async with serving_metrics(scraped, readiness, listening), httpx.AsyncClient(base_url=url, trust_env=False) as made:
+    patience = replace(PATIENCE, head_s=1.0, body_s=1.0, idle_s=1.0)
+    serving = serving_metrics(scraped, readiness, listening, patience)
+    async with serving, httpx.AsyncClient(base_url=url, trust_env=False) as made:
         yield made
 
 
@@ -151,4 +154,5 @@ async def test_who_sends_no_whole_request_is_not_waited_for(
     beginnings = (b"", b"GET /metrics HT", whole, whole + b"GET /m", whole + b"POST / HTTP/1.1\r\n")
     async with asyncio.timeout(10):
         took = await asyncio.gather(*[closed_after(sent) for sent in beginnings])
-    assert min(took) > 4
+    assert min(took) > 0.8
+    assert max(PATIENCE.head_s, PATIENCE.body_s, PATIENCE.idle_s) <= 5
