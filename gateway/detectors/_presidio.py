@@ -15,14 +15,17 @@ from functools import lru_cache, partial
 from itertools import chain
 from typing import Final, TypeAlias
 
-import presidio_analyzer.predefined_recognizers as predefined
 import tldextract
-from presidio_analyzer import LocalRecognizer, PatternRecognizer
-from presidio_analyzer.predefined_recognizers.generic.iban_patterns import regex_per_country
 
 from gateway.detectors._recognizers import KNOWN, REGIONS, Known
+from gateway.detectors._unused import left_out
 from gateway.detectors.text import Text
 from gateway.domain.value import value
+
+with left_out():
+    import presidio_analyzer.predefined_recognizers as predefined
+    from presidio_analyzer import LocalRecognizer, PatternRecognizer
+    from presidio_analyzer.predefined_recognizers.generic.iban_patterns import regex_per_country
 
 # Start and end in ``Text.matching``, and a score from 0 to 1.
 Sighting: TypeAlias = tuple[int, int, float]
