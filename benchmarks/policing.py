@@ -139,14 +139,14 @@ def _judging(site: Site, key: str) -> Callable[[], object]:
     return judge
 
 
-def costs(writing: Writing, effort: Effort) -> dict[str, Sequence[Cost]]:
-    """For ``baseline`` as a whole, and for every detector by itself: what texts of each of ``SIZES`` cost."""
+def costs(writing: Writing, effort: Effort, sizes: Sequence[int] = SIZES) -> dict[str, Sequence[Cost]]:
+    """For ``baseline`` as a whole, and for every detector by itself: what texts of each of ``sizes`` cost."""
     scanner, instances = every_detector()
-    rows = {"baseline, data": [_baseline_cost(text_of(writing, size), effort) for size in SIZES]}
-    rows["folding alone"] = [_cost(scanner, frozenset(), _subject("", writing, size), effort) for size in SIZES]
+    rows = {"baseline, data": [_baseline_cost(text_of(writing, size), effort) for size in sizes]}
+    rows["folding alone"] = [_cost(scanner, frozenset(), _subject("", writing, size), effort) for size in sizes]
     for name, instance in instances.items():
         wanted = frozenset({instance})
-        rows[name] = [_cost(scanner, wanted, _subject(name, writing, size), effort) for size in SIZES]
+        rows[name] = [_cost(scanner, wanted, _subject(name, writing, size), effort) for size in sizes]
     return dict(rows)
 
 
