@@ -15,7 +15,7 @@ from gateway.domain.card import Added, Card, Latency, Score, Scores, Training
 from gateway.yamlfile.problems import InvalidConfiguration, Loc, Problem, refuse
 from gateway.yamlfile.regular import read_regular
 from gateway.yamlfile.report import Report
-from gateway.yamlfile.source import MAX_BYTES, read_source
+from gateway.yamlfile.source import MAX_BYTES, read_unchanged
 from gateway.yamlfile.validate import validate
 
 VERSION: Final = 1
@@ -59,7 +59,7 @@ def parse_card(file: str, raw: bytes) -> Card:
     Raises:
         InvalidConfiguration: all that is wrong with them, with lines.
     """
-    source = read_source(file, raw)
+    source = read_unchanged(file, raw)
     document, faults = validate(source, SHAPE)
     report = Report(source=source, faults=faults)
     if document is None:

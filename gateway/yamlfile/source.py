@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 from gateway.domain.jsonvalue import JsonValue
@@ -33,6 +34,9 @@ from gateway.yamlfile.problems import Loc, Problem, refuse
 MAX_BYTES: Final = 1024 * 1024
 # Aliases make a small file large: what they stand for counts each time.
 MAX_VALUES: Final = 50_000
+# So many sources are kept, of files up to this size: some 20 bytes for each of the file's.
+_KEPT: Final = 32
+_KEPT_BYTES: Final = 65_536
 
 _NO_TAG: Final = "a tag is not allowed here; write a plain value, in quotes if it begins with !"
 _CONSTANTS: Final[Mapping[str, bool | None]] = {"true": True, "false": False, "null": None, "~": None, "": None}
@@ -130,6 +134,14 @@ def read_source(file: str, raw: bytes) -> Source:
     if reading.problems:
         refuse(reading.problems)
     return Source(file=file, lines=lines, value=value, keys=reading.keys, values=reading.values)
+
+
+def read_unchanged(file: str, raw: bytes) -> Source:
+    """The same, at once where these bytes were read before: of policies that are loaded again few have changed."""
+    return _kept(file, raw) if len(raw) <= _KEPT_BYTES else read_source(file, raw)
+
+
+_kept: Final = lru_cache(maxsize=_KEPT)(read_source)
 
 
 def _compose(file: str, lines: tuple[str, ...], text: str) -> Node | None:

@@ -16,7 +16,7 @@ from gateway.domain.detection import Vocabulary
 from gateway.yamlfile.problems import refuse
 from gateway.yamlfile.report import Report
 from gateway.yamlfile.secrets import Surroundings
-from gateway.yamlfile.source import read_source
+from gateway.yamlfile.source import read_unchanged
 from gateway.yamlfile.validate import validate
 from policies.engine.load_cases import load_cases
 from policies.engine.load_detectors import detector_names, load_detectors
@@ -62,7 +62,7 @@ def load_policy(
     Raises:
         InvalidConfiguration: all that is wrong with the file, with lines and columns.
     """
-    source = read_source(file, raw)
+    source = read_unchanged(file, raw)
     document, faults = validate(source, SHAPE)
     if document is None:
         document = SALVAGE.salvage(source.value, [fault.loc for fault in faults])

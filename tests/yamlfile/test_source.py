@@ -2,7 +2,7 @@ import pytest
 
 from gateway.domain.jsonvalue import JsonValue
 from gateway.yamlfile.problems import InvalidConfiguration
-from gateway.yamlfile.source import MAX_BYTES, locate, read_source
+from gateway.yamlfile.source import MAX_BYTES, locate, read_source, read_unchanged
 
 
 def _messages(raw: bytes) -> list[tuple[int | None, int | None, str]]:
@@ -82,6 +82,25 @@ def test_a_text_in_another_encoding_is_refused() -> None:
 def test_a_huge_file_is_refused_and_the_largest_is_not() -> None:
     assert "larger than" in _messages(b"#" * (MAX_BYTES + 1))[0][2]
     assert read_source("f.yaml", b"#" * MAX_BYTES).value is None
+
+
+def test_the_same_bytes_are_read_once_and_others_anew() -> None:
+    first = read_unchanged("f.yaml", b"a: 1")
+    assert first == read_source("f.yaml", b"a: 1")
+    assert read_unchanged("f.yaml", b"a: 1") is first
+    assert read_unchanged("f.yaml", b"a: 2").value == {"a": 2}
+    assert read_unchanged("g.yaml", b"a: 1").file == "g.yaml"
+
+
+def test_what_is_wrong_is_told_each_time_it_is_read() -> None:
+    for _ in range(2):
+        with pytest.raises(InvalidConfiguration, match="stands twice"):
+            read_unchanged("f.yaml", b"a: 1\na: 2")
+
+
+def test_of_large_files_nothing_is_kept() -> None:
+    large = b"#" * 70_000
+    assert read_unchanged("f.yaml", large) is not read_unchanged("f.yaml", large)
 
 
 def test_aliases_cannot_multiply() -> None:
