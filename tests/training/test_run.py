@@ -1,5 +1,6 @@
 # pyright: reportMissingImports=false, reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -99,7 +100,13 @@ def test_who_breaks_a_run_off_is_told_how_it_goes_on(tmp_path: Path, base_direct
     command = [sys.executable, "-c", f"{heard}; from gateway.cli.main import run; run()", "train"]
     where = ["--out", str(tmp_path / "run"), "--data", str(tasks), "--base", str(base_directory)]
     steps = ["--batch", "2", "--steps", "100000", "--checkpoint-every", "1"]
-    process = subprocess.Popen([*command, *where, *steps], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    process = subprocess.Popen(
+        [*command, *where, *steps],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
     until = time.monotonic() + 120
     while not (tmp_path / "run" / CHECKPOINT).exists() and time.monotonic() < until:
         time.sleep(0.05)
