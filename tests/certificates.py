@@ -1,11 +1,12 @@
 """A plugin: certificates for tests of TLS, made when they are asked for."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
 
+import certifi
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey, generate_private_key
@@ -63,3 +64,16 @@ def issue(by: Issued | None = None, days: int = 2) -> Issued:
 def certify() -> Callable[..., Issued]:
     """Makes certificates: ``certify()`` an authority, ``certify(authority)`` one that it vouches for."""
     return issue
+
+
+@pytest.fixture(autouse=True, scope="session")
+def few_authorities(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Have clients of this process trust one authority that nobody knows in place of all the world's.
+
+    Nothing is reached by TLS that a test did not vouch for itself, and each client of httpx's reads the list anew:
+    thirty milliseconds, more than most of them then do.
+    """
+    authority, _ = issue().write(tmp_path_factory.mktemp("authorities"), "authority")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(certifi, "where", lambda: str(authority))
+        yield
