@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -76,7 +76,7 @@ class Script:
 
     status: int = 200
     content_type: str = "application/json"
-    pieces: list[bytes] = field(default_factory=list[bytes])
+    pieces: Iterable[bytes] = ()
     headers: dict[str, str] = field(default_factory=dict[str, str])
     broken: bool = False
     pause_s: float = 0.0
