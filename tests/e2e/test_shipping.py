@@ -5,7 +5,6 @@ import os
 import signal
 import statistics
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +15,9 @@ from typing import Protocol
 
 import httpx
 import pytest
+from typer.testing import CliRunner
+
+from gateway.cli.main import app
 
 PATIENCE_S = 20.0
 ASKED = {"model": "plain", "messages": [{"role": "user", "content": "planted question"}]}
@@ -185,7 +187,6 @@ def test_after_a_stop_the_copy_is_whole_and_verifies_by_itself_and_against_the_a
         assert text + b"\n\n" + signatures + b"\n" in notes
     for path in (root / "registry").iterdir():
         assert path.read_bytes().partition(b"\n\n")[2] in notes
-    command = [str(Path(sys.executable).with_name("splitgate")), "audit", "verify", str(copy)]
     keys = ["--key", str(root / "public-key"), "--anchors", str(witness)]
-    done = subprocess.run([*command, *keys], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    done = CliRunner().invoke(app, ["audit", "verify", str(copy), *keys])
+    assert done.exit_code == 0, done.output
