@@ -120,13 +120,15 @@ def test_the_embedded_models_process_logs_no_prompt(gateway: Gateway) -> None:
     assert "planted" not in gateway.log.read_text()
 
 
-@pytest.mark.parametrize("key", ['"planted-secret"', "env:NOWHERE_SET", "file:planted-missing"])
-def test_a_credential_in_the_file_itself_is_refused_and_not_repeated(tmp_path: Path, key: str) -> None:
+def test_credentials_in_the_file_itself_or_nowhere_are_refused_and_not_repeated(tmp_path: Path) -> None:
     config = tmp_path / "splitgate.yaml"
-    target = f'{{provider: openai_compatible, base_url: "http://127.0.0.1:9", model: m, api_key: {key}}}'
-    config.write_text(f"models: {{one: {{targets: [{target}]}}}}\n")
+    target = '{{provider: openai_compatible, base_url: "http://127.0.0.1:9", model: m, api_key: {}}}'
+    keys = ('"planted-secret"', "env:NOWHERE_SET", "file:planted-missing")
+    models = "".join(f"  m{number}: {{targets: [{target.format(key)}]}}\n" for number, key in enumerate(keys))
+    config.write_text(f"models:\n{models}")
     command = [str(Path(sys.executable).with_name("splitgate")), "serve", "--port", "0", "--config", str(config)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode != 0
-    assert "splitgate.yaml:1" in done.stderr
+    for line in (2, 3, 4):
+        assert f"splitgate.yaml:{line}" in done.stderr
     assert "planted-secret" not in done.stdout + done.stderr
