@@ -37,6 +37,8 @@ _SET: Final[Mapping[str, str]] = {
     # Shorter than what vendors keep an idle connection for: a request on a dead one is lost.
     "AIOHTTP_KEEPALIVE_TIMEOUT": "30",
     "HF_HUB_OFFLINE": "1",
+    # As in every other process: none are installed, and looking for them among all packages takes its time.
+    "PYDANTIC_DISABLE_PLUGINS": "__all__",
     "AWS_CONFIG_FILE": "/dev/null",
     "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
     "AWS_EC2_METADATA_DISABLED": "true",

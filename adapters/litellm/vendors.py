@@ -5,6 +5,7 @@ seconds, and set so that it changes nothing it need not, keeps nothing, reports 
 """
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false, reportPrivateImportUsage=false, reportMissingTypeStubs=false
 
+import gc
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Mapping
 from contextlib import contextmanager, suppress
@@ -54,8 +55,13 @@ class Vendors:
         Raises:
             ImportError: it is not installed.
         """
-        import litellm  # noqa: PLC0415
-
+        # What is imported stays: looking through it again and again is a seventh of the time.
+        gc.disable()
+        try:
+            import litellm  # noqa: PLC0415
+        finally:
+            gc.freeze()
+            gc.enable()
         # Its loggers write prompts at some levels, and are many.
         logging.disable(logging.CRITICAL)
         litellm.suppress_debug_info = True
