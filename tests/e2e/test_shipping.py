@@ -46,7 +46,7 @@ class Hook:
     lines: list[bytes] = field(default_factory=list[bytes])
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def hook() -> Iterator[Hook]:
     taking = Hook(url="")
 
@@ -73,24 +73,33 @@ def hook() -> Iterator[Hook]:
     thread.join()
 
 
-@pytest.fixture
-def config(upstream: Upstream, hook: Hook, tmp_path: Path) -> str:
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the journals' folder ``audit``, its ``copy`` and the ``witness`` of its anchors are."""
+    folder: Path = tmp_path_factory.mktemp("shipping")
     for name in ("copy", "witness"):
-        (tmp_path / name).mkdir()
-    return f"""
+        (folder / name).mkdir()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def gateway(keep_gateway: RunGateway, _upstream_server: Upstream, hook: Hook, place: Path) -> Gateway:
+    """Two workers; the last test ends them."""
+    config = f"""
 models:
   plain:
     min_isolation: none
-    targets: [{{provider: openai_compatible, base_url: "{upstream.url}", model: m, format: plain}}]
+    targets: [{{provider: openai_compatible, base_url: "{_upstream_server.url}", model: m, format: plain}}]
 audit:
-  dir: {tmp_path / "audit"}
+  dir: {place / "audit"}
   name: example.test/audit
   checkpoint_s: 0.2
   ship:
     - {{name: hook, kind: webhook, url: "{hook.url}", timeout_s: 2}}
-    - {{name: copy, kind: directory, path: {tmp_path / "copy"}}}
-  anchors: [{{name: witness, kind: directory, path: {tmp_path / "witness"}}}]
+    - {{name: copy, kind: directory, path: {place / "copy"}}}
+  anchors: [{{name: witness, kind: directory, path: {place / "witness"}}}]
 """
+    return keep_gateway(config, workers=2)
 
 
 def eventually(holds: Callable[[], bool]) -> None:
@@ -148,10 +157,10 @@ def replaced(gateway: Gateway, before: int) -> bool:
     return False
 
 
+@pytest.mark.usefixtures("upstream")
 def test_neither_a_dead_sink_nor_a_dead_shipper_costs_a_request_anything_and_all_is_shipped_in_the_end(
-    run_gateway: RunGateway, config: str, hook: Hook, tmp_path: Path
+    gateway: Gateway, hook: Hook, place: Path
 ) -> None:
-    gateway = run_gateway(config)
     ask(gateway, 20)
     up = ask(gateway, 60)
     hook.down.set()
@@ -160,26 +169,27 @@ def test_neither_a_dead_sink_nor_a_dead_shipper_costs_a_request_anything_and_all
     assert statistics.median(down) < 2 * statistics.median(up) + 0.005
     eventually(lambda: (unshipped(gateway) or 0) >= 120)
     hook.down.clear()
-    eventually(lambda: set(journal(tmp_path / "audit")) <= set(hook.lines))
+    eventually(lambda: set(journal(place / "audit")) <= set(hook.lines))
     eventually(lambda: unshipped(gateway) == 0)
     assert gateway.log.read_text().count("hook is down") == gateway.log.read_text().count("hook is up again") == 1
     before = shipper_of(gateway)
     os.kill(before, signal.SIGKILL)
     ask(gateway, 5)
     eventually(lambda: replaced(gateway, before))
-    eventually(lambda: set(journal(tmp_path / "audit")) <= set(hook.lines))
+    eventually(lambda: set(journal(place / "audit")) <= set(hook.lines))
     assert "shipper was ended by SIGKILL" in gateway.log.read_text()
     assert not [line for line in hook.lines if b"planted" in line]
 
 
+@pytest.mark.usefixtures("upstream")
 def test_after_a_stop_the_copy_is_whole_and_verifies_by_itself_and_against_the_anchors(
-    run_gateway: RunGateway, config: str, tmp_path: Path
+    gateway: Gateway, place: Path
 ) -> None:
-    gateway = run_gateway(config, workers=2)
+    """The last one here, since it ends the gateway."""
     ask(gateway, 30)
     gateway.process.send_signal(signal.SIGTERM)
     assert gateway.process.wait(PATIENCE_S) == 0
-    root, copy, witness = tmp_path / "audit", tmp_path / "copy", tmp_path / "witness"
+    root, copy, witness = place / "audit", place / "copy", place / "witness"
     assert evidence(copy) == evidence(root)
     notes = {path.read_bytes() for path in witness.rglob("*") if path.is_file()}
     for path in root.glob("epochs/*/checkpoints"):
