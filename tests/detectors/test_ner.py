@@ -54,9 +54,9 @@ async def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
 
 
 async def test_one_who_goes_away_before_a_failure_hears_nothing_of_it(start: Start) -> None:
-    named = start(0.3, hangs=1.0)
+    named = start(0.1, hangs=0.5)
     assert await named.ask(["sleep 60"]) == ["timeout"]
-    await asyncio.sleep(1.5)
+    await asyncio.sleep(0.8)
     assert await named.ask([" "]) == [()]
 
 
@@ -89,10 +89,10 @@ async def test_a_text_that_is_too_long_is_not_read(start: Start) -> None:
 
 
 async def test_whoever_asks_waits_until_the_deadline_alone(start: Start) -> None:
-    named = start(1.5)
+    named = start(1.0)
     await named.ask(["warm"])
     before = await named.ask(["pid"])
-    assert await named.ask(["sleep 2", "waits behind it"]) == ["timeout", "timeout"]
+    assert await named.ask(["sleep 1.2", "waits behind it"]) == ["timeout", "timeout"]
     # The process was not ended for it: the next question waits for the rest of its work and is answered.
     assert await named.ask(["pid"]) == before
 
@@ -126,7 +126,7 @@ async def test_closing_ends_what_is_under_way_and_starts_nothing_again(start: St
     named = start(30.0)
     asked = asyncio.create_task(named.ask(["sleep 60"]))
     await named.ask([])
-    await asyncio.sleep(1)
+    await asyncio.sleep(0.2)
     await named.close()
     assert await asked == ["error"]
     assert await named.ask(["Ann"]) == ["error"]
@@ -170,9 +170,9 @@ async def test_the_real_model_and_the_patterns_are_reported_together() -> None:
     assert detector.slow
     text = "Barack Obama lives in Berlin: obama@example.com"
     try:
-        found, quiet, much = await detector.ask(
-            [_subject(text), _subject("The report is late."), _subject("4111 1111 1111 1112 " * 6_000)]
-        )
+        found, much = await detector.ask([_subject(text), _subject("4111 1111 1111 1112 " * 6_000)])
+        # Once the first process is idle: a second one would load the model as well.
+        [quiet] = await detector.ask([_subject("The report is late.")])
     finally:
         await detector.close()
     assert [(mark.kind, text[mark.start : mark.end]) for mark in found.marks] == [

@@ -50,25 +50,25 @@ async def test_the_same_greedy_request_has_the_same_answer_alone_repeated_and_in
         async with client.post(CHAT, json=body(text)) as answer:
             return (await answer.json())["choices"][0]["message"]["content"]
 
-    questions = [f"What is the capital of {country}?" for country in ("Germany", "Egypt", "Japan", "Russia")]
+    questions = [f"What is the capital of {country}?" for country in ("Germany", "Egypt", "Japan")]
     alone = [await ask(question) for question in questions]
     assert await asyncio.gather(*(ask(question) for question in questions)) == alone
 
 
-async def test_what_forgets_reads_each_prompt_from_its_start(launch_model: Callable[..., Model]) -> None:
+async def test_what_forgets_reads_each_prompt_from_its_start(model: Model, launch_model: Callable[..., Model]) -> None:
     async def reused(session: aiohttp.ClientSession) -> int:
         async with session.post(CHAT, json=body("The code of the safe is 7719.", max_tokens=1)) as answer:
             usage = (await answer.json())["usage"]
         return usage["prompt_tokens_details"]["cached_tokens"]
 
-    found: list[bool] = []
-    for more in ([], ["--forget"]):
-        connector = aiohttp.UnixConnector(launch_model(*more).path)
-        async with aiohttp.ClientSession("http://x", connector=connector) as session:
-            assert await reused(session) == 0
-            # Who guesses what another one sent would see by this how much of it was right.
-            found.append(await reused(session) > 0)
-    assert found == [True, False]
+    found: list[list[int]] = []
+    for one in (model, launch_model("--forget")):
+        async with aiohttp.ClientSession("http://x", connector=aiohttp.UnixConnector(one.path)) as session:
+            found.append([await reused(session) for _ in range(2)])
+    # Who guesses what another one sent would see by this how much of it was right.
+    (first, again), forgotten = found
+    assert again > first
+    assert forgotten == [0, 0]
 
 
 async def test_a_stream_holds_the_same_text_and_ends_with_done(client: aiohttp.ClientSession) -> None:

@@ -18,7 +18,7 @@ from gateway.domain.target import Target
 
 pytestmark = [pytest.mark.embedded, pytest.mark.xdist_group("embedded")]
 CHAT = "/v1/chat/completions"
-QUESTIONS = ("What is the capital of Egypt?", "Write a short story about a fox.", "Count to ten.")
+QUESTIONS = ("Write a short story about a fox.", "Count to ten.")
 
 
 class Model(Protocol):
@@ -29,6 +29,12 @@ class Model(Protocol):
 @pytest.fixture(scope="session")
 def two_models(launch_model: Callable[..., Model], random_adapter: Path) -> Model:
     return launch_model("--adapter", str(random_adapter))
+
+
+@pytest.fixture(scope="session")
+def one_model(launch_model: Callable[..., Model], tmp_path_factory: pytest.TempPathFactory) -> Model:
+    """Without any adapter."""
+    return launch_model("--adapter", str(tmp_path_factory.mktemp("split") / "none"))
 
 
 @asynccontextmanager
@@ -44,22 +50,21 @@ async def client(two_models: Model) -> AsyncIterator[aiohttp.ClientSession]:
 
 
 async def said(client: aiohttp.ClientSession, text: str, model: str = PLAIN) -> str:
-    body = {"model": model, "messages": [{"role": "user", "content": text}], "temperature": 0, "max_tokens": 16}
+    body = {"model": model, "messages": [{"role": "user", "content": text}], "temperature": 0, "max_tokens": 8}
     async with client.post(CHAT, json=body) as answer:
         assert answer.status == 200, await answer.text()
         return (await answer.json())["choices"][0]["message"]["content"]
 
 
 async def test_the_plain_model_answers_as_without_the_adapter_and_the_split_one_does_not(
-    client: aiohttp.ClientSession, launch_model: Callable[..., Model], tmp_path: Path
+    client: aiohttp.ClientSession, one_model: Model
 ) -> None:
-    async with connected(launch_model("--adapter", str(tmp_path / "none"))) as alone:
+    async with connected(one_model) as alone:
         before = [await said(alone, question) for question in QUESTIONS]
     assert [await said(client, question) for question in QUESTIONS] == before
-    assert [await said(client, question, SPLIT) for question in QUESTIONS] != before
-    # Each right behind the split model's answer to the same prompt, which is in the slot's cache.
+    # Each right behind the other model's answer to the same prompt, which is in the slot's cache.
     for question, answer in zip(QUESTIONS, before, strict=True):
-        await said(client, question, SPLIT)
+        assert await said(client, question, SPLIT) != answer
         assert await said(client, question) == answer
 
 
@@ -73,7 +78,7 @@ async def test_requests_for_both_at_once_and_in_turn_leave_each_other_alone(clie
 
 async def test_texts_to_complete_get_the_adapter_too(client: aiohttp.ClientSession) -> None:
     async def completed(model: str) -> str:
-        body = {"model": model, "prompt": "Once upon a time", "temperature": 0, "max_tokens": 24}
+        body = {"model": model, "prompt": "Once upon a time", "temperature": 0, "max_tokens": 8}
         async with client.post("/v1/completions", json=body) as answer:
             return (await answer.json())["choices"][0]["text"]
 
@@ -104,7 +109,7 @@ async def test_the_four_bit_weights_take_the_adapter_too(
     launch_model: Callable[..., Model], random_adapter: Path
 ) -> None:
     async with connected(launch_model("--weights", str(original()), "--adapter", str(random_adapter))) as client:
-        assert await said(client, QUESTIONS[1]) != await said(client, QUESTIONS[1], SPLIT)
+        assert await said(client, QUESTIONS[0]) != await said(client, QUESTIONS[0], SPLIT)
 
 
 @pytest.fixture
@@ -120,7 +125,7 @@ async def test_a_damaged_adapter_is_told_of_and_the_plain_model_serves(
 ) -> None:
     model = launch_model("--adapter", str(damaged))
     async with connected(model) as client:
-        assert await said(client, QUESTIONS[0]) == "The capital of Egypt is Cairo."
+        assert await said(client, "What is the capital of Egypt?") == "The capital of Egypt is Cairo."
         async with client.post(CHAT, json={"model": SPLIT, "messages": []}) as answer:
             error = (await answer.json())["error"]
     assert (answer.status, error["code"]) == (404, "model_not_found")
@@ -130,9 +135,9 @@ async def test_a_damaged_adapter_is_told_of_and_the_plain_model_serves(
 
 @pytest.mark.parametrize(("asked", "served"), [("both", "passed"), ("none", "unavailable")])
 async def test_the_render_probe_sees_the_roles_of_a_split_model_that_is_served(
-    two_models: Model, launch_model: Callable[..., Model], tmp_path: Path, asked: str, served: str
+    two_models: Model, one_model: Model, asked: str, served: str
 ) -> None:
-    model = two_models if asked == "both" else launch_model("--adapter", str(tmp_path / "none"))
+    model = two_models if asked == "both" else one_model
     target = Target(
         id="t", provider="embedded", base_url="http://embedded.invalid/v1", model=SPLIT, format="secalign",
         family="smollm", socket=model.path,

@@ -49,7 +49,7 @@ WRONG: list[dict[str, Any]] = [
 @pytest.mark.parametrize(
     "told",
     [
-        *(b"", b"{", b"{}", b"[]", b"[1]", json.dumps([TOLD, 1]).encode()),
+        *(b"", b"planted", b"{", b"{}", b"[]", b"[1]", b'[{"id": "planted"}]', json.dumps([TOLD, 1]).encode()),
         *[json.dumps([{**TOLD, **wrong}]).encode() for wrong in WRONG],
     ],
 )
@@ -57,3 +57,4 @@ def test_anything_else_is_not_taken_and_not_quoted(told: bytes) -> None:
     with pytest.raises(Untold, match="splitgate serve") as caught:
         read(reading(told))
     assert caught.value.__cause__ is None
+    assert "planted" not in str(caught.value)
