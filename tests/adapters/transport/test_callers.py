@@ -7,6 +7,8 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 import adapters
 import gateway
 
@@ -14,8 +16,13 @@ import gateway
 _BY_SOCKET = "gateway/embedded_health.py"
 
 
-def calls_of_clients() -> Iterator[tuple[str, set[str]]]:
+@pytest.fixture(scope="module")
+def calls() -> list[tuple[str, set[str]]]:
     """Where ``UpstreamClient.request`` is called, and with which keywords."""
+    return list(_calls())
+
+
+def _calls() -> Iterator[tuple[str, set[str]]]:
     for package in (adapters, gateway):
         (root,) = package.__path__
         for file in sorted(Path(root).rglob("*.py")):
@@ -26,8 +33,7 @@ def calls_of_clients() -> Iterator[tuple[str, set[str]]]:
                         yield f"{package.__name__}/{file.relative_to(root)}", names
 
 
-def test_every_call_of_an_upstream_says_where_it_may_lead() -> None:
-    found = list(calls_of_clients())
+def test_every_call_of_an_upstream_says_where_it_may_lead(calls: list[tuple[str, set[str]]]) -> None:
     assert {
         "adapters/providers/_openai.py",
         "adapters/providers/_rendering.py",
@@ -35,11 +41,11 @@ def test_every_call_of_an_upstream_says_where_it_may_lead() -> None:
         "gateway/detectors/external/_call.py",
         "gateway/target_health.py",
         _BY_SOCKET,
-    } <= {one for one, _ in found}
-    assert [where for where, names in found if "addresses" not in names and where != _BY_SOCKET] == []
+    } <= {one for one, _ in calls}
+    assert [where for where, names in calls if "addresses" not in names and where != _BY_SOCKET] == []
 
 
-def test_every_call_of_a_target_says_whom_it_believes_there() -> None:
+def test_every_call_of_a_target_says_whom_it_believes_there(calls: list[tuple[str, set[str]]]) -> None:
     # A classifier's address is no target's: it has no authorities of its own.
     others = {_BY_SOCKET, "gateway/detectors/external/_call.py"}
-    assert [where for where, names in calls_of_clients() if "tls" not in names and where not in others] == []
+    assert [where for where, names in calls if "tls" not in names and where not in others] == []
