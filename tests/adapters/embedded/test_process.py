@@ -215,7 +215,7 @@ async def test_more_choices_than_it_has_slots_are_refused_naming_n(client: aioht
     async with client.post(CHAT, json=body("hi", n=3)) as answer:
         error = (await answer.json())["error"]
         assert (answer.status, error["code"], error["param"]) == (400, "n_too_large", "n")
-    async with client.post(CHAT, json=body("hi", n=2)) as answer:
+    async with client.post(CHAT, json=body("hi", n=2, max_tokens=2)) as answer:
         assert len((await answer.json())["choices"]) == 2
 
 
@@ -231,8 +231,8 @@ async def test_the_largest_schema_let_through_is_answered_soon(client: aiohttp.C
 @pytest.mark.parametrize("name", ["NUL", "marker", "bias", "stop"])
 async def test_odd_requests_are_answered(client: aiohttp.ClientSession, name: str) -> None:
     odd = {
-        "NUL": body("a\0b"),
-        "marker": body("<__media__> <image>"),
+        "NUL": body("a\0b", max_tokens=2),
+        "marker": body("<__media__> <image>", max_tokens=2),
         "bias": body("hi", logit_bias={str(token): -1 for token in range(300)}, max_tokens=2),
         "stop": body("hi", stop=["x" * 1024] * 16, max_tokens=2),
     }
@@ -250,18 +250,18 @@ async def test_no_text_of_a_schema_is_written_anywhere(client: aiohttp.ClientSes
         {"$ref": f"#/$defs/{planted}"},
     ]
     for schema in schemas:
-        async with client.post(CHAT, json=body("hi", response_format=form(schema))) as answer:
+        async with client.post(CHAT, json=body("hi", max_tokens=4, response_format=form(schema))) as answer:
             assert answer.status in {200, 400}
     # Past the front, to the engine itself, which would print these.
     async with engine_of(model) as engine:
         for schema in schemas:
-            async with engine.post(CHAT, json=body("hi", response_format=form(schema))) as answer:
+            async with engine.post(CHAT, json=body("hi", max_tokens=4, response_format=form(schema))) as answer:
                 assert answer.status in {200, 400, 500}
     assert planted not in model.log.read_text()
 
 
 async def test_it_writes_nothing_and_listens_on_no_port(client: aiohttp.ClientSession, model: Model) -> None:
-    async with client.post(CHAT, json=body("A secret: 4711")) as answer:
+    async with client.post(CHAT, json=body("A secret: 4711", max_tokens=4)) as answer:
         assert answer.status == 200
     assert model.log.read_bytes() == b""
     assert tcp_sockets(model.process.pid) == set()
