@@ -4,8 +4,6 @@ import hashlib
 import itertools
 from pathlib import Path
 
-import gguf
-import numpy as np
 import pytest
 
 _RANK = 16
@@ -16,6 +14,10 @@ _SHAPES = {"attn_q": (576, 576), "ffn_down": (1536, 576)}
 
 
 def _write(target: Path) -> None:
+    # Wanted by few runs, and loaded by all of them if it stood above.
+    import gguf  # noqa: PLC0415
+    import numpy as np  # noqa: PLC0415
+
     draw = np.random.default_rng(8).normal
     writer = gguf.GGUFWriter(target, "llama")
     writer.add_type("adapter")

@@ -6,6 +6,7 @@ burst of requests all of theirs would stay open for as long as nobody asks.
 """
 
 import asyncio
+import functools
 import ssl
 from collections.abc import Iterable
 from contextlib import suppress
@@ -107,13 +108,19 @@ class SweptTransport(httpx.AsyncHTTPTransport):
                     await one.aclose()
 
 
+@functools.cache
+def usual_authorities() -> ssl.SSLContext:
+    """Whom httpx believes, read once: it takes longer than dozens of requests, and no target's changes it."""
+    return httpx.create_ssl_context(trust_env=False)
+
+
 class CheckedTransport(SweptTransport):
     """The same, over a pool whose network is checked."""
 
     def __init__(
         self, allowed: Addresses, lookup: Lookup, *, pool_limit: int, keepalive: float, tls: ssl.SSLContext | None
     ) -> None:
-        context = tls or httpx.create_ssl_context(trust_env=False)
+        context = tls or usual_authorities()
         super().__init__(verify=context, trust_env=False)
         self.every_s = keepalive
         # httpx has no public way to choose a network. Should it come to keep its pool elsewhere, nothing is sent.

@@ -22,7 +22,7 @@ from adapters.transport._failures import (
     unreachable,
     unusable_address,
 )
-from adapters.transport._httpx_pool import KEEPALIVE_S, CheckedTransport, SweptTransport
+from adapters.transport._httpx_pool import KEEPALIVE_S, CheckedTransport, SweptTransport, usual_authorities
 from adapters.transport._resolve import Lookup, OutOfReach, look_up
 from gateway.domain.address import PUBLIC_ONLY, Addresses
 from gateway.domain.errors import UpstreamError
@@ -266,6 +266,6 @@ class HttpxClient:
             max_keepalive_connections=self._pool_limit,
             keepalive_expiry=self._keepalive,
         )
-        made = SweptTransport(trust_env=False, limits=limits, uds=socket)
+        made = SweptTransport(verify=usual_authorities(), trust_env=False, limits=limits, uds=socket)
         made.every_s = self._keepalive
         return made
