@@ -153,6 +153,11 @@ class _Worker:
                 env=_environment(),
                 start_new_session=True,
             )
+            if self._closed:
+                # While it was started: it would load the model for nobody.
+                self.kill()
+                await asyncio.gather(*(process.wait() for process in self._killed))
+                raise OSError("the processes were closed")
         return self._process
 
     def kill(self) -> None:

@@ -132,6 +132,13 @@ async def test_closing_ends_what_is_under_way_and_starts_nothing_again(start: St
     assert await named.ask(["Ann"]) == ["error"]
 
 
+async def test_closing_ends_a_process_that_is_being_started(start: Start) -> None:
+    named = start(0.001)
+    assert await named.ask(["sleep 60"]) == ["timeout"]
+    async with asyncio.timeout(20):
+        await named.close()
+
+
 async def test_one_who_goes_away_leaves_the_process_to_others(start: Start) -> None:
     named = start()
     await named.ask(["warm"])
