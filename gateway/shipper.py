@@ -24,12 +24,14 @@ from gateway.audit.ship.directory import DirectorySink
 from gateway.audit.ship.pace import Pace
 from gateway.audit.ship.redis_stream import RedisStreamSink
 from gateway.audit.ship.running import alone, run
+from gateway.audit.ship.s3 import S3Sink
+from gateway.audit.ship.s3_store import Bucket
 from gateway.audit.ship.shipping import Shipping
 from gateway.audit.ship.sigv4 import S3Key
 from gateway.audit.ship.sink import Sink
 from gateway.audit.ship.source import Source
 from gateway.audit.ship.webhook import WebhookSink
-from gateway.configuration.values import AnchorSettings, SinkSettings
+from gateway.configuration.values import AnchorSettings, BucketSettings, SinkSettings
 from gateway.domain.address import Addresses
 from gateway.domain.errors import ConfigError
 from gateway.rotation import Rotation
@@ -81,7 +83,7 @@ async def _ship(settings: Settings, figures: ShipperFigures, pace: Pace) -> None
 
 def _shipping(settings: SinkSettings, places: Places, pace: Pace) -> Shipping:
     cursor = Cursor(places.ship / f"{settings.name}.json", pace.save_s)
-    return Shipping(settings.name, _sink(settings, places), cursor, settings.batch, pace)
+    return Shipping(settings.name, _sink(settings, places, pace), cursor, settings.batch, pace)
 
 
 def _anchoring(settings: AnchorSettings, places: Places, pace: Pace, figures: ShipperFigures) -> Anchoring:
@@ -93,7 +95,7 @@ def _anchoring(settings: AnchorSettings, places: Places, pace: Pace, figures: Sh
     return Anchoring(settings.name, _anchor(settings), cursor, places=places, pace=pace, on_fork=forked)
 
 
-def _sink(settings: SinkSettings, places: Places) -> Sink:
+def _sink(settings: SinkSettings, places: Places, pace: Pace) -> Sink:
     match settings:
         case SinkSettings(kind="directory", path=Path() as path):
             return DirectorySink(settings.name, path, places, settings.timeout_s)
@@ -108,6 +110,9 @@ def _sink(settings: SinkSettings, places: Places) -> Sink:
                 password=settings.secret,
                 timeout_s=settings.timeout_s,
             )
+        case SinkSettings(kind="s3", bucket=BucketSettings() as bucket):
+            beside = Cursor(places.ship / f"{settings.name}.beside.json", pace.save_s)
+            return S3Sink(settings.name, _bucket(bucket, settings.timeout_s), places, beside)
         case _:
             raise ValueError(f"the sink {settings.name} lacks what its kind needs; `splitgate check` says what")
 
@@ -116,13 +121,19 @@ def _anchor(settings: AnchorSettings) -> Anchor:
     match settings:
         case AnchorSettings(kind="directory", path=Path() as path):
             return DirectoryAnchor(path, settings.timeout_s)
-        case AnchorSettings(
-            kind="s3", endpoint=str(endpoint), bucket=str(bucket), access_key_id=id_, secret_access_key=secret
-        ) if id_ is not None and secret is not None:
-            key = S3Key(access_key_id=id_, secret_access_key=secret, region=settings.region)
-            return S3Anchor(endpoint, bucket, settings.prefix, key, settings.timeout_s)
+        case AnchorSettings(kind="s3", bucket=BucketSettings() as bucket):
+            return S3Anchor(_bucket(bucket, settings.timeout_s))
         case _:
             raise ValueError(f"the anchor {settings.name} lacks what its kind needs; `splitgate check` says what")
+
+
+def _bucket(settings: BucketSettings, timeout_s: float) -> Bucket:
+    key = S3Key(
+        access_key_id=settings.access_key_id, secret_access_key=settings.secret_access_key, region=settings.region
+    )
+    return Bucket(
+        endpoint=settings.endpoint, bucket=settings.bucket, prefix=settings.prefix, key=key, timeout_s=timeout_s
+    )
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from gateway.configuration.secrets import Surroundings, Withheld, resolve
 from gateway.configuration.values import (
     AnchorSettings,
     AuditSettings,
+    BucketSettings,
     MetricsSettings,
     SinkSettings,
     TelemetrySettings,
@@ -31,12 +32,10 @@ from gateway.domain.target import Secret
 from gateway.yamlfile.problems import Loc
 from gateway.yamlfile.report import Report
 
-_SINK_NEEDS: Final = {"directory": ("path",), "webhook": ("url",), "redis_stream": ("url",)}
+_S3_NEEDS: Final = ("endpoint", "bucket", "access_key_id", "secret_access_key")
+_SINK_NEEDS: Final = {"directory": ("path",), "webhook": ("url",), "redis_stream": ("url",), "s3": _S3_NEEDS}
 _SINK_SCHEMES: Final = {"webhook": ("http", "https"), "redis_stream": ("redis", "rediss", "unix")}
-_ANCHOR_NEEDS: Final = {
-    "directory": ("path",),
-    "s3": ("endpoint", "bucket", "access_key_id", "secret_access_key"),
-}
+_ANCHOR_NEEDS: Final = {"directory": ("path",), "s3": _S3_NEEDS}
 _MASTER_BYTES: Final = 32
 
 
@@ -132,6 +131,7 @@ def _sink(section: SinkSection, loc: Loc, report: Report, surroundings: Surround
         kind=section.kind,
         path=None if section.path is None else (surroundings.folder / section.path).absolute(),
         url=section.url,
+        bucket=_bucket(section, loc, report, surroundings),
         stream=section.stream,
         max_len=section.max_len,
         username=section.username,
@@ -143,19 +143,32 @@ def _sink(section: SinkSection, loc: Loc, report: Report, surroundings: Surround
 
 def _anchor(section: AnchorSection, loc: Loc, report: Report, surroundings: Surroundings) -> AnchorSettings:
     _require(section, section.kind, _ANCHOR_NEEDS[section.kind], loc, report)
-    if section.endpoint is not None:
-        _check_url(section.endpoint, ("http", "https"), (*loc, "endpoint"), report)
     return AnchorSettings(
         name=section.name,
         kind=section.kind,
         path=None if section.path is None else (surroundings.folder / section.path).absolute(),
+        bucket=_bucket(section, loc, report, surroundings),
+        timeout_s=section.timeout_s,
+    )
+
+
+def _bucket(
+    section: SinkSection | AnchorSection, loc: Loc, report: Report, surroundings: Surroundings
+) -> BucketSettings | None:
+    """What of a bucket is there; None where something is missing."""
+    if section.endpoint is not None:
+        _check_url(section.endpoint, ("http", "https"), (*loc, "endpoint"), report)
+    id_ = _optional(section.access_key_id, (*loc, "access_key_id"), report, surroundings)
+    secret = _optional(section.secret_access_key, (*loc, "secret_access_key"), report, surroundings)
+    if section.endpoint is None or section.bucket is None or id_ is None or secret is None:
+        return None
+    return BucketSettings(
         endpoint=section.endpoint,
         bucket=section.bucket,
         prefix=section.prefix,
         region=section.region,
-        access_key_id=_optional(section.access_key_id, (*loc, "access_key_id"), report, surroundings),
-        secret_access_key=_optional(section.secret_access_key, (*loc, "secret_access_key"), report, surroundings),
-        timeout_s=section.timeout_s,
+        access_key_id=id_,
+        secret_access_key=secret,
     )
 
 

@@ -152,13 +152,25 @@ class PoliciesSection(Section):
     )
 
 
+# A bucket of an S3-compatible object store, the same for copies and for checkpoints.
+_Endpoint: TypeAlias = Annotated[str | None, Field(description="`s3`: the store's address, `https://s3.example`.")]
+_Bucket: TypeAlias = Annotated[
+    Annotated[str, Field(pattern=r"^[a-z0-9.-]{3,63}$")] | None, Field(description="`s3`: the bucket.")
+]
+_Prefix: TypeAlias = Annotated[
+    str, Field(pattern=r"^[A-Za-z0-9_./-]{0,256}$", description="`s3`: what the objects' names begin with.")
+]
+_Region: TypeAlias = Annotated[str, Field(min_length=1, max_length=64, description="`s3`: the region.")]
+_S3Secret: TypeAlias = Annotated[str | None, Field(description="`s3`: as `env:NAME` or `file:PATH`.")]
+
+
 class SinkSection(Section):
     """One place that records are copied to, at least once each, in order. A sink that is down delays no request."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,32}$")] = Field(
         description="What it is called in metrics and logs; its cursor is kept under this name."
     )
-    kind: Literal["directory", "webhook", "redis_stream"] = Field(description="How records are handed over.")
+    kind: Literal["directory", "webhook", "redis_stream", "s3"] = Field(description="How records are handed over.")
     path: str | None = Field(default=None, min_length=1, max_length=4096, description="`directory`: the folder.")
     url: str | None = Field(
         default=None,
@@ -175,6 +187,12 @@ class SinkSection(Section):
         default=None,
         description="As `env:NAME` or `file:PATH`. `webhook`: sent as a bearer token; `redis_stream`: the password.",
     )
+    endpoint: _Endpoint = None
+    bucket: _Bucket = None
+    prefix: _Prefix = ""
+    region: _Region = "us-east-1"
+    access_key_id: _S3Secret = None
+    secret_access_key: _S3Secret = None
     batch: int = Field(default=500, ge=1, le=10_000, description="The most records handed over at once.")
     timeout_s: Seconds = Field(default=10.0, description="How long one hand-over may take.")
 
@@ -185,16 +203,12 @@ class AnchorSection(Section):
     name: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,32}$")] = Field(description="What it is called in metrics.")
     kind: Literal["directory", "s3"] = Field(description="A folder, or a bucket of an S3-compatible object store.")
     path: str | None = Field(default=None, min_length=1, max_length=4096, description="`directory`: the folder.")
-    endpoint: str | None = Field(default=None, description="`s3`: the store's address, `https://s3.example`.")
-    bucket: Annotated[str, Field(pattern=r"^[a-z0-9.-]{3,63}$")] | None = Field(
-        default=None, description="`s3`: the bucket."
-    )
-    prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9_./-]{0,256}$")] = Field(
-        default="", description="`s3`: what the objects' names begin with."
-    )
-    region: str = Field(default="us-east-1", min_length=1, max_length=64, description="`s3`: the region.")
-    access_key_id: str | None = Field(default=None, description="`s3`: as `env:NAME` or `file:PATH`.")
-    secret_access_key: str | None = Field(default=None, description="`s3`: as `env:NAME` or `file:PATH`.")
+    endpoint: _Endpoint = None
+    bucket: _Bucket = None
+    prefix: _Prefix = ""
+    region: _Region = "us-east-1"
+    access_key_id: _S3Secret = None
+    secret_access_key: _S3Secret = None
     timeout_s: Seconds = Field(default=10.0, description="How long one hand-over may take.")
 
 

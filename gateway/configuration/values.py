@@ -102,12 +102,25 @@ class PolicySettings:
 
 
 @value
+class BucketSettings:
+    """A bucket of an S3-compatible store; ``prefix`` is what the names of objects begin with."""
+
+    endpoint: str
+    bucket: str
+    prefix: str
+    region: str
+    access_key_id: Secret
+    secret_access_key: Secret
+
+
+@value
 class SinkSettings:
     """A place that records are copied to. ``path`` is absolute; what the ``kind`` does not need may be None."""
 
     name: str
-    kind: Literal["directory", "webhook", "redis_stream"]
+    kind: Literal["directory", "webhook", "redis_stream", "s3"]
     path: Path | None
+    bucket: BucketSettings | None
     url: str | None
     stream: str
     max_len: int
@@ -124,12 +137,7 @@ class AnchorSettings:
     name: str
     kind: Literal["directory", "s3"]
     path: Path | None
-    endpoint: str | None
-    bucket: str | None
-    prefix: str
-    region: str
-    access_key_id: Secret | None
-    secret_access_key: Secret | None
+    bucket: BucketSettings | None
     timeout_s: float
 
 

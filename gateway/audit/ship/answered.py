@@ -12,7 +12,7 @@ from gateway.audit.ship.failure import NotTaken
 
 _COMES_BACK: Final = frozenset({408, 409, 425, 429})
 # More than any signed note.
-_LONGEST: Final = 64 * 1024
+LONGEST: Final = 64 * 1024
 
 
 def expect_taken(status: int, headers: Mapping[str, str]) -> None:
@@ -27,12 +27,15 @@ def expect_taken(status: int, headers: Mapping[str, str]) -> None:
     raise NotTaken(f"HTTP {status}", for_good=for_good, retry_after=_retry_after(headers.get("retry-after")))
 
 
-async def beginning(answer: httpx.Response) -> bytes:
-    """A body as it is sent, or its beginning: a short one is read to its end, so that its connection can be used on."""
+async def beginning(answer: httpx.Response, most: int = LONGEST) -> bytes:
+    """A body as it is sent, or its beginning of more than ``most`` bytes.
+
+    A short one is read to its end, so that its connection can be used on.
+    """
     found = b""
     async for piece in answer.aiter_raw():
         found += piece
-        if len(found) > _LONGEST:
+        if len(found) > most:
             break
     return found
 

@@ -62,6 +62,21 @@ def verify(
 
 
 @audit_app.command()
+def assemble(
+    objects: Annotated[
+        Path, typer.Argument(metavar="OBJECTS", help="A downloaded copy of one log's objects: PREFIX/LOG of a bucket.")
+    ],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="What to make: empty, or not there.")],
+) -> None:
+    """Make a folder of journals, for `verify` and `query`, of what a sink of kind `s3` put into a bucket."""
+    from gateway.cli.audit.assemble import assemble as run_assemble  # noqa: PLC0415
+    from gateway.cli.told import told  # noqa: PLC0415
+
+    with told():
+        run_assemble(objects, folder)
+
+
+@audit_app.command()
 def prove(
     event: Annotated[str, typer.Argument(metavar="EVENT", help="The record's id: EPOCH.N.")],
     *,

@@ -1,7 +1,10 @@
 """What do the tests of shipping share? Journals written by hand as documented, and places to ship them to."""
 
 import asyncio
+import hashlib
+import hmac
 import json
+import re
 import secrets
 import signal
 import socket
@@ -13,6 +16,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Final
+from urllib.parse import unquote
 
 import pytest
 
@@ -20,7 +24,10 @@ from gateway.audit.line import NO_LINE, Value, canonical
 from gateway.audit.note import Checkpoint, SigningKey, signed
 from gateway.audit.places import EpochPlaces, Places, event_of, whole_lines
 from gateway.audit.ship.pace import Pace
+from gateway.audit.ship.s3_store import Bucket
+from gateway.audit.ship.sigv4 import S3Key
 from gateway.audit.tree import Tree, leaf_hash
+from gateway.domain.target import Secret
 
 NAME: Final = "example.test/audit"
 PATIENCE_S: Final = 15.0
@@ -334,3 +341,112 @@ def events() -> Callable[[list[bytes]], list[str]]:
         return list(dict.fromkeys(str(json.loads(line)["event"]) for line in lines))
 
     return read
+
+
+_SECRET: Final = "planted/secret+access=key"
+_AUTHORIZATION = re.compile(
+    r"AWS4-HMAC-SHA256 Credential=PLANTEDID/(\d{8})/eu-test-1/s3/aws4_request,SignedHeaders=([a-z0-9;-]+),"
+    r"Signature=([0-9a-f]{64})"
+)
+
+
+@dataclass(kw_only=True)
+class Store:
+    """An object store: ``faults`` are statuses that it answers next, instead of doing what it is asked."""
+
+    bucket: Bucket
+    objects: dict[str, bytes] = field(default_factory=dict[str, bytes])
+    faults: list[int] = field(default_factory=list[int])
+    calls: list[str] = field(default_factory=list[str])
+    forgetful: bool = False
+    hang: threading.Event = field(default_factory=threading.Event)
+    """Answers wait while this is set."""
+
+    def download(self, folder: Path) -> Path:
+        """What lies in the bucket, as tools for that lay it out; where the only log of it is."""
+        start = f"/{self.bucket.bucket}/{self.bucket.prefix}"
+        for name, content in list(self.objects.items()):
+            path = folder / unquote(name).removeprefix(start)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        (log,) = folder.iterdir()
+        return log
+
+
+def _digest(key: bytes, text: str) -> bytes:
+    return hmac.digest(key, text.encode(), "sha256")
+
+
+def _rightly_signed(handler: BaseHTTPRequestHandler, body: bytes) -> bool:
+    """Whether the signature is the one of this very request."""
+    found = _AUTHORIZATION.fullmatch(handler.headers["authorization"])
+    if found is None or handler.headers["x-amz-content-sha256"] != hashlib.sha256(body).hexdigest():
+        return False
+    day, names, signature = found.groups()
+    covered = {"host", "x-amz-content-sha256", "x-amz-date", *(["if-none-match"] if handler.command == "PUT" else [])}
+    if not covered <= set(names.split(";")) or names.split(";") != sorted(names.split(";")):
+        return False
+    request = [handler.command, handler.path, ""]
+    request += [f"{name}:{handler.headers[name]}" for name in names.split(";")]
+    request += ["", names, hashlib.sha256(body).hexdigest()]
+    hashed = hashlib.sha256("\n".join(request).encode()).hexdigest()
+    text = f"AWS4-HMAC-SHA256\n{handler.headers['x-amz-date']}\n{day}/eu-test-1/s3/aws4_request\n{hashed}"
+    key = _digest(_digest(_digest(_digest(f"AWS4{_SECRET}".encode(), day), "eu-test-1"), "s3"), "aws4_request")
+    return hmac.compare_digest(_digest(key, text).hex(), signature)
+
+
+class _Keeping(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    store: Store
+
+    def do_PUT(self) -> None:
+        body = self.rfile.read(int(self.headers["content-length"]))
+        if not self._refused(body):
+            if self.path in self.store.objects and self.headers["if-none-match"] == "*":
+                self._answer(412)
+            else:
+                self.store.objects[self.path] = body
+                self._answer(200)
+
+    def do_GET(self) -> None:
+        if not self._refused(b""):
+            found = None if self.store.forgetful else self.store.objects.get(self.path)
+            self._answer(404 if found is None else 200, found or b"")
+
+    def _refused(self, body: bytes) -> bool:
+        while self.store.hang.is_set():
+            time.sleep(0.01)
+        self.store.calls.append(f"{self.command} {self.path}")
+        status = 403 if not _rightly_signed(self, body) else self.store.faults.pop(0) if self.store.faults else 0
+        if status:
+            self._answer(status)
+        return bool(status)
+
+    def _answer(self, status: int, body: bytes = b"") -> None:
+        self.send_response(status)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        """Say nothing."""
+
+
+@pytest.fixture
+def store() -> Iterator[Store]:
+    """A store with nothing in it, which works out each signature by code of its own."""
+
+    class Its(_Keeping):
+        pass
+
+    server = _Server(("127.0.0.1", 0), Its)
+    key = S3Key(access_key_id=Secret("PLANTEDID"), secret_access_key=Secret(_SECRET), region="eu-test-1")
+    endpoint = f"http://127.0.0.1:{server.server_address[1]}"
+    Its.store = Store(bucket=Bucket(endpoint=endpoint, bucket="evidence", prefix="gate ways/", key=key, timeout_s=2.0))
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    yield Its.store
+    Its.store.hang.clear()
+    server.shutdown()
+    server.server_close()
+    thread.join()
