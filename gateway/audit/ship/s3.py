@@ -66,8 +66,8 @@ class S3Sink:
         except Disputed:
             # Neither is changed, and others are copied: whoever verifies the copy sees both histories.
             self._disputed.add(which)
-            what = f"{piece.epoch or 'entry'} {piece.file} {piece.entry or piece.offset}"
-            _log.error("audit: shipping: %s of %s is not what stands here; verify both", what, self._name)
+            where = f"{piece.file}/{piece.entry:08d}" if piece.entry else f"{piece.epoch}/{piece.file}"
+            _log.error("audit: shipping: %s of %s is not what stands here; verify both", where, self._name)
             return
         if piece.entry:
             self._beside.move_registry(piece.entry)

@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,7 +13,11 @@ from typing import Protocol
 
 import pytest
 
+from gateway.audit.assemble import assemble
+from gateway.audit.note import SigningKey
 from gateway.audit.places import EpochPlaces, Places
+from gateway.audit.ship.s3_store import Bucket
+from gateway.audit.verify import verify
 
 Begin = Callable[[], EpochPlaces]
 Fill = Callable[..., None]
@@ -28,6 +33,12 @@ class Hook(Protocol):
     def lines(self) -> list[bytes]: ...
 
 
+class Store(Protocol):
+    bucket: Bucket
+
+    def download(self, folder: Path) -> Path: ...
+
+
 # Forks a shipper for each line that it reads, so that none of them has to load anything.
 FORKING = """
 import asyncio, os, sys
@@ -39,11 +50,18 @@ from gateway.audit.ship.cursor import Cursor
 from gateway.audit.ship.directory import DirectorySink
 from gateway.audit.ship.pace import Pace
 from gateway.audit.ship.running import alone, run
+from gateway.audit.ship.s3 import S3Sink
+from gateway.audit.ship.s3_store import Bucket
 from gateway.audit.ship.shipping import Shipping
+from gateway.audit.ship.sigv4 import S3Key
 from gateway.audit.ship.source import Source
 from gateway.audit.ship.webhook import WebhookSink
+from gateway.domain.target import Secret
 
 places, elsewhere, url = Places(Path(sys.argv[1])), Path(sys.argv[2]), sys.argv[3]
+endpoint, bucket, prefix, id_, secret, region = sys.argv[4:]
+key = S3Key(access_key_id=Secret(id_), secret_access_key=Secret(secret), region=region)
+bucket = Bucket(endpoint=endpoint, bucket=bucket, prefix=prefix, key=key, timeout_s=5.0)
 pace = Pace(poll_s=0.01, first_s=0.01, save_s=0.02, anchor_s=0.0)
 
 async def ship():
@@ -52,8 +70,11 @@ async def ship():
     async with alone(places, pace, stopping):
         copy = DirectorySink("copy", elsewhere / "copy", places, 5.0)
         hook = WebhookSink(url, None, 5.0)
+        store = S3Sink("store", bucket, places, cursor("store.beside"))
         anchor = DirectoryAnchor(elsewhere / "anchor", 5.0)
         shippings = [Shipping("copy", copy, cursor("copy"), 20, pace), Shipping("hook", hook, cursor("hook"), 20, pace)]
+        # Each process cuts its batches otherwise.
+        shippings += [Shipping("store", store, cursor("store"), 5 + os.getpid() % 30, pace)]
         anchorings = [
             Anchoring("anchor", anchor, cursor("anchor"), places=places, pace=pace, on_fork=lambda: os._exit(9))
         ]
@@ -77,6 +98,20 @@ def files(root: Path) -> dict[str, bytes]:
     }
 
 
+def named(bucket: Bucket) -> list[str]:
+    key = bucket.key
+    secrets = (key.access_key_id.reveal(), key.secret_access_key.reveal())
+    return [bucket.endpoint, bucket.bucket, bucket.prefix, *secrets, key.region]
+
+
+def brought_back(store: Store, elsewhere: Path) -> Path:
+    """What the bucket holds just then, as a folder of journals."""
+    for name in ("objects", "back"):
+        shutil.rmtree(elsewhere / name, ignore_errors=True)
+    assemble(store.download(elsewhere / "objects"), elsewhere / "back")
+    return elsewhere / "back"
+
+
 def killed_at_random(times: int, command: list[str], work: Callable[[int], None], seed: int) -> None:
     """Start and kill shippers, with ``work`` done meanwhile."""
     chance = random.Random(seed)  # noqa: S311
@@ -95,8 +130,8 @@ def killed_at_random(times: int, command: list[str], work: Callable[[int], None]
 
 @pytest.mark.parametrize("times", [25, pytest.param(120, marks=pytest.mark.exhaustive)])
 def test_a_shipper_that_is_killed_loses_nothing_and_doubles_nothing_in_a_copy(
-    places: Places, elsewhere: Path, hook: Hook, begin: Begin, fill: Fill, attest: Attest, finish: Finish,
-    eventually: Eventually, times: int,
+    places: Places, elsewhere: Path, hook: Hook, store: Store, signing_key: SigningKey, begin: Begin, fill: Fill,
+    attest: Attest, finish: Finish, eventually: Eventually, times: int,
 ) -> None:  # fmt: skip
     (elsewhere / "copy").mkdir()
     (elsewhere / "anchor").mkdir()
@@ -110,7 +145,7 @@ def test_a_shipper_that_is_killed_loses_nothing_and_doubles_nothing_in_a_copy(
             finish(epochs[-2], "closed")
             epochs.append(begin())
 
-    command = [sys.executable, "-c", FORKING, str(places.root), str(elsewhere), hook.url]
+    command = [sys.executable, "-c", FORKING, str(places.root), str(elsewhere), hook.url, *named(store.bucket)]
     killed_at_random(times, command, work, seed=times)
     lines = {epoch.epoch: epoch.journal.read_bytes().split(b"\n")[:-1] for epoch in epochs}
 
@@ -126,6 +161,9 @@ def test_a_shipper_that_is_killed_loses_nothing_and_doubles_nothing_in_a_copy(
             eventually(lambda: files(elsewhere / "copy") == files(places.root))
             eventually(lambda: all(got(epoch) == expected for epoch, expected in lines.items()))
             eventually(lambda: len(list((elsewhere / "anchor").glob("*/registry/*"))) == len(places.entries()))
+            eventually(lambda: files(brought_back(store, elsewhere)) == files(places.root))
         finally:
             os.kill(child, signal.SIGKILL)
             last.communicate()
+    report = verify(Places(brought_back(store, elsewhere)), [signing_key.verifier])
+    assert (report.problems, report.signed) == ((), 80 * times)
