@@ -1,6 +1,7 @@
 """What do the tests of shipping share? Journals written by hand as documented, and places to ship them to."""
 
 import asyncio
+import base64
 import hashlib
 import hmac
 import json
@@ -344,7 +345,8 @@ def events() -> Callable[[list[bytes]], list[str]]:
 
 
 _SECRET: Final = "planted/secret+access=key"
-_AUTHORIZATION = re.compile(
+_PUT_WITH: Final = {"PUT": ("content-md5", "if-none-match"), "GET": ()}
+_AUTHORIZATION: Final = re.compile(
     r"AWS4-HMAC-SHA256 Credential=PLANTEDID/(\d{8})/eu-test-1/s3/aws4_request,SignedHeaders=([a-z0-9;-]+),"
     r"Signature=([0-9a-f]{64})"
 )
@@ -383,7 +385,7 @@ def _rightly_signed(handler: BaseHTTPRequestHandler, body: bytes) -> bool:
     if found is None or handler.headers["x-amz-content-sha256"] != hashlib.sha256(body).hexdigest():
         return False
     day, names, signature = found.groups()
-    covered = {"host", "x-amz-content-sha256", "x-amz-date", *(["if-none-match"] if handler.command == "PUT" else [])}
+    covered = {"host", "x-amz-content-sha256", "x-amz-date", *_PUT_WITH[handler.command]}
     if not covered <= set(names.split(";")) or names.split(";") != sorted(names.split(";")):
         return False
     request = [handler.command, handler.path, ""]
@@ -395,6 +397,12 @@ def _rightly_signed(handler: BaseHTTPRequestHandler, body: bytes) -> bool:
     return hmac.compare_digest(_digest(key, text).hex(), signature)
 
 
+def _is_locked_rightly(handler: BaseHTTPRequestHandler, body: bytes) -> bool:
+    """Whether a bucket with a default retention takes it: those want a checksum beside the signature."""
+    digest = hashlib.md5(body, usedforsecurity=False).digest()
+    return base64.b64decode(handler.headers.get("content-md5", "")) == digest
+
+
 class _Keeping(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     store: Store
@@ -402,7 +410,9 @@ class _Keeping(BaseHTTPRequestHandler):
     def do_PUT(self) -> None:
         body = self.rfile.read(int(self.headers["content-length"]))
         if not self._refused(body):
-            if self.path in self.store.objects and self.headers["if-none-match"] == "*":
+            if not _is_locked_rightly(self, body):
+                self._answer(400)
+            elif self.path in self.store.objects and self.headers["if-none-match"] == "*":
                 self._answer(412)
             else:
                 self.store.objects[self.path] = body
