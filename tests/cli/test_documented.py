@@ -25,6 +25,10 @@ def test_every_command_and_option_is_documented(splitgate: Callable[..., Result]
     assert not [option for option in options if option not in TEXT]
 
 
+def test_a_command_without_options_is_documented() -> None:
+    assert "## `splitgate audit assemble OBJECTS FOLDER`" in TEXT
+
+
 @pytest.mark.parametrize("code", ["0", "1", "2", "3", "130"])
 def test_every_exit_code_is_documented(splitgate: Callable[..., Result], code: str) -> None:
     assert f"| {code} | " in TEXT

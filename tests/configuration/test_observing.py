@@ -54,6 +54,8 @@ def test_keys_are_read_from_where_they_are_named(settings_of: SettingsOf, tmp_pa
         ("ship: [{name: a, kind: directory}]", "`directory` needs `path`"),
         ("ship: [{name: a, kind: webhook}]", "`webhook` needs `url`"),
         ("ship: [{name: a, kind: webhook, url: 'ftp://h/'}]", "begins with http:// or https://"),
+        ("ship: [{name: a, kind: s3, bucket: buck, endpoint: 'https://h'}]", "`s3` needs `access_key_id`"),
+        ("ship: [{name: a, kind: s3, bucket: buck, endpoint: 'ftp://h'}]", "begins with http:// or https://"),
         ("ship: [{name: a, kind: redis_stream, url: 'http://h/'}]", "begins with redis://"),
         ("ship: [{name: a, kind: redis_stream, url: 'redis://u:planted@h/'}]", "no credentials may stand in it"),
         ("ship: [{name: a, kind: directory, path: p}], anchors: [{name: a, kind: directory, path: q}]", "stands twice"),
@@ -70,18 +72,25 @@ def test_what_cannot_be_used_is_told_with_what_to_do(problems_of: Problems, audi
 def test_sinks_and_anchors_are_read_whole(settings_of: SettingsOf, tmp_path: Path) -> None:
     ship = (
         "[{name: hook, kind: webhook, url: 'https://h/x', secret: env:T, batch: 7},"
-        " {name: d, kind: directory, path: e}]"
+        " {name: d, kind: directory, path: e},"
+        " {name: o, kind: s3, endpoint: 'https://h', bucket: buck, prefix: p/, access_key_id: env:T,"
+        " secret_access_key: env:T}]"
     )
     anchors = (
         "[{name: s, kind: s3, endpoint: 'https://h', bucket: buck, access_key_id: env:T, secret_access_key: env:T},"
         " {name: f, kind: directory, path: g}]"
     )
     audit = settings_of(f"audit: {{ship: {ship}, anchors: {anchors}}}\n{MODELS}", {"T": "t"}).audit
-    hook, folder = audit.ship
+    hook, folder, objects = audit.ship
     assert (hook.url, hook.batch, folder.path) == ("https://h/x", 7, tmp_path / "e")
     assert hook.secret is not None
     assert hook.secret.reveal() == "t"
-    assert audit.anchors[1].path == tmp_path / "g"
+    assert objects.bucket is not None
+    assert (objects.bucket.bucket, objects.bucket.prefix, objects.bucket.region) == ("buck", "p/", "us-east-1")
+    kept, witness = audit.anchors
+    assert kept.bucket is not None
+    assert (kept.bucket.endpoint, kept.bucket.secret_access_key.reveal()) == ("https://h", "t")
+    assert witness.path == tmp_path / "g"
 
 
 def test_a_port_for_metrics_that_somebody_chose_is_kept_apart_from_the_default(settings_of: SettingsOf) -> None:

@@ -12,6 +12,7 @@ import pytest
 from redis import Redis
 
 from gateway.audit.places import EpochPlaces, Places
+from gateway.audit.ship.s3_store import Bucket
 from gateway.main import plan
 from gateway.settings import load
 from gateway.shipper import main
@@ -33,6 +34,11 @@ class Hook(Protocol):
     def lines(self) -> list[bytes]: ...
 
 
+class Store(Protocol):
+    bucket: Bucket
+    objects: dict[str, bytes]
+
+
 class RedisServer(Protocol):
     password: str
     port: int
@@ -49,7 +55,7 @@ def length_of(server: RedisServer) -> int:
 
 
 def test_it_hands_on_what_the_journals_hold_and_what_was_written_last(
-    places: Places, elsewhere: Path, hook: Hook, redis_server: RedisServer, dead_url: str, tmp_path: Path,
+    places: Places, elsewhere: Path, hook: Hook, redis_server: RedisServer, store: Store, dead_url: str, tmp_path: Path,
     begin: Begin, fill: Fill, attest: Attest, eventually: Eventually,
 ) -> None:  # fmt: skip
     epoch, config, figures = begin(), tmp_path / "splitgate.yaml", tmp_path / "figures"
@@ -64,12 +70,16 @@ audit:
     - {{name: hook, kind: webhook, url: "{hook.url}", secret: env:HOOK_SECRET}}
     - {{name: stream, kind: redis_stream, url: "{redis_server.url}", secret: env:REDIS_SECRET}}
     - {{name: copy, kind: directory, path: {elsewhere / "copy"}}}
+    - {{name: bucket, kind: s3, endpoint: "{store.bucket.endpoint}", bucket: {store.bucket.bucket}, prefix: a/,
+        region: {store.bucket.key.region}, access_key_id: env:STORE_ID, secret_access_key: env:STORE_SECRET}}
   anchors:
     - {{name: witness, kind: directory, path: {elsewhere / "witness"}}}
     - {{name: store, kind: s3, endpoint: "{dead_url}", bucket: evidence, access_key_id: env:S3_ID,
         secret_access_key: env:S3_SECRET}}
 """)
     secrets = {"HOOK_SECRET": "planted-hook", "S3_ID": "planted-id", "S3_SECRET": "planted-s3"}
+    key = store.bucket.key
+    secrets |= {"STORE_ID": key.access_key_id.reveal(), "STORE_SECRET": key.secret_access_key.reveal()}
     environ = {**os.environ, **secrets, "REDIS_SECRET": redis_server.password, FOLDER: str(figures)}
     command = [sys.executable, "-m", "gateway.shipper", "--config", str(config)]
     with (tmp_path / "log").open("wb") as log, subprocess.Popen(command, env=environ, stderr=log) as process:
@@ -84,6 +94,10 @@ audit:
     assert hook.lines == lines
     assert length_of(redis_server) == 701
     assert Places(elsewhere / "copy").epoch(epoch.epoch).journal.read_bytes() == epoch.journal.read_bytes()
+    log = f"/evidence/a/{epoch.epoch}"
+    journal = sorted(name for name in store.objects if name.startswith(f"{log}/epochs/{epoch.epoch}/journal/"))
+    assert b"".join([store.objects[name] for name in journal]) == epoch.journal.read_bytes()
+    assert f"{log}/registry/00000001" in store.objects
     assert len(list((elsewhere / "witness").glob("*/*/*"))) == 2
     said = (figures / "shipper.prom").read_text().splitlines()
     assert "splitgate_audit_unshipped_records 0" in said
