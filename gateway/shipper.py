@@ -25,7 +25,7 @@ from gateway.audit.ship.pace import Pace
 from gateway.audit.ship.redis_stream import RedisStreamSink
 from gateway.audit.ship.running import alone, run
 from gateway.audit.ship.s3 import S3Sink
-from gateway.audit.ship.s3_store import Bucket
+from gateway.audit.ship.s3_store import Bucket, S3Store
 from gateway.audit.ship.shipping import Shipping
 from gateway.audit.ship.sigv4 import S3Key
 from gateway.audit.ship.sink import Sink
@@ -112,7 +112,7 @@ def _sink(settings: SinkSettings, places: Places, pace: Pace) -> Sink:
             )
         case SinkSettings(kind="s3", bucket=BucketSettings() as bucket):
             beside = Cursor(places.ship / f"{settings.name}.beside.json", pace.save_s)
-            return S3Sink(settings.name, _bucket(bucket, settings.timeout_s), places, beside)
+            return S3Sink(settings.name, S3Store(_bucket(bucket, settings.timeout_s)), places, beside)
         case _:
             raise ValueError(f"the sink {settings.name} lacks what its kind needs; `splitgate check` says what")
 

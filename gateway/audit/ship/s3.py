@@ -19,7 +19,7 @@ from gateway.audit.ship.entries import read_entry
 from gateway.audit.ship.failure import Disputed, NotTaken
 from gateway.audit.ship.following import Following, Piece
 from gateway.audit.ship.objects import Stretch, entry_name, stretch_name
-from gateway.audit.ship.s3_store import Bucket, S3Store
+from gateway.audit.ship.s3_store import S3Store
 from gateway.audit.ship.source import Seen
 
 _KIND: Final = "application/octet-stream"
@@ -27,11 +27,11 @@ _log: Final = logging.getLogger("splitgate.audit")
 
 
 class S3Sink:
-    """Copies ``source`` into a bucket; ``beside`` is how far checkpoints and the registry are."""
+    """Copies ``source`` into ``store``; ``beside`` is how far checkpoints and the registry are."""
 
-    def __init__(self, name: str, bucket: Bucket, source: Places, beside: Cursor) -> None:
+    def __init__(self, name: str, store: S3Store, source: Places, beside: Cursor) -> None:
         self._name = name
-        self._store = S3Store(bucket)
+        self._store = store
         self._source = source
         self._beside = beside
         self._following = Following(name, source)

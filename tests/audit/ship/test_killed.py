@@ -35,6 +35,7 @@ class Hook(Protocol):
 
 class Store(Protocol):
     bucket: Bucket
+    objects: dict[str, bytes]
 
     def download(self, folder: Path) -> Path: ...
 
@@ -51,7 +52,7 @@ from gateway.audit.ship.directory import DirectorySink
 from gateway.audit.ship.pace import Pace
 from gateway.audit.ship.running import alone, run
 from gateway.audit.ship.s3 import S3Sink
-from gateway.audit.ship.s3_store import Bucket
+from gateway.audit.ship.s3_store import Bucket, S3Store
 from gateway.audit.ship.shipping import Shipping
 from gateway.audit.ship.sigv4 import S3Key
 from gateway.audit.ship.source import Source
@@ -61,7 +62,9 @@ from gateway.domain.target import Secret
 places, elsewhere, url = Places(Path(sys.argv[1])), Path(sys.argv[2]), sys.argv[3]
 endpoint, bucket, prefix, id_, secret, region = sys.argv[4:]
 key = S3Key(access_key_id=Secret(id_), secret_access_key=Secret(secret), region=region)
-bucket = Bucket(endpoint=endpoint, bucket=bucket, prefix=prefix, key=key, timeout_s=5.0)
+# Made before, since each loads certificates for longer than a shipper lives here.
+hook = WebhookSink(url, None, 5.0)
+objects = S3Store(Bucket(endpoint=endpoint, bucket=bucket, prefix=prefix, key=key, timeout_s=5.0))
 pace = Pace(poll_s=0.01, first_s=0.01, save_s=0.02, anchor_s=0.0)
 
 async def ship():
@@ -69,12 +72,12 @@ async def ship():
     cursor = lambda name: Cursor(places.ship / f"{name}.json", pace.save_s)
     async with alone(places, pace, stopping):
         copy = DirectorySink("copy", elsewhere / "copy", places, 5.0)
-        hook = WebhookSink(url, None, 5.0)
-        store = S3Sink("store", bucket, places, cursor("store.beside"))
+        store = S3Sink("store", objects, places, cursor("store.beside"))
         anchor = DirectoryAnchor(elsewhere / "anchor", 5.0)
         shippings = [Shipping("copy", copy, cursor("copy"), 20, pace), Shipping("hook", hook, cursor("hook"), 20, pace)]
-        # Each process cuts its batches otherwise.
-        shippings += [Shipping("store", store, cursor("store"), 5 + os.getpid() % 30, pace)]
+        # Each process cuts its batches otherwise, and notes seldom how far it is.
+        seldom = Cursor(places.ship / "store.json", 60.0)
+        shippings += [Shipping("store", store, seldom, 5 + os.getpid() % 7, pace)]
         anchorings = [
             Anchoring("anchor", anchor, cursor("anchor"), places=places, pace=pace, on_fork=lambda: os._exit(9))
         ]
@@ -122,7 +125,7 @@ def killed_at_random(times: int, command: list[str], work: Callable[[int], None]
             print("again", file=forking.stdin, flush=True)
             child = int(forking.stdout.readline())
             work(number)
-            time.sleep(chance.uniform(0.0, 0.08))
+            time.sleep(chance.uniform(0.0, 0.3))
             os.kill(child, signal.SIGKILL)
             assert os.WTERMSIG(int(forking.stdout.readline())) == signal.SIGKILL
         forking.stdin.close()
@@ -147,6 +150,9 @@ def test_a_shipper_that_is_killed_loses_nothing_and_doubles_nothing_in_a_copy(
 
     command = [sys.executable, "-c", FORKING, str(places.root), str(elsewhere), hook.url, *named(store.bucket)]
     killed_at_random(times, command, work, seed=times)
+    # They lived long enough to hand something over.
+    assert hook.lines
+    assert store.objects
     lines = {epoch.epoch: epoch.journal.read_bytes().split(b"\n")[:-1] for epoch in epochs}
 
     def got(epoch: str) -> list[bytes]:

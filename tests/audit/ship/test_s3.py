@@ -16,7 +16,7 @@ from gateway.audit.ship.cursor import Cursor
 from gateway.audit.ship.failure import NotTaken
 from gateway.audit.ship.pace import Pace
 from gateway.audit.ship.s3 import S3Sink
-from gateway.audit.ship.s3_store import Bucket
+from gateway.audit.ship.s3_store import Bucket, S3Store
 from gateway.audit.ship.shipping import Shipping
 from gateway.audit.ship.source import Source
 from gateway.audit.verify import verify
@@ -46,7 +46,7 @@ async def start(places: Places, store: Store, pace: Pace) -> AsyncIterator[Start
 
     def make(batch: int = 100, bucket: Bucket | None = None) -> Shipping:
         beside = Cursor(places.ship / "bucket.beside.json", 0.0)
-        sink = S3Sink("bucket", bucket or store.bucket, places, beside)
+        sink = S3Sink("bucket", S3Store(bucket or store.bucket), places, beside)
         made.append(Shipping("bucket", sink, Cursor(places.ship / "bucket.json", 0.0), batch, pace))
         return made[-1]
 
