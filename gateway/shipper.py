@@ -83,7 +83,8 @@ async def _ship(settings: Settings, figures: ShipperFigures, pace: Pace) -> None
 
 def _shipping(settings: SinkSettings, places: Places, pace: Pace) -> Shipping:
     cursor = Cursor(places.ship / f"{settings.name}.json", pace.save_s)
-    return Shipping(settings.name, _sink(settings, places, pace), cursor, settings.batch, pace)
+    sink = _sink(settings, places, pace)
+    return Shipping(settings.name, sink, cursor, settings.batch, pace, gather_s=settings.gather_s)
 
 
 def _anchoring(settings: AnchorSettings, places: Places, pace: Pace, figures: ShipperFigures) -> Anchoring:

@@ -136,6 +136,7 @@ def _sink(section: SinkSection, loc: Loc, report: Report, surroundings: Surround
         max_len=section.max_len,
         username=section.username,
         secret=_optional(section.secret, (*loc, "secret"), report, surroundings),
+        gather_s=section.gather_s if section.kind == "s3" else 0.0,
         batch=section.batch,
         timeout_s=section.timeout_s,
     )

@@ -193,6 +193,13 @@ class SinkSection(Section):
     region: _Region = "us-east-1"
     access_key_id: _S3Secret = None
     secret_access_key: _S3Secret = None
+    gather_s: float = Field(
+        default=5.0,
+        ge=0,
+        le=60,
+        description="`s3`: for how many seconds records wait for others to fill an object; the last ones of a process "
+        "that stops do not.",
+    )
     batch: int = Field(default=500, ge=1, le=10_000, description="The most records handed over at once.")
     timeout_s: Seconds = Field(default=10.0, description="How long one hand-over may take.")
 

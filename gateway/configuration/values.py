@@ -126,6 +126,7 @@ class SinkSettings:
     max_len: int
     username: str | None
     secret: Secret | None
+    gather_s: float
     batch: int
     timeout_s: float
 

@@ -82,6 +82,8 @@ def test_sinks_and_anchors_are_read_whole(settings_of: SettingsOf, tmp_path: Pat
     )
     audit = settings_of(f"audit: {{ship: {ship}, anchors: {anchors}}}\n{MODELS}", {"T": "t"}).audit
     hook, folder, objects = audit.ship
+    # Others wait for nothing.
+    assert [one.gather_s for one in audit.ship] == [0.0, 0.0, 5.0]
     assert (hook.url, hook.batch, folder.path) == ("https://h/x", 7, tmp_path / "e")
     assert hook.secret is not None
     assert hook.secret.reveal() == "t"

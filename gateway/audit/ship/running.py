@@ -45,6 +45,8 @@ async def run(
             await asyncio.wait_for(stopping.wait(), pace.poll_s)
     # What was written last is seen now, since whoever writes is gone by the time that this is told to stop.
     await look()
+    for one in shippings:
+        one.hurry()
     source.over.set()
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(pace.grace_s):

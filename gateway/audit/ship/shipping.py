@@ -14,6 +14,7 @@ from typing import Final
 from gateway.audit.ship.batch import Batch, next_batch
 from gateway.audit.ship.cursor import Cursor, Mark
 from gateway.audit.ship.failure import Disputed, Shortened
+from gateway.audit.ship.gathering import Gathering
 from gateway.audit.ship.pace import Pace
 from gateway.audit.ship.sink import Sink
 from gateway.audit.ship.source import EpochSeen, Seen
@@ -22,13 +23,14 @@ _log: Final = logging.getLogger("splitgate.audit")
 
 
 class Shipping:
-    """Hands the records to one sink, ``batch`` of them at most at once."""
+    """Hands the records to one sink, ``batch`` of them at most at once; ``gather_s`` is how long it waits for more."""
 
-    def __init__(self, name: str, sink: Sink, cursor: Cursor, batch: int, pace: Pace) -> None:
+    def __init__(self, name: str, sink: Sink, cursor: Cursor, batch: int, pace: Pace, *, gather_s: float = 0.0) -> None:
         self.name = name
         self._sink = sink
         self._cursor = cursor
         self._batch = batch
+        self._gathering = Gathering(batch, gather_s)
         self._pace = pace
         self._pending: Batch | None = None
         # Those whose turn it is, as they were when the round began; whether another's turn came since the sink last got
@@ -59,6 +61,10 @@ class Shipping:
         """How many records the sink does not have yet."""
         return sum([max(0, epoch.records - self._cursor.mark(name).records) for name, epoch in seen.epochs.items()])
 
+    def hurry(self) -> None:
+        """Wait for nothing more to come."""
+        self._gathering.hurry()
+
     async def close(self) -> None:
         self._cursor.save(now=True)
         await self._sink.close()
@@ -85,7 +91,8 @@ class Shipping:
         mark = self._cursor.mark(name)
         if mark.bytes > epoch.size > 0:
             self._tell(name, f"{self.name} has more of it than stands here")
-        return mark.bytes < epoch.whole and self._disputed.get(name, 0.0) <= time.monotonic()
+        behind = mark.bytes < epoch.whole and self._disputed.get(name, 0.0) <= time.monotonic()
+        return behind and self._gathering.is_time(epoch, mark)
 
     async def _batch_of(self, epoch: EpochSeen) -> Batch | None:
         name = epoch.places.epoch

@@ -236,3 +236,17 @@ async def test_a_cursor_ahead_of_a_line_is_at_the_next_one(places: Places, begin
     cursor = Cursor(places.ship / "archive.json")
     cursor.move(epoch.epoch, Mark(bytes=epoch.journal.stat().st_size, records=2))
     assert Shipping("archive", Kept(), cursor, 3, Pace()).unshipped(Source(places).look()) == 0
+
+
+async def test_a_few_records_wait_for_others_until_nothing_comes_any_more(
+    sink: Kept, places: Places, pace: Pace, begin: Begin, fill: Fill
+) -> None:
+    shipping = Shipping("archive", sink, Cursor(places.ship / "archive.json"), 3, pace, gather_s=3600.0)
+    epoch, source = begin(), Source(places)
+    fill(epoch, 7)
+    await all_of(shipping, source)
+    assert [batch.count for batch in sink.taken] == [3, 3]
+    assert shipping.unshipped(source.look()) == 1
+    shipping.hurry()
+    await all_of(shipping, source)
+    assert sink.content(epoch) == epoch.journal.read_bytes()
