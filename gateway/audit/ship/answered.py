@@ -32,12 +32,12 @@ async def beginning(answer: httpx.Response, most: int = LONGEST) -> bytes:
 
     A short one is read to its end, so that its connection can be used on.
     """
-    found = b""
+    found = bytearray()
     async for piece in answer.aiter_raw():
         found += piece
         if len(found) > most:
             break
-    return found
+    return bytes(found)
 
 
 def _retry_after(said: str | None) -> float | None:

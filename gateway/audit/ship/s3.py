@@ -69,7 +69,8 @@ class S3Sink:
             where = f"{piece.file}/{piece.entry:08d}" if piece.entry else f"{piece.epoch}/{piece.file}"
             _log.error("audit: shipping: %s of %s is not what stands here; verify both", where, self._name)
             return
-        if piece.entry:
+        if piece.entry and piece.entry == self._beside.registry + 1:
+            # Not past a disputed one: each process tells of it again.
             self._beside.move_registry(piece.entry)
         elif piece.file == "checkpoints":
             self._beside.move(piece.epoch, Mark(bytes=piece.offset + len(piece.content)))
