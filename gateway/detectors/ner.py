@@ -155,8 +155,7 @@ class _Worker:
             )
             if self._closed:
                 # While it was started: it would load the model for nobody.
-                self.kill()
-                await asyncio.gather(*(process.wait() for process in self._killed))
+                await self.close()
                 raise OSError("the processes were closed")
         return self._process
 

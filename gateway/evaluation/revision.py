@@ -1,14 +1,16 @@
 """Of which commit is the code that measures?"""
 
 import subprocess
+from functools import cache
 from pathlib import Path
 from typing import Final
 
 _ROOT: Final = Path(__file__).parents[2]
 
 
+@cache
 def revision() -> str | None:
-    """The commit of the code, where it runs from a checkout."""
+    """The commit of the code, where it runs from a checkout, as it is when it is first asked for."""
     if not (_ROOT / ".git").exists():
         return None
     try:

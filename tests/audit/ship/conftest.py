@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import contextlib
 import hashlib
 import hmac
 import json
@@ -12,7 +13,7 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -245,6 +246,18 @@ class _Server(ThreadingHTTPServer):
         """A client that goes away is part of the tests."""
 
 
+@contextlib.contextmanager
+def _serving(handler: type[BaseHTTPRequestHandler]) -> Generator[int]:
+    """A server over loopback; its port."""
+    server = _Server(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    yield server.server_address[1]
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
 @pytest.fixture
 def hook() -> Iterator[Hook]:
     """A webhook that takes everything until its script says otherwise."""
@@ -252,16 +265,10 @@ def hook() -> Iterator[Hook]:
     class Handler(_Handler):
         pass
 
-    server = _Server(("127.0.0.1", 0), Handler)
-    port = server.server_address[1]
-    Handler.hook = Hook(url=f"http://127.0.0.1:{port}/in", port=port)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    yield Handler.hook
-    Handler.hook.hang.clear()
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with _serving(Handler) as port:
+        Handler.hook = Hook(url=f"http://127.0.0.1:{port}/in", port=port)
+        yield Handler.hook
+        Handler.hook.hang.clear()
 
 
 @pytest.fixture
@@ -449,14 +456,9 @@ def store() -> Iterator[Store]:
     class Its(_Keeping):
         pass
 
-    server = _Server(("127.0.0.1", 0), Its)
     key = S3Key(access_key_id=Secret("PLANTEDID"), secret_access_key=Secret(_SECRET), region="eu-test-1")
-    endpoint = f"http://127.0.0.1:{server.server_address[1]}"
-    Its.store = Store(bucket=Bucket(endpoint=endpoint, bucket="evidence", prefix="gate ways/", key=key, timeout_s=2.0))
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    yield Its.store
-    Its.store.hang.clear()
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with _serving(Its) as port:
+        place = f"http://127.0.0.1:{port}"
+        Its.store = Store(bucket=Bucket(endpoint=place, bucket="evidence", prefix="gate ways/", key=key, timeout_s=2.0))
+        yield Its.store
+        Its.store.hang.clear()
