@@ -73,13 +73,15 @@ class Portion:
 class Taken:
     """What one request has taken: ``at`` (seconds since the epoch) says of which windows. ``holder`` is its id.
 
-    ``left`` is what each bucket holds after it, as far as known, for the caller to be told.
+    ``left`` is what each bucket holds after it, as far as known, for the caller to be told. ``apart`` is for whoever
+    counted: what it wants to know again when this is settled.
     """
 
     holder: str
     at: float
     portions: tuple[Portion, ...]
     left: tuple[Portion, ...] = ()
+    apart: object = None
 
 
 @value

@@ -11,7 +11,7 @@ import secrets
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
 from gateway.domain.errors import LimitsUnavailable
@@ -53,11 +53,11 @@ class Standing:
 
 
 @value
-class TakenAlone(Taken):
-    """What this process has counted alone: ``alone`` is what its own counters gave, in buckets of their own."""
+class CountedAlone:
+    """That this process has counted alone: ``taken`` is what its own counters gave, in ``buckets`` of their own."""
 
-    alone: Taken
-    buckets: dict[Bucket, Bucket] = field(default_factory=dict[Bucket, Bucket])
+    taken: Taken
+    buckets: dict[Bucket, Bucket]
 
 
 def _nothing(change: Change) -> None:
@@ -147,9 +147,9 @@ class SharedCounters:
 
     async def settle(self, taken: Taken, used: tuple[Portion, ...]) -> None:
         """End what was taken. It waits for Redis no longer than a request does, and never raises."""
-        if isinstance(taken, TakenAlone):
-            own = [Portion(bucket=taken.buckets.get(one.bucket, one.bucket), amount=one.amount) for one in used]
-            self._alone.settle(taken.alone, tuple(own))
+        if isinstance(alone := taken.apart, CountedAlone):
+            own = [Portion(bucket=alone.buckets.get(one.bucket, one.bucket), amount=one.amount) for one in used]
+            self._alone.settle(alone.taken, tuple(own))
         await self._redis.settle(taken, used)
 
     @property
@@ -189,13 +189,12 @@ class SharedCounters:
         # Whoever counts alone may have put buckets together: it is told by its own ones what was used.
         own = {one.bucket: counted.bucket for one, counted in zip(wanted, answer.portions, strict=True)}
         asked |= {counted: bucket for bucket, counted in own.items()}
-        taken = TakenAlone(
+        taken = Taken(
             holder=holder,
             at=self._redis.in_redis_time(answer.at),
             portions=wanted,
             left=tuple([Portion(bucket=asked.get(one.bucket, one.bucket), amount=one.amount) for one in answer.left]),
-            alone=answer,
-            buckets=own,
+            apart=CountedAlone(taken=answer, buckets=own),
         )
         self._redis.adopt(taken)
         return taken

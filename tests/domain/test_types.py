@@ -3,6 +3,7 @@ import sys
 from pathlib import Path
 
 from gateway.domain.prompt import Data, Instruction, Trust
+from gateway.domain.value import value
 
 SNIPPET = """
 from gateway.domain.prompt import Data, Instruction, Trust
@@ -30,9 +31,14 @@ def test_the_type_checker_refuses_to_take_data_for_an_instruction(tmp_path: Path
     assert [line.split("snippet.py:")[1].split(":")[0] for line in errors] == ["5", "6", "7"], result.stdout
 
 
-def test_data_and_instruction_share_no_ancestor_but_object() -> None:
-    assert Data.__mro__[1:] == (object,)
-    assert Instruction.__mro__[1:] == (object,)
+@value
+class _Unrelated:
+    pass
+
+
+def test_data_and_instruction_share_no_ancestor_but_what_each_value_has() -> None:
+    assert Data.__mro__[1:] == _Unrelated.__mro__[1:]
+    assert Instruction.__mro__[1:] == _Unrelated.__mro__[1:]
 
 
 def test_no_field_of_data_can_carry_trust() -> None:

@@ -3,8 +3,8 @@
 import inspect
 import pickle
 from copy import copy, deepcopy
-from dataclasses import FrozenInstanceError, field, fields, is_dataclass, replace
-from typing import get_type_hints
+from dataclasses import field, fields, is_dataclass, replace
+from typing import Generic, TypeVar, get_type_hints
 
 import pytest
 
@@ -45,18 +45,22 @@ class Sealed:
     weight: int = field(default=0, compare=False)
 
 
+Half = TypeVar("Half")
+
+
+@value
+class Pair(Generic[Half]):
+    """One of two of a kind."""
+
+    left: Half
+    right: Half
+
+
 @value
 class Weight:
     """One with a single field."""
 
     grams: float
-
-
-@value
-class Marked(Token):
-    """One with another's fields."""
-
-    mark: str
 
 
 def test_it_holds_what_it_was_given() -> None:
@@ -73,9 +77,9 @@ def test_what_is_not_given_has_its_default_and_made_ones_are_not_shared() -> Non
 @pytest.mark.parametrize("name", ["metal", "unheard_of"])
 def test_it_is_frozen(name: str) -> None:
     coin = Coin(metal="tin")
-    with pytest.raises((FrozenInstanceError, TypeError)):
+    with pytest.raises(AttributeError, match="immutable"):
         setattr(coin, name, "gold")
-    with pytest.raises((FrozenInstanceError, TypeError)):
+    with pytest.raises(AttributeError, match="immutable"):
         delattr(coin, name)
     assert coin.metal == "tin"
 
@@ -175,7 +179,7 @@ def test_its_signature_tells_names_types_and_defaults() -> None:
     signature = inspect.signature(Coin)
     assert list(signature.parameters) == ["metal", "worth", "marks"]
     assert signature.parameters["worth"].default == 1
-    assert get_type_hints(Coin.__init__)["metal"] is str
+    assert get_type_hints(Coin)["metal"] is str
 
 
 def test_a_class_that_runs_code_when_made_is_refused() -> None:
@@ -204,8 +208,14 @@ def test_the_same_object_is_equal_whatever_it_says_of_itself() -> None:
     assert Weight(grams=nan) != Weight(grams=float("nan"))
 
 
-def test_a_value_may_be_more_than_another_value() -> None:
-    more = Marked(name="a", mark="b")
-    assert isinstance(more, Token)
-    assert (more, replace(more, number=2).number) == (Marked(name="a", mark="b", number=0), 2)
-    assert more != Token(name="a")
+def test_a_value_is_not_derived_from_another() -> None:
+    class Marked(Token):
+        mark: str
+
+    with pytest.raises(TypeError, match="Marked derives from another value"):
+        value(Marked)
+
+
+def test_a_value_may_be_generic() -> None:
+    assert Pair[int](left=1, right=2) == Pair(left=1, right=2)
+    assert [one.name for one in fields(Pair)] == ["left", "right"]

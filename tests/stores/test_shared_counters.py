@@ -16,7 +16,7 @@ from gateway.domain.quota import Bucket, Calendar, Denied, InProgress, Measure, 
 from gateway.stores._reach import Reach
 from gateway.stores._redis_message import key_of
 from gateway.stores.redis_client import RedisAddress, RedisClient
-from gateway.stores.shared_counters import Change, SharedCounters, TakenAlone, Told
+from gateway.stores.shared_counters import Change, CountedAlone, SharedCounters, Told
 
 PATIENCE_S = 0.1
 REQUESTS = Bucket(rule="r", subject="key:a", measure=Measure.REQUESTS, window=Sliding(seconds=86_400), limit=1000)
@@ -99,6 +99,10 @@ async def _gateway(
     )
     async with counters.running():
         yield Gateway(counters=counters, alone=alone, changes=changes, took=took)
+
+
+def _is_alone(taken: Taken | Denied) -> bool:
+    return isinstance(taken, Taken) and isinstance(taken.apart, CountedAlone)
 
 
 def _count(server: Any, bucket: Bucket) -> int:
@@ -209,7 +213,8 @@ async def test_without_redis_a_gateway_counts_alone_and_tells_it_afterwards(redi
         way.cut()
         await gate.until(reached=False)
         alone = await gate.take()
-        assert isinstance(alone, TakenAlone)
+        assert isinstance(alone, Taken)
+        assert isinstance(alone.apart, CountedAlone)
         assert (alone.portions, [one.bucket for one in alone.left]) == (WANTED, [REQUESTS, TOKENS, PLACES])
         await gate.request()
         # What was taken there and ends while it is away, and the other way round.
@@ -249,10 +254,11 @@ async def test_a_budget_that_is_used_up_does_not_begin_anew_alone(redis: Any, be
         assert isinstance(denied, Denied)
         assert denied.bucket == budget, "as it was asked for"
         taken = await gate.take(Portion(bucket=budget, amount=100))
-        assert isinstance(taken, TakenAlone)
+        assert isinstance(taken, Taken)
+        assert isinstance(taken.apart, CountedAlone)
         await gate.counters.settle(taken, (Portion(bucket=budget, amount=7),))
-        assert gate.alone.settled == [(taken.alone, (Portion(bucket=replace(budget, limit=100), amount=7),))]
-        assert isinstance(await gate.take(Portion(bucket=other, amount=1000)), TakenAlone)
+        assert gate.alone.settled == [(taken.apart.taken, (Portion(bucket=replace(budget, limit=100), amount=7),))]
+        assert _is_alone(await gate.take(Portion(bucket=other, amount=1000)))
 
 
 async def test_where_the_settings_say_so_nothing_passes_uncounted(redis: Any, between: Proxy) -> None:
@@ -280,7 +286,7 @@ async def test_a_start_without_redis_is_told_once_and_does_not_take_long(
         way.fault = "close"
         async with _gateway(way.port) as gate:
             assert not gate.counters.standing.reached
-            assert isinstance(await gate.request(), TakenAlone)
+            assert _is_alone(await gate.request())
             way.fault = "none"
             await gate.until(reached=True)
     assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
