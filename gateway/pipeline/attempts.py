@@ -119,7 +119,7 @@ class Attempts(Generic[Answer]):
         try:
             candidate = self._judged.get(target.id)
             if candidate is None:
-                candidate = self._noted(await sending.run(lambda: self._ranked.judge(target)))
+                candidate = self._noted(await sending.run(self._ranked.judge, target))
             layout = candidate.layout
             if layout is None or target.id in self._out:
                 return None
@@ -162,7 +162,7 @@ class Attempts(Generic[Answer]):
         """The targets that may be called, now or later; those that were passed by are judged for it."""
         for target in self._ranked.targets:
             if target.id not in self._judged:
-                self._noted(await self._sending.run(lambda target=target: self._ranked.judge(target)))
+                self._noted(await self._sending.run(self._ranked.judge, target))
         return [target for target in self._ranked.targets if target.id not in self._out]
 
     def _bounded(self, call: Call) -> Call:

@@ -193,20 +193,20 @@ async def _prepare(
     policies = admit(request, caller, in_force.ruleset, bypass)
     await tab.take(request, caller, model, run)
     # 2 lift: trust and channel of each segment
-    prompt = await run(lambda: lift(request, model, caller))
+    prompt = await run(lift, request, model, caller)
     trail.timeline.lifted = time.perf_counter_ns()
     # 3 scan: what detectors see in each text
     tainted = is_tainted(prompt, caller.tenant, services.untainted)
     facts = common_facts(request, caller, prompt, tainted=tainted)
-    subjects = await run(lambda: subjects_of(prompt, request.options, facts, policies))
+    subjects = await run(subjects_of, prompt, request.options, facts, policies)
     scanned = await scan(subjects, policies, in_force.scanner, run)
     # 4 decide: what policy makes of it; what it lowers to data is judged as data too
-    verdict = await run(lambda: evaluate(policies, scanned, services.now()))
+    verdict = await run(evaluate, policies, scanned, services.now())
     grounds = prompt
     if verdict.found.demoted:
         demoted = spread(verdict.found, prompt_seams(prompt)).demoted
         scanned = await scan_as_data(scanned, demoted, policies, in_force.scanner, run)
-        verdict = await run(lambda: evaluate(policies, scanned, services.now()))
+        verdict = await run(evaluate, policies, scanned, services.now())
         grounds = undemoted(prompt, demoted)
     trail.judged(
         Judgement(came=prompt, policies=policies, scanned=scanned, verdict=verdict, tainted=tainted, bypass=bypass)
@@ -214,7 +214,7 @@ async def _prepare(
     refuse_blocked(verdict)
     # 5 apply: redactions, placeholders, the canary
     canary = services.draw_canary() if policies.uses("canary") else None
-    applied = await run(lambda: apply(prompt, request.options, verdict.found, canary))
+    applied = await run(apply, prompt, request.options, verdict.found, canary)
     # 6 route: the targets that reach the floor and are shown to do as much as is asked, each with its layout
     await services.shown(model.targets)
     judge = route.judging(

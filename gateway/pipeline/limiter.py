@@ -120,7 +120,7 @@ class RequestTab:
         if self._operation is not Operation.COUNT and (plan.tokens or plan.money):
             self._plan = plan
             assumed = self._limiter.limits.assumed_output_tokens
-            expected = await run(lambda: estimate(request, self._operation, assumed))
+            expected = await run(estimate, request, self._operation, assumed)
             self._expected = expected
             wanted = (*wanted, *_amounts(plan, expected.all, dearest(plan.prices, expected)))
         if not wanted:

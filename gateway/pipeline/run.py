@@ -6,8 +6,9 @@ slow. Large requests are therefore computed in a thread beside the event loop, s
 
 import asyncio
 from collections.abc import Callable
-from typing import Final, Protocol, TypeVar
+from typing import Final, Protocol, TypeVar, TypeVarTuple
 
+Given = TypeVarTuple("Given")
 Result = TypeVar("Result")
 
 # Bytes of body from which a thread is worth its hand-over.
@@ -15,19 +16,19 @@ LARGE: Final = 32 * 1024
 
 
 class Run(Protocol):
-    """Does work and gives its result."""
+    """Does work on what it is given, and gives its result."""
 
-    async def __call__(self, work: Callable[[], Result], /) -> Result: ...
+    async def __call__(self, work: Callable[[*Given], Result], /, *given: *Given) -> Result: ...
 
 
-async def at_once(work: Callable[[], Result], /) -> Result:
+async def at_once(work: Callable[[*Given], Result], /, *given: *Given) -> Result:
     """Do the work here."""
-    return work()
+    return work(*given)
 
 
-async def beside(work: Callable[[], Result], /) -> Result:
+async def beside(work: Callable[[*Given], Result], /, *given: *Given) -> Result:
     """Do the work in a thread."""
-    return await asyncio.to_thread(work)
+    return await asyncio.to_thread(work, *given)
 
 
 def runner_for(size: int) -> Run:

@@ -46,7 +46,7 @@ async def scan(subjects: Sequence[Subject], policies: Applicable, scanner: Scann
     if run is at_once:
         seen = look(subjects, policies, scanner)
     else:
-        seen = await run(lambda: look(subjects, policies, scanner))
+        seen = await run(look, subjects, policies, scanner)
     if not scanner.asks(policies.wanted_of_input):
         return seen
     for stage in _STAGES:

@@ -204,9 +204,9 @@ class Door:
         if b"content-encoding" in headers:
             raw = await plain(headers, raw, self._lobby.max_body_bytes)
         run = runner_for(len(raw))
-        body = await run(lambda: parse_body(raw))
+        body = await run(parse_body, raw)
         self._keep(caller, body)
-        request = await run(lambda: self._serving.read(body))
+        request = await run(self._serving.read, body)
         trail.asked(request)
         try:
             await self._serving.answer(

@@ -19,3 +19,8 @@ async def test_an_error_in_the_work_is_the_callers(run: object) -> None:
 
     with pytest.raises(LookupError):
         await (at_once if run is at_once else beside)(fail)
+
+
+@pytest.mark.parametrize("size", [0, LARGE + 1])
+async def test_the_work_is_given_what_it_works_on(size: int) -> None:
+    assert await runner_for(size)(divmod, 7, 4) == (1, 3)
