@@ -23,7 +23,7 @@ from gateway.domain.operation import Operation
 from gateway.domain.quota import Calendar, Counters, InProgress, Measure, Sliding
 from gateway.domain.request import ClientRequest, Message, Options, Role, TextPart
 from gateway.domain.target import Target
-from gateway.pipeline.limiter import Limiter
+from gateway.pipeline.limiter import Limiter, RequestTab
 from gateway.stores.memory_counters import MemoryCounters
 from gateway.stores.redis_client import RedisAddress, RedisClient
 from gateway.stores.shared_counters import SharedCounters, Told
@@ -87,7 +87,7 @@ async def micros(counters: Counters, allows: Sequence[Allowance], effort: Effort
 
 async def _some(limiter: Limiter, number: int, requests: int) -> None:
     for each in range(requests):
-        tab = limiter.open(f"{number}-{each}", "split", Operation.CHAT)
+        tab = RequestTab(limiter, f"{number}-{each}", "split", Operation.CHAT)
         await tab.take(_ASKED, _CALLER, _MODEL)
         await tab.asking(_TARGET, _answer())
         tab.answered(_ANSWER)

@@ -17,6 +17,7 @@ from gateway.domain.operation import Operation
 from gateway.domain.quota import Bucket, Calendar, Measure, Portion, Sliding, Taken
 from gateway.domain.request import ClientRequest
 from gateway.limited import limited
+from gateway.pipeline.limiter import RequestTab
 from gateway.settings import load
 from gateway.stores.share import Share
 from gateway.telemetry import families
@@ -102,7 +103,7 @@ async def test_workers_of_a_configuration_that_names_redis_share_what_it_allows(
     async with limited(settings, Share(number=1, of=2)) as one, limited(settings, Share(number=2, of=2)) as other:
         for number, limiter in enumerate([one, other, one, other]):
             assert limiter is not None
-            tab = limiter.open(f"id-{number}", "split", Operation.CHAT)
+            tab = RequestTab(limiter, f"id-{number}", "split", Operation.CHAT)
             try:
                 await tab.take(asked, ANONYMOUS, settings.models["m"])
             except LimitReached:

@@ -11,6 +11,7 @@ from gateway.domain.identity import ANONYMOUS
 from gateway.domain.operation import Operation
 from gateway.domain.request import ClientRequest
 from gateway.limited import limited, share_of
+from gateway.pipeline.limiter import RequestTab
 from gateway.settings import Settings, load
 from gateway.stores.share import Share
 
@@ -35,7 +36,7 @@ def settings_of(tmp_path: Path) -> SettingsOf:
 async def take(settings: Settings, share: Share = Share()) -> None:  # noqa: B008 — a value
     async with limited(settings, share) as limiter:
         assert limiter is not None
-        tab = limiter.open("id", "split", Operation.CHAT)
+        tab = RequestTab(limiter, "id", "split", Operation.CHAT)
         await tab.take(ASKED, ANONYMOUS, settings.models["m"])
         # An answer that nobody knows the end of.
         await tab.asking(settings.models["m"].targets[0], asyncio.sleep(0))
@@ -63,9 +64,9 @@ async def test_each_worker_has_its_part(settings_of: SettingsOf) -> None:
     async with limited(settings, Share(number=2, of=2)) as limiter:
         assert limiter is not None
         model = settings.models["m"]
-        await limiter.open("a", "split", Operation.CHAT).take(ASKED, ANONYMOUS, model)
+        await RequestTab(limiter, "a", "split", Operation.CHAT).take(ASKED, ANONYMOUS, model)
         with pytest.raises(LimitReached):
-            await limiter.open("b", "split", Operation.CHAT).take(ASKED, ANONYMOUS, model)
+            await RequestTab(limiter, "b", "split", Operation.CHAT).take(ASKED, ANONYMOUS, model)
 
 
 @pytest.mark.rows

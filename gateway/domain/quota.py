@@ -4,7 +4,7 @@ The nouns of limits and budgets. All amounts are whole numbers: requests, tokens
 millionths of the configured currency's unit, so that sums are exact wherever they are kept.
 """
 
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from enum import StrEnum
 from typing import Literal, Protocol, TypeAlias
 
@@ -103,12 +103,13 @@ class Counters(Protocol):
         """
         ...
 
-    def settle(self, taken: Taken, used: tuple[Portion, ...]) -> Coroutine[None, None, None] | None:
-        """End what was taken: put ``used`` in its place for the buckets named there, and free places in progress.
+    def settle(self, taken: Taken, used: Mapping[Measure, int]) -> Coroutine[None, None, None] | None:
+        """End what was taken: put ``used`` in its place in the buckets of each measure, and free places in progress.
 
-        What was used may be more than what was taken, and more than there is: the next one is denied then. Buckets that
-        ``used`` does not name keep what was taken. More than was taken counts in the present window, so that what takes
-        long counts at all; less is given back to the window of ``taken.at``, if that still counts. It never raises.
-        None says that it is done; where others have to be told first, it is once the coroutine is awaited.
+        What was used may be more than what was taken, and more than there is: the next one is denied then. Buckets of
+        measures that ``used`` does not name keep what was taken. More than was taken counts in the present window, so
+        that what takes long counts at all; less is given back to the window of ``taken.at``, if that still counts. It
+        never raises. None says that it is done; where others have to be told first, it is once the coroutine is
+        awaited.
         """
         ...

@@ -6,7 +6,7 @@ is sent is replaced by what was used when the tab is closed; nobody waits for th
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Final, TypeVar
 
 from gateway.domain.errors import GatewayError, LimitReached
@@ -30,20 +30,26 @@ Answer = TypeVar("Answer")
 _MOST_PLANS: Final = 10_000
 # Seconds in which what was used must be counted when the worker ends.
 _DRAIN_S: Final = 2.0
+_NO_TOKENS: Final = Tokens(input=0, output=0)
+_NOTHING: Final[Mapping[Measure, int]] = {Measure.TOKENS: 0, Measure.MONEY: 0}
 
 
 @value
 class _Plan:
     """What the requests of one caller, model and route use.
 
-    ``fixed`` is the same for each of them, ``tokens`` and ``money`` are counts whose amounts are theirs. ``prices`` are
+    ``fixed`` is the same for each of them; of ``counted``, tokens and money, the amounts are theirs. ``prices`` are
     those of the model's targets, where money is counted.
     """
 
     fixed: tuple[Portion, ...]
-    tokens: tuple[Bucket, ...]
-    money: tuple[Bucket, ...]
+    counted: tuple[Bucket, ...]
     prices: tuple[Price, ...]
+
+    def wanted(self, expected: Tokens) -> tuple[Portion, ...]:
+        """What a request takes that is expected to come to so much."""
+        amounts = {Measure.TOKENS: expected.all, Measure.MONEY: dearest(self.prices, expected) if self.prices else 0}
+        return (*self.fixed, *[Portion(bucket=bucket, amount=amounts[bucket.measure]) for bucket in self.counted])
 
 
 class Limiter:
@@ -59,10 +65,6 @@ class Limiter:
         self._plans: dict[tuple[str, str, str, str], _Plan] = {}
         self._settling: set[asyncio.Task[None]] = set()
 
-    def open(self, request_id: str, route: str, operation: Operation) -> "RequestTab":
-        """The tab of a request that has just come."""
-        return RequestTab(self, request_id, route, operation)
-
     def plan(self, caller: Caller, model: Model, route: str) -> _Plan:
         key = (caller.key, caller.tenant, model.name, route)
         plan = self._plans.get(key)
@@ -72,7 +74,7 @@ class Limiter:
             plan = self._plans[key] = _planned(self.limits, caller, model, route)
         return plan
 
-    def settle(self, taken: Taken, used: tuple[Portion, ...]) -> None:
+    def settle(self, taken: Taken, used: Mapping[Measure, int]) -> None:
         """Have it counted soon: whoever used it is not kept waiting."""
         waits = self.counters.settle(taken, used)
         if waits is None:
@@ -104,7 +106,7 @@ class RequestTab:
         self._operation = operation
         self._plan: _Plan | None = None
         self._taken: Taken | None = None
-        self._expected = Tokens(input=0, output=0)
+        self._expected = _NO_TOKENS
         # The target that was asked last; how many attempts there were that may have cost something.
         self._target: Target | None = None
         self._owing = 0
@@ -117,19 +119,18 @@ class RequestTab:
         """Take one request, a place, and what it may come to; raises as ``Tab`` says."""
         plan = self._limiter.plan(caller, model, self._route)
         wanted = plan.fixed
-        if self._operation is not Operation.COUNT and (plan.tokens or plan.money):
+        if self._operation is not Operation.COUNT and plan.counted:
             self._plan = plan
             assumed = self._limiter.limits.assumed_output_tokens
-            expected = await run(estimate, request, self._operation, assumed)
-            self._expected = expected
-            wanted = (*wanted, *_amounts(plan, expected.all, dearest(plan.prices, expected)))
+            self._expected = await run(estimate, request, self._operation, assumed)
+            wanted = plan.wanted(self._expected)
         if not wanted:
             return
         try:
             taken = await self._limiter.counters.take(self._request_id, wanted)
         except asyncio.CancelledError:
             # It may have been taken all the same: at least the place is free again.
-            self._limiter.settle(Taken(holder=self._request_id, at=0.0, portions=wanted), ())
+            self._limiter.settle(Taken(holder=self._request_id, at=0.0, portions=wanted), {})
             raise
         if isinstance(taken, Denied):
             raise self._refusal(taken, wanted)
@@ -168,7 +169,7 @@ class RequestTab:
         """Have counted what was used. Only the first call counts, and nothing is waited for."""
         taken, self._taken = self._taken, None
         if taken is not None:
-            self._limiter.settle(taken, self._used(taken))
+            self._limiter.settle(taken, {} if self._plan is None else self._used(self._plan))
 
     def _hear(self, together: Sequence[StreamEvent]) -> None:
         for event in together:
@@ -177,38 +178,21 @@ class RequestTab:
             else:
                 self._said += size_of(event)
 
-    def _used(self, taken: Taken) -> tuple[Portion, ...]:
+    def _used(self, plan: _Plan) -> Mapping[Measure, int]:
         """What takes the place of what was taken; requests stand."""
-        if self._plan is None:
-            return ()
-        tokens, money = self._spent(self._plan)
-        amounts = {Measure.TOKENS: tokens, Measure.MONEY: money}
-        # Not by the plan's buckets: whoever keeps counts may have put some together.
-        return tuple(
-            [
-                Portion(bucket=one.bucket, amount=amounts[one.bucket.measure])
-                for one in taken.portions
-                if one.bucket.measure in amounts
-            ]
-        )
-
-    def _spent(self, plan: _Plan) -> tuple[int, int]:
-        """Tokens and money."""
         if not self._owing or self._target is None:
-            return 0, 0
-        used = self._counted()
+            return _NOTHING
+        used = believed(self._usage) or self._guessed()
+        tokens = used.all
+        money = used.cost(self._limiter.limits.prices[self._target.id]) if plan.prices else 0
         # What attempts before it may have cost is what it was expected to.
-        lost = self._owing - 1
-        money = 0
-        if plan.money:
-            known = self._limiter.limits.prices[self._target.id]
-            money = used.cost(known) + lost * dearest(plan.prices, self._expected)
-        return used.all + lost * self._expected.all, money
+        if lost := self._owing - 1:
+            tokens += lost * self._expected.all
+            money += lost * dearest(plan.prices, self._expected)
+        return {Measure.TOKENS: tokens, Measure.MONEY: money}
 
-    def _counted(self) -> Tokens:
-        counted = believed(self._usage)
-        if counted is not None:
-            return counted
+    def _guessed(self) -> Tokens:
+        """What it came to, where nobody counted who can be believed."""
         said = self._said + (0 if self._answer is None else size_of_reply(self._answer))
         return Tokens(input=self._expected.input, output=max(self._expected.output, tokens_of(said)))
 
@@ -217,13 +201,6 @@ class RequestTab:
         self._limiter.fullest[bucket.rule] = 1.0
         amount = next(one.amount for one in wanted if one.bucket == bucket)
         return reached(denied, self._limiter.rules[bucket.rule], amount, self._limiter.limits.currency)
-
-
-def _amounts(plan: _Plan, tokens: int, money: int) -> tuple[Portion, ...]:
-    return (
-        *[Portion(bucket=bucket, amount=tokens) for bucket in plan.tokens],
-        *[Portion(bucket=bucket, amount=money) for bucket in plan.money],
-    )
 
 
 def _planned(limits: Limits, caller: Caller, model: Model, route: str) -> _Plan:
@@ -239,11 +216,10 @@ def _planned(limits: Limits, caller: Caller, model: Model, route: str) -> _Plan:
                     )
                 )  # fmt: skip
     one_each = (*buckets[Measure.REQUESTS], *buckets[Measure.CONCURRENT])
-    money = tuple(buckets[Measure.MONEY])
+    money = buckets[Measure.MONEY]
     prices = dict.fromkeys([limits.prices[target.id] for target in model.targets]) if money else ()
     return _Plan(
         fixed=tuple([Portion(bucket=bucket, amount=1) for bucket in one_each]),
-        tokens=tuple(buckets[Measure.TOKENS]),
-        money=money,
+        counted=(*buckets[Measure.TOKENS], *money),
         prices=tuple(prices),
     )

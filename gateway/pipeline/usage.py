@@ -5,7 +5,7 @@ what the upstream counted, if that can be believed. Where nobody counted, the es
 come: nothing gets cheaper by being cut off.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from gateway.domain.errors import (
@@ -31,7 +31,7 @@ from gateway.domain.jsonvalue import JsonValue
 from gateway.domain.limits import Price
 from gateway.domain.operation import Operation
 from gateway.domain.prompt import MediaKind
-from gateway.domain.request import ClientRequest, MediaPart, Options, Part
+from gateway.domain.request import ClientRequest, MediaPart, Message, Options
 from gateway.domain.value import value
 
 # Bytes of UTF-8 that make one token, fewer than of most texts: English has four, and so have other languages' bytes.
@@ -69,13 +69,14 @@ class Tokens:
 
 def estimate(request: ClientRequest, operation: Operation, assumed_output: int) -> Tokens:
     """Before it is sent. ``assumed_output`` stands in for a length that the request does not limit."""
-    size = sum([_size(part) for message in request.messages for part in message.parts])
-    size += sum([_size_of(call.arguments) for message in request.messages for call in message.tool_calls])
-    size += sum([_size_of(message.reasoning) for message in request.messages if message.reasoning is not None])
-    size += sum([len(s.token) for message in request.messages for s in message.seals if s.hidden])
+    size = _size_of_messages(request.messages)
     # Not text of a message, and as long as the client likes: tools, a schema for the answer, a guess at it.
-    beside = (*request.tools, *[told for name in _TOLD if (told := request.options.values.get(name)) is not None])
-    size += sum([_size_of(repr(one)) for one in beside])
+    for tool in request.tools:
+        size += _size_of(repr(tool))
+    for name in _TOLD:
+        told = request.options.values.get(name)
+        if told is not None:
+            size += _size_of(repr(told))
     output = 0 if operation is Operation.EMBED else _asked(request.options, assumed_output)
     return Tokens(
         input=min(MOST_TOKENS, tokens_of(size) + _A_MESSAGE * len(request.messages)), output=min(MOST_TOKENS, output)
@@ -91,7 +92,8 @@ def believed(usage: Usage | None) -> Tokens | None:
     """What the upstream counted; None where it did not, or where that cannot be."""
     if usage is None or not 0 < usage.input_tokens <= MOST_TOKENS or not 0 <= usage.output_tokens <= MOST_TOKENS:
         return None
-    cached, written = _details(usage)
+    told = usage.details.get("prompt_tokens_details")
+    cached, written = _cached(told) if isinstance(told, dict) else (0, 0)
     if cached + written > usage.input_tokens:
         cached = written = 0
     return Tokens(input=usage.input_tokens, output=usage.output_tokens, cached=cached, written=written)
@@ -129,14 +131,37 @@ def bills_nothing(error: GatewayError) -> bool:
 
 def _asked(options: Options, assumed: int) -> int:
     """The longest that all choices of the answer may be."""
-    asked = [length for name in _LENGTHS if isinstance(length := options.values.get(name), int)]
+    longest: int | None = None
+    for name in _LENGTHS:
+        length = options.values.get(name)
+        if isinstance(length, int) and (longest is None or length > longest):
+            longest = length
+    if longest is None:
+        longest = assumed
     count = options.values.get("n")
-    return max(asked, default=assumed) * (count if isinstance(count, int) and count > 0 else 1)
+    return longest * count if isinstance(count, int) and count > 0 else longest
 
 
-def _size(part: Part) -> int:
-    if not isinstance(part, MediaPart):
-        return _size_of(part.text)
+def _size_of_messages(messages: Iterable[Message]) -> int:
+    size = 0
+    for message in messages:
+        for part in message.parts:
+            if isinstance(part, MediaPart):
+                size += _size_of_media(part)
+            else:
+                text = part.text
+                size += len(text) if text.isascii() else _size_of(text)
+        for call in message.tool_calls:
+            size += _size_of(call.arguments)
+        if message.reasoning is not None:
+            size += _size_of(message.reasoning)
+        for seal in message.seals:
+            if seal.hidden:
+                size += len(seal.token)
+    return size
+
+
+def _size_of_media(part: MediaPart) -> int:
     if part.kind is MediaKind.IMAGE:
         return _AN_IMAGE * BYTES_A_TOKEN
     return max(_AN_IMAGE, len(part.content) // _BASE64_A_TOKEN) * BYTES_A_TOKEN
@@ -147,10 +172,7 @@ def _size_of(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode(errors="surrogatepass"))
 
 
-def _details(usage: Usage) -> tuple[int, int]:
-    told = usage.details.get("prompt_tokens_details")
-    if not isinstance(told, dict):
-        return 0, 0
+def _cached(told: Mapping[str, JsonValue]) -> tuple[int, int]:
     return _count(told.get("cached_tokens")), _count(told.get("cache_write_tokens"))
 
 

@@ -3,7 +3,8 @@
 Pure, and counted by a clock that is handed in. Two fixed windows stand for a sliding one, as ``domain/quota.py`` says.
 """
 
-from typing import Final
+from math import inf
+from typing import Final, Literal
 
 from gateway.domain.limits import is_long, window_in_words
 from gateway.domain.period import period_of
@@ -30,7 +31,7 @@ class Count:
         self.limit = limit
         self.name = name_of(bucket)
         self.length = bucket.window.seconds if isinstance(bucket.window, Sliding) else 0
-        self.long = is_long(bucket.window)
+        self.long: bool = is_long(bucket.window)
         self.amount = self.before = self.known = self.fresh = 0
         self.start, self.end = self._window_of(now)
 
@@ -52,9 +53,12 @@ class Count:
         return now >= self.end + self.length
 
     def wait(self, amount: int, limit: float, now: float) -> float:
-        """Seconds until ``amount`` more fits into ``limit`` if nobody takes anything: 0 where it fits now."""
-        if self.used(now) + amount <= limit:
-            return 0.0
+        """Seconds until ``amount`` more, for which there is no room now, fits into ``limit`` if nobody takes anything.
+
+        More than this process may ever give out of a short window never fits.
+        """
+        if amount > limit and not self.long:
+            return inf
         left = max(_LEAST_S, self.end - now)
         room = limit - amount
         if not self.length:
@@ -78,22 +82,31 @@ class Count:
 
 
 class Places:
-    """Who is in progress, and with how much; at most ``limit`` in all."""
+    """Who is in progress, and with how much; at most ``limit`` in all. It has no end, and no others."""
 
-    __slots__ = ("bucket", "holders", "limit", "used")
+    __slots__ = ("amount", "bucket", "holders", "limit")
+
+    end: Final = inf
+    long: Literal[False] = False
 
     def __init__(self, bucket: Bucket, limit: int) -> None:
         self.bucket = bucket
         self.limit = limit
         self.holders: dict[str, int] = {}
-        self.used = 0
+        self.amount = 0
+
+    def used(self, _now: float) -> int:
+        return self.amount
+
+    def wait(self, _amount: int, _limit: float, _now: float) -> float:
+        return PLACE_S
 
     def enter(self, holder: str, amount: int) -> None:
         self.holders[holder] = self.holders.get(holder, 0) + amount
-        self.used += amount
+        self.amount += amount
 
     def leave(self, holder: str) -> None:
-        self.used -= self.holders.pop(holder, 0)
+        self.amount -= self.holders.pop(holder, 0)
 
 
 def name_of(bucket: Bucket) -> str:

@@ -6,13 +6,12 @@ from there about once a second (``shared_counts.py``). The rule: what is not kno
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from math import inf
 from typing import Final
 
-from gateway.domain.quota import Bucket, Denied, InProgress, Portion, Taken
-from gateway.stores._count import PLACE_S, Count, Places
+from gateway.domain.quota import Bucket, Denied, InProgress, Measure, Portion, Taken
+from gateway.stores._count import Count, Places
 from gateway.stores._sums import Sum, Sums
 from gateway.stores.share import ALONE, Share
 
@@ -42,37 +41,40 @@ class MemoryCounters:
     async def take(self, holder: str, wanted: tuple[Portion, ...]) -> Taken | Denied:
         """Take all that is wanted, or nothing; of several that are full the one that takes longest is told."""
         now = self._now()
+        found = self._find(wanted, now)
         denied: Denied | None = None
-        found: list[tuple[Count | Places, int]] = []
-        apart = True
-        for portion in wanted:
-            bucket, amount = portion.bucket, portion.amount
-            kept = self._find(bucket, now)
-            apart = apart and kept.bucket is bucket
-            found.append((kept, amount))
-            wait = self._wait(kept, amount, now)
-            if wait and (denied is None or wait > denied.retry_after_s):
-                denied = Denied(bucket=bucket, retry_after_s=wait)
+        for portion, kept in zip(wanted, found, strict=True):
+            limit = self._limit(kept, now) if kept.long is True else kept.limit
+            if kept.used(now) + portion.amount > limit:
+                wait = kept.wait(portion.amount, limit, now)
+                if denied is None or wait > denied.retry_after_s:
+                    denied = Denied(bucket=portion.bucket, retry_after_s=wait)
         if denied is not None:
             return denied
         left: list[Portion] = []
-        for kept, amount in found:
+        apart = True
+        for portion, kept in zip(wanted, found, strict=True):
+            bucket, amount = kept.bucket, portion.amount
+            apart = apart and bucket is portion.bucket
             if isinstance(kept, Places):
                 kept.enter(holder, amount)
             else:
-                self._add(kept, amount)
-                left.append(Portion(bucket=kept.bucket, amount=self._left(kept, now)))
-        portions = wanted if apart else tuple([Portion(bucket=kept.bucket, amount=amount) for kept, amount in found])
-        return Taken(holder=holder, at=now, portions=portions, left=tuple(left))
+                kept.amount += amount
+                if kept.long:
+                    self._freshen(kept, amount)
+                left.append(Portion(bucket=bucket, amount=self._left(kept, now)))
+        if not apart:
+            wanted = tuple([replace(one, bucket=kept.bucket) for one, kept in zip(wanted, found, strict=True)])
+        return Taken(holder=holder, at=now, portions=wanted, left=tuple(left))
 
-    def settle(self, taken: Taken, used: tuple[Portion, ...]) -> None:
+    def settle(self, taken: Taken, used: Mapping[Measure, int]) -> None:
         """Put ``used`` in the place of what was taken, and free places in progress."""
-        now = self._now()
-        for portion in taken.portions:
-            kept = self._find(portion.bucket, now)
+        portions = taken.portions
+        for portion, kept in zip(portions, self._find(portions, self._now()), strict=True):
+            amount = portion.amount
             if isinstance(kept, Places):
                 kept.leave(taken.holder)
-            elif more := _instead(portion, used) - portion.amount:
+            elif more := used.get(portion.bucket.measure, amount) - amount:
                 self._change(kept, more, taken.at)
 
     @property
@@ -110,19 +112,25 @@ class MemoryCounters:
         """Forget sums that count no more."""
         self._sums.sweep(self._now())
 
-    def _find(self, bucket: Bucket, now: float) -> Count | Places:
-        kept = self._near.get(id(bucket))
-        if kept is None or kept.bucket is not bucket:
-            kept = self._kept.get(bucket) or self._new(bucket, now)
-        if isinstance(kept, Count) and now >= kept.end:
-            self._roll(kept, now)
-        return kept
+    def _find(self, portions: tuple[Portion, ...], now: float) -> list[Count | Places]:
+        """What is kept for the bucket of each portion, in the window of ``now``."""
+        found: list[Count | Places] = []
+        for portion in portions:
+            bucket = portion.bucket
+            kept = self._near.get(id(bucket))
+            if kept is None or kept.bucket is not bucket:
+                kept = self._kept.get(bucket) or self._new(bucket, now)
+            if now >= kept.end and isinstance(kept, Count):
+                self._roll(kept, now)
+            found.append(kept)
+        return found
 
     def _new(self, bucket: Bucket, now: float) -> Count | Places:
         for _ in range(min(_LOOKED_AT, len(self._kept))):
             self._look_at_oldest(now)
         if len(self._kept) >= self._most and bucket.subject != OTHERS:
-            return self._find(replace(bucket, subject=OTHERS), now)
+            others = replace(bucket, subject=OTHERS)
+            return self._kept.get(others) or self._new(others, now)
         limit = self._share.part(bucket.limit)
         kept = Places(bucket, limit) if isinstance(bucket.window, InProgress) else Count(bucket, limit, now)
         self._kept[bucket] = self._near[id(bucket)] = kept
@@ -140,14 +148,6 @@ class MemoryCounters:
         else:
             self._kept.move_to_end(oldest)
 
-    def _wait(self, kept: Count | Places, amount: int, now: float) -> float:
-        if isinstance(kept, Places):
-            return 0.0 if kept.used + amount <= kept.limit else PLACE_S
-        if kept.long:
-            return kept.wait(amount, self._limit(kept, now), now)
-        # What is more than this process may ever give out never fits.
-        return kept.wait(amount, kept.limit, now) if amount <= kept.limit else inf
-
     def _limit(self, count: Count, now: float) -> float:
         """The most that may stand in a long window here at present."""
         if not self._alone or self._share.of == 1:
@@ -157,10 +157,9 @@ class MemoryCounters:
 
     def _left(self, count: Count, now: float) -> int:
         """What is left, over all processes; of what is divided, if the others have as much left."""
-        if count.long:
-            return max(0, int(self._limit(count, now) - count.used(now)))
-        left = max(0, int(count.limit - count.used(now)))
-        return left if self._share.of == 1 else min(count.bucket.limit, left * self._share.of)
+        limit = self._limit(count, now) if count.long else count.limit
+        left = max(0, int(limit - count.used(now)))
+        return left if count.long or self._share.of == 1 else min(count.bucket.limit, left * self._share.of)
 
     def _roll(self, count: Count, now: float) -> None:
         if count.long:
@@ -186,29 +185,25 @@ class MemoryCounters:
 
     def _change(self, count: Count, more: int, at: float) -> None:
         """More counts from now on, less is given back to the window of ``at``, if that still counts for anything."""
-        if more > 0:
-            self._add(count, more)
-        elif at >= count.start:
-            self._add(count, max(more, -count.amount))
-        elif count.length and at >= count.start - count.length:
+        if more < 0:
+            if at < count.start:
+                return self._give_back(count, more, at)
+            more = max(more, -count.amount)
+        count.amount += more
+        if count.long:
+            self._freshen(count, more)
+        return None
+
+    def _give_back(self, count: Count, more: int, at: float) -> None:
+        """The same of less than nothing, to the window before the present one."""
+        if count.length and at >= count.start - count.length:
             more = max(more, -count.before)
             count.before += more
             if count.long:
                 self._sums.add(count.name, count.start - count.length, more, count.end)
 
-    def _add(self, count: Count, amount: int) -> None:
-        count.amount += amount
-        if count.long:
-            if not count.fresh:
-                self._fresh.append(count)
-            count.fresh += amount
-
-
-def _instead(taken: Portion, used: tuple[Portion, ...]) -> int:
-    """What of ``used`` takes its place: itself, where its bucket is not named."""
-    bucket = taken.bucket
-    for one in used:
-        if one.bucket is bucket:
-            return one.amount
-    same = (one.amount for one in used if one.bucket.measure is bucket.measure and one.bucket == bucket)
-    return next(same, taken.amount)
+    def _freshen(self, count: Count, amount: int) -> None:
+        """So much of a long window nobody else was told of yet."""
+        if not count.fresh:
+            self._fresh.append(count)
+        count.fresh += amount

@@ -6,7 +6,7 @@ come free by themselves. What Redis could not be told is owed, as sums, and told
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import Final
@@ -78,9 +78,14 @@ class RedisCounters:
             self._hold(answer.said)
         return answer.said
 
-    async def settle(self, taken: Taken, used: tuple[Portion, ...]) -> None:
+    async def settle(self, taken: Taken, used: Mapping[Measure, int]) -> None:
         """Tell what was used. Where a place comes free it is waited for, so that a next request finds it free."""
-        self.owed.change(_changes(taken, used, self.in_redis_time(self._clock())))
+        now = [
+            Portion(bucket=one.bucket, amount=used[one.bucket.measure])
+            for one in taken.portions
+            if one.bucket.measure in used
+        ]
+        self.owed.change(_changes(taken, now, self.in_redis_time(self._clock())))
         places = self._places.pop(taken.holder, ())
         if places:
             self.owed.free(places)

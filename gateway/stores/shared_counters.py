@@ -9,13 +9,13 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
 from gateway.domain.errors import LimitsUnavailable
-from gateway.domain.quota import Bucket, Counters, Denied, Portion, Taken
+from gateway.domain.quota import Counters, Denied, Measure, Portion, Taken
 from gateway.domain.value import value
 from gateway.stores._last_heard import LastHeard
 from gateway.stores._reach import Reach
@@ -54,10 +54,9 @@ class Standing:
 
 @value
 class CountedAlone:
-    """That this process has counted alone: ``taken`` is what its own counters gave, in ``buckets`` of their own."""
+    """That this process has counted alone: ``taken`` is what its own counters gave."""
 
     taken: Taken
-    buckets: dict[Bucket, Bucket]
 
 
 def _nothing(change: Change) -> None:
@@ -79,7 +78,7 @@ class Told:
 class CountersHere(Counters, Protocol):
     """Counters of this process, which wait for nobody."""
 
-    def settle(self, taken: Taken, used: tuple[Portion, ...]) -> None: ...
+    def settle(self, taken: Taken, used: Mapping[Measure, int]) -> None: ...
 
 
 class SharedCounters:
@@ -145,11 +144,10 @@ class SharedCounters:
             )
         return await self._take_alone(holder, wanted)
 
-    async def settle(self, taken: Taken, used: tuple[Portion, ...]) -> None:
+    async def settle(self, taken: Taken, used: Mapping[Measure, int]) -> None:
         """End what was taken. It waits for Redis no longer than a request does, and never raises."""
         if isinstance(alone := taken.apart, CountedAlone):
-            own = [Portion(bucket=alone.buckets.get(one.bucket, one.bucket), amount=one.amount) for one in used]
-            self._alone.settle(alone.taken, tuple(own))
+            self._alone.settle(alone.taken, used)
         await self._redis.settle(taken, used)
 
     @property
@@ -186,15 +184,14 @@ class SharedCounters:
         asked = {own.bucket: one.bucket for own, one in zip(shrunk, wanted, strict=True)}
         if isinstance(answer, Denied):
             return Denied(bucket=asked.get(answer.bucket, answer.bucket), retry_after_s=answer.retry_after_s)
-        # Whoever counts alone may have put buckets together: it is told by its own ones what was used.
-        own = {one.bucket: counted.bucket for one, counted in zip(wanted, answer.portions, strict=True)}
-        asked |= {counted: bucket for bucket, counted in own.items()}
+        # Whoever counts alone may have put buckets together.
+        asked |= {counted.bucket: one.bucket for one, counted in zip(wanted, answer.portions, strict=True)}
         taken = Taken(
             holder=holder,
             at=self._redis.in_redis_time(answer.at),
             portions=wanted,
             left=tuple([Portion(bucket=asked.get(one.bucket, one.bucket), amount=one.amount) for one in answer.left]),
-            apart=CountedAlone(taken=answer, buckets=own),
+            apart=CountedAlone(taken=answer),
         )
         self._redis.adopt(taken)
         return taken

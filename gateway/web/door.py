@@ -171,7 +171,7 @@ class Door:
 
     def _tab(self, request_id: str) -> RequestTab | None:
         limiter = self._lobby.limiter
-        return None if limiter is None else limiter.open(request_id, self._serving.name, self._serving.operation)
+        return None if limiter is None else RequestTab(limiter, request_id, self._serving.name, self._serving.operation)
 
     async def _serve(
         self, scope: Scope, receive: Receive, trail: RequestTrail, tab: RequestTab | None, response: Response

@@ -1,7 +1,7 @@
 """A request's tab: what it takes, what stands in its place at the end, and that this happens once."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pytest
@@ -64,7 +64,9 @@ class Counters:
 
     full: Measure | None = None
     taken: list[tuple[str, tuple[Portion, ...]]] = field(default_factory=list[tuple[str, tuple[Portion, ...]]])
-    settled: list[tuple[Taken, tuple[Portion, ...]]] = field(default_factory=list[tuple[Taken, tuple[Portion, ...]]])
+    settled: list[tuple[Taken, Mapping[Measure, int]]] = field(
+        default_factory=list[tuple[Taken, Mapping[Measure, int]]]
+    )
     slow: asyncio.Event | None = None
 
     async def take(self, holder: str, wanted: tuple[Portion, ...]) -> Taken | Denied:
@@ -77,7 +79,7 @@ class Counters:
         left = tuple([Portion(bucket=one.bucket, amount=one.bucket.limit // 3) for one in wanted])
         return Taken(holder=holder, at=1.0, portions=wanted, left=left)
 
-    async def settle(self, taken: Taken, used: tuple[Portion, ...]) -> None:
+    async def settle(self, taken: Taken, used: Mapping[Measure, int]) -> None:
         if self.slow is not None:
             await self.slow.wait()
         self.settled.append((taken, used))
@@ -86,9 +88,9 @@ class Counters:
         ((_, wanted),) = self.taken
         return {one.bucket.measure: one.amount for one in wanted}
 
-    def used(self) -> dict[Measure, int]:
+    def used(self) -> Mapping[Measure, int]:
         ((_, used),) = self.settled
-        return {one.bucket.measure: one.amount for one in used}
+        return used
 
 
 @dataclass
@@ -102,11 +104,11 @@ class Desk:
     dear: Target
 
     async def tab(self, operation: Operation = Operation.CHAT, request: ClientRequest = ASKED) -> RequestTab:
-        tab = self.limiter.open("id", "split", operation)
+        tab = RequestTab(self.limiter, "id", "split", operation)
         await tab.take(request, CALLER, self.model)
         return tab
 
-    async def closed(self, tab: RequestTab) -> dict[Measure, int]:
+    async def closed(self, tab: RequestTab) -> Mapping[Measure, int]:
         """What is put in place of what was taken."""
         tab.close()
         await self.limiter.drained()
@@ -350,14 +352,14 @@ async def test_what_is_counted_in_memory_is_settled_once_a_tab_is_closed(a_targe
     limiter = Limiter(Limits(rules=(rule(one_place),)), MemoryCounters(lambda: 0.0))
     model = Model(name="m", targets=(a_target(),))
     for _ in range(2):
-        tab = limiter.open("id", "split", Operation.CHAT)
+        tab = RequestTab(limiter, "id", "split", Operation.CHAT)
         await tab.take(ASKED, CALLER, model)
         tab.close()
 
 
 async def test_who_goes_away_while_it_takes_leaves_no_place_taken(desk: Desk) -> None:
     desk.counters.slow = asyncio.Event()
-    tab = desk.limiter.open("id", "split", Operation.CHAT)
+    tab = RequestTab(desk.limiter, "id", "split", Operation.CHAT)
     task = asyncio.create_task(tab.take(ASKED, CALLER, desk.model))
     await asyncio.sleep(0)
     task.cancel()
@@ -367,14 +369,14 @@ async def test_who_goes_away_while_it_takes_leaves_no_place_taken(desk: Desk) ->
     tab.close()
     await desk.limiter.drained()
     ((taken, used),) = desk.counters.settled
-    assert (taken.holder, used) == ("id", ())
+    assert (taken.holder, used) == ("id", {})
     assert Measure.CONCURRENT in {one.bucket.measure for one in taken.portions}
 
 
 async def test_a_refusal_names_the_rule_and_takes_nothing(desk_of: DeskOf) -> None:
     for full, kind in ((Measure.REQUESTS, LimitReached), (Measure.MONEY, BudgetSpent)):
         desk = desk_of(rule(REQUESTS, MONEY), full=full)
-        tab = desk.limiter.open("id", "split", Operation.CHAT)
+        tab = RequestTab(desk.limiter, "id", "split", Operation.CHAT)
         with pytest.raises(kind) as caught:
             await tab.take(ASKED, CALLER, desk.model)
         assert (caught.value.rule, caught.value.measure) == ("r", full)

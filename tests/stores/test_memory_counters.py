@@ -64,8 +64,8 @@ class Kept:
         assert isinstance(denied, Denied)
         return denied
 
-    def settle(self, taken: Taken, *used: tuple[Bucket, int]) -> None:
-        self.counters.settle(taken, tuple([Portion(bucket=b, amount=a) for b, a in used]))
+    def settle(self, taken: Taken, **used: int) -> None:
+        self.counters.settle(taken, {Measure(name): amount for name, amount in used.items()})
 
 
 @pytest.fixture
@@ -196,25 +196,25 @@ TOKENS = bucket(100, measure=Measure.TOKENS)
 
 def test_what_was_not_used_is_given_back(kept: Kept) -> None:
     taken = kept.taken((TOKENS, 100))
-    kept.settle(taken, (TOKENS, 30))
+    kept.settle(taken, tokens=30)
     assert kept.taken((TOKENS, 70)).left[0].amount == 0
 
 
 def test_a_count_may_be_named_by_another_object_that_says_the_same(kept: Kept) -> None:
-    taken = kept.taken((bucket(), 1), (TOKENS, 100))
-    kept.settle(taken, (bucket(100, measure=Measure.TOKENS), 30))
-    assert kept.taken((bucket(100, measure=Measure.TOKENS), 70)).left[0].amount == 0
+    kept.taken((bucket(), 1), (TOKENS, 30))
+    taken = kept.taken((bucket(100, measure=Measure.TOKENS), 70))
+    assert (taken.portions[0].bucket is TOKENS, taken.left[0].amount) == (True, 0)
 
 
 def test_what_is_not_named_stays_taken(kept: Kept) -> None:
     taken = kept.taken((bucket(), 1), (TOKENS, 40))
-    kept.settle(taken, (TOKENS, 0))
+    kept.settle(taken, tokens=0)
     assert [one.amount for one in kept.taken((bucket(), 1), (TOKENS, 0)).left] == [8, 100]
 
 
 def test_more_than_was_taken_and_more_than_there_is_denies_the_next_one(kept: Kept) -> None:
     taken = kept.taken((TOKENS, 10))
-    kept.settle(taken, (TOKENS, 500))
+    kept.settle(taken, tokens=500)
     kept.denied((TOKENS, 1))
     kept.clock.at += 60
     kept.denied((TOKENS, 1))
@@ -223,7 +223,7 @@ def test_more_than_was_taken_and_more_than_there_is_denies_the_next_one(kept: Ke
 def test_what_was_used_in_excess_of_a_window_long_gone_counts_now(kept: Kept) -> None:
     taken = kept.taken((TOKENS, 10))
     kept.clock.at += 300
-    kept.settle(taken, (TOKENS, 110))
+    kept.settle(taken, tokens=110)
     kept.denied((TOKENS, 1))
 
 
@@ -231,7 +231,7 @@ def test_what_is_given_back_to_a_window_long_gone_makes_no_room_in_this_one(kept
     taken = kept.taken((TOKENS, 100))
     kept.clock.at += 300
     kept.taken((TOKENS, 100))
-    kept.settle(taken, (TOKENS, 0))
+    kept.settle(taken, tokens=0)
     kept.denied((TOKENS, 1))
 
 
@@ -239,7 +239,7 @@ def test_what_is_given_back_to_the_window_before_makes_room_in_that(kept: Kept) 
     taken = kept.taken((TOKENS, 100))
     kept.clock.at += 60
     kept.denied((TOKENS, 1))
-    kept.settle(taken, (TOKENS, 0))
+    kept.settle(taken, tokens=0)
     kept.taken((TOKENS, 100))
 
 
@@ -251,7 +251,7 @@ def test_settling_leaves_what_was_used_and_nothing_else(requests: Sequence[tuple
     for expected, used, pause in requests:
         taken = kept.taken((daily, expected))
         kept.clock.at += pause
-        kept.settle(taken, (daily, used))
+        kept.settle(taken, tokens=used)
         used_in_all += used
     assert kept.taken((daily, 0)).left[0].amount == 10**6 - used_in_all
 
@@ -318,7 +318,7 @@ def test_those_for_whom_there_is_no_room_are_counted_together() -> None:
     assert taken.portions[0].bucket.subject == OTHERS
     kept.taken((bucket(2, subject="key:later"), 1))
     assert kept.denied((bucket(2, subject="key:last"), 1)).bucket.subject == "key:last"
-    kept.settle(taken, (taken.portions[0].bucket, 0))
+    kept.settle(taken, requests=0)
     kept.taken((bucket(2, subject="key:last"), 1))
     # Who was there before is not touched by it.
     kept.taken((bucket(2, subject="key:1"), 1))
@@ -406,7 +406,7 @@ def test_what_is_given_back_is_told_too() -> None:
     one.counters.outgoing()
     one.counters.told([Sum(name=NAME, start=HOUR_START, amount=6, expires=HOUR_START + 7200)])
     one.clock.at += 3600
-    one.settle(taken, (HOURLY, 2))
+    one.settle(taken, requests=2)
     assert [(more.start, more.amount) for more in one.counters.outgoing()] == [(HOUR_START, -4)]
 
 

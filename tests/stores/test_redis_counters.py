@@ -13,7 +13,7 @@ from gateway.stores._redis_failure import Away
 from gateway.stores.redis_counters import RedisCounters
 
 MINUTE = Bucket(rule="r", subject="s", measure=Measure.TOKENS, window=Sliding(seconds=60), limit=1000)
-DAY = Bucket(rule="d", subject="s", measure=Measure.TOKENS, window=Calendar(unit="day"), limit=1000)
+DAY = Bucket(rule="d", subject="s", measure=Measure.MONEY, window=Calendar(unit="day"), limit=1000)
 PLACES = Bucket(rule="c", subject="s", measure=Measure.CONCURRENT, window=InProgress(), limit=10)
 AT = 6_000_000.0
 
@@ -71,14 +71,14 @@ async def _take(counters: RedisCounters, holder: str = "h") -> Taken:
 async def test_less_is_given_back_to_then_and_more_counts_now(played: Played, counters: RedisCounters) -> None:
     taken = await _take(counters)
     played.now += 180.0
-    await counters.settle(taken, _portions(minute=40, day=130))
+    await counters.settle(taken, {Measure.TOKENS: 40, Measure.MONEY: 130})
     told = played.asked[-1]
     assert [row[1:] for row in told["add"]] == [[60, AT // 60, -60], ["day", (AT + 180) // 86_400, 30]]
     assert [row[1:] for row in told["free"]] == [["h", 1]]
 
 
 async def test_buckets_that_are_not_named_keep_what_was_taken(played: Played, counters: RedisCounters) -> None:
-    await counters.settle(await _take(counters), _portions(day=100))
+    await counters.settle(await _take(counters), {Measure.MONEY: 100})
     assert (played.asked[-1]["add"], len(played.asked[-1]["free"])) == ([], 1)
 
 
@@ -94,7 +94,7 @@ async def test_places_are_kept_until_their_request_is_over(played: Played, count
     await _take(counters, "two")
     await counters.renew()
     assert [row[1:] for row in played.asked[-1]["keep"]] == [["one", 1, True], ["two", 1, True]]
-    await counters.settle(first, ())
+    await counters.settle(first, {})
     await counters.restore()
     assert [row[1:] for row in played.asked[-1]["keep"]] == [["two", 1, False]]
 
@@ -120,7 +120,7 @@ async def test_what_was_counted_elsewhere_is_told_in_whole(played: Played, count
     counters.shut(Away("it is away", sent=False))
     taken = Taken(holder="h", at=AT, portions=_portions(minute=100, day=100, places=1))
     counters.adopt(taken)
-    await counters.settle(taken, _portions(minute=30))
+    await counters.settle(taken, {Measure.TOKENS: 30})
     assert played.asked == []
     await counters.restore()
     assert [row[1:] for row in played.asked[0]["add"]] == [[60, AT // 60, 30], ["day", AT // 86_400, 100]]

@@ -7,7 +7,7 @@ are promised.
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -133,7 +133,7 @@ class Run:
         taken = await self.counters.take(f"h{self.number}", WANTED)
         self.durations.append(time.perf_counter() - began)
         assert isinstance(taken, Taken)
-        await self.counters.settle(taken, (Portion(bucket=TOKENS, amount=2),))
+        await self.counters.settle(taken, {Measure.TOKENS: 2})
         return taken
 
     async def until(self, *, reached: bool) -> None:
@@ -150,7 +150,7 @@ class _Alone:
     async def take(self, holder: str, wanted: tuple[Portion, ...]) -> Taken:
         return Taken(holder=holder, at=time.time(), portions=wanted)
 
-    def settle(self, taken: Taken, used: tuple[Portion, ...]) -> None:
+    def settle(self, taken: Taken, used: Mapping[Measure, int]) -> None:
         """It counts nothing."""
 
 

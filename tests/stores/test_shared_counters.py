@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -25,7 +25,7 @@ PLACES = Bucket(rule="c", subject="key:a", measure=Measure.CONCURRENT, window=In
 WANTED = tuple(
     [Portion(bucket=bucket, amount=amount) for bucket, amount in ((REQUESTS, 1), (TOKENS, 100), (PLACES, 1))]
 )
-USED = (Portion(bucket=TOKENS, amount=30),)
+USED = {Measure.TOKENS: 30}
 
 Proxy = Callable[..., AbstractAsyncContextManager[Any]]
 
@@ -36,7 +36,9 @@ class Alone:
 
     clock: Callable[[], float]
     taken: list[Taken] = field(default_factory=list[Taken])
-    settled: list[tuple[Taken, tuple[Portion, ...]]] = field(default_factory=list[tuple[Taken, tuple[Portion, ...]]])
+    settled: list[tuple[Taken, Mapping[Measure, int]]] = field(
+        default_factory=list[tuple[Taken, Mapping[Measure, int]]]
+    )
 
     async def take(self, holder: str, wanted: tuple[Portion, ...]) -> Taken | Denied:
         for one in wanted:
@@ -46,7 +48,7 @@ class Alone:
         self.taken.append(Taken(holder=holder, at=self.clock(), portions=wanted, left=left))
         return self.taken[-1]
 
-    def settle(self, taken: Taken, used: tuple[Portion, ...]) -> None:
+    def settle(self, taken: Taken, used: Mapping[Measure, int]) -> None:
         self.settled.append((taken, used))
 
 
@@ -142,7 +144,7 @@ async def test_what_was_used_stands_in_the_place_of_what_was_taken(redis: Any) -
         assert (_count(redis, REQUESTS), _count(redis, TOKENS), _count(redis, PLACES)) == (1, 30, 0)
         more = await gate.take()
         assert isinstance(more, Taken)
-        await gate.counters.settle(more, (Portion(bucket=TOKENS, amount=170),))
+        await gate.counters.settle(more, {Measure.TOKENS: 170})
         assert (_count(redis, TOKENS), len(gate.took)) == (200, 2)
 
 
@@ -153,7 +155,7 @@ async def test_what_took_until_the_next_window_counts_there(redis: Any) -> None:
         taken = await gate.take(Portion(bucket=second, amount=10))
         assert isinstance(taken, Taken)
         await asyncio.sleep(int(taken.at) + 2.05 - taken.at)
-        await gate.counters.settle(taken, (Portion(bucket=second, amount=500),))
+        await gate.counters.settle(taken, {Measure.TOKENS: 500})
         last = await gate.take(Portion(bucket=second, amount=1))
         assert isinstance(last, Taken)
         assert last.left[0].amount <= second.limit - 400
@@ -172,7 +174,7 @@ async def test_the_clocks_of_gateways_do_not_matter(redis: Any, between: Proxy, 
         await gate.request()
         way.fault = "none"
         await gate.until(reached=True)
-        await gate.counters.settle(taken, (Portion(bucket=TOKENS, amount=170),))
+        await gate.counters.settle(taken, {Measure.TOKENS: 170})
     assert (_count(redis, REQUESTS), _count(redis, TOKENS)) == (3, 230)
 
 
@@ -226,7 +228,7 @@ async def test_without_redis_a_gateway_counts_alone_and_tells_it_afterwards(redi
         await gate.counters.settle(alone, USED)
         assert (_count(redis, TOKENS), _count(redis, PLACES)) == (90, 0)
         assert gate.counters.standing.owed == 0
-        assert [[one.amount for one in used] for _, used in gate.alone.settled] == [[30], [30]]
+        assert [used for _, used in gate.alone.settled] == [USED, USED]
 
 
 async def test_places_that_redis_lost_are_taken_again_when_it_is_back(redis: Any, between: Proxy) -> None:
@@ -256,8 +258,9 @@ async def test_a_budget_that_is_used_up_does_not_begin_anew_alone(redis: Any, be
         taken = await gate.take(Portion(bucket=budget, amount=100))
         assert isinstance(taken, Taken)
         assert isinstance(taken.apart, CountedAlone)
-        await gate.counters.settle(taken, (Portion(bucket=budget, amount=7),))
-        assert gate.alone.settled == [(taken.apart.taken, (Portion(bucket=replace(budget, limit=100), amount=7),))]
+        await gate.counters.settle(taken, {Measure.TOKENS: 7})
+        assert gate.alone.settled == [(taken.apart.taken, {Measure.TOKENS: 7})]
+        assert taken.apart.taken.portions == (Portion(bucket=replace(budget, limit=100), amount=100),)
         assert _is_alone(await gate.take(Portion(bucket=other, amount=1000)))
 
 
@@ -299,5 +302,5 @@ async def test_what_is_owed_at_the_end_is_told(redis: Any) -> None:
     async with _gateway(redis.port) as gate:
         taken = await gate.take(Portion(bucket=second, amount=10))
         assert isinstance(taken, Taken)
-        await gate.counters.settle(taken, (Portion(bucket=second, amount=25),))
+        await gate.counters.settle(taken, {Measure.TOKENS: 25})
     assert _count(redis, second) == 25

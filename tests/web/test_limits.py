@@ -1,6 +1,6 @@
 """Headers that say what is left."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import pytest
 
@@ -18,14 +18,14 @@ class Counters:
     async def take(self, holder: str, wanted: tuple[Portion, ...]) -> Taken | Denied:
         raise NotImplementedError
 
-    async def settle(self, taken: Taken, used: tuple[Portion, ...]) -> None:
+    async def settle(self, taken: Taken, used: Mapping[Measure, int]) -> None:
         raise NotImplementedError
 
 
 @pytest.fixture
 def tab() -> Callable[..., RequestTab]:
     def make(*left: Portion) -> RequestTab:
-        made = Limiter(Limits(), Counters()).open("id", "split", Operation.CHAT)
+        made = RequestTab(Limiter(Limits(), Counters()), "id", "split", Operation.CHAT)
         made.left = left
         return made
 
