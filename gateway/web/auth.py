@@ -89,10 +89,11 @@ def expect_app(caller: Caller, route: str) -> None:
     Raises:
         Forbidden: it may not.
     """
+    if Role.APP in caller.roles and caller.may_use(route):
+        return
     expect_role(caller, Role.APP)
-    if not caller.may_use(route):
-        ways = ", ".join(sorted(caller.routes or ())) or "none"
-        raise Forbidden(f"this key or token may not use this route; it may use: {ways}")
+    ways = ", ".join(sorted(caller.routes or ())) or "none"
+    raise Forbidden(f"this key or token may not use this route; it may use: {ways}")
 
 
 def _closed(key: Key, now: float) -> Unauthenticated:
@@ -106,7 +107,10 @@ def _closed(key: Key, now: float) -> Unauthenticated:
 
 def _presented(headers: Headers) -> bytes:
     """The key as the client's SDK sends it: a bearer token, or an API-key header; never two of them."""
-    presented = {headers[name] for name in (b"x-api-key", b"api-key") if name in headers}
+    presented: set[bytes] = set()
+    for name in (b"x-api-key", b"api-key"):
+        if name in headers:
+            presented.add(headers[name])
     authorization = headers.get(b"authorization")
     if authorization is not None:
         scheme, _, token = authorization.partition(b" ")

@@ -5,10 +5,7 @@ and so that whoever may not ask may not count either.
 """
 
 from gateway.dialects.registry import CountingDialect
-from gateway.domain.errors import GatewayError
-from gateway.domain.jsonvalue import JsonObject
 from gateway.domain.operation import Operation
-from gateway.domain.request import ClientRequest
 from gateway.pipeline.handle import count
 from gateway.web.door import Asked, said
 
@@ -21,12 +18,8 @@ class Counting:
     def __init__(self, dialect: CountingDialect) -> None:
         self._dialect = dialect
         self.name = dialect.NAME
-
-    def read(self, body: JsonObject) -> ClientRequest:
-        return self._dialect.read_count(body)
-
-    def error_body(self, error: GatewayError, status: int) -> bytes:
-        return self._dialect.error_body(error, status)
+        self.read = dialect.read_count
+        self.error_body = dialect.error_body
 
     async def answer(self, asked: Asked) -> None:
         """Have the tokens counted, and write the number."""

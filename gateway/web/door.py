@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections import Counter, deque
 from dataclasses import field
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Protocol
 
 from gateway.audit.trail import Evidence, RequestTrail
@@ -99,13 +99,14 @@ class Asked:
 
     def tell(self, handling: Handling) -> None:
         """Write down what policy decided, once that is final."""
-        tell(
-            self.trail.request_id,
-            self.caller,
-            decision=handling.decision,
-            findings=handling.findings,
-            policy=handling.policy,
-        )
+        if handling.findings:
+            tell(
+                self.trail.request_id,
+                self.caller,
+                decision=handling.decision,
+                findings=handling.findings,
+                policy=handling.policy,
+            )
 
 
 class Serving(Protocol):
@@ -132,6 +133,8 @@ class Door:
     def __init__(self, serving: Serving, lobby: Lobby) -> None:
         self._serving = serving
         self._lobby = lobby
+        # Whether bodies are kept: but for counts, since what is counted is mostly asked right after.
+        self._keeps = bool(lobby.recent.maxlen) and serving.operation is not Operation.COUNT
         self._error_type = error_type(serving.name)
         self._vendor: Vendor = "anthropic" if serving.name == "anthropic_messages" else "openai"
         # Under this name the vendor's SDK looks for it.
@@ -139,10 +142,11 @@ class Door:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one HTTP request."""
-        trail = self._lobby.evidence.begin(self._serving.name, _traceparent(scope), self._serving.operation)
+        limiter, serving = self._lobby.limiter, self._serving
+        trail = self._lobby.evidence.begin(serving.name, _traceparent(scope), serving.operation)
         named = request_of.set(trail.request_id)
-        tab = self._tab(trail.request_id)
-        response = Response(send, trail.request_id, self._id_header, more=lambda: limit_headers(tab, self._vendor))
+        tab = None if limiter is None else RequestTab(limiter, trail.request_id, serving.name, serving.operation)
+        response = Response(send, trail.request_id, self._id_header, more=partial(limit_headers, tab, self._vendor))
         try:
             await self._serve(scope, receive, trail, tab, response)
         except GatewayError as error:
@@ -169,10 +173,6 @@ class Door:
             trail.abandon()
             request_of.reset(named)
 
-    def _tab(self, request_id: str) -> RequestTab | None:
-        limiter = self._lobby.limiter
-        return None if limiter is None else RequestTab(limiter, request_id, self._serving.name, self._serving.operation)
-
     async def _serve(
         self, scope: Scope, receive: Receive, trail: RequestTrail, tab: RequestTab | None, response: Response
     ) -> None:
@@ -182,11 +182,16 @@ class Door:
         caller = await self._lobby.doorkeeper.caller(headers)
         await self._lobby.gate.enter()
         try:
-            await self._admitted(caller, headers, receive, trail=trail, tab=tab, response=response)
+            asked = await self._read(caller, headers, receive, trail=trail, tab=tab, response=response)
+            await self._serving.answer(asked)
+        except BlockedByPolicy as blocked:
+            findings = [finding_of(hit) for hit in blocked.found.hits]
+            tell(trail.request_id, caller, decision="block", findings=findings)
+            raise
         finally:
             self._lobby.gate.leave()
 
-    async def _admitted(
+    async def _read(
         self,
         caller: Caller,
         headers: Headers,
@@ -195,40 +200,25 @@ class Door:
         trail: RequestTrail,
         tab: RequestTab | None,
         response: Response,
-    ) -> None:
+    ) -> Asked:
+        lobby, serving = self._lobby, self._serving
         trail.known(caller)
-        expect_app(caller, self._serving.name)
+        expect_app(caller, serving.name)
         trail.expect()
-        check_json(headers, compressed=self._lobby.compressed_bodies)
-        raw = await read_body(headers, receive, self._lobby.max_body_bytes)
+        check_json(headers, compressed=lobby.compressed_bodies)
+        raw = await read_body(headers, receive, lobby.max_body_bytes)
         if b"content-encoding" in headers:
-            raw = await plain(headers, raw, self._lobby.max_body_bytes)
+            raw = await plain(headers, raw, lobby.max_body_bytes)
         run = runner_for(len(raw))
         body = await run(parse_body, raw)
-        self._keep(caller, body)
-        request = await run(self._serving.read, body)
+        if self._keeps:
+            lobby.recent.append(Recorded(tenant=caller.tenant, dialect=serving.name, body=body))
+        request = await run(serving.read, body)
         trail.asked(request)
-        try:
-            await self._serving.answer(
-                Asked(
-                    request=request,
-                    caller=caller,
-                    services=self._lobby.services,
-                    trail=trail,
-                    tab=tab or UNLIMITED,
-                    response=response,
-                    run=run,
-                )
-            )
-        except BlockedByPolicy as blocked:
-            findings = [finding_of(hit) for hit in blocked.found.hits]
-            tell(trail.request_id, caller, decision="block", findings=findings)
-            raise
-
-    def _keep(self, caller: Caller, body: JsonObject) -> None:
-        """Keep the body if bodies are kept: but for counts, since what is counted is mostly asked right after."""
-        if self._lobby.recent.maxlen and self._serving.operation is not Operation.COUNT:
-            self._lobby.recent.append(Recorded(tenant=caller.tenant, dialect=self._serving.name, body=body))
+        return Asked(
+            request=request, caller=caller, services=lobby.services, trail=trail, tab=tab or UNLIMITED,
+            response=response, run=run,
+        )  # fmt: skip
 
     async def _refuse(self, error: GatewayError, response: Response, trail: RequestTrail) -> None:
         if isinstance(error, LimitReached):
@@ -284,8 +274,13 @@ def _judged_by(names: tuple[str, ...], revision: str) -> tuple[bytes, bytes]:
 
 def _traceparent(scope: Scope) -> bytes | None:
     """The header, if it stands there once: of two nobody knows which is meant."""
-    found = [value for name, value in scope["headers"] if name == b"traceparent"]
-    return found[0] if len(found) == 1 else None
+    found: bytes | None = None
+    for name, said_there in scope["headers"]:
+        if name == b"traceparent":
+            if found is not None:
+                return None
+            found = said_there
+    return found
 
 
 def _name(finding: Finding) -> str:

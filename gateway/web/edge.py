@@ -32,6 +32,7 @@ _DECIDING = frozenset(
         b"x-api-key",
     }
 )
+_JSON = b"application/json"
 _COMPRESSIONS = frozenset({b"gzip", b"x-gzip", b"deflate"})
 _HTTP = re.compile(r"\Ahttps?://")
 _AUTHORITY = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]{1,5})?")
@@ -108,9 +109,14 @@ def check_json(headers: Headers, *, compressed: bool = False) -> None:
         raise InvalidField(
             "this server speaks HTTP/1.1 alone; send the request without header upgrade", param="upgrade"
         )
-    kind = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
-    if kind != b"application/json":
+    kind = headers.get(b"content-type", b"")
+    if kind != _JSON and kind.partition(b";")[0].strip().lower() != _JSON:
         raise UnsupportedEncoding("send the body as content-type application/json")
+    if b"content-encoding" in headers:
+        _check_encoding(headers, compressed=compressed)
+
+
+def _check_encoding(headers: Headers, *, compressed: bool) -> None:
     encoding = content_encoding(headers)
     if encoding == b"identity":
         return

@@ -1,10 +1,7 @@
 """How are vectors served?"""
 
 from gateway.dialects.registry import EmbeddingDialect
-from gateway.domain.errors import GatewayError
-from gateway.domain.jsonvalue import JsonObject
 from gateway.domain.operation import Operation
-from gateway.domain.request import ClientRequest
 from gateway.pipeline.handle import embed
 from gateway.pipeline.run import runner_for
 from gateway.web.door import Asked, said
@@ -21,12 +18,8 @@ class Embedding:
     def __init__(self, dialect: EmbeddingDialect) -> None:
         self._dialect = dialect
         self.name = dialect.NAME
-
-    def read(self, body: JsonObject) -> ClientRequest:
-        return self._dialect.read(body)
-
-    def error_body(self, error: GatewayError, status: int) -> bytes:
-        return self._dialect.error_body(error, status)
+        self.read = dialect.read
+        self.error_body = dialect.error_body
 
     async def answer(self, asked: Asked) -> None:
         """Have the vectors made, and write them."""

@@ -4,11 +4,8 @@ from contextlib import aclosing
 from typing import Final
 
 from gateway.dialects.registry import Dialect, StreamWriter
-from gateway.domain.errors import GatewayError
 from gateway.domain.exchange import Judged
-from gateway.domain.jsonvalue import JsonObject
 from gateway.domain.operation import Operation
-from gateway.domain.request import ClientRequest
 from gateway.pipeline.answer import Answered, Held, Streaming
 from gateway.pipeline.handle import handle
 from gateway.web.door import Asked, said
@@ -25,12 +22,8 @@ class Generating:
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
         self.name = dialect.NAME
-
-    def read(self, body: JsonObject) -> ClientRequest:
-        return self._dialect.read(body)
-
-    def error_body(self, error: GatewayError, status: int) -> bytes:
-        return self._dialect.error_body(error, status)
+        self.read = dialect.read
+        self.error_body = dialect.error_body
 
     async def answer(self, asked: Asked) -> None:
         """Have the request answered, and write what comes of it."""

@@ -27,11 +27,17 @@ def limit_headers(
         return ()
     told: list[tuple[bytes, bytes]] = []
     for measure in _TOLD:
-        left = [one for one in tab.left if one.bucket.measure is measure]
-        if left:
-            fullest = left[0] if len(left) == 1 else min(left, key=lambda one: one.amount / one.bucket.limit)
+        fullest: Portion | None = None
+        for one in tab.left:
+            if one.bucket.measure is measure and (fullest is None or _fuller(one, fullest)):
+                fullest = one
+        if fullest is not None:
             told += _headers(fullest, vendor, now())
     return tuple(told)
+
+
+def _fuller(one: Portion, other: Portion) -> bool:
+    return one.amount / one.bucket.limit < other.amount / other.bucket.limit
 
 
 def _headers(left: Portion, vendor: Vendor, now: float) -> list[tuple[bytes, bytes]]:

@@ -23,16 +23,17 @@ class Response:
         more: Callable[[], tuple[tuple[bytes, bytes], ...]] = tuple,
     ) -> None:
         self._send = send
-        names = (b"x-request-id",) if id_header is None else (b"x-request-id", id_header)
-        self._ids = [(name, request_id.encode()) for name in names]
+        told = request_id.encode()
+        also = () if id_header is None else ((id_header, told),)
+        self._ids = ((b"x-request-id", told), *also)
         self._more = more
         self.fail: Callable[[GatewayError, int], bytes] | None = None
 
     async def whole(
         self, status: int, content_type: bytes, content: bytes, headers: tuple[tuple[bytes, bytes], ...]
     ) -> None:
-        length = (b"content-length", str(len(content)).encode())
-        await self._start(status, content_type, (length, *headers))
+        length = (b"content-length", b"%d" % len(content))
+        await self._send(self._start(status, content_type, (length, *headers)))
         await self._send({"type": "http.response.body", "body": content})
 
     async def start_stream(
@@ -40,7 +41,7 @@ class Response:
     ) -> None:
         self.fail = fail
         no_buffering = ((b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no"))
-        await self._start(200, b"text/event-stream; charset=utf-8", (*no_buffering, *headers))
+        await self._send(self._start(200, b"text/event-stream; charset=utf-8", (*no_buffering, *headers)))
 
     def more(self, content: bytes) -> Awaitable[None]:
         """Send ``content``, which is not empty."""
@@ -49,10 +50,9 @@ class Response:
     async def end(self, content: bytes) -> None:
         await self._send({"type": "http.response.body", "body": content, "more_body": False})
 
-    async def _start(self, status: int, content_type: bytes, headers: tuple[tuple[bytes, bytes], ...]) -> None:
-        message: AsgiMessage = {
+    def _start(self, status: int, content_type: bytes, headers: tuple[tuple[bytes, bytes], ...]) -> AsgiMessage:
+        return {
             "type": "http.response.start",
             "status": status,
             "headers": [(b"content-type", content_type), *self._ids, *headers, *self._more()],
         }
-        await self._send(message)
