@@ -167,8 +167,9 @@ class RequestTab:
 
     def close(self) -> None:
         """Have counted what was used. Only the first call counts, and nothing is waited for."""
-        taken, self._taken = self._taken, None
+        taken = self._taken
         if taken is not None:
+            self._taken = None
             self._limiter.settle(taken, {} if self._plan is None else self._used(self._plan))
 
     def _hear(self, together: Sequence[StreamEvent]) -> None:

@@ -142,15 +142,22 @@ class Door:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one HTTP request."""
-        limiter, serving = self._lobby.limiter, self._serving
-        trail = self._lobby.evidence.begin(serving.name, _traceparent(scope), serving.operation)
-        named = request_of.set(trail.request_id)
+        lobby, serving = self._lobby, self._serving
+        trail = lobby.evidence.begin(serving.name, _traceparent(scope), serving.operation)
+        named, limiter = request_of.set(trail.request_id), lobby.limiter
         tab = None if limiter is None else RequestTab(limiter, trail.request_id, serving.name, serving.operation)
         response = Response(send, trail.request_id, self._id_header, more=partial(limit_headers, tab, self._vendor))
         try:
-            await self._serve(scope, receive, trail, tab, response)
-        except GatewayError as error:
-            await self._refuse(error, response, trail)
+            headers, caller = await self._enter(scope)
+            try:
+                asked = await self._read(caller, headers, receive, trail=trail, tab=tab, response=response)
+                await serving.answer(asked)
+            except BlockedByPolicy as blocked:
+                findings = [finding_of(hit) for hit in blocked.found.hits]
+                tell(trail.request_id, caller, decision="block", findings=findings)
+                raise
+            finally:
+                lobby.gate.leave()
         except Disconnected:
             return
         except asyncio.CancelledError:
@@ -158,38 +165,23 @@ class Door:
             if running is None or not (running.lost or running.stopping):
                 raise
             if not running.lost:
-                stopping = GatewayStopping(
-                    "the gateway is being stopped and cannot wait any longer; send the request again"
-                )
-                await self._refuse(stopping, response, trail)
+                await self._refuse(_stopping(), response, trail)
         except Exception as error:  # noqa: BLE001
-            # The traceback's values may hold prompt text: name the place, not the values.
-            _log.error("request %s: unexpected %s at %s", trail.request_id, type(error).__name__, place_of(error))
-            failed = GatewayError(f"the gateway failed on request {trail.request_id}; report it")
-            await self._refuse(failed, response, trail)
+            await self._refuse(_told_as(error, trail.request_id), response, trail)
         finally:
             if tab is not None:
                 tab.close()
             trail.abandon()
             request_of.reset(named)
 
-    async def _serve(
-        self, scope: Scope, receive: Receive, trail: RequestTrail, tab: RequestTab | None, response: Response
-    ) -> None:
+    async def _enter(self, scope: Scope) -> tuple[Headers, Caller]:
+        """Find out who asks, and take a place."""
         if scope["method"] != "POST":
             raise MethodNotAllowed("use POST")
         headers = deciding_headers(scope)
         caller = await self._lobby.doorkeeper.caller(headers)
         await self._lobby.gate.enter()
-        try:
-            asked = await self._read(caller, headers, receive, trail=trail, tab=tab, response=response)
-            await self._serving.answer(asked)
-        except BlockedByPolicy as blocked:
-            findings = [finding_of(hit) for hit in blocked.found.hits]
-            tell(trail.request_id, caller, decision="block", findings=findings)
-            raise
-        finally:
-            self._lobby.gate.leave()
+        return headers, caller
 
     async def _read(
         self,
@@ -234,6 +226,19 @@ class Door:
         else:
             headers = ((b"allow", b"POST"),) if isinstance(error, MethodNotAllowed) else headers_of(error)
             await response.whole(status, self._error_type, self._serving.error_body(error, status), headers)
+
+
+def _stopping() -> GatewayError:
+    return GatewayStopping("the gateway is being stopped and cannot wait any longer; send the request again")
+
+
+def _told_as(error: Exception, request_id: str) -> GatewayError:
+    """What the caller is told of an error: of one that is not ours, that there was one."""
+    if isinstance(error, GatewayError):
+        return error
+    # The traceback's values may hold prompt text: name the place, not the values.
+    _log.error("request %s: unexpected %s at %s", request_id, type(error).__name__, place_of(error))
+    return GatewayError(f"the gateway failed on request {request_id}; report it")
 
 
 def error_type(dialect: str) -> bytes:
