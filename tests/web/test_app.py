@@ -13,6 +13,7 @@ from gateway.access.ring import Ring
 from gateway.audit.trail import Evidence
 from gateway.dialects.registry import COUNTS, EMBEDS, PATHS
 from gateway.domain.errors import PoliciesNotLoaded, UpstreamUnreachable
+from gateway.domain.evidence import Ended
 from gateway.domain.identity import Caller, Key, Role
 from gateway.domain.isolation import Isolation
 from gateway.domain.model import Model
@@ -48,6 +49,13 @@ def nothing_in_force() -> InForce:
 class Switch:
     ready: bool = True
     recent: Recent = field(default_factory=lambda: Recent(3, most_bytes=1000))
+    parents: list[str | None] = field(default_factory=list[str | None])
+
+    def began(self, dialect: str) -> None:
+        """A request came."""
+
+    def ended(self, ended: Ended) -> None:
+        self.parents.append(ended.trace.parent)
 
 
 @pytest.fixture
@@ -78,7 +86,7 @@ def client(switch: Switch) -> Callable[..., httpx.AsyncClient]:
         keys = [Key(sha256=hashlib.sha256(caller.key.encode()).hexdigest(), caller=caller) for caller in callers]
         lobby = Lobby(
             services=services,
-            evidence=Evidence(recording=None),
+            evidence=Evidence(recording=None, observers=(switch,)),
             doorkeeper=Doorkeeper(Ring(keys) if keys else None),
             max_body_bytes=1000,
             recent=switch.recent,
@@ -277,3 +285,11 @@ async def test_where_none_are_kept_that_is_said(client: Client, switch: Switch) 
         response: Any = await http.get("/admin/recent")
     assert response.status_code == 404
     assert "record_recent" in response.text
+
+
+async def test_of_two_traces_that_a_request_names_it_belongs_to_none(client: Client, switch: Switch) -> None:
+    named = ("traceparent", f"00-{'a' * 32}-{'b' * 16}-01")
+    async with client() as http:
+        for headers in ([], [named], [named, named]):
+            await http.post("/v1/chat/completions", headers=headers)
+    assert switch.parents == [None, "b" * 16, None]

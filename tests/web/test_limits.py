@@ -57,8 +57,9 @@ def test_each_vendor_has_names_of_its_own(tab: Callable[..., RequestTab]) -> Non
     )
 
 
-def test_the_fullest_is_told(tab: Callable[..., RequestTab]) -> None:
-    told = tab(left(30, 60, MINUTE), left(100, 5000, DAY))
+@pytest.mark.parametrize("order", [slice(None), slice(None, None, -1)])
+def test_the_fullest_is_told(tab: Callable[..., RequestTab], order: slice) -> None:
+    told = tab(*(left(30, 60, MINUTE), left(100, 5000, DAY), left(40, 60, MINUTE))[order])
     assert dict(limit_headers(told, "openai", lambda: NOW)) == {
         b"x-ratelimit-limit-requests": b"5000",
         b"x-ratelimit-remaining-requests": b"100",
