@@ -89,16 +89,12 @@ async def _some(limiter: Limiter, number: int, requests: int) -> None:
     for each in range(requests):
         tab = RequestTab(limiter, f"{number}-{each}", "split", Operation.CHAT)
         await tab.take(_ASKED, _CALLER, _MODEL)
-        await tab.asking(_TARGET, _answer())
+        tab.asking(_TARGET)
         tab.answered(_ANSWER)
         tab.close()
         if each % 16 == 0:
             # What is settled is settled by tasks: they have their turn as under load.
             await asyncio.sleep(0)
-
-
-async def _answer() -> Reply:
-    return _ANSWER
 
 
 @asynccontextmanager

@@ -1,6 +1,5 @@
 """Limits put together by the settings: what is there, and what outlives it."""
 
-import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
@@ -39,7 +38,7 @@ async def take(settings: Settings, share: Share = Share()) -> None:  # noqa: B00
         tab = RequestTab(limiter, "id", "split", Operation.CHAT)
         await tab.take(ASKED, ANONYMOUS, settings.models["m"])
         # An answer that nobody knows the end of.
-        await tab.asking(settings.models["m"].targets[0], asyncio.sleep(0))
+        tab.asking(settings.models["m"].targets[0])
         tab.close()
 
 

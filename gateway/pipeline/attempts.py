@@ -29,6 +29,7 @@ from gateway.pipeline.condition import Conditions, Ticket
 from gateway.pipeline.failing import back_off, read
 from gateway.pipeline.route import Candidate, Ranked, refusal
 from gateway.pipeline.run import Run, at_once
+from gateway.pipeline.tab import UNLIMITED, Tab
 
 Answer = TypeVar("Answer")
 
@@ -47,7 +48,7 @@ class Sending:
 
     ``trace`` is the header ``traceparent`` to send along, if any. ``intend`` is awaited before each attempt: where it
     raises, nothing is sent; ``tried`` hears of each attempt once it is over. ``ends`` is the request's deadline by the
-    conditions' clock, None for none.
+    conditions' clock, None for none. ``tab`` hears who is asked, and which of them failed.
     """
 
     request_id: str
@@ -58,6 +59,7 @@ class Sending:
     persistence: Persistence = field(default_factory=Persistence)
     ends: float | None = None
     trace: str | None = None
+    tab: Tab = UNLIMITED
     run: Run = at_once
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
@@ -180,6 +182,7 @@ class Attempts(Generic[Answer]):
         """Make the call, and tell what came of it."""
         timeline = self._sending.timeline
         again = call.target.id in self._called
+        self._sending.tab.asking(call.target)
         self._called.add(call.target.id)
         self._calls += 1
         own_time = self._has_most_of_its_time()
@@ -193,9 +196,11 @@ class Attempts(Generic[Answer]):
             error = None
         except NotSayable as refused_there:
             error = refused_there.code
+            self._sending.tab.failed(refused_there)
             raise
         except UpstreamError as failure:
             error = failure.code
+            self._sending.tab.failed(failure)
             reading = read(failure, own_time=own_time)
             ticket.end(reading.outcome, error, rest_s=reading.rest_s)
             raise

@@ -109,7 +109,7 @@ async def handle(
     # 1 to 6
     ready = await _prepare(request, caller, services, services.lay_out, trail=trail, tab=tab, run=run)
     # 7 send, each attempt recorded before; 8 guard
-    sending = ready.sending(request_id, run)
+    sending = ready.sending(request_id, run, tab)
     answering = Answering(
         request=request, caller=caller, lifted=ready.grounds, applied=ready.applied, policies=ready.policies,
         facts=ready.facts, scanner=ready.scanner, untainted=services.untainted, approvals=services.approvals,
@@ -117,15 +117,10 @@ async def handle(
     )  # fmt: skip
     if request.options.stream:
         call, opened = await send.open_stream(
-            ready.ranked,
-            sending,
-            lambda call: services.providers(call.target).stream(call),
-            tab,
+            ready.ranked, sending, lambda call: services.providers(call.target).stream(call)
         )
         return answering.stream(opened, call, ready.handling(call))
-    call, reply = await send.send(
-        ready.ranked, sending, lambda call: tab.asking(call.target, services.providers(call.target).send(call))
-    )
+    call, reply = await send.send(ready.ranked, sending, lambda call: services.providers(call.target).send(call))
     tab.answered(reply)
     return await answering.whole(reply, call, ready.handling(call))
 
@@ -167,9 +162,7 @@ async def embed(
     ready = await _prepare(request, caller, services, lay_out, trail=trail, tab=tab, run=run)
     # 7 send, each attempt recorded before. Vectors hold no text: there is nothing to guard.
     call, made = await send.send(
-        ready.ranked,
-        ready.sending(request_id, run),
-        lambda call: tab.asking(call.target, services.embedders(call.target).embed(call)),
+        ready.ranked, ready.sending(request_id, run, tab), lambda call: services.embedders(call.target).embed(call)
     )
     tab.answered(made)
     return Embedded(embeddings=made, handling=ready.handling(call))
@@ -252,9 +245,10 @@ class _Ready:
     # What was told of the last call, with the trail's notes at that time.
     _told: tuple[Call, tuple[str, ...], Handling] | None = None
 
-    def sending(self, request_id: str, run: Run) -> Sending:
+    def sending(self, request_id: str, run: Run, tab: Tab = UNLIMITED) -> Sending:
         """What sending it takes; each attempt is recorded before it is made."""
         return Sending(
+            tab=tab,
             request_id=request_id, trace=self.trail.traceparent, intend=self._intend, tried=self.trail.tried, run=run,
             timeline=self.trail.timeline, conditions=self.conditions, persistence=self.model.persistence,
             ends=self._ends(),

@@ -6,8 +6,8 @@ is sent is replaced by what was used when the tab is closed; nobody waits for th
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Mapping, Sequence
-from typing import Final, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 from gateway.domain.errors import GatewayError, LimitReached
 from gateway.domain.exchange import Embeddings, Reply, StreamEvent, Usage, UsageReport
@@ -23,8 +23,6 @@ from gateway.pipeline.limit_reached import reached
 from gateway.pipeline.run import Run, at_once
 from gateway.pipeline.tab import Hearing
 from gateway.pipeline.usage import Tokens, believed, bills_nothing, dearest, estimate, size_of, size_of_reply, tokens_of
-
-Answer = TypeVar("Answer")
 
 # So many combinations of caller, model and route are remembered; then they are put together anew.
 _MOST_PLANS: Final = 10_000
@@ -145,15 +143,14 @@ class RequestTab:
                 mine.append(one)
         self.left = tuple(mine)
 
-    async def asking(self, target: Target, answer: Awaitable[Answer]) -> Answer:
-        """Ask; an attempt that cannot have cost anything is as good as none."""
+    def asking(self, target: Target) -> None:
+        """This is asked next."""
         self._target = target
         self._owing += 1
-        try:
-            return await answer
-        except GatewayError as error:
-            self._owing -= bills_nothing(error)
-            raise
+
+    def failed(self, error: GatewayError) -> None:
+        """An attempt that cannot have cost anything is as good as none."""
+        self._owing -= bills_nothing(error)
 
     @property
     def hearing(self) -> Hearing | None:

@@ -18,7 +18,7 @@ from gateway.pipeline.breaker import Outcome
 from gateway.pipeline.condition import Ticket
 from gateway.pipeline.failing import read
 from gateway.pipeline.route import Ranked
-from gateway.pipeline.tab import UNLIMITED, Hearing, Tab
+from gateway.pipeline.tab import Hearing
 
 Answer = TypeVar("Answer")
 
@@ -71,17 +71,16 @@ async def open_stream(
     ranked: Ranked,
     sending: Sending,
     ask: Callable[[Call], AsyncGenerator[Sequence[StreamEvent], None]],
-    tab: Tab = UNLIMITED,
 ) -> tuple[Call, OpenedStream]:
-    """Get the first events from the first target that starts to answer, counted by ``tab``; raises as ``send`` does."""
+    """Get the first events from the first target that starts to answer; raises as ``send`` does."""
 
     async def opened(call: Call, ticket: Ticket) -> OpenedStream:
         events = ask(call)
-        first = await tab.asking(call.target, anext(events, None))
+        first = await anext(events, None)
         if first is None:
             raise UpstreamGarbled("the upstream ended its stream before it began to answer", target=call.target.id)
         sending.timeline.first = time.perf_counter_ns()
-        hearing = tab.hearing
+        hearing = sending.tab.hearing
         if hearing is not None:
             hearing(first)
         return OpenedStream(first=first, rest=events, ticket=ticket.answering(), hearing=hearing)

@@ -4,17 +4,16 @@ A port: before anything costs, the pipeline has the request's share taken, then 
 it. ``UNLIMITED`` stands where nothing is counted.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol, TypeAlias, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeAlias
 
+from gateway.domain.errors import GatewayError
 from gateway.domain.exchange import Embeddings, Reply, StreamEvent
 from gateway.domain.identity import Caller
 from gateway.domain.model import Model
 from gateway.domain.request import ClientRequest
 from gateway.domain.target import Target
 from gateway.pipeline.run import Run, at_once
-
-Answer = TypeVar("Answer")
 
 # Is told of the events of a stream that came together.
 Hearing: TypeAlias = Callable[[Sequence[StreamEvent]], None]
@@ -31,8 +30,12 @@ class Tab(Protocol):
         """
         ...
 
-    def asking(self, target: Target, answer: Awaitable[Answer], /) -> Awaitable[Answer]:
-        """``answer``, which is what ``target`` is about to be asked for: whole, or the first events of a stream."""
+    def asking(self, target: Target) -> None:
+        """``target`` is about to be asked for an answer, whole or streamed."""
+        ...
+
+    def failed(self, error: GatewayError) -> None:
+        """It gave none: before anything of it came."""
         ...
 
     @property
@@ -49,8 +52,11 @@ class _Unlimited:
     async def take(self, request: ClientRequest, caller: Caller, model: Model, run: Run = at_once) -> None:
         """Nothing is counted."""
 
-    def asking(self, _: Target, answer: Awaitable[Answer]) -> Awaitable[Answer]:
-        return answer
+    def asking(self, target: Target) -> None:
+        """Nothing is counted."""
+
+    def failed(self, error: GatewayError) -> None:
+        """Nothing is counted."""
 
     @property
     def hearing(self) -> Hearing | None:

@@ -2,11 +2,17 @@
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
 
 import pytest
 
-from gateway.domain.errors import BlockedByPolicy, LimitReached, UnknownModel
+from gateway.domain.errors import (
+    BlockedByPolicy,
+    GatewayError,
+    LimitReached,
+    NotSayable,
+    UnknownModel,
+    UpstreamRejected,
+)
 from gateway.domain.exchange import Choice, Embeddings, Finish, Reply, Started, StreamEvent, Usage, UsageReport
 from gateway.domain.identity import ANONYMOUS, Caller
 from gateway.domain.model import Model
@@ -22,7 +28,6 @@ from gateway.pipeline.tab import Hearing
 from gateway.pipeline.trail import Trail
 from gateway.stores.untainted import UntaintedReplies
 
-Answer = TypeVar("Answer")
 Served = Answered | Streaming | Counted | Embedded
 Policies = Callable[..., InForce]
 USAGE = Usage(input_tokens=3, output_tokens=4)
@@ -41,9 +46,11 @@ class Tab:
         if self.full:
             raise LimitReached("no")
 
-    async def asking(self, target: Target, answer: Awaitable[Answer]) -> Answer:
+    def asking(self, target: Target) -> None:
         self.told.append(f"ask {target.id}")
-        return await answer
+
+    def failed(self, error: GatewayError) -> None:
+        self.told.append(f"failed {error.code}")
 
     @property
     def hearing(self) -> Hearing | None:
@@ -54,31 +61,37 @@ class Tab:
 
 
 class Server:
-    """Answers everything."""
+    """Answers everything, unless it ``fails``."""
 
     def __init__(self) -> None:
         self.calls: list[Call] = []
+        self.fails: GatewayError | None = None
+
+    def asked(self, call: Call) -> None:
+        self.calls.append(call)
+        if self.fails is not None:
+            raise self.fails
 
     def serialise(self, call: Call) -> bytes:
         return call.id.encode()
 
     async def send(self, call: Call) -> Reply:
-        self.calls.append(call)
+        self.asked(call)
         choice = Choice(index=0, text="a", finish_reason="stop")
         return Reply(id="up", model="m", created=1, choices=(choice,), usage=USAGE)
 
     async def stream(self, call: Call) -> AsyncGenerator[Sequence[StreamEvent], None]:
-        self.calls.append(call)
+        self.asked(call)
         yield (Started(id="up", model="m", created=1),)
         yield (Finish(choice=0, reason="stop"),)
         yield (UsageReport(usage=USAGE),)
 
     async def count(self, call: Call) -> int:
-        self.calls.append(call)
+        self.asked(call)
         return 31
 
     async def embed(self, call: Call) -> Embeddings:
-        self.calls.append(call)
+        self.asked(call)
         return Embeddings(vectors=((0.5,),), usage=USAGE)
 
 
@@ -193,3 +206,18 @@ async def test_what_is_for_no_model_takes_nothing(services: Services, trail: Tra
     with pytest.raises(UnknownModel):
         await whole(request(model="x"), services, trail, tab)
     assert tab.told == []
+
+
+@pytest.mark.parametrize(
+    "error",
+    [NotSayable("m"), UpstreamRejected("m", target="t", status=400, reason=None)],
+    ids=lambda error: type(error).__name__,
+)
+@pytest.mark.parametrize("serve", [whole, streamed, embedded])
+async def test_of_a_call_that_fails_it_is_told_why(
+    serve: Serve, error: GatewayError, services: Services, trail: Trail, server: Server
+) -> None:
+    tab, server.fails = Tab(), error
+    with pytest.raises(type(error)):
+        await serve(request(), services, trail, tab)
+    assert tab.told == [TAKEN, "ask t", f"failed {error.code}"]

@@ -1,8 +1,9 @@
 """A request's tab: what it takes, what stands in its place at the end, and that this happens once."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import pytest
 
@@ -132,6 +133,7 @@ def desk(desk_of: Callable[..., Desk]) -> Desk:
 
 
 DeskOf = Callable[..., Desk]
+Answer = TypeVar("Answer")
 
 
 def reply(usage: Usage | None, text: str = "") -> Reply:
@@ -159,11 +161,21 @@ async def stream(*events: StreamEvent | GatewayError) -> AsyncGenerator[Sequence
         yield (event,)
 
 
+async def asked(tab: RequestTab, target: Target, answer: Awaitable[Answer]) -> Answer:
+    """As a target is asked."""
+    tab.asking(target)
+    try:
+        return await answer
+    except GatewayError as error:
+        tab.failed(error)
+        raise
+
+
 async def heard(
     tab: RequestTab, target: Target, events: AsyncGenerator[Sequence[StreamEvent], None]
 ) -> AsyncGenerator[Sequence[StreamEvent], None]:
     """As a stream is asked for, and read."""
-    together = await tab.asking(target, anext(events, None))
+    together = await asked(tab, target, anext(events, None))
     hear = tab.hearing
     assert hear is not None
     while together is not None:
@@ -216,14 +228,14 @@ async def test_a_count_is_a_request_and_no_tokens(desk: Desk) -> None:
 async def test_texts_to_embed_take_no_output(desk: Desk) -> None:
     tab = await desk.tab(Operation.EMBED)
     assert desk.counters.wanted()[Measure.TOKENS] == 104
-    await tab.asking(desk.cheap, answers())
+    await asked(tab, desk.cheap, answers())
     tab.answered(Embeddings(vectors=((1.0,),), usage=counted(90, 0)))
     assert await desk.closed(tab) == {Measure.TOKENS: 90, Measure.MONEY: 90}
 
 
 async def test_an_answer_costs_what_was_counted_by_the_price_of_who_gave_it(desk: Desk) -> None:
     tab = await desk.tab()
-    await tab.asking(desk.cheap, answers())
+    await asked(tab, desk.cheap, answers())
     tab.answered(reply(counted(100, 10, cached=60)))
     assert await desk.closed(tab) == {Measure.TOKENS: 110, Measure.MONEY: 40 + 30 + 20}
 
@@ -245,8 +257,8 @@ async def test_attempts_that_cannot_have_cost_anything_are_not_counted(desk: Des
     tab = await desk.tab()
     for error in (UpstreamUnreachable("m", target="t"), UpstreamFailed("m", target="t")):
         with pytest.raises(type(error)):
-            await tab.asking(desk.dear, fails(error))
-    await tab.asking(desk.cheap, answers())
+            await asked(tab, desk.dear, fails(error))
+    await asked(tab, desk.cheap, answers())
     tab.answered(reply(counted(100, 10)))
     assert await desk.closed(tab) == {Measure.TOKENS: 110, Measure.MONEY: 120}
 
@@ -254,8 +266,8 @@ async def test_attempts_that_cannot_have_cost_anything_are_not_counted(desk: Des
 async def test_an_attempt_that_may_have_cost_something_is_counted_beside_the_one_that_did(desk: Desk) -> None:
     tab = await desk.tab()
     with pytest.raises(UpstreamTimeout):
-        await tab.asking(desk.dear, fails(UpstreamTimeout("m", target="t", phase="first_byte")))
-    await tab.asking(desk.cheap, answers())
+        await asked(tab, desk.dear, fails(UpstreamTimeout("m", target="t", phase="first_byte")))
+    await asked(tab, desk.cheap, answers())
     tab.answered(reply(counted(100, 10)))
     assert await desk.closed(tab) == {Measure.TOKENS: 110 + EXPECTED, Measure.MONEY: 120 + 2040}
 
@@ -263,14 +275,14 @@ async def test_an_attempt_that_may_have_cost_something_is_counted_beside_the_one
 async def test_where_nobody_counts_the_estimate_stands_at_the_price_of_who_was_asked(desk: Desk) -> None:
     tab = await desk.tab()
     with pytest.raises(UpstreamGarbled):
-        await tab.asking(desk.cheap, fails(UpstreamGarbled("m", target="t")))
+        await asked(tab, desk.cheap, fails(UpstreamGarbled("m", target="t")))
     assert await desk.closed(tab) == {Measure.TOKENS: EXPECTED, Measure.MONEY: 204}
 
 
 @pytest.mark.parametrize("usage", [None, counted(0, 0), counted(-9, 5), counted(5, -9), counted(10**12, 1)])
 async def test_nonsense_is_as_good_as_nothing_and_what_came_counts(desk: Desk, usage: Usage | None) -> None:
     tab = await desk.tab()
-    await tab.asking(desk.cheap, answers())
+    await asked(tab, desk.cheap, answers())
     tab.answered(reply(usage, "y" * 3000))
     assert await desk.closed(tab) == {Measure.TOKENS: 104 + 1000, Measure.MONEY: 104 + 2000}
 
@@ -331,7 +343,7 @@ async def test_nobody_waits_for_a_tab_to_be_settled_and_a_cancelled_request_sett
     async def request() -> None:
         tab = await desk.tab()
         try:
-            await tab.asking(desk.cheap, asyncio.sleep(60))
+            await asked(tab, desk.cheap, asyncio.sleep(60))
         finally:
             tab.close()
 
@@ -404,8 +416,7 @@ async def test_buckets_are_the_same_for_the_same_caller(desk: Desk) -> None:
 async def test_where_nothing_is_limited_all_passes_as_it_is(a_target: Callable[..., Target]) -> None:
     target = a_target("t")
     await UNLIMITED.take(ASKED, CALLER, Model(name="m", targets=(target,)))
-    work = answers()
+    UNLIMITED.asking(target)
+    UNLIMITED.failed(GatewayError("m"))
     assert UNLIMITED.hearing is None
-    assert UNLIMITED.asking(target, work) is work
-    await work
     UNLIMITED.answered(reply(None))
