@@ -29,7 +29,8 @@ class Caller:
     """An authenticated caller.
 
     ``key`` is the key's name, or the name that a token was given: never the key or token. ``secret`` is the public id
-    of the key that was shown, where it has one. ``models`` and ``routes`` are what may be asked for, None for all.
+    of the key that was shown, where it has one. ``models`` and ``routes``, by their dialects' names, are what may be
+    asked for, None for all.
     """
 
     key: str
@@ -45,10 +46,6 @@ class Caller:
     def may_ask(self, model: str) -> bool:
         """Whether a model of this name is there for this caller."""
         return self.models is None or model in self.models
-
-    def may_use(self, route: str) -> bool:
-        """Whether this caller may come by ``route``, a dialect's name."""
-        return self.routes is None or route in self.routes
 
 
 @value
