@@ -26,13 +26,14 @@ def limit_headers(
     if tab is None or not tab.left:
         return ()
     told: list[tuple[bytes, bytes]] = []
+    at = now()
     for measure in _TOLD:
         fullest: Portion | None = None
         for one in tab.left:
             if one.bucket.measure is measure and (fullest is None or _fuller(one, fullest)):
                 fullest = one
         if fullest is not None:
-            told += _headers(fullest, vendor, now())
+            told += _headers(fullest, vendor, at)
     return tuple(told)
 
 

@@ -410,6 +410,10 @@ def test_what_is_given_back_is_told_too() -> None:
     assert [(more.start, more.amount) for more in one.counters.outgoing()] == [(HOUR_START, -4)]
 
 
+def test_what_is_larger_than_an_hours_limit_is_told_to_wait_until_all_is_there_again() -> None:
+    assert Kept().denied((HOURLY, 11)).retry_after_s == 7200.0
+
+
 def test_sums_that_count_no_more_are_forgotten() -> None:
     one = Kept()
     one.counters.told([Sum(name=NAME, start=HOUR_START, amount=6, expires=HOUR_START + 7200)])
