@@ -27,11 +27,11 @@ from gateway.domain.exchange import (
     ToolCallDelta,
     Usage,
 )
-from gateway.domain.jsonvalue import JsonValue
+from gateway.domain.jsonvalue import JsonObject, JsonValue
 from gateway.domain.limits import Price
 from gateway.domain.operation import Operation
 from gateway.domain.prompt import MediaKind
-from gateway.domain.request import ClientRequest, MediaPart, Message, Options
+from gateway.domain.request import ClientRequest, MediaPart, Message
 from gateway.domain.value import value
 
 # Bytes of UTF-8 that make one token, fewer than of most texts: English has four, and so have other languages' bytes.
@@ -73,11 +73,11 @@ def estimate(request: ClientRequest, operation: Operation, assumed_output: int) 
     # Not text of a message, and as long as the client likes: tools, a schema for the answer, a guess at it.
     for tool in request.tools:
         size += _size_of(repr(tool))
+    values = request.options.values
     for name in _TOLD:
-        told = request.options.values.get(name)
-        if told is not None:
-            size += _size_of(repr(told))
-    output = 0 if operation is Operation.EMBED else _asked(request.options, assumed_output)
+        if name in values and values[name] is not None:
+            size += _size_of(repr(values[name]))
+    output = 0 if operation is Operation.EMBED else _asked(values, assumed_output)
     return Tokens(
         input=min(MOST_TOKENS, tokens_of(size) + _A_MESSAGE * len(request.messages)), output=min(MOST_TOKENS, output)
     )
@@ -129,16 +129,15 @@ def bills_nothing(error: GatewayError) -> bool:
     return isinstance(error, NotSayable | UpstreamUnreachable | UpstreamRejected | UpstreamOverloaded | UpstreamFailed)
 
 
-def _asked(options: Options, assumed: int) -> int:
+def _asked(values: JsonObject, assumed: int) -> int:
     """The longest that all choices of the answer may be."""
     longest: int | None = None
     for name in _LENGTHS:
-        length = options.values.get(name)
-        if isinstance(length, int) and (longest is None or length > longest):
+        if name in values and isinstance(length := values[name], int) and (longest is None or length > longest):
             longest = length
     if longest is None:
         longest = assumed
-    count = options.values.get("n")
+    count = values.get("n")
     return longest * count if isinstance(count, int) and count > 0 else longest
 
 

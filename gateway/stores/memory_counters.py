@@ -71,10 +71,10 @@ class MemoryCounters:
         """Put ``used`` in the place of what was taken, and free places in progress."""
         portions = taken.portions
         for portion, kept in zip(portions, self._find(portions, self._now()), strict=True):
-            amount = portion.amount
+            measure = portion.bucket.measure
             if isinstance(kept, Places):
                 kept.leave(taken.holder)
-            elif more := used.get(portion.bucket.measure, amount) - amount:
+            elif measure in used and (more := used[measure] - portion.amount):
                 self._change(kept, more, taken.at)
 
     @property
