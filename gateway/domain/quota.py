@@ -73,15 +73,15 @@ class Portion:
 class Taken:
     """What one request has taken: ``at`` (seconds since the epoch) says of which windows. ``holder`` is its id.
 
-    ``left`` is what each bucket holds after it, as far as known, for the caller to be told. ``apart`` is for whoever
-    counted: what it wants to know again when this is settled.
+    ``left`` is what each bucket holds after it, as far as known, for the caller to be told. ``alone`` is what this
+    process has counted by itself in place of those who count for all, in buckets of its own.
     """
 
     holder: str
     at: float
     portions: tuple[Portion, ...]
     left: tuple[Portion, ...] = ()
-    apart: object = None
+    alone: "Taken | None" = None
 
 
 @value

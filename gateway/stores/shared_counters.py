@@ -52,13 +52,6 @@ class Standing:
     dropped: int
 
 
-@value
-class CountedAlone:
-    """That this process has counted alone: ``taken`` is what its own counters gave."""
-
-    taken: Taken
-
-
 def _nothing(change: Change) -> None:
     del change
 
@@ -146,8 +139,8 @@ class SharedCounters:
 
     async def settle(self, taken: Taken, used: Mapping[Measure, int]) -> None:
         """End what was taken. It waits for Redis no longer than a request does, and never raises."""
-        if isinstance(alone := taken.apart, CountedAlone):
-            self._alone.settle(alone.taken, used)
+        if taken.alone is not None:
+            self._alone.settle(taken.alone, used)
         await self._redis.settle(taken, used)
 
     @property
@@ -191,7 +184,7 @@ class SharedCounters:
             at=self._redis.in_redis_time(answer.at),
             portions=wanted,
             left=tuple([Portion(bucket=asked.get(one.bucket, one.bucket), amount=one.amount) for one in answer.left]),
-            apart=CountedAlone(taken=answer),
+            alone=answer,
         )
         self._redis.adopt(taken)
         return taken

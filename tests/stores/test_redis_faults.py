@@ -20,7 +20,7 @@ from gateway.domain.quota import Bucket, Calendar, InProgress, Measure, Portion,
 from gateway.stores._reach import Reach
 from gateway.stores._redis_message import key_of
 from gateway.stores.redis_client import RedisAddress, RedisClient
-from gateway.stores.shared_counters import CountedAlone, SharedCounters
+from gateway.stores.shared_counters import SharedCounters
 
 PATIENCE_S = 0.02
 REQUESTS = Bucket(rule="r", subject="s", measure=Measure.REQUESTS, window=Calendar(unit="month"), limit=10**9)
@@ -217,7 +217,7 @@ async def _are_counted(run: Run, requests: int) -> None:
     before = len(run.lines)
     for _ in range(20):
         taken = [await run.request() for _ in range(requests)]
-        if not any(isinstance(one.apart, CountedAlone) for one in taken):
+        if not any(one.alone for one in taken):
             return
         await run.until(reached=True)
         del run.log.records[before:]

@@ -16,7 +16,7 @@ from gateway.domain.quota import Bucket, Calendar, Denied, InProgress, Measure, 
 from gateway.stores._reach import Reach
 from gateway.stores._redis_message import key_of
 from gateway.stores.redis_client import RedisAddress, RedisClient
-from gateway.stores.shared_counters import Change, CountedAlone, SharedCounters, Told
+from gateway.stores.shared_counters import Change, SharedCounters, Told
 
 PATIENCE_S = 0.1
 REQUESTS = Bucket(rule="r", subject="key:a", measure=Measure.REQUESTS, window=Sliding(seconds=86_400), limit=1000)
@@ -104,7 +104,7 @@ async def _gateway(
 
 
 def _is_alone(taken: Taken | Denied) -> bool:
-    return isinstance(taken, Taken) and isinstance(taken.apart, CountedAlone)
+    return isinstance(taken, Taken) and taken.alone is not None
 
 
 def _count(server: Any, bucket: Bucket) -> int:
@@ -216,7 +216,7 @@ async def test_without_redis_a_gateway_counts_alone_and_tells_it_afterwards(redi
         await gate.until(reached=False)
         alone = await gate.take()
         assert isinstance(alone, Taken)
-        assert isinstance(alone.apart, CountedAlone)
+        assert alone.alone is not None
         assert (alone.portions, [one.bucket for one in alone.left]) == (WANTED, [REQUESTS, TOKENS, PLACES])
         await gate.request()
         # What was taken there and ends while it is away, and the other way round.
@@ -257,10 +257,10 @@ async def test_a_budget_that_is_used_up_does_not_begin_anew_alone(redis: Any, be
         assert denied.bucket == budget, "as it was asked for"
         taken = await gate.take(Portion(bucket=budget, amount=100))
         assert isinstance(taken, Taken)
-        assert isinstance(taken.apart, CountedAlone)
+        assert taken.alone is not None
         await gate.counters.settle(taken, {Measure.TOKENS: 7})
-        assert gate.alone.settled == [(taken.apart.taken, {Measure.TOKENS: 7})]
-        assert taken.apart.taken.portions == (Portion(bucket=replace(budget, limit=100), amount=100),)
+        assert gate.alone.settled == [(taken.alone, {Measure.TOKENS: 7})]
+        assert taken.alone.portions == (Portion(bucket=replace(budget, limit=100), amount=100),)
         assert _is_alone(await gate.take(Portion(bucket=other, amount=1000)))
 
 
