@@ -25,6 +25,7 @@ from gateway.domain.model import Persistence
 from gateway.domain.ports import Call
 from gateway.domain.target import Target
 from gateway.domain.value import value
+from gateway.pipeline.breaker import Outcome
 from gateway.pipeline.condition import Conditions, Ticket
 from gateway.pipeline.failing import back_off, read
 from gateway.pipeline.route import Candidate, Ranked, refusal
@@ -65,7 +66,7 @@ class Sending:
 
 
 class Attempts(Generic[Answer]):
-    """The calls for one request. ``ask`` makes one, and ends its ticket, or takes it over, where it does not raise."""
+    """The calls for one request. ``ask`` makes one; what is not over once it has come takes the call's ticket over."""
 
     __slots__ = (
         "_ask", "_called", "_calls", "_failure", "_judged", "_late", "_out", "_paused", "_ranked", "_refused", "_round",
@@ -113,7 +114,8 @@ class Attempts(Generic[Answer]):
     async def _try(self, target: Target) -> tuple[Call, Answer] | None:
         """Call a target, if it may be called: its answer, or None where another one may be asked."""
         sending = self._sending
-        if self._over():
+        ends = sending.ends
+        if ends is not None and self._over():
             return None
         ticket = sending.conditions.of(target).begin(again=target.id in self._called)
         if ticket is None:
@@ -129,11 +131,11 @@ class Attempts(Generic[Answer]):
                 id=sending.request_id, target=target, layout=layout, options=candidate.options, trace=sending.trace
             )
             await sending.intend(call)
-            if self._over():
+            if ends is not None and self._over():
                 now = time.perf_counter_ns()
                 sending.tried(Attempt(target=target, error=DeadlinePassed.code, began=now, took=0))
                 return None
-            return call, await self._made(self._bounded(call), ticket)
+            return call, await self._made(call if ends is None else self._bounded(call, ends), ticket)
         except NotSayable as refused_there:
             self._out.add(target.id)
             self._refused.append(replace(self._judged[target.id], refusal=refused_there))
@@ -167,11 +169,8 @@ class Attempts(Generic[Answer]):
                 self._noted(await self._sending.run(self._ranked.judge, target))
         return [target for target in self._ranked.targets if target.id not in self._out]
 
-    def _bounded(self, call: Call) -> Call:
+    def _bounded(self, call: Call, ends: float) -> Call:
         """The call, with no more time than the request has left."""
-        ends = self._sending.ends
-        if ends is None:
-            return call
         timeouts = call.target.timeouts
         left = max(_LEAST_PAUSE_S, ends - self._sending.conditions.ticks())
         if timeouts.total <= left:
@@ -185,7 +184,7 @@ class Attempts(Generic[Answer]):
         self._sending.tab.asking(call.target)
         self._called.add(call.target.id)
         self._calls += 1
-        own_time = self._has_most_of_its_time()
+        own_time = self._sending.ends is None or self._has_most_of_its_time()
         began = time.perf_counter_ns()
         if timeline.sent:
             timeline.elsewhere += began - timeline.sent
@@ -194,6 +193,8 @@ class Attempts(Generic[Answer]):
         try:
             answer = await self._ask(call, ticket)
             error = None
+            timeline.first = timeline.last = time.perf_counter_ns()
+            ticket.end(Outcome.SUCCEEDED)
         except NotSayable as refused_there:
             error = refused_there.code
             self._sending.tab.failed(refused_there)

@@ -47,11 +47,14 @@ class Admission:
 
 
 class Breaker:
-    """One target's breaker. ``draw`` gives numbers from 0 to 1; ``on_change`` hears of each change: before, after."""
+    """One target's breaker. ``draw`` gives numbers from 0 to 1; ``on_change`` hears of each change: before, after.
+
+    ``closed`` is what each call counts as that begins while it is closed.
+    """
 
     __slots__ = (
-        "_closed", "_draw", "_episode", "_in_row", "_limits", "_next", "_on_change", "_openings", "_probes", "_trial",
-        "_unwell", "state",
+        "_draw", "_episode", "_in_row", "_limits", "_next", "_on_change", "_openings", "_probes", "_trial", "_unwell",
+        "closed", "state",
     )  # fmt: skip
 
     def __init__(
@@ -62,7 +65,7 @@ class Breaker:
         self._draw = draw
         self._on_change = on_change
         self._episode = 0
-        self._closed = Admission(episode=0, trial=0)
+        self.closed = Admission(episode=0, trial=0)
         self._in_row = 0
         self._openings = 0
         # When the next trial may begin; the trial that is under way, by its number, 0 for none.
@@ -93,7 +96,7 @@ class Breaker:
     def begin(self, now: float) -> Admission:
         """Let a call through that ``admits`` admitted."""
         if self.state is State.CLOSED:
-            return self._closed
+            return self.closed
         self._become(State.HALF_OPEN)
         self._trial += 1
         # A trial that never ends does not keep the target out for good.
@@ -120,7 +123,7 @@ class Breaker:
         if trial.episode != self._episode:
             return trial
         self.end(trial, Outcome.SUCCEEDED, now)
-        return self._closed
+        return self.closed
 
     def probed(self, now: float, *, well: bool, most: int, hold_s: float) -> None:
         """What a health probe found; ``most`` failures in a row open the breaker, each for ``hold_s`` seconds.
@@ -163,7 +166,7 @@ class Breaker:
     def _begin_episode(self) -> None:
         self._episode += 1
         self._trial = 0
-        self._closed = Admission(episode=self._episode, trial=0)
+        self.closed = Admission(episode=self._episode, trial=0)
 
     def _become(self, state: State) -> None:
         before, self.state = self.state, state

@@ -80,12 +80,16 @@ class Ticket:
         admission = self._admission
         if condition is not None and admission.trial:
             admission = condition.settle(admission)
-        return Ticket(condition, admission)
+        return _Streamed(condition, admission)
+
+
+class _Streamed(Ticket):
+    """The ticket of a stream. One that nobody begins to read is dropped: its call must not count for good."""
+
+    __slots__ = ()
 
     def __del__(self) -> None:
-        # A stream that nobody begins to read is dropped: its call must not count as in progress for good.
-        if self._condition is not None:
-            self.abandon()
+        self.abandon()
 
 
 class Condition:
@@ -114,7 +118,7 @@ class Condition:
         breaker = self.breaker
         if breaker.state is State.CLOSED and not self._rest_until and not again:
             # What nearly every call meets, without a look at the clock.
-            admission = breaker.begin(0.0)
+            admission = breaker.closed
         else:
             now = self._ticks()
             if self._resting(now) or not breaker.admits(now) or (again and self._budget < 1.0):

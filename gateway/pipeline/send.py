@@ -4,7 +4,6 @@ Which targets are called is the business of ``attempts.py``. A stream may fail o
 never after that; until it ends its call counts as one in progress.
 """
 
-import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import TypeVar
@@ -49,7 +48,7 @@ class OpenedStream:
                 _end(self.ticket, error)
 
 
-async def send(ranked: Ranked, sending: Sending, ask: Callable[[Call], Awaitable[Answer]]) -> tuple[Call, Answer]:
+def send(ranked: Ranked, sending: Sending, ask: Callable[[Call], Awaitable[Answer]]) -> Awaitable[tuple[Call, Answer]]:
     """Get a whole answer, by ``ask``, from the first target that gives one.
 
     Raises:
@@ -57,14 +56,7 @@ async def send(ranked: Ranked, sending: Sending, ask: Callable[[Call], Awaitable
         UpstreamError: the last target's error, or that none may be called now.
         AuditUnavailable: an attempt could not be recorded.
     """
-
-    async def whole(call: Call, ticket: Ticket) -> Answer:
-        answer = await ask(call)
-        sending.timeline.first = sending.timeline.last = time.perf_counter_ns()
-        ticket.end(Outcome.SUCCEEDED)
-        return answer
-
-    return await Attempts(ranked, sending, whole).answered()
+    return Attempts(ranked, sending, lambda call, _: ask(call)).answered()
 
 
 async def open_stream(
@@ -79,13 +71,15 @@ async def open_stream(
         first = await anext(events, None)
         if first is None:
             raise UpstreamGarbled("the upstream ended its stream before it began to answer", target=call.target.id)
-        sending.timeline.first = time.perf_counter_ns()
         hearing = sending.tab.hearing
         if hearing is not None:
             hearing(first)
         return OpenedStream(first=first, rest=events, ticket=ticket.answering(), hearing=hearing)
 
-    return await Attempts(ranked, sending, opened).answered()
+    answered = await Attempts(ranked, sending, opened).answered()
+    # Its first events are not all of it.
+    sending.timeline.last = 0
+    return answered
 
 
 def _end(ticket: Ticket, error: BaseException | None) -> None:
