@@ -7,6 +7,7 @@ vendors that the configuration does not name.
 from collections.abc import Awaitable, Callable, Mapping
 from functools import cache
 from importlib import import_module
+from operator import attrgetter
 from types import ModuleType
 from typing import Protocol, cast
 
@@ -73,7 +74,7 @@ PROVIDERS: Mapping[str, str] = {
 
 # What a format may lack words for without a change to what the model is asked: replies say what was left out.
 SIDE_NOTES: Mapping[str, Callable[[Prompt], bool]] = {
-    "cache-marks": lambda prompt: prompt.cached,
+    "cache-marks": attrgetter("cached"),
     "tool-error": lambda prompt: any(turn.failed for turn in prompt.turns),
 }
 

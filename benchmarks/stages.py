@@ -19,7 +19,7 @@ from benchmarks.scenarios import Scenario
 from gateway.dialects.body import parse_body
 from gateway.domain.detection import Facts, Scanned, Subject
 from gateway.domain.evidence import Timeline
-from gateway.domain.exchange import AppliedRevision, Handling, Reply
+from gateway.domain.exchange import Handling, Reply
 from gateway.domain.identity import Caller
 from gateway.domain.model import Model
 from gateway.domain.ports import Call
@@ -140,7 +140,7 @@ class Way:
             isolation="channel",
             format=call.layout.format,
             target=call.target.id,
-            policy=AppliedRevision(names=self.policies.names, revision=self.policies.revision),
+            policy=self.policies.applied,
         )
 
 

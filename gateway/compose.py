@@ -47,7 +47,7 @@ from gateway.domain.errors import NotSayable, RequestError
 from gateway.domain.identity import ANONYMOUS
 from gateway.domain.isolation import Isolation
 from gateway.domain.model import Model
-from gateway.domain.ports import Approvals, Format, Provider, UpstreamClient
+from gateway.domain.ports import Approvals, Provider, UpstreamClient
 from gateway.domain.prompt import Prompt
 from gateway.domain.request import REASONING_FIELDS, Options
 from gateway.domain.target import FormatOptions, Layout, Target
@@ -260,14 +260,11 @@ def _services(
     def provider(target: Target) -> Provider:
         return providers[target.provider]
 
-    def credited(target: Target, reached: Isolation) -> Isolation:
-        return credit(target, reached, probes.evidence)
-
     return Services(
         models=models,
         lay_out=layouts,
         lay_out_texts=layouts.texts,
-        credit=credited,
+        credit=partial(credit, evidence=probes.evidence),
         providers=provider,
         counters=offered(targets, lambda name: counter_named(name, client), "count tokens"),
         embedders=offered(targets, lambda name: embedder_named(name, client), "make embeddings"),
@@ -389,23 +386,27 @@ class Layouts:
             RequestError: the format or the provider has no words for some of it.
         """
         prepared = self._prepared[target.id]
-        layout, clean = self._laid_out(prepared.lay_out, target, prompt, options)
-        prepared.refuse_unsayable(target, layout, clean)
-        return layout, clean
-
-    def texts(self, target: Target, prompt: Prompt, options: Options) -> tuple[Layout, Options]:
-        """The same for texts that are only to be embedded, whatever the target's format."""
-        return self._laid_out(lay_out_texts, target, prompt, options)
-
-    def _laid_out(self, lay_out: Format, target: Target, prompt: Prompt, options: Options) -> tuple[Layout, Options]:
-        prepared = self._prepared[target.id]
-        check_identifiers(prompt, prepared.in_names)
-        layout = lay_out(prompt, prepared.options)
+        if prepared.in_names:
+            check_identifiers(prompt, prepared.in_names)
+        layout = prepared.lay_out(prompt, prepared.options)
         clean, removals = clean_options(options, prepared.options)
-        notes = [f"{what}-left-out" for what, asked in prepared.unsaid if asked(prompt)]
-        if removals or notes:
-            layout = replace(layout, removals=(*layout.removals, *removals), notes=(*layout.notes, *notes))
+        notes = layout.notes
+        for note, asked in prepared.unsaid:
+            if asked(prompt):
+                notes = (*notes, note)
+        if removals or notes is not layout.notes:
+            layout = replace(layout, removals=(*layout.removals, *removals), notes=notes)
+        if prepared.refuse_unsayable is not None:
+            prepared.refuse_unsayable(target, layout, clean)
         return layout, clean
+
+    @property
+    def texts(self) -> "Layouts":
+        """The same for texts that are only to be embedded, whatever the target's format."""
+        embedding = Layouts(())
+        for name, prepared in self._prepared.items():
+            embedding._prepared[name] = replace(prepared, lay_out=lay_out_texts, refuse_unsayable=None)
+        return embedding
 
 
 @value
@@ -413,7 +414,8 @@ class _Prepared:
     lay_out: Callable[[Prompt, FormatOptions], Layout]
     options: FormatOptions
     in_names: tuple[str, ...]
-    refuse_unsayable: Callable[[Target, Layout, Options], None]
+    refuse_unsayable: Callable[[Target, Layout, Options], None] | None
+    # What replies note of a prompt of which that is true.
     unsaid: tuple[tuple[str, Callable[[Prompt], bool]], ...]
 
     @classmethod
@@ -433,7 +435,7 @@ class _Prepared:
             options=options,
             in_names=fitting_tokens(reserved.tokens),
             refuse_unsayable=provider_entry(target.provider).refuse_unsayable,
-            unsaid=tuple([(what, asked) for what, asked in SIDE_NOTES.items() if what not in entry.says]),
+            unsaid=tuple([(f"{what}-left-out", asked) for what, asked in SIDE_NOTES.items() if what not in entry.says]),
         )
 
 

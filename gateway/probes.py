@@ -68,6 +68,8 @@ class Probes:
 
     async def shown(self, targets: Iterable[Target]) -> None:
         """Ask those of ``targets`` that are asked when they are used, and were not yet; return when all that ended."""
+        if not self._when_used:
+            return
         asked = [self._ask_once(target) for target in targets if target.id in self._when_used]
         if asked:
             # Whoever waits may go away: others wait for the same answer.

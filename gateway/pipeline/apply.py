@@ -58,8 +58,14 @@ def apply(prompt: Prompt, options: Options, found: Findings, canary: str | None)
     Raises:
         BlockedByPolicy: an edit falls on what cannot be edited, such as a key of a schema, or no instruction is left.
     """
-    if not found.edits and not found.demoted:
-        return _with_canary(Applied(prompt=prompt, options=options), canary)
+    if found.edits or found.demoted:
+        applied = _edited(prompt, options, found)
+    else:
+        applied = Applied(prompt=prompt, options=options)
+    return applied if canary is None else _with_canary(applied, canary)
+
+
+def _edited(prompt: Prompt, options: Options, found: Findings) -> Applied:
     found = spread(found, prompt_seams(prompt))
     # Ids are full of digits that look like somebody's number: they are no place for placeholders, and stay.
     if any(edit.where == NAMES and edit.action is Action.REDACT for edit in found.edits):
@@ -72,8 +78,7 @@ def apply(prompt: Prompt, options: Options, found: Findings, canary: str | None)
     applied = Prompt(turns=tuple(turns), tools=tools, roleless=prompt.roleless)
     if prompt.instructions and not applied.instructions:
         raise _refused("its only instruction counts as data", found, Action.SET_CHANNEL)
-    made = Applied(prompt=applied, options=work.options(options), pseudonyms=pseudonyms)
-    return _with_canary(made, canary)
+    return Applied(prompt=applied, options=work.options(options), pseudonyms=pseudonyms)
 
 
 def _refused(why: str, found: Findings, *actions: Action) -> BlockedByPolicy:
@@ -121,10 +126,8 @@ def _merged(edits: Sequence[Edit]) -> list[Edit]:
     return whole
 
 
-def _with_canary(applied: Applied, token: str | None) -> Applied:
+def _with_canary(applied: Applied, token: str) -> Applied:
     """The token at the end of the first operator instruction, or of the first instruction where there is none."""
-    if token is None:
-        return applied
     prompt = applied.prompt
     instructions = prompt.instructions
     if not instructions:

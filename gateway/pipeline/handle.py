@@ -207,7 +207,10 @@ async def _prepare(
     refuse_blocked(verdict)
     # 5 apply: redactions, placeholders, the canary
     canary = services.draw_canary() if policies.uses("canary") else None
-    applied = await run(apply, prompt, request.options, verdict.found, canary)
+    if verdict.found.edits or verdict.found.demoted or canary is not None:
+        applied = await run(apply, prompt, request.options, verdict.found, canary)
+    else:
+        applied = Applied(prompt=prompt, options=request.options)
     # 6 route: the targets that reach the floor and are shown to do as much as is asked, each with its layout
     await services.shown(model.targets)
     judge = route.judging(
@@ -247,18 +250,16 @@ class _Ready:
 
     def sending(self, request_id: str, run: Run, tab: Tab = UNLIMITED) -> Sending:
         """What sending it takes; each attempt is recorded before it is made."""
+        deadline = self.model.persistence.deadline_s
         return Sending(
             tab=tab,
             request_id=request_id, trace=self.trail.traceparent, intend=self._intend, tried=self.trail.tried, run=run,
             timeline=self.trail.timeline, conditions=self.conditions, persistence=self.model.persistence,
-            ends=self._ends(),
+            ends=None if deadline is None else self._ends(deadline),
         )  # fmt: skip
 
-    def _ends(self) -> float | None:
-        """The deadline by the conditions' clock: it is counted from the request's first byte."""
-        deadline = self.model.persistence.deadline_s
-        if deadline is None:
-            return None
+    def _ends(self, deadline: float) -> float:
+        """When ``deadline`` seconds are over by the conditions' clock, counted from the request's first byte."""
         gone = time.perf_counter_ns() - self.trail.timeline.began
         return self.conditions.ticks() + deadline - gone * 1e-9
 
@@ -271,8 +272,8 @@ class _Ready:
         self._told = (call, notes, handling)
         return handling
 
-    async def _intend(self, call: Call) -> None:
-        await self.trail.intend(call, self.handling(call), self.applied.prompt, self.applied.options)
+    def _intend(self, call: Call) -> Awaitable[None]:
+        return self.trail.intend(call, self.handling(call), self.applied.prompt, self.applied.options)
 
 
 def find_model(name: str, models: Mapping[str, Model], caller: Caller) -> Model:

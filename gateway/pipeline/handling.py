@@ -1,6 +1,6 @@
 """What is told of what was done with a request: in its reply, in headers, in records?"""
 
-from gateway.domain.exchange import AppliedRevision, Handling
+from gateway.domain.exchange import Handling
 from gateway.domain.finding import Finding, finding_of
 from gateway.domain.isolation import Isolation
 from gateway.domain.ports import Call
@@ -17,7 +17,13 @@ def handling_of(
 ) -> Handling:
     """What stands once ``call`` is made; ``notes`` are those beside the layout's, ``now`` is in seconds since 1970."""
     layout = call.layout
-    removed = [Finding(rule="reserved-token", where=r.where, count=r.count) for r in layout.removals]
+    findings = tuple(map(finding_of, verdict.found.hits))
+    if layout.removals:
+        removed = [Finding(rule="reserved-token", where=r.where, count=r.count) for r in layout.removals]
+        findings = (*removed, *findings)
+    told = (*layout.notes, *notes)
+    if layout.isolation is Isolation.NATIVE and call.target.assumed:
+        told = (*layout.notes, ASSUMED, *notes)
     return Handling(
         request_id=call.id,
         model=request.model,
@@ -26,14 +32,8 @@ def handling_of(
         format=layout.format,
         target=call.target.id,
         decision=decision_of(verdict),
-        policy=AppliedRevision(names=policies.names, revision=policies.revision),
-        findings=(*removed, *[finding_of(hit) for hit in verdict.found.hits]),
-        notes=(*_notes(call), *notes),
+        policy=policies.applied,
+        findings=findings,
+        notes=told,
         echo=request.echo,
     )
-
-
-def _notes(call: Call) -> tuple[str, ...]:
-    layout = call.layout
-    assumed = layout.isolation is Isolation.NATIVE and call.target.assumed
-    return (*layout.notes, ASSUMED) if assumed else layout.notes

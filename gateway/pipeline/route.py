@@ -18,7 +18,6 @@ from gateway.domain.errors import (
     UnknownField,
 )
 from gateway.domain.isolation import Isolation
-from gateway.domain.jsonvalue import JsonValue
 from gateway.domain.model import Model
 from gateway.domain.prompt import Prompt
 from gateway.domain.request import Options
@@ -104,12 +103,10 @@ def judging(
             _check_layout(layout, options, model)
             reached = layout.isolation
             if reached is not None:
-                layout = (
-                    _credited(layout, reached, target, floor, credit)
-                    if prompt.holds_data
-                    else replace(layout, isolation=None)
-                )
-                if bar is not NO_BAR and prompt.holds_data:
+                credited = _credited(target, reached, floor, credit) if prompt.holds_data else None
+                if credited is not reached:
+                    layout = replace(layout, isolation=credited)
+                if bar is not NO_BAR and credited is not None:
                     _check_card(target, bar)
         except RequestError as refusal:
             return Candidate(target=target, layout=None, options=options, refusal=refusal)
@@ -118,12 +115,12 @@ def judging(
     return judge
 
 
-def _credited(layout: Layout, reached: Isolation, target: Target, floor: Isolation, credit: Credit) -> Layout:
-    """The layout with the isolation that it is worth; raises ``IsolationUnreachable`` below the floor."""
+def _credited(target: Target, reached: Isolation, floor: Isolation, credit: Credit) -> Isolation:
+    """What a layout that reaches so much is worth; raises ``IsolationUnreachable`` below the floor."""
     credited = credit(target, reached)
     if credited < floor:
         raise _too_low(target, credited, floor)
-    return layout if credited is reached else replace(layout, isolation=credited)
+    return credited
 
 
 def _check_card(target: Target, bar: Bar) -> None:
@@ -140,17 +137,16 @@ def _check_layout(layout: Layout, options: Options, model: Model) -> None:
     """Refuse what only shows once the prompt is laid out."""
     if layout.datamark is not None and options.values.get("logprobs"):
         raise _no_logprobs()
-    if not model.allow_prefill and _ends_as_assistant(layout.body.get("messages")):
+    if model.allow_prefill:
+        return
+    messages = layout.body.get("messages")
+    last = messages[-1] if isinstance(messages, _LIST) and messages else None
+    if isinstance(last, _OBJECT) and last.get("role") == "assistant" and not last.get("tool_calls"):
         raise NotSayable(
             "laid out for this target the conversation ends with the assistant's words, which the model would go on "
             "with; end it with a user message or a tool result, or set allow_prefill on the model",
             param="messages",
         )
-
-
-def _ends_as_assistant(messages: JsonValue) -> bool:
-    last = messages[-1] if isinstance(messages, _LIST) and messages else None
-    return isinstance(last, _OBJECT) and last.get("role") == "assistant" and not last.get("tool_calls")
 
 
 def _unknown(field: str) -> UnknownField:

@@ -11,6 +11,7 @@ from typing import Final, TypeAlias
 
 from gateway.domain.card import Bar, strictest
 from gateway.domain.detection import INPUT_STAGES, Facts, Stage
+from gateway.domain.exchange import AppliedRevision
 from gateway.domain.isolation import Isolation
 from gateway.domain.value import value
 from gateway.domain.verdict import Action, Weight
@@ -142,6 +143,11 @@ class Applicable:
             for part in self.parts[Stage.OUTPUT]
             for ready in part.rules
         )
+
+    @cached_property
+    def applied(self) -> AppliedRevision:
+        """What replies and records say of which policies stood."""
+        return AppliedRevision(names=self.names, revision=self.revision)
 
     @cached_property
     def described(self) -> tuple[Mapping[str, str], ...]:
