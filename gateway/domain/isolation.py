@@ -14,14 +14,15 @@ class Isolation(IntEnum):
     CHANNEL = 2
     NATIVE = 3
 
-    @property
-    def label(self) -> str:
-        """The lower-case word used in requests, replies, headers and configuration."""
-        return LABELS[Isolation.NATIVE - self]
+    # The lower-case word used in requests, replies, headers and configuration.
+    label: str
+
+    def __init__(self, _: int) -> None:
+        self.label = self.name.lower()
 
 
 # The best first.
-LABELS = tuple(level.name.lower() for level in reversed(Isolation))
+LABELS = tuple(level.label for level in reversed(Isolation))
 
 # Said instead of a level when a request carries no data segment: nothing was told apart, so nothing was kept apart.
 NO_DATA = "no-data"

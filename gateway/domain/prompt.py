@@ -27,14 +27,11 @@ class Trust(IntEnum):
     USER = 1
     OPERATOR = 2
 
-    @property
-    def label(self) -> str:
-        """The lower-case word used in requests and replies."""
-        return _LABELS[self]
+    # The lower-case word used in requests and replies.
+    label: str
 
-
-# A member's own name takes two calls.
-_LABELS = {trust: trust.name.lower() for trust in Trust}
+    def __init__(self, _: int) -> None:
+        self.label = self.name.lower()
 
 
 class InstructionKind(StrEnum):
@@ -198,7 +195,13 @@ class Prompt:
     @property
     def holds_data(self) -> bool:
         """Whether any data segment holds something: blanks and invisible characters alone are nothing to keep apart."""
-        return any(map(_holds_something, self.data))
+        for segment in self.data:
+            if isinstance(segment, Media):
+                return True
+            for char in segment.text:
+                if char.isprintable() and not char.isspace():
+                    return True
+        return False
 
     @property
     def cached(self) -> bool:
@@ -215,12 +218,3 @@ class Prompt:
     def instructions(self) -> tuple[Instruction, ...]:
         """Every instruction in order."""
         return tuple([s for s in self.segments() if isinstance(s, Instruction)])
-
-
-def _holds_something(segment: DataSegment) -> bool:
-    if isinstance(segment, Media):
-        return True
-    for char in segment.text:  # noqa: SIM110  the first one decides nearly always: a generator would cost more
-        if char.isprintable() and not char.isspace():
-            return True
-    return False
