@@ -3,14 +3,14 @@
 Types are assigned here and nowhere else. A client's label can lower trust; only the gateway's configuration (key,
 model) decides how far it reaches. Whatever is not an instruction by a rule below is data.
 
-Every request passes here, and most hold no template and no mark: the short way for those is taken first, and lists are
-built where a chain of generators would take half as long again.
+Every request passes here: what its roles mean is settled once for all that have such a key and such a model.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from itertools import groupby
-from typing import assert_never
+from typing import Literal, assert_never
 
 from gateway.domain.errors import InvalidField, IsolationUnreachable
 from gateway.domain.identity import Caller
@@ -38,6 +38,7 @@ from gateway.domain.request import (
     Role,
     TextPart,
 )
+from gateway.domain.value import value
 from gateway.pipeline.unmix import Span, marked_parts, match_templates
 
 _SPEAKERS = {
@@ -48,12 +49,39 @@ _SPEAKERS = {
     Role.TOOL: Speaker.TOOL,
     Role.INPUT: Speaker.INPUT,
 }
-# A member's own value takes two calls.
-_ROLE_NAMES = {role: role.value for role in Role}
 _ROLE_ORIGIN = {Role.SYSTEM: "operator", Role.DEVELOPER: "operator", Role.USER: "user"}
 # Origins are identifiers of at most this many characters.
 _ORIGIN_LENGTH = 64
 _ROLE_TRUST = {Role.SYSTEM: Trust.OPERATOR, Role.DEVELOPER: Trust.OPERATOR, Role.USER: Trust.USER}
+
+
+@value
+class _Voice:
+    """What a role means. ``trust`` is None where nothing that it says can steer.
+
+    ``origin`` is that of its texts, ``name`` that of what is no text.
+    """
+
+    speaker: Speaker
+    trust: Trust | None
+    origin: str
+    name: str
+
+
+@cache
+def _voices(most: Trust, user_channel: Literal["user", "data"]) -> Mapping[Role, _Voice]:
+    """What each role means to a caller who is trusted so far, and to a model that takes user text for this."""
+    voices: dict[Role, _Voice] = {}
+    for role, speaker in _SPEAKERS.items():
+        # A caller who may not speak as the operator has its system text sent as the user's.
+        lowered = speaker is Speaker.SYSTEM and most < Trust.OPERATOR
+        trust = min(_ROLE_TRUST[role], most) if role in _ROLE_TRUST else None
+        if role is Role.USER and user_channel == "data":
+            trust = Trust.UNTRUSTED
+        origin = _ROLE_ORIGIN.get(role, role.value)
+        sent = Speaker.USER if lowered else speaker
+        voices[role] = _Voice(speaker=sent, trust=trust, origin=origin, name=role.value)
+    return voices
 
 
 def lift(request: ClientRequest, model: Model, caller: Caller) -> Prompt:
@@ -70,7 +98,11 @@ def lift(request: ClientRequest, model: Model, caller: Caller) -> Prompt:
             "or set allow_prefill on the model",
             param=request.messages[-1].path,
         )
-    lifting = _Lifting(model=model, caller=caller, taken=_client_ids(request))
+    lifting = _Lifting(
+        model=model,
+        voices=_voices(caller.max_trust, model.user_channel),
+        taken={part.id for message in request.messages for part in message.parts},
+    )
     turns: list[Turn] = []
     segments = 0
     # A request for embeddings may hold more: each of its texts is a message, which nothing cuts.
@@ -102,29 +134,36 @@ def tool_origin(name: str) -> str:
     return f"tool:{name}"[:_ORIGIN_LENGTH]
 
 
-def _client_ids(request: ClientRequest) -> frozenset[str]:
-    return frozenset([part.id for message in request.messages for part in message.parts if part.id is not None])
-
-
 @dataclass(slots=True, kw_only=True)
 class _Lifting:
     """The counters of one request: generated ids, and the names of the tools that were called."""
 
     model: Model
-    caller: Caller
-    taken: frozenset[str]
+    voices: Mapping[Role, _Voice]
+    # The ids that the client gave.
+    taken: set[str | None]
     count: int = 0
+    # Whether a template or a mark cut any part of the message.
+    cut: bool = False
     tool_names: dict[str, str] = field(default_factory=dict[str, str])
 
     def turns(self, message: Message) -> list[Turn]:
         """One turn; more where a system message holds data, which never stands in a system turn."""
         for call in message.tool_calls:
             self.tool_names[call.id] = call.name
-        speaker = self._speaker(message.role)
-        cut = self._cut(message)
-        segments = self._part_by_part(message) if cut is None else cut
+        voice = self.voices[message.role]
+        speaker, trust = voice.speaker, voice.trust
+        self.cut = False
+        # Templates are for what may steer.
+        spans = self._template_spans(message) if trust and self.model.templates else None
+        if trust is None:
+            segments = self._heard(message, voice)
+        elif spans is None:
+            segments = self._spoken(message, voice, trust)
+        else:
+            segments = self._by_template(message, voice, trust, spans)
         # Where a template or a mark cut a part, segments are parts no more.
-        listed = message.listed and (cut is None or _says_the_same(cut, message.parts))
+        listed = message.listed and (not self.cut or _says_the_same(segments, message.parts))
         if speaker is Speaker.SYSTEM and set(map(type, segments)) != {Instruction}:
             # The name is the operator's: what it says of the instructions it does not say of the data again.
             told = any(isinstance(segment, Instruction) for segment in segments)
@@ -152,50 +191,46 @@ class _Lifting:
             )
         ]
 
-    def _speaker(self, role: Role) -> Speaker:
-        """A caller who may not speak as the operator has its system text sent as the user's."""
-        speaker = _SPEAKERS[role]
-        if speaker is Speaker.SYSTEM and self.caller.max_trust < Trust.OPERATOR:
-            speaker = Speaker.USER
-        return speaker
-
-    def _part_by_part(self, message: Message) -> list[Segment]:
-        """One segment for each part."""
-        role = message.role
-        if role in _ROLE_TRUST:
-            trust = self._role_trust(role)
-            return [self._by_role(part, role, trust) for part in message.parts]
-        if role is Role.ASSISTANT:
+    def _heard(self, message: Message, voice: _Voice) -> list[Segment]:
+        """One segment for each part of a message that cannot steer."""
+        if message.role is Role.ASSISTANT:
             _refuse_labels(message)
-        origin = self._origin(message)
+        origin = self._tool(message) if message.role is Role.TOOL else voice.origin
         return [
-            History(id=self._id(part.id), text=part.text, cache=part.cache)
-            if isinstance(part, TextPart) and role is Role.ASSISTANT
+            History(id=part.id or self._new_id(), text=part.text, cache=part.cache)
+            if isinstance(part, TextPart) and message.role is Role.ASSISTANT
             else self._apart(part, origin)
             for part in message.parts
         ]
 
-    def _role_trust(self, role: Role) -> Trust:
-        if role is Role.USER and self.model.user_channel == "data":
-            return Trust.UNTRUSTED
-        return min(_ROLE_TRUST[role], self.caller.max_trust)
+    def _spoken(self, message: Message, voice: _Voice, trust: Trust) -> list[Segment]:
+        """One segment for each part; more where a user's text holds other systems' marks.
 
-    def _cut(self, message: Message) -> list[Segment] | None:
-        """Segments of a system or user message by template, else by marks; None where neither has a say."""
-        role = message.role
-        if self.model.templates and role in _ROLE_TRUST:
-            trust = self._role_trust(role)
-            spans = None if trust is Trust.UNTRUSTED else self._template_spans(message)
-            if spans is not None:
-                return self._by_template(message, trust, spans)
-        if role is Role.USER:
+        What stands between these is data, even where one opens in a part and closes in another.
+        """
+        marks: Sequence[tuple[Span, ...]] = [()] * len(message.parts)
+        if message.role is Role.USER:
             for part in message.parts:
                 if isinstance(part, TextPart) and "<" in part.text:
-                    return self._by_marks(message, self._role_trust(role))
-        return None
+                    marks = marked_parts([part.text if isinstance(part, TextPart) else "" for part in message.parts])
+                    break
+        segments: list[Segment] = []
+        for part, spans in zip(message.parts, marks, strict=True):
+            if not isinstance(part, TextPart):
+                segments.append(self._apart(part, voice.name))
+                continue
+            own = trust if part.trust is None else min(trust, part.trust)
+            if spans:
+                pieces = self._by_marked(part.text, spans, own, voice.origin, part.subject)
+                segments += [*pieces[:-1], replace(pieces[-1], cache=part.cache)]
+            else:
+                origin = part.origin or voice.origin
+                segments.append(self._text(part.text, own, origin, part.id, subject=part.subject, cache=part.cache))
+        return segments
 
-    def _by_template(self, message: Message, trust: Trust, spans: tuple[Span, ...]) -> list[Segment]:
+    def _by_template(self, message: Message, voice: _Voice, trust: Trust, spans: tuple[Span, ...]) -> list[Segment]:
         """Holes and literals; what other systems' marks enclose is data even in a user's hole or in a literal."""
+        self.cut = True
         texts = [part for part in message.parts if isinstance(part, TextPart)]
         label = min((part.trust for part in texts if part.trust is not None), default=trust)
         text = "".join([part.text for part in texts])
@@ -215,9 +250,7 @@ class _Lifting:
         cache = next((part.cache for part in reversed(texts) if part.cache is not None), None)
         if cache is not None and segments:
             segments[-1] = replace(segments[-1], cache=cache)
-        segments += [
-            self._apart(part, _ROLE_NAMES[message.role]) for part in message.parts if not isinstance(part, TextPart)
-        ]
+        segments += [self._apart(part, voice.name) for part in message.parts if not isinstance(part, TextPart)]
         return segments
 
     def _template_spans(self, message: Message) -> tuple[Span, ...] | None:
@@ -236,32 +269,11 @@ class _Lifting:
             )
         return spans
 
-    def _by_marks(self, message: Message, trust: Trust) -> list[Segment]:
-        """Text between other systems' marks is data, even where one opens in a part and closes in another."""
-        marks = marked_parts([part.text if isinstance(part, TextPart) else "" for part in message.parts])
-        segments: list[Segment] = []
-        for part, spans in zip(message.parts, marks, strict=True):
-            if spans and isinstance(part, TextPart):
-                pieces = self._by_marked(
-                    part.text, spans, _lowered(trust, part), _ROLE_ORIGIN[message.role], part.subject
-                )
-                segments += [*pieces[:-1], replace(pieces[-1], cache=part.cache)]
-            else:
-                segments.append(self._by_role(part, message.role, trust))
-        return segments
-
-    def _by_role(self, part: Part, role: Role, trust: Trust) -> Segment:
-        if isinstance(part, TextPart):
-            if part.trust is not None:
-                trust = _lowered(trust, part)
-            origin = part.origin or _ROLE_ORIGIN[role]
-            return self._text(part.text, trust, origin, part.id, subject=part.subject, cache=part.cache)
-        return self._apart(part, _ROLE_NAMES[role])
-
     def _by_marked(
         self, text: str, spans: tuple[Span, ...], trust: Trust, origin: str, subject: str | None = None
     ) -> list[Instruction | Data]:
         """Cut ``text`` at its marks, which themselves say nothing any more once the data travels apart."""
+        self.cut = True
         return [
             self._text(
                 text[piece.start : piece.end],
@@ -283,7 +295,7 @@ class _Lifting:
         subject: str | None = None,
         cache: CacheLife | None = None,
     ) -> Instruction | Data:
-        named = self._id(identifier)
+        named = identifier or self._new_id()
         if trust is Trust.UNTRUSTED:
             return Data(id=named, origin=origin, text=text, subject=subject, cache=cache)
         return Instruction(id=named, origin=origin, text=text, trust=trust, subject=subject, cache=cache)
@@ -293,7 +305,7 @@ class _Lifting:
         match part:
             case TextPart() | DataPart():
                 return Data(
-                    id=self._id(part.id),
+                    id=part.id or self._new_id(),
                     origin=part.origin or origin,
                     text=part.text,
                     subject=part.subject,
@@ -301,7 +313,7 @@ class _Lifting:
                 )
             case MediaPart():
                 return Media(
-                    id=self._id(part.id),
+                    id=part.id or self._new_id(),
                     origin=part.origin or part.kind.value,
                     kind=part.kind,
                     mime=part.mime,
@@ -311,20 +323,17 @@ class _Lifting:
                     cache=part.cache,
                 )
             case RefusalPart():
-                return History(id=self._id(None), text=part.text, refusal=True, cache=part.cache)
+                return History(id=self._new_id(), text=part.text, refusal=True, cache=part.cache)
             case _:
                 assert_never(part)
 
-    def _origin(self, message: Message) -> str:
-        if message.role is not Role.TOOL:
-            return _ROLE_NAMES[message.role]
+    def _tool(self, message: Message) -> str:
+        """The origin of a tool's result."""
         name = message.name or self.tool_names.get(message.call_id or "")
         return "tool" if name is None else tool_origin(name)
 
-    def _id(self, given: str | None) -> str:
-        """The client's id, or the next of ours that the client does not use."""
-        if given is not None:
-            return given
+    def _new_id(self) -> str:
+        """The next id of ours that the client does not use."""
         while True:
             self.count += 1
             identifier = f"s{self.count}"
@@ -347,11 +356,6 @@ def _refuse_labels(message: Message) -> None:
                 "out, or send the text as data",
                 param=f"{part.path}.trust",
             )
-
-
-def _lowered(trust: Trust, part: TextPart) -> Trust:
-    """The role's trust, or less where the client's label says so."""
-    return trust if part.trust is None else min(trust, part.trust)
 
 
 def _pieces(spans: tuple[Span, ...]) -> list[Span]:
