@@ -43,16 +43,17 @@ class Places:
 
     def name(self, wanted: str) -> str:
         """``wanted``, with a number where it was given before."""
-        count = self._used[wanted] = self._used.get(wanted, 0) + 1
-        return wanted if count == 1 else f"{wanted}#{count}"
+        if wanted not in self._used:
+            self._used[wanted] = 1
+            return wanted
+        self._used[wanted] += 1
+        return f"{wanted}#{self._used[wanted]}"
 
 
 def subjects_of(prompt: Prompt, options: Options, common: Facts, policies: Applicable) -> tuple[Subject, ...]:
     """Every text of the request; ``common`` are the facts of the request as a whole."""
     places = Places()
-    found: list[Subject] = []
-    for turn in prompt.turns:
-        found += _turn(turn, places, common)
+    found = _said(prompt.turns, places, common)
     names = _names(prompt)
     if names:
         found.append(_data(names, NAMES, "request", "names", common))
@@ -102,35 +103,44 @@ def undemoted(prompt: Prompt, demoted: Sequence[str]) -> Prompt:
 
 def _names(prompt: Prompt) -> str:
     """The names that a client chose, one a line."""
-    names: list[str | None] = []
+    names: list[str] = []
     for turn in prompt.turns:
-        names += [turn.name, turn.call_id]
+        if turn.name or turn.call_id:
+            names += [turn.name or "", turn.call_id or ""]
         for call in turn.tool_calls:
             names.append(call.id)
         for segment in turn.segments:
-            names.append(segment.id)
+            if len(segment.id) > _SHORT:
+                names.append(segment.id)
         for segment in turn.segments:
-            if isinstance(segment, _APART):
+            if isinstance(segment, _APART) and len(segment.origin) > _SHORT:
                 names.append(segment.origin)
-    told = [name for name in names if name is not None and len(name) > _SHORT and not _OURS.fullmatch(name)]
-    return "\n".join(dict.fromkeys(told)) if told else ""
+    if not names:
+        return ""
+    return "\n".join(dict.fromkeys([name for name in names if len(name) > _SHORT and not _OURS.fullmatch(name)]))
 
 
-def _turn(turn: Turn, places: Places, common: Facts) -> list[Subject]:
+def _said(turns: Sequence[Turn], places: Places, common: Facts) -> list[Subject]:
     found: list[Subject] = []
-    kind: type[Segment] | None = None
-    adjacent = False
-    for segment in turn.segments:
-        found.append(_segment(segment, places.name(segment.id), common))
-        if not isinstance(segment, Media):
-            adjacent = adjacent or kind is type(segment)
-            kind = type(segment)
-    if adjacent:
-        found += _seams(found, turn.segments)
-    if turn.reasoning is not None:
-        found.append(_data(turn.reasoning, places.name("reasoning"), "history", "history", common))
-    for call in turn.tool_calls:
-        found.append(_data(call_text(call), places.name(call.id), f"tool:{call.name}", "arguments", common))
+    for turn in turns:
+        first = len(found)
+        kind: type[Segment] | None = None
+        adjacent = False
+        for segment in turn.segments:
+            where = places.name(segment.id)
+            if isinstance(segment, Data):
+                found.append(_data(segment.text, where, segment.origin, "text", common))
+            else:
+                found.append(_segment(segment, where, common))
+            if not isinstance(segment, Media):
+                adjacent = adjacent or kind is type(segment)
+                kind = type(segment)
+        if adjacent:
+            found += _seams(found[first:], turn.segments)
+        if turn.reasoning is not None:
+            found.append(_data(turn.reasoning, places.name("reasoning"), "history", "history", common))
+        for call in turn.tool_calls:
+            found.append(_data(call_text(call), places.name(call.id), f"tool:{call.name}", "arguments", common))
     return found
 
 
@@ -150,7 +160,7 @@ def _seams(found: Sequence[Subject], segments: Sequence[Segment]) -> list[Subjec
     return subjects
 
 
-def _segment(segment: Segment, where: str, common: Facts) -> Subject:
+def _segment(segment: Instruction | History | Media, where: str, common: Facts) -> Subject:
     match segment:
         case Instruction():
             facts: dict[str, FactValue] = {
@@ -161,8 +171,6 @@ def _segment(segment: Segment, where: str, common: Facts) -> Subject:
                 "segment.kind": "text",
             }
             return Subject(stage=Stage.INSTRUCTIONS, where=where, text=segment.text, facts=facts)
-        case Data():
-            return _data(segment.text, where, segment.origin, "text", common)
         case History():
             return _data(segment.text, where, "history", "history", common)
         case Media():
