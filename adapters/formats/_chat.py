@@ -79,7 +79,9 @@ class Transcript:
                 message[self._reasoning_field] = self._sieve.words(said.reasoning, HISTORY)
         if said.calls:
             message["tool_calls"] = [tool_call(call, self._sieve) for call in said.calls]
-        self.add(_named(message, said.name))
+        if said.name is not None:
+            message["name"] = said.name
+        self.add(message)
 
     def _words(self, said: Said) -> JsonObject:
         """What the assistant said: a text, a refusal, or the parts of both."""
@@ -142,12 +144,6 @@ class Transcript:
         self._trusts = set()
 
 
-def _named(message: dict[str, JsonValue], name: str | None) -> JsonObject:
-    if name is not None:
-        message["name"] = name
-    return message
-
-
 def tool_call(call: ToolCall, sieve: Sieve) -> JsonObject:
     """A call that the assistant made."""
     function: JsonObject = {"name": call.name, "arguments": sieve.arguments(call.arguments)}
@@ -156,7 +152,8 @@ def tool_call(call: ToolCall, sieve: Sieve) -> JsonObject:
 
 def tool_result(call_id: str | None, content: JsonValue, name: str | None = None) -> JsonObject:
     """A tool's message; its content is clean."""
-    return _named({"role": "tool", "tool_call_id": call_id, "content": content}, name)
+    message: JsonObject = {"role": "tool", "tool_call_id": call_id, "content": content}
+    return message if name is None else {**message, "name": name}
 
 
 def offered(tools: Iterable[Tool], sieve: Sieve) -> list[JsonValue]:

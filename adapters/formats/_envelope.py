@@ -8,7 +8,7 @@ token is broken. Data that no tool of the client's returned comes as the result 
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from itertools import count
+from itertools import count, filterfalse
 from typing import Final
 
 from adapters.formats._chat import Transcript, tool_result
@@ -29,7 +29,7 @@ def envelope(data: Sequence[Data], sieve: Sieve, *, failed: bool = False) -> str
     entries: list[JsonObject] = [{"id": d.id, "origin": d.origin, "content": d.text} for d in data]
     value: dict[str, JsonValue] = {"is_error": True} if failed else {}
     value["untrusted_data"] = entries[0] if len(entries) == 1 else entries
-    return sieve.json(value, (piece(d) for d in data))
+    return sieve.json(value, map(piece, data))
 
 
 def clean_envelope(data: Sequence[Data], sieve: Sieve, *, failed: bool = False) -> str:
@@ -44,11 +44,8 @@ def unused_ids(prompt: Prompt) -> Iterator[str]:
         taken.add(turn.call_id)
         for call in turn.tool_calls:
             taken.add(call.id)
-    for number in count(1):
-        # Nine letters and digits: Mistral's servers take no other form.
-        name = f"sgdata{number:03d}"
-        if name not in taken:
-            yield name
+    # Nine letters and digits: Mistral's servers take no other form.
+    return filterfalse(taken.__contains__, map("sgdata{:03d}".format, count(1)))
 
 
 class Reader:

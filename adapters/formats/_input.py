@@ -19,4 +19,4 @@ def input_text(data: Sequence[Data], sieve: Sieve) -> str:
     entries: list[JsonObject] = [
         {"id": item.id, "origin": item.origin, "content": sieve.words(item.text, item.id)} for item in data
     ]
-    return sieve.json(entries, (piece(item) for item in data))
+    return sieve.json(entries, map(piece, data))

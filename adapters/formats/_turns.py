@@ -125,7 +125,7 @@ def read(prompt: Prompt, *, keep_turns: bool = True) -> list[Block]:
     """
     promote = (bool(prompt.data) or prompt.roleless) and not _has_user_instruction(prompt)
     blocks: list[Block] = []
-    called = False
+    called = joins = False
     for index, turn in enumerate(prompt.turns):
         speaker = turn.speaker
         if turn.name is not None:
@@ -145,8 +145,10 @@ def read(prompt: Prompt, *, keep_turns: bool = True) -> list[Block]:
             called = called or bool(turn.tool_calls)
         elif speaker is Speaker.TOOL:
             blocks.append(_returned(turn))
-        _add_runs(blocks, turn, index if keep_turns else None, promote=promote)
-    blocks = _in_runs(blocks)
+        if _add_runs(blocks, turn, index if keep_turns else None, promote=promote):
+            joins = True
+    if joins:
+        blocks = _in_runs(blocks)
     return _results_first(blocks) if called else blocks
 
 
@@ -181,18 +183,29 @@ def _has_user_instruction(prompt: Prompt) -> bool:
     return False
 
 
-def _add_runs(blocks: list[Block], turn: Turn, index: int | None, *, promote: bool) -> None:
-    """Add a block for each run of segments of one kind; assistant's history and tools' data have theirs already."""
+def _add_runs(blocks: list[Block], turn: Turn, index: int | None, *, promote: bool) -> bool:
+    """Add a block for each run of segments of one kind; assistant's history and tools' data have theirs already.
+
+    Tells whether a block of data came to stand right behind another one.
+    """
+    joins = False
     own = index if turn.speaker is Speaker.USER else None
     told: list[Instruction] = []
     given: list[Data] = []
-    for segment in turn.segments:
+    # Behind the last segment nothing goes on.
+    for segment in (*turn.segments, None):
         if given and not isinstance(segment, Data):
+            joins = joins or (len(blocks) > 0 and isinstance(blocks[-1], Given))
             blocks.append(Given(data=tuple(given), turn=own))
             given = []
         if told and (not isinstance(segment, Instruction) or segment.trust is not told[0].trust):
-            blocks.append(_told(told, turn, index, promote=promote))
+            operator = turn.speaker is Speaker.SYSTEM and told[0].trust is not Trust.USER
+            role: Role = "system" if operator and not promote else "user"
+            place = index if role == "system" or turn.speaker is not Speaker.SYSTEM else None
+            blocks.append(Told(role=role, instructions=tuple(told), turn=place, name=turn.name, listed=turn.listed))
             told = []
+        if segment is None:
+            continue
         if isinstance(segment, Instruction):
             told.append(segment)
         elif isinstance(segment, Data):
@@ -201,31 +214,11 @@ def _add_runs(blocks: list[Block], turn: Turn, index: int | None, *, promote: bo
         elif isinstance(segment, Media):
             name = None if turn.speaker is Speaker.TOOL else turn.name
             blocks.append(Shown(media=(segment,), turn=own, call_id=turn.call_id, name=name))
-    if told:
-        blocks.append(_told(told, turn, index, promote=promote))
-    if given:
-        blocks.append(Given(data=tuple(given), turn=own))
+    return joins
 
 
-def _told(told: Sequence[Instruction], turn: Turn, index: int | None, *, promote: bool) -> Told:
-    role: Role = "user"
-    if turn.speaker is Speaker.SYSTEM:
-        if promote or told[0].trust is Trust.USER:
-            index = None
-        else:
-            role = "system"
-    return Told(role=role, instructions=tuple(told), turn=index, name=turn.name, listed=turn.listed)
-
-
-def _in_runs(blocks: list[Block]) -> list[Block]:
+def _in_runs(blocks: Sequence[Block]) -> list[Block]:
     """The blocks with neighbouring data in one; its place is that of the last."""
-    before = None
-    for block in blocks:
-        if isinstance(before, Given) and isinstance(block, Given):
-            break
-        before = block
-    else:
-        return blocks
     runs: list[Block] = []
     for apart, run in groupby(blocks, key=lambda block: isinstance(block, Given)):
         together = list(run)
