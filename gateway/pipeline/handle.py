@@ -8,6 +8,7 @@ tokens one would take (``count``), and those for vectors (``embed``). What diffe
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from gateway.domain.detection import Facts
 from gateway.domain.errors import BlockedByPolicy, UnknownModel
@@ -39,6 +40,9 @@ from gateway.pipeline.taint import is_tainted
 from gateway.pipeline.trail import Judgement, Trail
 from policies.engine.applicable import Applicable
 from policies.engine.evaluate import evaluate
+
+# What waits for approval is an answer, never a request: it blocks as well.
+_REFUSED: Final = (Block, RequireApproval)
 
 
 async def _nothing_to_show(_: Iterable[Target]) -> None:
@@ -204,7 +208,8 @@ async def _prepare(
     trail.judged(
         Judgement(came=prompt, policies=policies, scanned=scanned, verdict=verdict, tainted=tainted, bypass=bypass)
     )
-    refuse_blocked(verdict)
+    if isinstance(verdict, _REFUSED):
+        raise blocked(verdict)
     # 5 apply: redactions, placeholders, the canary
     canary = services.draw_canary() if policies.uses("canary") else None
     if verdict.found.edits or verdict.found.demoted or canary is not None:
@@ -289,15 +294,9 @@ def find_model(name: str, models: Mapping[str, Model], caller: Caller) -> Model:
     return model
 
 
-def refuse_blocked(verdict: Verdict) -> None:
-    """End the way of a request that policy blocks.
-
-    Raises:
-        BlockedByPolicy: naming the rules. What waits for approval is an answer, never a request: it blocks as well.
-    """
-    if not isinstance(verdict, (Block, RequireApproval)):
-        return
+def blocked(verdict: Verdict) -> BlockedByPolicy:
+    """What ends the way of a request that policy blocks; it names the rules."""
     hits = [hit for hit in verdict.found.hits if hit.weight is Weight.ACTS]
     rules = tuple(dict.fromkeys([hit.rule for hit in hits]))
     told = "; ".join(dict.fromkeys([f"{hit.rule} ({hit.where}): {hit.message}" for hit in hits]))
-    raise BlockedByPolicy(f"policy refuses this request: {told}", rules=rules, found=verdict.found)
+    return BlockedByPolicy(f"policy refuses this request: {told}", rules=rules, found=verdict.found)

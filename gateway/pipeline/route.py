@@ -101,26 +101,21 @@ def judging(
                     raise _unknown(name)
             layout, clean = lay_out(target, prompt, options)
             _check_layout(layout, options, model)
-            reached = layout.isolation
-            if reached is not None:
-                credited = _credited(target, reached, floor, credit) if prompt.holds_data else None
-                if credited is not reached:
+            if layout.isolation is not None and prompt.holds_data:
+                credited = credit(target, layout.isolation)
+                if credited < floor:
+                    raise _too_low(target, credited, floor)
+                if credited is not layout.isolation:
                     layout = replace(layout, isolation=credited)
-                if bar is not NO_BAR and credited is not None:
+                if bar is not NO_BAR:
                     _check_card(target, bar)
+            elif layout.isolation is not None:
+                layout = replace(layout, isolation=None)
         except RequestError as refusal:
             return Candidate(target=target, layout=None, options=options, refusal=refusal)
         return Candidate(target=target, layout=layout, options=clean)
 
     return judge
-
-
-def _credited(target: Target, reached: Isolation, floor: Isolation, credit: Credit) -> Isolation:
-    """What a layout that reaches so much is worth; raises ``IsolationUnreachable`` below the floor."""
-    credited = credit(target, reached)
-    if credited < floor:
-        raise _too_low(target, credited, floor)
-    return credited
 
 
 def _check_card(target: Target, bar: Bar) -> None:

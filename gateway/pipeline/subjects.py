@@ -226,8 +226,9 @@ def option_texts(options: Options) -> dict[str, JsonValue]:
 
 def has_option_texts(options: Options) -> bool:
     """Whether there is any such option."""
-    if options.values and [value for value in options.values.values() if not isinstance(value, _NO_TEXT)]:
-        return True
+    for value in options.values.values():
+        if not isinstance(value, _NO_TEXT):
+            return True
     return bool(options.extra and [value for value in options.extra.values() if not isinstance(value, _NUMBERS)])
 
 

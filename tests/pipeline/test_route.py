@@ -75,6 +75,11 @@ def test_credit_lowers_what_a_layout_reaches(a_target: MakeTarget, split_prompt:
     )
     assert isinstance(candidate.refusal, IsolationUnreachable)
     assert "'wrapped'" in candidate.refusal.message
+    (candidate,) = candidates(
+        split_prompt, Options(), model, Isolation.WRAPPED, NO_BAR, lay_out=lay_out, credit=only_wrapped
+    )
+    assert candidate.layout is not None
+    assert candidate.layout.isolation is Isolation.WRAPPED
 
 
 def test_a_prompt_without_data_passes_any_floor(a_target: MakeTarget, lay_out: LayOut) -> None:
