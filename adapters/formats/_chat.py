@@ -21,11 +21,14 @@ REASONING_NOTE: Final = "reasoning-left-out"
 
 
 class Transcript:
-    """Messages so far, and the one that may still grow."""
+    """Messages so far, and the one that may still grow.
+
+    ``merged`` says that instructions of operator and user stand in one of those finished, ``unreasoned`` that an
+    assistant's reasoning was left out.
+    """
 
     __slots__ = (
         "_groups",
-        "_merged",
         "_messages",
         "_name",
         "_reasoning_field",
@@ -33,20 +36,21 @@ class Transcript:
         "_sieve",
         "_trusts",
         "_turn",
-        "_unreasoned",
+        "merged",
+        "unreasoned",
     )
 
     def __init__(self, sieve: Sieve, reasoning_field: str | None = None) -> None:
         self._sieve = sieve
         self._reasoning_field = reasoning_field
-        self._unreasoned = False
+        self.unreasoned = False
         self._messages: list[JsonObject] = []
         self._role: Role | None = None
         self._turn: int | None = None
         self._name: str | None = None
         self._groups: list[Item] = []
         self._trusts: set[Trust] = set()
-        self._merged = False
+        self.merged = False
 
     def tell(self, told: Told, *, after: Sequence[Group] = ()) -> None:
         """Put instructions, and then texts of the format's own, in the instructions' role."""
@@ -71,10 +75,10 @@ class Transcript:
         """Add an assistant's turn."""
         message: dict[str, JsonValue] = {"role": "assistant", **self._words(said)}
         # No server of this protocol takes a vendor's seals.
-        self._unreasoned = self._unreasoned or bool(said.seals)
+        self.unreasoned = self.unreasoned or bool(said.seals)
         if said.reasoning is not None:
             if self._reasoning_field is None:
-                self._unreasoned = True
+                self.unreasoned = True
             else:
                 message[self._reasoning_field] = self._sieve.words(said.reasoning, HISTORY)
         if said.calls:
@@ -116,12 +120,6 @@ class Transcript:
             self._flush(self._role)
         return self._messages
 
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What the reply must say of the messages finished so far."""
-        merged = (MERGED_NOTE,) if self._merged else ()
-        return (*merged, REASONING_NOTE) if self._unreasoned else merged
-
     def _continue(self, role: Role, turn: int | None, name: str | None) -> None:
         placed = self._turn is None or turn is None or turn == self._turn
         renamed = name is not None and self._name is not None and self._name != name
@@ -138,7 +136,7 @@ class Transcript:
         """Close the message of ``role`` that may grow no more."""
         message: JsonObject = {"role": role, "content": content_of(self._groups, self._sieve)}
         self._messages.append(message if self._name is None else {**message, "name": self._name})
-        self._merged = self._merged or len(self._trusts) > 1
+        self.merged = self.merged or len(self._trusts) > 1
         self._role = None
         self._groups = []
         self._trusts = set()
@@ -195,12 +193,13 @@ def chat_layout(
         body |= more
     if prompt.tools:
         body["tools"] = offered(prompt.tools, sieve)
+    notes = (MERGED_NOTE,) if transcript.merged else ()
     return Layout(
         format=format_name,
         endpoint=Endpoint.CHAT,
         body=body,
         isolation=isolation if prompt.data else None,
         removals=sieve.removals,
-        notes=transcript.notes,
+        notes=(*notes, REASONING_NOTE) if transcript.unreasoned else notes,
         datamark=datamark,
     )

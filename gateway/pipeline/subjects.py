@@ -7,7 +7,7 @@ would be a hole in every policy.
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from types import NoneType
 from typing import Final, assert_never
 
@@ -35,19 +35,21 @@ _APART: Final = (Data, Media)
 _UNTRUSTED: Final = Trust.UNTRUSTED.label
 
 
-@dataclass(slots=True)
-class Places:
-    """Gives each place of a walk a name of its own: two walks over one prompt give the same names."""
+class Places(dict[str, int]):
+    """Gives each place of a walk a name of its own: two walks over one prompt give the same names.
 
-    _used: dict[str, int] = field(default_factory=dict[str, int])
+    It counts how often each name was wanted.
+    """
+
+    __slots__ = ()
 
     def name(self, wanted: str) -> str:
         """``wanted``, with a number where it was given before."""
-        if wanted not in self._used:
-            self._used[wanted] = 1
+        if wanted not in self:
+            self[wanted] = 1
             return wanted
-        self._used[wanted] += 1
-        return f"{wanted}#{self._used[wanted]}"
+        self[wanted] += 1
+        return f"{wanted}#{self[wanted]}"
 
 
 def subjects_of(prompt: Prompt, options: Options, common: Facts, policies: Applicable) -> tuple[Subject, ...]:
