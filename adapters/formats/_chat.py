@@ -23,8 +23,8 @@ REASONING_NOTE: Final = "reasoning-left-out"
 class Transcript:
     """Messages so far, and the one that may still grow.
 
-    ``merged`` says that instructions of operator and user stand in one of those finished, ``unreasoned`` that an
-    assistant's reasoning was left out.
+    ``merged`` says that instructions of operator and user stand in one of them, ``unreasoned`` that an assistant's
+    reasoning was left out.
     """
 
     __slots__ = (
@@ -34,7 +34,7 @@ class Transcript:
         "_reasoning_field",
         "_role",
         "_sieve",
-        "_trusts",
+        "_trust",
         "_turn",
         "merged",
         "unreasoned",
@@ -49,14 +49,17 @@ class Transcript:
         self._turn: int | None = None
         self._name: str | None = None
         self._groups: list[Item] = []
-        self._trusts: set[Trust] = set()
+        # Of the instructions that were put last into the message that may still grow.
+        self._trust: Trust | None = None
         self.merged = False
 
     def tell(self, told: Told, *, after: Sequence[Group] = ()) -> None:
         """Put instructions, and then texts of the format's own, in the instructions' role."""
         self._continue(told.role, told.turn, told.name)
-        for instruction in told.instructions:
-            self._trusts.add(instruction.trust)
+        trust = told.instructions[0].trust
+        if self._trust is not None and trust is not self._trust:
+            self.merged = True
+        self._trust = trust
         self._groups.append(told)
         if after:
             self._groups += after
@@ -136,10 +139,9 @@ class Transcript:
         """Close the message of ``role`` that may grow no more."""
         message: JsonObject = {"role": role, "content": content_of(self._groups, self._sieve)}
         self._messages.append(message if self._name is None else {**message, "name": self._name})
-        self.merged = self.merged or len(self._trusts) > 1
         self._role = None
         self._groups = []
-        self._trusts = set()
+        self._trust = None
 
 
 def tool_call(call: ToolCall, sieve: Sieve) -> JsonObject:

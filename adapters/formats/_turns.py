@@ -43,7 +43,7 @@ Role: TypeAlias = Literal["system", "user"]
 
 @value
 class Told:
-    """Instructions. ``turn`` is the client's turn they were written in, None where the gateway chose their place.
+    """Instructions of one trust. ``turn`` is the client's turn they were written in, None for a place that we chose.
 
     With ``listed`` each was a part of its own.
     """

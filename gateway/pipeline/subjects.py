@@ -125,7 +125,6 @@ def _names(prompt: Prompt) -> str:
 def _said(turns: Sequence[Turn], places: Places, common: Facts) -> list[Subject]:
     found: list[Subject] = []
     for turn in turns:
-        first = len(found)
         kind: type[Segment] | None = None
         adjacent = False
         for segment in turn.segments:
@@ -134,11 +133,11 @@ def _said(turns: Sequence[Turn], places: Places, common: Facts) -> list[Subject]
                 found.append(_data(segment.text, where, segment.origin, "text", common))
             else:
                 found.append(_segment(segment, where, common))
-            if not isinstance(segment, Media):
+            if type(segment) is not Media:
                 adjacent = adjacent or kind is type(segment)
                 kind = type(segment)
         if adjacent:
-            found += _seams(found[first:], turn.segments)
+            found += _seams(found[-len(turn.segments) :], turn.segments)
         if turn.reasoning is not None:
             found.append(_data(turn.reasoning, places.name("reasoning"), "history", "history", common))
         for call in turn.tool_calls:

@@ -4,6 +4,7 @@ from dataclasses import replace
 import pytest
 
 from gateway.domain.detection import Stage, Subject
+from gateway.domain.jsonvalue import JsonObject
 from gateway.domain.prompt import (
     Data,
     History,
@@ -18,7 +19,7 @@ from gateway.domain.prompt import (
     Turn,
 )
 from gateway.domain.request import Options
-from gateway.pipeline.subjects import prompt_seams, subjects_of, undemoted
+from gateway.pipeline.subjects import has_option_texts, option_texts, prompt_seams, subjects_of, undemoted
 from policies.engine.applicable import Applicable, Part, applicable_of
 from policies.engine.model import Effect, Policy, ToolRule
 
@@ -112,6 +113,13 @@ def test_facts_tell_what_a_text_is(found: Mapping[str, Subject], where: str, fac
 def test_tools_and_options_are_left_alone_where_no_rule_looks_at_them(policies: Applicable) -> None:
     silent = replace(policies, parts={**policies.parts, Stage.TOOLS: ()})
     assert not [s for s in subjects_of(WHOLE, OPTIONS, {}, silent) if s.stage is Stage.TOOLS]
+
+
+@pytest.mark.parametrize("extra", [{}, {"top_k": 1}, {"words": "x"}])
+@pytest.mark.parametrize("values", [{}, {"seed": None, "n": 1}, {"seed": 1, "stop": ["x"]}])
+def test_whether_options_hold_texts_is_known_without_reading_them(values: JsonObject, extra: JsonObject) -> None:
+    options = Options(values=values, extra=extra)
+    assert has_option_texts(options) is bool(option_texts(options))
 
 
 def test_options_without_texts_are_no_subject(policies: Applicable) -> None:
