@@ -74,6 +74,16 @@ def test_without_findings_the_very_same_prompt_goes_on() -> None:
     assert made.pseudonyms is None
 
 
+def test_walking_a_prompt_that_nothing_changes_comes_to_the_same() -> None:
+    call = ToolCall(id="c", name="find", arguments='{ "q":"x"}')
+    said = Turn(speaker=Speaker.ASSISTANT, segments=(History(id="h", text="A"),), tool_calls=(call,), reasoning="r")
+    turns = (*prompt(told("x"), data("y"), told("z", "j")).turns, said)
+    whole, options = Prompt(turns=turns, tools=(Tool(name="find"),), roleless=True), Options(values={"stop": ["x"]})
+    walked = apply(whole, options, Findings(demoted=("nowhere",)), None)
+    assert walked.prompt is not whole
+    assert walked == apply(whole, options, Findings(), None) == Applied(prompt=whole, options=options)
+
+
 def test_a_redaction_takes_out_its_span_and_nothing_else() -> None:
     made = applied(prompt(told("keep"), data("mail a@b.c now")), edit("d", 5, 10))
     assert texts(made.prompt) == ["keep", "mail [REDACTED:EMAIL_ADDRESS] now"]
