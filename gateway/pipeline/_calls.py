@@ -46,7 +46,17 @@ class CallPlaces:
         return place
 
 
-class HeldCall:
+class Whole:
+    """A passage that is judged whole, so that all that is seen in it counts."""
+
+    __slots__ = ()
+
+    def counted(self, detections: Detections) -> Detections:
+        """All of it."""
+        return detections
+
+
+class HeldCall(Whole):
     """One whole call; ``readable`` says that its arguments are one strict JSON object."""
 
     def __init__(self, call: ToolCall, places: CallPlaces, watch: Watch) -> None:
@@ -73,10 +83,6 @@ class HeldCall:
         else:
             text = f"{self.call.name}\n{self.call.arguments}" if self._named else self.call.arguments
         return Subject(stage=Stage.TOOL_CALL, where=self.where, text=text, facts=facts, canary=watch.canary)
-
-    def counted(self, detections: Detections) -> Detections:
-        """All of it: calls are judged whole."""
-        return detections
 
     def edit(self, put: Sequence[Replacement]) -> bool:
         """Carry out edits in the subject's text; False where that cannot be done."""
@@ -121,6 +127,12 @@ class HeldCall:
         return leaves.value
 
 
+def held_calls(calls: Sequence[ToolCall], choice: int, watch: Watch) -> list[HeldCall]:
+    """The calls of one choice, to be judged."""
+    places = CallPlaces(choice)
+    return [HeldCall(call, places, watch) for call in calls]
+
+
 def call_events(choice: int, calls: Sequence[ToolCall]) -> list[ToolCallStarted | ToolCallDelta]:
     """Whole calls as the events of a choice, numbered as they stand."""
     return [
@@ -137,7 +149,7 @@ def _written(value: JsonValue) -> str:
     return orjson.dumps(value).decode()
 
 
-class Extra:
+class Extra(Whole):
     """The other texts of a choice, such as annotations: dropped whole where anything in them would have to change."""
 
     def __init__(self, extra: JsonObject, where: str) -> None:
@@ -154,10 +166,6 @@ class Extra:
     def subject(self, watch: Watch) -> Subject:
         """All texts in it, as something to look at."""
         return watch.output(self.where, "text", self._text or "")
-
-    def counted(self, detections: Detections) -> Detections:
-        """All of it: it comes whole."""
-        return detections
 
     def edit(self, put: Sequence[Replacement]) -> bool:
         """Drop it, since something in it would have to change."""

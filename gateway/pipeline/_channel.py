@@ -62,10 +62,6 @@ class Channel:
         self.seen += seen(text)
         self._arrivals.append((self._taken, now, logprobs))
 
-    def keep(self, text: str) -> None:
-        """The same of what never goes on: it is only looked at in the end."""
-        self._pieces.append(text)
-
     @property
     def edited(self) -> bool:
         """Whether what goes on is not what came."""

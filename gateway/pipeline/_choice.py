@@ -24,7 +24,7 @@ from gateway.domain.exchange import (
 from gateway.domain.jsonvalue import JsonObject
 from gateway.domain.prompt import Seal, ToolCall
 from gateway.domain.verdict import Block, RequireApproval
-from gateway.pipeline._calls import CallPlaces, Calls, Extra, HeldCall, call_events
+from gateway.pipeline._calls import Calls, Extra, HeldCall, call_events, held_calls
 from gateway.pipeline._channel import CHANNELS, Channel, ChannelName, Delta, place_of, settled
 from gateway.pipeline._judgement import Judgement, Passage
 from gateway.pipeline._ledger import Ledger
@@ -35,9 +35,8 @@ from gateway.pipeline._window import window_start
 from gateway.pipeline.apply import replacements
 from policies.engine.evaluate import evaluate
 
-# How text is released: as it comes, while nothing that acts looks at it; past a window; once all is judged; not at all,
-# where it is a copy for rules that only watch.
-Release: TypeAlias = Literal["at_once", "window", "hold", "never"]
+# How text is released: as it comes, while nothing that acts looks at it; past a window; once all is judged.
+Release: TypeAlias = Literal["at_once", "window", "hold"]
 GuardEvent: TypeAlias = StreamEvent | ApprovalRequired
 ChoiceEvent: TypeAlias = Delta | ReasoningSealed | ToolCallStarted | ToolCallDelta | Finish
 # A window slides by this part of itself or more: to look again at every token would cost many times as much.
@@ -50,20 +49,20 @@ _MOST_WINDOWS: Final = 16
 class GuardedChoice:
     """One choice under watch. Once ``ended`` it is cleared, unless it is ``blocked`` or waits for ``approval``.
 
-    What is held for longer than ``patience_s`` is blocked; None waits for ever.
+    What is held for longer than ``patience_s`` is blocked.
     """
 
-    def __init__(self, index: int, watch: Watch, unmark: Unmark, release: Release, patience_s: float | None) -> None:
+    def __init__(self, index: int, watch: Watch, unmark: Unmark, release: Release, patience_s: float) -> None:
         self._index = index
         self._watch = watch
         self._unmark = unmark
         # Asked for every token.
-        self._marked = bool(unmark)
+        self._marked = unmark.marked
         self._release: Release = release
         self._patience_s = patience_s
         self._most = _MOST_WINDOWS * watch.applicable.streaming.window_chars
         self._keeps_text = release != "at_once" or watch.applicable.approves
-        self._judges_calls = watch.restores or watch.applicable.guards(Stage.TOOL_CALL) or watch.rewrites_calls
+        self._judges_calls = watch.reads(Stage.TOOL_CALL) or watch.rewrites_calls
         self._channels: dict[ChannelName, Channel] = {}
         # Made with the first call: most answers have none.
         self._calls: Calls | None = None
@@ -91,8 +90,6 @@ class GuardedChoice:
     @property
     def deadline(self) -> float | None:
         """When the oldest of what is held has waited too long."""
-        if self.ended or self._patience_s is None:
-            return None
         parts: list[Channel | Calls] = [] if self._release == "at_once" else list(self._channels.values())
         if self._calls is not None:
             parts.append(self._calls)
@@ -101,8 +98,7 @@ class GuardedChoice:
 
     def annotate(self, extra: JsonObject) -> None:
         """The other words of a whole choice, which come with it."""
-        if extra:
-            self._extra = Extra(extra, place_of(self._index, "extra"))
+        self._extra = Extra(extra, place_of(self._index, "extra"))
 
     @property
     def extra(self) -> JsonObject:
@@ -132,7 +128,7 @@ class GuardedChoice:
         """The events that may go on now that this one has come, unless it came too late."""
         if self._reason is not None:
             return ()
-        if self._patience_s is not None and (late := self.expire(now)):
+        if late := self.expire(now):
             return late
         match event:
             case TextDelta():
@@ -181,9 +177,6 @@ class GuardedChoice:
             slides = not self._stopped and channel.pending <= self._most
             channel.take(text, logprobs, now)
             return self._slide(channel, now) if slides else ()
-        if self._release == "never":
-            channel.keep(text)
-            return ()
         channel.take(text, logprobs, now)
         if self._release == "at_once":
             return (event if text is event.text else replace(event, text=text),)
@@ -205,7 +198,7 @@ class GuardedChoice:
     @property
     def _valid_seals(self) -> tuple[Seal, ...]:
         channel = self._channels.get("reasoning")
-        return () if self._unmark or (channel is not None and channel.edited) else tuple(self._seals)
+        return () if self._marked or (channel is not None and channel.edited) else tuple(self._seals)
 
     def _channel(self, name: ChannelName) -> Channel:
         channel = self._channels[name] = Channel(name, self._index, remembers=self._watch.applicable.approves)
@@ -251,12 +244,11 @@ class GuardedChoice:
         """All that is judged at the end; what cannot be read is refused where a rule that acts would have to."""
         watch = self._watch
         passages: list[Passage] = []
-        if watch.restores or watch.applicable.guards(Stage.OUTPUT):
+        if watch.reads(Stage.OUTPUT):
             passages.extend(self._texts())
             passages.extend(() if self._extra is None else self._extra.passages(watch))
         if self._judges_calls and self._calls is not None:
-            places = CallPlaces(self._index)
-            self._held_calls = [HeldCall(call, places, watch) for call in self._called]
+            self._held_calls = held_calls(self._called, self._index, watch)
             passages.extend(self._held_calls)
         if watch.rewrites_calls:
             for call in self._held_calls:
@@ -281,8 +273,6 @@ class GuardedChoice:
         if isinstance(verdict, Block):
             return self._block()
         self.ended = True
-        if self._release == "never":
-            return ()
         texts = self._rest()
         self._released_calls = self._release_calls()
         if isinstance(verdict, RequireApproval):

@@ -1,7 +1,6 @@
-"""What of an answer's choices may go on, as far as one kind of rules is concerned?
+"""What of an answer's choices may go on, as far as the rules that act are concerned?
 
-Rules that act and rules that only watch are kept apart, each with copies of their own, so that nothing which only
-watches can change what goes on, or when.
+Each choice is held, judged and let go by itself, and for no longer than policy lets it.
 """
 
 from collections.abc import Iterable, Sequence
@@ -9,50 +8,31 @@ from itertools import chain
 
 from gateway.domain.detection import Detections, Stage, Subject
 from gateway.domain.jsonvalue import JsonObject
-from gateway.domain.verdict import Verdict
 from gateway.pipeline._choice import ChoiceEvent, GuardedChoice, GuardEvent, Release
+from gateway.pipeline._judgement import dealt
 from gateway.pipeline._unmark import Unmark
 from gateway.pipeline._watch import Watch
-from policies.engine.evaluate import CLEAR
 
 
 class Choices:
     """The choices of one answer, by their numbers, under the rules of ``watch``."""
 
-    def __init__(self, watch: Watch, unmark: Unmark, release: Release, patience_s: float | None) -> None:
+    def __init__(self, watch: Watch, unmark: Unmark) -> None:
         self.watch = watch
         self._unmark = unmark
-        self._release: Release = release
-        self._patience_s = patience_s
+        self._release: Release = _release(watch)
+        self._patience_s = watch.applicable.streaming.max_hold_ms / 1000
         self.known: dict[int, GuardedChoice] = {}
         # Those that have not ended: nothing else has a deadline or questions, which are asked for at every event.
         self._open: dict[int, GuardedChoice] = {}
-
-    @classmethod
-    def acting(cls, watch: Watch, unmark: Unmark) -> "Choices":
-        """Held for no longer than policy lets it."""
-        return cls(watch, unmark, _release(watch), watch.applicable.streaming.max_hold_ms / 1000)
-
-    @classmethod
-    def watching(cls, watch: Watch, unmark: Unmark) -> "Choices":
-        """Copies of which nothing goes on: they are looked at whole, and never too late."""
-        return cls(watch, unmark, "never", None)
 
     def come_whole(self) -> None:
         """The answer is there whole: windows are for streams."""
         self._release = "hold" if self._release == "window" else self._release
 
-    def of(self, number: int) -> GuardedChoice:
-        """The choice of this number."""
-        choice = self.known.get(number)
-        if choice is None:
-            choice = GuardedChoice(number, self.watch, self._unmark, self._release, self._patience_s)
-            self.known[number] = self._open[number] = choice
-        return choice
-
     def feed(self, event: ChoiceEvent, now: float) -> tuple[GuardEvent, ...]:
         """The events that may go on now that this one has come."""
-        choice = self.known.get(event.choice) or self.of(event.choice)
+        choice = self.known.get(event.choice) or self._begun(event.choice)
         cleared = choice.feed(event, now)
         if choice.ended:
             self._open.pop(event.choice, None)
@@ -61,7 +41,7 @@ class Choices:
     def annotate(self, number: int, extra: JsonObject) -> None:
         """The other words of a choice that came whole."""
         if extra:
-            self.of(number).annotate(extra)
+            self._begun(number).annotate(extra)
 
     @property
     def deadline(self) -> float | None:
@@ -87,25 +67,14 @@ class Choices:
         Raises:
             ValueError: there is not one answer for each question.
         """
-        questions = self.questions
-        if len(answers) != len(questions):
-            raise ValueError(f"{len(answers)} answers do not fit {len(questions)} questions: ask again")
-        events: list[Sequence[GuardEvent]] = []
-        at = 0
-        for choice in self._open.values():
-            mine = len(choice.questions)
-            events.append(choice.answer(answers[at : at + mine], now))
-            at += mine
-        return self._ending(events)
+        waiting = list(self._open.values())
+        pairs = zip(waiting, dealt(answers, waiting), strict=True)
+        return self._ending([choice.answer(mine, now) for choice, mine in pairs])
 
-    @property
-    def quiet(self) -> bool:
-        """Whether nothing at all was found so far."""
-        return not any(choice.ledger for choice in self.known.values())
-
-    def verdict(self, number: int) -> Verdict:
-        """What was decided of a choice so far."""
-        return self.known[number].ledger.verdict if number in self.known else CLEAR
+    def _begun(self, number: int) -> GuardedChoice:
+        choice = GuardedChoice(number, self.watch, self._unmark, self._release, self._patience_s)
+        self.known[number] = self._open[number] = choice
+        return choice
 
     def _ending(self, events: Iterable[Sequence[GuardEvent]]) -> tuple[GuardEvent, ...]:
         """The events of all choices, of which some may have ended."""

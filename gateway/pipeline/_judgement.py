@@ -6,6 +6,7 @@ judged again. Every passage is either cleared here or never goes on.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Protocol
 
 from gateway.domain.detection import Detections, Scanned, Subject
@@ -36,6 +37,13 @@ class Passage(Protocol):
     def restore(self, watch: Watch) -> tuple[Span, ...]:
         """Bring values back for their placeholders, and say where in the subject's text they stand now."""
         ...
+
+
+class Asks(Protocol):
+    """What waits for answers."""
+
+    @property
+    def questions(self) -> Sequence[Subject]: ...
 
 
 @dataclass(slots=True, kw_only=True)
@@ -70,7 +78,11 @@ class Judgement:
         # Earlier pieces of the same passages were judged before: counts add up.
         self._continues = continues
         self._restored = not watch.restores
-        self._looks = [self._look(passage, ()) for passage in passages]
+        self._looks: list[_Look] = []
+        # Whether there are questions.
+        self.waits = False
+        for passage in passages:
+            self._look(passage, ())
 
     @property
     def questions(self) -> tuple[Subject, ...]:
@@ -83,35 +95,39 @@ class Judgement:
         for look, detections in zip(asked, answers, strict=True):
             look.detections = {**look.detections, **detections}
             look.asked = False
+        self.waits = False
 
     def settle(self, now: float) -> bool:
         """Decide; False where it takes answers first. The ledger has the verdict."""
-        while not self.questions:
+        while not self.waits:
             found = self._evaluate(now)
-            self._ledger.add(found, more=self._continues and any(look.detections for look in self._looks))
-            if isinstance(self._ledger.verdict, Block) or not self._edit(found.edits) or not self._restore():
+            if found.hits:
+                self._ledger.add(found, more=self._continues and any(look.detections for look in self._looks))
+            blocked = isinstance(self._ledger.verdict, Block) or (found.edits and not self._edit(found.edits))
+            if blocked or self._restored or not self._restore():
                 if self._seen is not None:
                     # Where values were to come back, what would have been made of that was not seen.
                     self._seen.whole = self._restored
                 return True
         return False
 
-    def _look(self, passage: Passage, restored: tuple[Span, ...]) -> _Look:
-        subject = passage.subject(self._watch)
-        return _Look(
-            passage=passage,
-            subject=subject,
-            detections=self._watch.look(subject),
-            restored=restored,
-            asked=self._watch.asks(subject.stage),
-        )
+    def _look(self, passage: Passage, restored: tuple[Span, ...]) -> None:
+        watch = self._watch
+        subject = passage.subject(watch)
+        wanted = watch.applicable.wanted_keys[subject.stage]
+        asked = bool(wanted) and watch.scanner.asks(wanted)
+        seen: Detections = watch.scanner.scan(subject, wanted) if wanted else {}
+        self._looks.append(_Look(passage=passage, subject=subject, detections=seen, restored=restored, asked=asked))
+        self.waits = self.waits or asked
 
     def _evaluate(self, now: float) -> Findings:
-        scanned = [
-            Scanned(subject=look.subject, detections=look.passage.counted(look.detections)) for look in self._looks
-        ]
+        scanned: list[Scanned] = []
+        again = False
+        for look in self._looks:
+            seen = look.passage.counted(look.detections) if self._continues else look.detections
+            scanned.append(Scanned(subject=look.subject, detections=seen))
+            again = again or bool(look.restored)
         found = evaluate(self._watch.applicable, scanned, now + self._watch.epoch).found
-        again = any(look.restored for look in self._looks)
         if self._seen is not None:
             for look, one in zip(self._looks, scanned, strict=True):
                 self._seen.take(one, again=again, restored=look.restored)
@@ -123,8 +139,6 @@ class Judgement:
         return without_edits(found, edits)
 
     def _edit(self, edits: Sequence[Edit]) -> bool:
-        if not edits:
-            return True
         for look in self._looks:
             stage, where = look.subject.stage, look.subject.where
             mine = [edit for edit in edits if edit.stage is stage and edit.where == where]
@@ -134,15 +148,28 @@ class Judgement:
         return True
 
     def _restore(self) -> bool:
-        """Bring values back, once; whether there is something new to judge."""
-        if self._restored:
-            return False
+        """Bring values back, which is done once; whether there is something new to judge."""
         self._restored = True
         spans = [look.passage.restore(self._watch) for look in self._looks]
         if not any(spans):
             return False
-        self._looks = [self._look(look.passage, back) for look, back in zip(self._looks, spans, strict=True)]
+        looks, self._looks = self._looks, []
+        for look, back in zip(looks, spans, strict=True):
+            self._look(look.passage, back)
         return True
+
+
+def dealt(answers: Sequence[Detections], waiting: Sequence[Asks]) -> list[Sequence[Detections]]:
+    """The answers to the questions of each of ``waiting``, which come in their order.
+
+    Raises:
+        ValueError: there is not one answer for each question.
+    """
+    counts = [len(one.questions) for one in waiting]
+    if len(answers) != sum(counts):
+        raise ValueError(f"{len(answers)} answers do not fit {sum(counts)} questions: ask again")
+    given = iter(answers)
+    return [list(islice(given, count)) for count in counts]
 
 
 def _within(edit: Edit, spans: Sequence[Span]) -> bool:

@@ -40,38 +40,27 @@ _EDITING: Final = frozenset({Action.REDACT, Action.PSEUDONYMISE})
 class Ledger:
     """The findings of one choice."""
 
-    __slots__ = ("_edits", "_hits", "_thresholds")
+    __slots__ = ("_edits", "_hits", "_thresholds", "verdict")
 
     def __init__(self) -> None:
+        # What follows from all that was found; asked for far more often than anything is found.
+        self.verdict: Verdict = CLEAR
         self._hits: dict[_Key, Hit] = {}
         self._thresholds: dict[tuple[str, Stage], int] = {}
         self._edits: list[Edit] = []
 
-    def __bool__(self) -> bool:
-        """Whether anything was found."""
-        return bool(self._hits)
-
     def add(self, found: Findings, *, more: bool = False) -> None:
-        """Note findings; with ``more`` they are of further text, so that their counts add up."""
-        if found is CLEAR.found:
-            return
+        """Note findings, of which there are some; with ``more`` they are of further text: their counts add up."""
         for hit in found.hits:
             self._note(hit, more=more)
         self._thresholds |= {(score.policy, score.stage): score.threshold for score in found.scores}
         self._edits += found.edits
+        hits = tuple(self._hits.values())
+        self.verdict = decide(Findings(hits=hits, scores=scores(hits, self._thresholds), edits=tuple(self._edits)))
 
     def refuse(self, rule: str, stage: Stage, where: str) -> None:
         """Note a refusal of the gateway's own."""
         self.add(Findings(hits=(_own_hit(rule, stage, where),)))
-
-    @property
-    def verdict(self) -> Verdict:
-        """What follows from all that was found."""
-        if not self._hits:
-            return CLEAR
-        hits = tuple(self._hits.values())
-        found = Findings(hits=hits, scores=scores(hits, self._thresholds), edits=tuple(self._edits))
-        return decide(found)
 
     def _note(self, hit: Hit, *, more: bool) -> None:
         key = _key(hit)

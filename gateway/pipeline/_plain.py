@@ -34,7 +34,7 @@ class Plain:
     def __init__(self, unmark: Unmark) -> None:
         self._unmark = unmark
         # Asked for every token.
-        self._marked = bool(unmark)
+        self._marked = unmark.marked
         self._numbers: dict[int, Numbers] = {}
         # Arguments that wait for their choice's end, by the client's number: in pieces, as a text that grows is copied.
         self._held: dict[int, dict[int, list[str]]] = {}
@@ -60,9 +60,10 @@ class Plain:
 
     def whole(self, reply: Reply) -> Reply:
         """Clear a whole answer by the same rules."""
-        if not self._marked and not any(choice.tool_calls for choice in reply.choices):
-            return reply
-        return replace(reply, choices=tuple(self._choice(choice) for choice in reply.choices))
+        for choice in reply.choices:
+            if self._marked or choice.tool_calls:
+                return replace(reply, choices=tuple([self._choice(one) for one in reply.choices]))
+        return reply
 
     def _arguments(self, event: ToolCallDelta) -> tuple[StreamEvent, ...]:
         number = self._numbers_of(event.choice).known.get(event.index)

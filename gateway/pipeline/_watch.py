@@ -66,17 +66,16 @@ class Watch:
     @property
     def stands(self) -> bool:
         """Whether there is anything to judge or to restore."""
-        return self.restores or self.judges
-
-    @property
-    def judges(self) -> bool:
-        """Whether any rule looks at the answer."""
-        return self.applicable.judges
+        return self.restores or self.applicable.judges
 
     @property
     def rewrites_calls(self) -> bool:
         """Whether calls go on, or before an approver, as they were understood: never as the model wrote them."""
         return self.applicable.rewrites_calls
+
+    def reads(self, stage: Stage) -> bool:
+        """Whether anything is done with what comes at ``stage``."""
+        return bool(self.applicable.parts[stage]) or self.restores
 
     def acts(self, stage: Stage) -> bool:
         """Whether any rule at ``stage`` counts, and does not only watch."""

@@ -60,5 +60,6 @@ def judge_choice(
         found = evaluate(policies, [look.scanned], now).found
         if look.again:
             found = without_edits(found, tuple([edit for edit in found.edits if edit.start != RESTORED]))
-        ledger.add(found)
+        if found.hits:
+            ledger.add(found)
     return ledger.verdict

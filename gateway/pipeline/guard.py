@@ -2,7 +2,8 @@
 
 Sans-I/O: ``Guard.feed`` takes an event and gives those that are cleared. A whole reply passes through the same guard,
 so that no check runs in one mode only. Text, reasoning, refusal and calls of each choice are held until rules cleared
-them, and what was not judged is never released nor told as judged. Rules that only watch get copies of their own.
+them, and what was not judged is never released nor told as judged. Rules that only watch get copies of their own,
+which a whole reply gives them without being told as events.
 """
 
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ from gateway.pipeline._beside import counts_of, fields_of
 from gateway.pipeline._channel import place_of
 from gateway.pipeline._choice import GuardedChoice, GuardEvent
 from gateway.pipeline._choices import Choices
+from gateway.pipeline._copies import Copies
 from gateway.pipeline._ledger import beside, together
 from gateway.pipeline._plain import Plain
 from gateway.pipeline._reserved import WITHHELD, names_reserved_tool
@@ -42,14 +44,16 @@ class Guard:
     def __init__(self, datamark: str | None, watch: Watch | None = None) -> None:
         unmark = Unmark(datamark)
         self._plain = Plain(unmark)
-        self._acting = self._watching = None
+        self._acting: Choices | None = None
+        self._watching: Copies | None = None
         # Whether anything may be held, asked for or ended; where not, none of that need be asked for at each event.
         self.acts = False
         if watch is not None:
             acting, watching = watch.acting, watch.watching
-            self._acting = None if acting is None else Choices.acting(acting, unmark)
-            self._watching = None if watching is None else Choices.watching(watching, unmark)
+            self._acting = None if acting is None else Choices(acting, unmark)
+            self._watching = None if watching is None else Copies(watching, unmark)
             self.acts = acting is not None
+        self._sides = [side for side in (self._acting, self._watching) if side is not None]
         self._started: Started | None = None
         self._usage: UsageReport | None = None
         # The reply that came whole, and what of it is cleared.
@@ -116,10 +120,9 @@ class Guard:
     @property
     def verdict(self) -> Verdict:
         """What policy decided of all that was judged so far, of all choices together."""
-        sides = [side for side in (self._acting, self._watching) if side is not None and not side.quiet]
-        if not sides:
+        if not [True for side in self._sides for one in side.known.values() if one.ledger.verdict is not CLEAR]:
             return CLEAR
-        numbers = dict.fromkeys([number for side in sides for number in side.known])
+        numbers = dict.fromkeys([number for side in self._sides for number in side.known])
         return together([beside(_verdict(self._acting, one), _verdict(self._watching, one)) for one in numbers])
 
     @property
@@ -150,9 +153,9 @@ class Guard:
         if self._acting is not None:
             usage = counts_of(reply.usage, self._acting.watch)
             self._reply = replace(reply, extra=fields_of(reply.extra, self._acting.watch, now), usage=usage)
-        for side in (self._acting, self._watching):
-            if side is not None:
-                self._judge(reply, side, now)
+            self._judge(reply.choices, self._acting, now)
+        if self._watching is not None:
+            self._watching.whole(reply.choices, now)
         return self.reply
 
     @property
@@ -173,14 +176,12 @@ class Guard:
         }
         return collected(self._reply, self._cleared, extras)
 
-    def _judge(self, reply: Reply, side: Choices, now: float) -> None:
-        side.come_whole()
-        for number, choice in enumerate(reply.choices):
-            side.annotate(number, choice.extra)
+    def _judge(self, choices: Sequence[Choice], acting: Choices, now: float) -> None:
+        acting.come_whole()
+        for number, choice in enumerate(choices):
+            acting.annotate(number, choice.extra)
             for event in events_of(choice, number):
-                cleared = side.feed(event, now)
-                if side is self._acting:
-                    self._cleared += cleared
+                self._cleared += acting.feed(event, now)
 
     def _beside(self, event: Started | UsageReport, now: float) -> Started | UsageReport:
         """What begins and ends a stream, less the fields that may not go on."""
@@ -199,8 +200,8 @@ class Guard:
         return tuple(events)
 
 
-def _verdict(side: Choices | None, number: int) -> Verdict:
-    return CLEAR if side is None else side.verdict(number)
+def _verdict(side: Choices | Copies | None, number: int) -> Verdict:
+    return CLEAR if side is None or number not in side.known else side.known[number].ledger.verdict
 
 
 def _as_came(came: Choice, guarded: GuardedChoice) -> Choice:
