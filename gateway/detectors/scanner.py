@@ -28,7 +28,8 @@ _REMEMBERED: Final = 256
 class _Plan:
     """How one set of detectors is run: ``owners`` says whose each pattern of the ``prefilter`` is.
 
-    ``always`` are called for every text, unless it is ASCII and they are not among ``in_ascii``.
+    ``always`` are called for every text, unless it is ASCII and they are not among ``in_ascii``; the others for one in
+    which a pattern of theirs occurs.
     """
 
     always: tuple[tuple[str, Detector], ...]
@@ -36,13 +37,9 @@ class _Plan:
     prefilter: PatternSet | None
     owners: tuple[tuple[str, Detector], ...]
 
-    def called_for(self, text: Text) -> Sequence[tuple[str, Detector]]:
-        """The detectors that must look at ``text``."""
-        always = self.in_ascii if text.ascii else self.always
-        hits = self.prefilter.hits(text.matching) if self.prefilter else ()
-        if not hits:
-            return always
-        return (*always, *{self.owners[hit][0]: self.owners[hit] for hit in sorted(hits)}.values())
+    def owning(self, hits: Sequence[int]) -> Sequence[tuple[str, Detector]]:
+        """The detectors whose patterns hit."""
+        return tuple({self.owners[hit][0]: self.owners[hit] for hit in sorted(hits)}.values())
 
 
 class Detectors:
@@ -61,9 +58,9 @@ class Detectors:
         """
         plan = self._plans.get(wanted) or self._planned(wanted)
         text = Text(subject.text)
-        called_for = plan.called_for(text)
-        if not called_for:
-            return {}
+        called_for = plan.in_ascii if text.ascii else plan.always
+        if plan.prefilter and (hits := plan.prefilter.hits(text.matching)):
+            called_for = (*called_for, *plan.owning(hits))
         seen: dict[str, Detection] = {}
         for key, detector in called_for:
             detection = _detected(detector, text, subject)

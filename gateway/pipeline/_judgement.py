@@ -77,7 +77,7 @@ class Judgement:
         self._seen = seen
         # Earlier pieces of the same passages were judged before: counts add up.
         self._continues = continues
-        self._restored = not watch.restores
+        self._restored = not watch.pseudonyms
         self._looks: list[_Look] = []
         # Whether there are questions.
         self.waits = False

@@ -39,7 +39,7 @@ class Watch:
     def acting(self) -> "Watch | None":
         """The same for the rules that count; None where there is nothing for them to judge or to restore."""
         applicable = self.applicable.acting
-        if not (applicable.judges or self.restores):
+        if not (applicable.judges or self.pseudonyms):
             return None
         return self._under(applicable, None if self.seen is None else self.seen.acting)
 

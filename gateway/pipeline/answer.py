@@ -30,7 +30,7 @@ from gateway.domain.identity import Caller
 from gateway.domain.jsonvalue import JsonObject, JsonValue
 from gateway.domain.ports import Approvals, Call, Scanner, Untainted
 from gateway.domain.prompt import Prompt, ToolCall
-from gateway.domain.request import ClientRequest, Options
+from gateway.domain.request import ClientRequest
 from gateway.domain.value import value
 from gateway.domain.verdict import Block, Redact, RequireApproval, Verdict, Weight, decision_of
 from gateway.pipeline._calls import UNOFFERED
@@ -109,22 +109,24 @@ class Answering:
             ApprovalsUnavailable: it needs an approver, and cannot be kept for one.
         """
         guard = Guard(call.layout.datamark, self._watch())
-        run = runner_for(_size(reply) + (self._grounds_size if _calls(reply) else 0))
+        run = runner_for(self._size(reply))
         # Most answers are short and ask nobody: nothing is waited for, so nothing need be there to wait with.
         if run is at_once:
             cleared = guard.whole(reply, self.ticks())
         else:
             cleared = await run(lambda: guard.whole(reply, self.ticks()))
-        if guard.questions:
+        if guard.acts and guard.questions:
             await self._asking.answered(guard, run)
             cleared = await run(lambda: guard.reply)
         if guard.late_questions:
             await self._asking.answered_late(guard, run)
         self.timeline.held = time.perf_counter_ns() - self.timeline.last
-        told = _told(handling, guard.verdict)
-        if (withheld := guard.withheld) is not None:
-            return Held(pending=await self._hold(withheld, guard.verdict, told), handling=told, reply=withheld)
-        self._remember(cleared.choices)
+        verdict = guard.verdict
+        told = handling if verdict is CLEAR else _told(handling, verdict)
+        if guard.acts and (withheld := guard.withheld) is not None:
+            return Held(pending=await self._hold(withheld, verdict, told), handling=told, reply=withheld)
+        if self._minds_taint:
+            self._remember(cleared.choices)
         return Answered(reply=cleared, handling=told)
 
     def stream(self, opened: OpenedStream, call: Call, handling: Handling) -> Streaming:
@@ -214,15 +216,16 @@ class Answering:
 
     def _watch(self) -> Watch:
         tainted = self._tainted
+        options = self.request.options.values
         return Watch(
             applicable=self.policies,
             scanner=self.scanner,
             facts={**self.facts, "tainted": tainted},
             call_facts=CallGrounds((self.lifted, self.applied.prompt), self.policies, tainted=tainted),
             canary=self.applied.canary,
-            schema=_output_schema(self.request.options),
+            schema=_output_schema(options) if "response_format" in options else None,
             pseudonyms=self.applied.pseudonyms,
-            choices=_choices(self.request.options),
+            choices=_choices(options) if "n" in options else 1,
             epoch=self.now() - self.ticks(),
             seen=self.seen,
         )
@@ -234,6 +237,16 @@ class Answering:
         Not asked of the prompt as it was sent: nobody knows history with placeholders in it.
         """
         return bool(self.facts["tainted"]) or bool(self.applied.prompt.data)
+
+    def _size(self, reply: Reply) -> int:
+        """How much there is to judge in a whole answer."""
+        size = grounds = 0
+        for choice in reply.choices:
+            size += len(choice.text or "") + len(choice.refusal or "") + len(choice.reasoning or "")
+            for call in choice.tool_calls:
+                size += len(call.arguments)
+                grounds = grounds or self._grounds_size
+        return size + grounds
 
     @property
     def _grounds_size(self) -> int:
@@ -248,8 +261,6 @@ class Answering:
 
     def _remember(self, choices: Iterable[Choice]) -> None:
         """Put answers to an untainted request on the list of those."""
-        if not self._minds_taint:
-            return
         for choice in choices:
             content = exact_content(choice.text, choice.refusal, choice.reasoning, choice.tool_calls, choice.seals)
             self.untainted.remember(self.caller.tenant, content)
@@ -271,8 +282,6 @@ def _passed(events: Sequence[GuardEvent], waiting: dict[int, Finish]) -> Sequenc
 
 def _told(handling: Handling, verdict: Verdict) -> Handling:
     """The handling with what policy made of the answer; the stricter of the two decisions stands."""
-    if verdict is CLEAR:
-        return handling
     found = tuple([finding_of(hit) for hit in verdict.found.hits])
     if not found and not isinstance(verdict, Redact):
         return handling
@@ -281,30 +290,15 @@ def _told(handling: Handling, verdict: Verdict) -> Handling:
     return replace(handling, decision=decision, findings=(*handling.findings, *found))
 
 
-def _size(reply: Reply) -> int:
-    size = 0
-    for choice in reply.choices:
-        size += len(choice.text or "") + len(choice.refusal or "") + len(choice.reasoning or "")
-        for call in choice.tool_calls:
-            size += len(call.arguments)
-    return size
-
-
-def _calls(reply: Reply) -> bool:
-    return any(choice.tool_calls for choice in reply.choices)
-
-
-def _choices(options: Options) -> int:
-    count = options.values.get("n")
+def _choices(options: JsonObject) -> int:
+    count = options["n"]
     return count if isinstance(count, int) and count > 0 else 1
 
 
-def _output_schema(options: Options) -> JsonObject | None:
+def _output_schema(options: JsonObject) -> JsonObject | None:
     """The JSON schema that the request itself asks the answer to match, in OpenAI's words."""
-    asked = options.values.get("response_format")
-    if not isinstance(asked, dict):
-        return None
-    return _object(_object(asked.get("json_schema") or {}).get("schema")) or None
+    asked = _object(options["response_format"])
+    return _object(_object(asked.get("json_schema")).get("schema")) or None
 
 
 def _object(held: JsonValue) -> JsonObject:

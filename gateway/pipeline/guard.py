@@ -30,6 +30,8 @@ __all__ = ["WITHHELD", "Guard", "GuardEvent", "Watch", "names_reserved_tool", "p
 
 # A tuple: made once, where a union is made anew for every token.
 _BESIDE: Final = (Started, UsageReport)
+# For all answers without a datamark.
+_UNMARKED: Final = Unmark(None)
 
 
 class Guard:
@@ -42,7 +44,7 @@ class Guard:
     """
 
     def __init__(self, datamark: str | None, watch: Watch | None = None) -> None:
-        unmark = Unmark(datamark)
+        unmark = _UNMARKED if datamark is None else Unmark(datamark)
         self._plain = Plain(unmark)
         self._acting: Choices | None = None
         self._watching: Copies | None = None
