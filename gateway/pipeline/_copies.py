@@ -4,7 +4,7 @@ Copies of what the model said and called, which are looked at whole once their c
 Nothing of them goes on, so that nothing which only watches can change what goes on, or when.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, assert_never
 
 from gateway.domain.detection import Detections, Stage, Subject
@@ -91,12 +91,14 @@ class Copy:
 
     def whole(self, choice: Choice, now: float) -> None:
         """All of it came at once."""
-        if choice.reasoning:
-            self._say("reasoning", choice.reasoning)
-        if choice.text:
-            self._say("text", choice.text)
-        if choice.refusal:
-            self._say("refusal", choice.refusal)
+        said: Mapping[ChannelName, str | None] = {
+            "reasoning": choice.reasoning,
+            "text": choice.text,
+            "refusal": choice.refusal,
+        }
+        for name, text in said.items():
+            if text:
+                self._said[name] = [self._unmark.text(text)]
         for number, call in enumerate(choice.tool_calls):
             self._called.start(number, call.id, call.name, now)
             self._called.more(number, call.arguments)
@@ -110,7 +112,8 @@ class Copy:
             return
         match event:
             case TextDelta() | ReasoningDelta() | RefusalDelta():
-                self._say(CHANNELS[type(event)], event.text)
+                text = self._unmark.text(event.text) if self._unmark.marked else event.text
+                self._said.setdefault(CHANNELS[type(event)], []).append(text)
             case ToolCallStarted():
                 self._called.start(event.index, event.id, event.name, now)
             case ToolCallDelta():
@@ -123,9 +126,6 @@ class Copy:
             case _:
                 assert_never(event)
 
-    def _say(self, name: ChannelName, text: str) -> None:
-        self._said.setdefault(name, []).append(self._unmark.text(text) if self._unmark.marked else text)
-
     @property
     def _called(self) -> Calls:
         if self._calls is None:
@@ -137,26 +137,23 @@ class Copy:
         self.judgement.settle(now)
 
     def _passages(self) -> list[Passage]:
-        watch = self._watch
+        """All that is judged; where nothing was said or called at all, that is judged as an empty text."""
+        watch, index = self._watch, self._index
         passages: list[Passage] = []
         called = [] if self._calls is None else self._calls.whole()
         if watch.reads(Stage.OUTPUT):
-            passages += self._texts(silent=not called)
+            for name, pieces in self._said.items():
+                if text := "".join(pieces):
+                    passages.append(Said(name, index, text))
+            if not passages and not called:
+                passages.append(Said("text", index, ""))
             if self._extra is not None:
                 passages += self._extra.passages(watch)
         if called and watch.reads(Stage.TOOL_CALL):
-            passages += held_calls(called, self._index, watch)
+            passages += held_calls(called, index, watch)
         if self._calls is not None and self._calls.garbled:
-            self.ledger.refuse("garbled_calls", Stage.TOOL_CALL, place_of(self._index, "text"))
+            self.ledger.refuse("garbled_calls", Stage.TOOL_CALL, place_of(index, "text"))
         return passages
-
-    def _texts(self, *, silent: bool) -> "list[Said]":
-        """What was said; where nothing was, and it is ``silent`` otherwise, that is judged as an empty text."""
-        texts: list[Said] = []
-        for name, pieces in self._said.items():
-            if text := "".join(pieces):
-                texts.append(Said(name, self._index, text))
-        return texts or ([Said("text", self._index, "")] if silent else [])
 
 
 class Said(Whole):

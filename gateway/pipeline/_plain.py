@@ -13,13 +13,14 @@ from gateway.domain.exchange import (
     ReasoningSealed,
     RefusalDelta,
     Reply,
+    Started,
     StreamEvent,
     TextDelta,
     ToolCallDelta,
     ToolCallStarted,
+    UsageReport,
 )
 from gateway.domain.prompt import ToolCall
-from gateway.pipeline._choice import ChoiceEvent
 from gateway.pipeline._reserved import Numbers
 from gateway.pipeline._unmark import Unmark
 
@@ -39,7 +40,12 @@ class Plain:
         # Arguments that wait for their choice's end, by the client's number: in pieces, as a text that grows is copied.
         self._held: dict[int, dict[int, list[str]]] = {}
 
-    def feed(self, event: ChoiceEvent) -> tuple[StreamEvent, ...]:
+    @classmethod
+    def of(cls, datamark: str | None) -> "Plain":
+        """For an answer that may hold this datamark."""
+        return cls(Unmark(datamark))
+
+    def feed(self, event: StreamEvent) -> tuple[StreamEvent, ...]:
         """The events that may go on now that this one has come."""
         match event:
             case TextDelta() | ReasoningDelta() | RefusalDelta():
@@ -55,6 +61,8 @@ class Plain:
             case Finish():
                 reason = self._numbers_of(event.choice).ending(event.reason)
                 return (*self._released(event.choice), replace(event, reason=reason))
+            case Started() | UsageReport():
+                return (event,)
             case _:
                 assert_never(event)
 

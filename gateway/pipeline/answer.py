@@ -8,6 +8,7 @@ import secrets
 import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from gateway.domain.approval import Approval, HeldReply
@@ -34,6 +35,7 @@ from gateway.domain.request import ClientRequest
 from gateway.domain.value import value
 from gateway.domain.verdict import Block, Redact, RequireApproval, Verdict, Weight, decision_of
 from gateway.pipeline._calls import UNOFFERED
+from gateway.pipeline._plain import Plain
 from gateway.pipeline.admit import request_digest
 from gateway.pipeline.apply import Applied
 from gateway.pipeline.asking import Asking
@@ -132,9 +134,9 @@ class Answering:
     def stream(self, opened: OpenedStream, call: Call, handling: Handling) -> Streaming:
         """Begin to bring a stream to its end."""
         watch = self._watch()
-        guard = Guard(call.layout.datamark, watch)
         if not watch.stands and not self._minds_taint:
-            return Streaming(events=self._unwatched(opened, guard), handling=handling)
+            return Streaming(events=self._unwatched(opened, Plain.of(call.layout.datamark)), handling=handling)
+        guard = Guard(call.layout.datamark, watch)
         begun = replace(handling, decision=PENDING) if watch.stands else handling
         return Streaming(events=self._watched(opened, guard, handling), handling=begun)
 
@@ -145,10 +147,9 @@ class Answering:
         waiting: dict[int, Finish] = {}
         transcript = Transcript() if self._minds_taint else None
 
-        def passing(cleared: Sequence[GuardEvent]) -> Sequence[ReplyEvent]:
+        def noting(cleared: Sequence[GuardEvent], into: Transcript) -> Sequence[ReplyEvent]:
             passed = _passed(cleared, waiting)
-            if transcript is not None:
-                transcript.take(passed)
+            into.take(passed)
             return passed
 
         async def ending() -> AsyncGenerator[Sequence[ReplyEvent], None]:
@@ -159,18 +160,20 @@ class Answering:
             told = _told(handling, guard.verdict)
             yield (Judged(decision=told.decision, findings=told.findings[len(handling.findings) :]),)
 
+        passing = partial(_passed, waiting=waiting) if transcript is None else partial(noting, into=transcript)
         flow = Flow(guard, self._asking, self.timeline, self._grounds_size, passing=passing, ending=ending)
         return flow.events(opened)
 
-    async def _unwatched(self, opened: OpenedStream, guard: Guard) -> AsyncGenerator[Sequence[ReplyEvent], None]:
+    async def _unwatched(self, opened: OpenedStream, plain: Plain) -> AsyncGenerator[Sequence[ReplyEvent], None]:
         """An answer that no rule looks at."""
         async with opened as rest:
             came: Sequence[StreamEvent] | None = opened.first
             while came is not None:
                 self.timeline.scanned += len(came)
-                now = self.ticks()
-                cleared = [event for one in came for event in guard.feed(one, now)]
-                if passed := [event for event in cleared if not isinstance(event, ApprovalRequired)]:
+                passed: list[ReplyEvent] = []
+                for one in came:
+                    passed += plain.feed(one)
+                if passed:
                     yield passed
                 came = await anext(rest, None)
                 if opened.hearing is not None and came is not None:

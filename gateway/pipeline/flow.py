@@ -66,11 +66,11 @@ class Flow:
                             yield passed
                 if guard.acts and (passed := self._overdue()):
                     yield passed
-                if guard.over:
+                if guard.acts and guard.over:
                     self._timeline.truncated = True
                     break
                 try:
-                    came = await self._more(rest)
+                    came = await (self._more(rest) if guard.acts else anext(rest, None))
                 except TimeoutError:
                     yield self._passing(guard.cut_off())
                     self._timeline.truncated = True
@@ -107,7 +107,7 @@ class Flow:
 
     def _more(self, rest: AsyncGenerator[Sequence[StreamEvent], None]) -> Awaitable[Sequence[StreamEvent] | None]:
         """What comes next, unless that takes longer than something may be held."""
-        deadline = self._guard.deadline if self._guard.acts else None
+        deadline = self._guard.deadline
         more = anext(rest, None)
         return more if deadline is None else self._asking.in_time(more, deadline)
 
@@ -132,7 +132,7 @@ class Flow:
             fed = self._fed(event, weight)
             if fed:
                 cleared += fed
-                if isinstance(fed[-1], Finish) and guard.over:
+                if guard.acts and isinstance(fed[-1], Finish) and guard.over:
                     at = len(came)
                     break
             if ends and guard.questions:

@@ -55,7 +55,6 @@ class Guard:
             self._acting = None if acting is None else Choices(acting, unmark)
             self._watching = None if watching is None else Copies(watching, unmark)
             self.acts = acting is not None
-        self._sides = [side for side in (self._acting, self._watching) if side is not None]
         self._started: Started | None = None
         self._usage: UsageReport | None = None
         # The reply that came whole, and what of it is cleared.
@@ -122,9 +121,10 @@ class Guard:
     @property
     def verdict(self) -> Verdict:
         """What policy decided of all that was judged so far, of all choices together."""
-        if not [True for side in self._sides for one in side.known.values() if one.ledger.verdict is not CLEAR]:
+        sides = (self._acting, self._watching)
+        if not [one for side in sides if side for one in side.known.values() if one.ledger.verdict is not CLEAR]:
             return CLEAR
-        numbers = dict.fromkeys([number for side in self._sides for number in side.known])
+        numbers = dict.fromkeys([number for side in sides if side for number in side.known])
         return together([beside(_verdict(self._acting, one), _verdict(self._watching, one)) for one in numbers])
 
     @property
