@@ -25,6 +25,7 @@ from gateway.domain.exchange import (
     ToolCallStarted,
 )
 from gateway.domain.identity import ANONYMOUS
+from gateway.domain.jsonvalue import JsonObject, JsonValue
 from gateway.domain.ports import Call
 from gateway.domain.prompt import Data, History, Instruction, Prompt, Speaker, Tool, ToolCall, Trust, Turn
 from gateway.domain.request import ClientRequest, Options
@@ -48,6 +49,10 @@ class Approvals(Protocol):
     held: list[HeldReply]
 
     async def hold(self, held: HeldReply) -> None: ...
+
+
+class Looking(Protocol):
+    seen: list[Subject]
 
 
 def prompt(*, history: str = "", text: str = "Do.", data: str | None = None, tools: Sequence[str] = ()) -> Prompt:
@@ -404,3 +409,29 @@ async def test_a_call_is_looked_for_in_a_long_prompt_beside_the_event_loop(
     await whole(answering(guarding, lifted=long), upstream_call, calls(0, "pay"))
     assert len(used) == 2
     assert threading.get_ident() not in used
+
+
+@pytest.mark.parametrize(
+    ("asked", "schema"),
+    [
+        ({"type": "json_schema", "json_schema": {"schema": {"type": "array"}}}, {"type": "array"}),
+        ({"type": "json_schema", "json_schema": {"schema": {}}}, None),
+        ({"type": "json_schema", "json_schema": None}, None),
+        ({"type": "text"}, None),
+        ("text", None),
+    ],
+)
+async def test_a_text_is_looked_at_with_the_schema_that_the_request_asks_for(
+    answering: Answers,
+    watch: Callable[..., Watch],
+    rule: Callable[..., Rule],
+    scanner_of: Callable[[], Looking],
+    upstream_call: Call,
+    asked: JsonValue,
+    schema: JsonObject | None,
+) -> None:
+    scanner = scanner_of()
+    made = answering(watch(rule(), scanner=scanner))
+    asking = replace(made.request, options=Options(values={"response_format": asked}))
+    await whole(replace(made, request=asking), upstream_call, Choice(index=0, text="[]", finish_reason="stop"))
+    assert [subject.schema for subject in scanner.seen] == [schema]
