@@ -4,7 +4,7 @@ Copies of what the model said and called, which are looked at whole once their c
 Nothing of them goes on, so that nothing which only watches can change what goes on, or when.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final, assert_never
 
 from gateway.domain.detection import Detections, Stage, Subject
@@ -91,12 +91,12 @@ class Copy:
 
     def whole(self, choice: Choice, now: float) -> None:
         """All of it came at once."""
-        said: Mapping[ChannelName, str | None] = {
-            "reasoning": choice.reasoning,
-            "text": choice.text,
-            "refusal": choice.refusal,
-        }
-        for name, text in said.items():
+        said: Sequence[tuple[ChannelName, str | None]] = (
+            ("reasoning", choice.reasoning),
+            ("text", choice.text),
+            ("refusal", choice.refusal),
+        )
+        for name, text in said:
             if text:
                 self._said[name] = [self._unmark.text(text)]
         for number, call in enumerate(choice.tool_calls):

@@ -245,7 +245,8 @@ class Answering:
         """How much there is to judge in a whole answer."""
         size = grounds = 0
         for choice in reply.choices:
-            size += len(choice.text or "") + len(choice.refusal or "") + len(choice.reasoning or "")
+            for said in (choice.text, choice.refusal, choice.reasoning):
+                size += len(said) if said else 0
             for call in choice.tool_calls:
                 size += len(call.arguments)
                 grounds = grounds or self._grounds_size
