@@ -78,6 +78,8 @@ class Judgement:
         # Earlier pieces of the same passages were judged before: counts add up.
         self._continues = continues
         self._restored = not watch.pseudonyms
+        # Values stand in the passages for their placeholders: what was judged before is judged again.
+        self._again = False
         self._looks: list[_Look] = []
         # Whether there are questions.
         self.waits = False
@@ -122,16 +124,14 @@ class Judgement:
 
     def _evaluate(self, now: float) -> Findings:
         scanned: list[Scanned] = []
-        again = False
         for look in self._looks:
             seen = look.passage.counted(look.detections) if self._continues else look.detections
-            scanned.append(Scanned(subject=look.subject, detections=seen))
-            again = again or bool(look.restored)
+            one = Scanned(subject=look.subject, detections=seen)
+            scanned.append(one)
+            if self._seen is not None:
+                self._seen.take(one, again=self._again, restored=look.restored)
         found = evaluate(self._watch.applicable, scanned, now + self._watch.epoch).found
-        if self._seen is not None:
-            for look, one in zip(self._looks, scanned, strict=True):
-                self._seen.take(one, again=again, restored=look.restored)
-        if not again:
+        if not self._again:
             return found
         spans = {(look.subject.stage, look.subject.where): look.restored for look in self._looks}
         # What came back on purpose is not taken out again.
@@ -153,6 +153,7 @@ class Judgement:
         spans = [look.passage.restore(self._watch) for look in self._looks]
         if not any(spans):
             return False
+        self._again = True
         looks, self._looks = self._looks, []
         for look, back in zip(looks, spans, strict=True):
             self._look(look.passage, back)
