@@ -82,7 +82,8 @@ def _messages(body: JsonObject) -> tuple[Message, ...]:
     messages = _system(body.get("system"))
     for index, value in enumerate(listed):
         messages += _message(value, f"messages[{index}]")
-    place_data(messages, body.get("data"))
+    if (data := body.get("data")) is not None:
+        place_data(messages, data)
     refuse_repeated_ids(messages)
     return tuple(messages)
 

@@ -17,8 +17,6 @@ from gateway.domain.prompt import RESERVED_TOOL
 _LONGEST_SUBJECT: Final = 256
 Check: TypeAlias = Callable[[JsonValue, str], JsonValue]
 
-# For ``isinstance``, which looks into a tuple several times faster than into a union.
-_NUMBERS: Final = (int, float)
 _NAME: Final = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 
 
@@ -133,7 +131,8 @@ def integer(lowest: int, highest: int) -> Check:
     """A check for a whole number within both bounds."""
 
     def check(value: JsonValue, path: str) -> JsonValue:
-        if isinstance(value, int) and not isinstance(value, bool) and lowest <= value <= highest:
+        # Its type exactly: that of a boolean is another one.
+        if type(value) is int and lowest <= value <= highest:
             return value
         raise wrong(path, f"be an integer from {lowest} to {highest}")
 
@@ -144,7 +143,7 @@ def number(lowest: float, highest: float) -> Check:
     """A check for a number within both bounds."""
 
     def check(value: JsonValue, path: str) -> JsonValue:
-        if isinstance(value, _NUMBERS) and not isinstance(value, bool) and lowest <= value <= highest:
+        if (type(value) is float or type(value) is int) and lowest <= value <= highest:
             return value
         raise wrong(path, f"be a number from {lowest:g} to {highest:g}")
 

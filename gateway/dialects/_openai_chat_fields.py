@@ -22,7 +22,7 @@ from gateway.dialects._openai_fields import (
     metadata,
 )
 from gateway.domain.errors import ContentByReference
-from gateway.domain.jsonvalue import JsonObject, JsonValue
+from gateway.domain.jsonvalue import JsonValue
 
 
 def _logit_bias(value: JsonValue, path: str) -> JsonValue:
@@ -126,9 +126,3 @@ FIELDS: Final[Mapping[str, Field]] = {
     "min_isolation": mapped("Splitgate's own: the floor of this request"),
     "subject": mapped("Splitgate's own: the person whom the request is about, for the audit alone"),
 }
-
-
-def check_together(values: JsonObject) -> None:
-    """Refuse fields that contradict each other."""
-    if values.get("top_logprobs") is not None and values.get("logprobs") is not True:
-        raise wrong("top_logprobs", "come with logprobs set to true")

@@ -18,7 +18,7 @@ from gateway.domain.request import Part, Role
 
 def content(value: JsonValue, role: Role, path: str) -> tuple[Part, ...]:
     """A message's content: a string, or a list of the parts that its role may hold."""
-    return parts_of(value, role, path, _PARTS, _READERS)
+    return parts_of(value, role, path, PARTS[role])
 
 
 def _image(value: JsonValue, path: str) -> Part:
@@ -42,7 +42,7 @@ _READERS: Final[Mapping[str, PartReader]] = {
     "data": data_part,
 }
 _INLINE: Final = ("text", "data", "image_url", "input_audio", "file")
-_PARTS: Final[Mapping[Role, tuple[str, ...]]] = {
+_KINDS: Final[Mapping[Role, tuple[str, ...]]] = {
     Role.SYSTEM: ("text", "data"),
     Role.DEVELOPER: ("text", "data"),
     Role.USER: _INLINE,
@@ -50,6 +50,8 @@ _PARTS: Final[Mapping[Role, tuple[str, ...]]] = {
     Role.TOOL: ("text", "data"),
     Role.INPUT: _INLINE,
 }
+# By each role, the readers of the parts that its messages may hold.
+PARTS: Final = {role: {kind: _READERS[kind] for kind in kinds} for role, kinds in _KINDS.items()}
 
 
 def spoken(value: JsonValue, path: str) -> None:

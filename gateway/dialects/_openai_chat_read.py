@@ -4,7 +4,7 @@ Reading is strict: every key is known, or the request is refused with its path. 
 is instruction and what is data is decided later, in one place for all dialects.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from gateway.dialects._checks import (
@@ -22,10 +22,10 @@ from gateway.dialects._checks import (
 )
 from gateway.dialects._fields import sort
 from gateway.dialects._forbidden import unknown
-from gateway.dialects._openai_chat_fields import FIELDS, check_together
-from gateway.dialects._openai_chat_parts import content, said_again, spoken
+from gateway.dialects._openai_chat_fields import FIELDS
+from gateway.dialects._openai_chat_parts import PARTS, content, said_again, spoken
 from gateway.dialects._openai_fields import streaming, subject_of
-from gateway.dialects._openai_parts import annotations
+from gateway.dialects._openai_parts import annotations, parts_of
 from gateway.dialects._segments import bounded, place_data, refuse_repeated_ids
 from gateway.dialects._tools import chat_tool_choice, chat_tools, check_function_type
 from gateway.domain.jsonvalue import JsonObject, JsonValue
@@ -55,7 +55,8 @@ def read(body: JsonObject) -> ClientRequest:
         RequestError: a field is missing, unknown, forbidden or wrong; ``param`` is its path.
     """
     values, extra = sort(body, FIELDS)
-    check_together(values)
+    if "top_logprobs" in values and values.get("logprobs") is not True:
+        raise wrong("top_logprobs", "come with logprobs set to true")
     tools = () if (offered := body.get("tools")) is None else chat_tools(offered, "tools")
     if body.get("tool_choice") is not None:
         values["tool_choice"] = chat_tool_choice(body["tool_choice"], "tool_choice", tools)
@@ -68,7 +69,7 @@ def read(body: JsonObject) -> ClientRequest:
             messages=_messages(body),
             tools=tools,
             options=Options(stream=stream, include_usage=include_usage, values=values, extra=extra),
-            min_isolation=isolation(body.get("min_isolation"), "min_isolation"),
+            min_isolation=None if (floor := body.get("min_isolation")) is None else isolation(floor, "min_isolation"),
             subject=subject_of(body, values),
         )
     )
@@ -80,25 +81,31 @@ def _messages(body: JsonObject) -> tuple[Message, ...]:
         raise wrong("messages", "hold at least one message")
     if len(listed) > MOST_SEGMENTS:
         raise wrong("messages", f"hold at most {MOST_SEGMENTS} messages")
-    messages = [_message(value, f"messages[{i}]") for i, value in enumerate(listed)]
-    place_data(messages, body.get("data"))
+    messages = _turns(listed)
+    if (data := body.get("data")) is not None:
+        place_data(messages, data)
     refuse_repeated_ids(messages)
     return tuple(messages)
 
 
-def _message(value: JsonValue, path: str) -> Message:
-    if not isinstance(value, dict):
-        raise wrong(path, "be an object")
-    role = value.get("role")
-    reader = _READERS.get(role) if isinstance(role, str) else None
-    if reader is None:
-        raise wrong(f"{path}.role", f"be one of {', '.join(_READERS)}")
-    return reader(value, path)
+def _turns(listed: Sequence[JsonValue]) -> list[Message]:
+    messages: list[Message] = []
+    for index, value in enumerate(listed):
+        path = f"messages[{index}]"
+        if not isinstance(value, dict):
+            raise wrong(path, "be an object")
+        role = value.get("role")
+        reader = _READERS.get(role) if isinstance(role, str) else None
+        if reader is None:
+            raise wrong(f"{path}.role", f"be one of {', '.join(_READERS)}")
+        messages.append(reader(value, path))
+    return messages
 
 
 def _plain(role: Role) -> Callable[[_Fields, str], Message]:
     """A reader for messages that are content and perhaps a name."""
     known = frozenset({"role", "content", "name"})
+    readers = PARTS[role]
 
     def read_plain(found: _Fields, path: str) -> Message:
         for key in found:
@@ -107,9 +114,9 @@ def _plain(role: Role) -> Callable[[_Fields, str], Message]:
         held = found.get("content")
         return Message(
             role=role,
-            parts=content(held, role, f"{path}.content"),
+            parts=parts_of(held, role, f"{path}.content", readers),
             path=path,
-            name=name_at(found, "name", path),
+            name=name_at(found, "name", path) if "name" in found else None,
             listed=isinstance(held, list),
         )
 

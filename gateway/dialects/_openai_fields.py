@@ -24,9 +24,11 @@ from gateway.domain.jsonvalue import JsonObject, JsonValue
 
 def subject_of(body: JsonObject, values: JsonObject) -> str | None:
     """Whom the request is about: as said for the audit, else as said to the provider of its end user."""
-    given = optional_subject(body.get("subject"), "subject")
-    if given is not None or not values:
-        return given
+    given = body.get("subject")
+    if given is not None:
+        return optional_subject(given, "subject")
+    if _TELLING.isdisjoint(values):
+        return None
     metadata = values.get("metadata")
     user_id = metadata.get("user_id") if isinstance(metadata, dict) else None
     for told in (values.get("safety_identifier"), values.get("user"), user_id):
@@ -37,7 +39,8 @@ def subject_of(body: JsonObject, values: JsonObject) -> str | None:
 
 def streaming(body: JsonObject, known: frozenset[str]) -> tuple[bool, JsonObject]:
     """Whether to stream, and the ``stream_options``, of which those are ``known``."""
-    stream = flag(body.get("stream"), "stream")
+    asked = body.get("stream")
+    stream = asked is not None and boolean(asked, "stream")
     value = body.get("stream_options")
     if value is None:
         return stream, {}
@@ -77,6 +80,8 @@ def cache_options(value: JsonValue, path: str) -> JsonValue:
     return value
 
 
+# What says of whom a request is, beside ``subject``.
+_TELLING: Final = frozenset({"metadata", "safety_identifier", "user"})
 _CACHE_MODE: Final = one_of("implicit", "explicit")
 _CACHE_TTL: Final = one_of("30m")
 TOKENS: Final = integer(1, 2**31 - 1)

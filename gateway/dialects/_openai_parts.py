@@ -4,7 +4,7 @@ Each dialect has a table of the parts that a role may hold, and names them in it
 where every key is known.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Final, TypeAlias
 
 from gateway.dialects._checks import items, members, name_at, one_of, record, string, text_at, wrong
@@ -15,7 +15,7 @@ from gateway.domain.jsonvalue import JsonObject, JsonValue
 from gateway.domain.prompt import MediaKind
 from gateway.domain.request import MediaPart, Part, RefusalPart, Role, TextPart
 
-PartReader: TypeAlias = Callable[[JsonValue, str], Part]
+PartReader: TypeAlias = Callable[[dict[str, JsonValue], str], Part]
 
 _TEXT: Final = frozenset({"type", "text", "id", "origin", "trust"})
 _BARE_TEXT: Final = frozenset({"type", "text"})
@@ -25,44 +25,43 @@ _MOST_PARTS: Final = 2_000
 _CACHE_MARK: Final = "prompt_cache_breakpoint"
 
 
-def parts_of(
-    value: JsonValue, role: Role, path: str, kinds: Mapping[Role, Sequence[str]], readers: Mapping[str, PartReader]
-) -> tuple[Part, ...]:
-    """A message's content: a string, or a list of those ``kinds`` of parts that its role may hold."""
+def parts_of(value: JsonValue, role: Role, path: str, readers: Mapping[str, PartReader]) -> tuple[Part, ...]:
+    """A message's content: a string, or a list of the parts that its role may hold, which are those of ``readers``."""
     if isinstance(value, str):
         return (TextPart(text=value, path=path),)
     if not isinstance(value, list) or not value:
         raise wrong(path, "be a string or a list of at least one part")
     if len(value) > _MOST_PARTS:
         raise wrong(path, f"hold at most {_MOST_PARTS} parts")
-    return tuple([_part(part, role, f"{path}[{i}]", kinds[role], readers) for i, part in enumerate(value)])
+    return tuple([_part(part, role, f"{path}[{i}]", readers) for i, part in enumerate(value)])
 
 
-def _part(value: JsonValue, role: Role, path: str, allowed: Sequence[str], readers: Mapping[str, PartReader]) -> Part:
+def _part(value: JsonValue, role: Role, path: str, readers: Mapping[str, PartReader]) -> Part:
     if not isinstance(value, dict):
         raise wrong(path, "be an object")
-    found = value
-    kind = found.get("type")
-    if not isinstance(kind, str) or kind not in allowed:
-        raise wrong(f"{path}.type", f"be one of {', '.join(allowed)} in a message of the role {role}")
-    if _CACHE_MARK in found:
-        if found[_CACHE_MARK] is not None:
-            raise UnknownField(
-                f"{path}.{_CACHE_MARK} is not supported: formats lay content out anew, so leave it out.",
-                param=f"{path}.{_CACHE_MARK}",
-            )
-        found = {key: held for key, held in found.items() if key != _CACHE_MARK}
-    return readers[kind](found, path)
+    kind = value.get("type")
+    reader = readers.get(kind) if isinstance(kind, str) else None
+    if reader is None:
+        raise wrong(f"{path}.type", f"be one of {', '.join(readers)} in a message of the role {role}")
+    return reader(_unmarked(value, path) if _CACHE_MARK in value else value, path)
 
 
-def text_part(value: JsonValue, path: str) -> Part:
+def _unmarked(found: dict[str, JsonValue], path: str) -> dict[str, JsonValue]:
+    if found[_CACHE_MARK] is not None:
+        raise UnknownField(
+            f"{path}.{_CACHE_MARK} is not supported: formats lay content out anew, so leave it out.",
+            param=f"{path}.{_CACHE_MARK}",
+        )
+    return {key: held for key, held in found.items() if key != _CACHE_MARK}
+
+
+def text_part(found: dict[str, JsonValue], path: str) -> Part:
     """Text under the client's own labels."""
-    found = record(value, path, _TEXT)
-    text = text_at(found, "text", path)
-    if found.keys() == _BARE_TEXT:
+    if found.keys() == _BARE_TEXT and isinstance(text := found["text"], str):
         return TextPart(text=text, path=path)
+    record(found, path, _TEXT)
     return TextPart(
-        text=text,
+        text=text_at(found, "text", path),
         path=path,
         id=name_at(found, "id", path),
         origin=name_at(found, "origin", path),

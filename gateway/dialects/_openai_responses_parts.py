@@ -32,7 +32,7 @@ _SAID: Final = frozenset({"type", "text", "annotations", "logprobs", "parsed"})
 
 def content(value: JsonValue, role: Role, path: str) -> tuple[Part, ...]:
     """An item's content: a string, or a list of the parts that its role may hold."""
-    return parts_of(value, role, path, _PARTS, _READERS)
+    return parts_of(value, role, path, _PARTS[role])
 
 
 def _said(value: JsonValue, path: str) -> Part:
@@ -70,7 +70,7 @@ _READERS: Final[Mapping[str, PartReader]] = {
     "data": data_part,
 }
 _INLINE: Final = ("input_text", "data", "input_image", "input_audio", "input_file")
-_PARTS: Final[Mapping[Role, tuple[str, ...]]] = {
+_KINDS: Final[Mapping[Role, tuple[str, ...]]] = {
     Role.SYSTEM: ("input_text", "data"),
     Role.DEVELOPER: ("input_text", "data"),
     Role.USER: _INLINE,
@@ -78,3 +78,4 @@ _PARTS: Final[Mapping[Role, tuple[str, ...]]] = {
     Role.TOOL: ("input_text", "data", "input_image", "input_file"),
     Role.INPUT: _INLINE,
 }
+_PARTS: Final = {role: {kind: _READERS[kind] for kind in kinds} for role, kinds in _KINDS.items()}

@@ -78,7 +78,8 @@ def _messages(body: JsonObject) -> tuple[Message, ...]:
     if told is not None:
         part = TextPart(text=string(told, "instructions"), path="instructions")
         messages.insert(0, Message(role=Role.SYSTEM, parts=(part,), path="instructions"))
-    place_data(messages, body.get("data"))
+    if (data := body.get("data")) is not None:
+        place_data(messages, data)
     refuse_repeated_ids(messages)
     return tuple(messages)
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from gateway.dialects._checks import name_at, one_of, optional_subject, record, text_at, wrong
 from gateway.dialects._media import base64_text, mime_type
-from gateway.domain.jsonvalue import JsonObject, JsonValue
+from gateway.domain.jsonvalue import JsonValue
 from gateway.domain.prompt import MediaKind, Trust
 from gateway.domain.request import (
     MOST_SEGMENTS,
@@ -33,7 +33,7 @@ def data_parts(value: JsonValue, path: str) -> tuple[DataPart | MediaPart, ...]:
     if isinstance(value, dict):
         return (_segment(value, path),)
     if isinstance(value, list):
-        return tuple(_segment(segment, f"{path}[{i}]") for i, segment in enumerate(value))
+        return tuple([_segment(segment, f"{path}[{i}]") for i, segment in enumerate(value)])
     raise wrong(path, "be a string, a segment or a list of segments")
 
 
@@ -53,13 +53,8 @@ def data_part(value: JsonValue, path: str) -> DataPart:
         path=path,
         id=name_at(found, "id", path),
         origin=name_at(found, "origin", path),
-        subject=_subject_at(found, path),
+        subject=None if (held := found.get("subject")) is None else optional_subject(held, f"{path}.subject"),
     )
-
-
-def _subject_at(found: JsonObject, path: str) -> str | None:
-    value = found.get("subject")
-    return None if value is None else optional_subject(value, f"{path}.subject")
 
 
 def _image(value: JsonValue, path: str) -> MediaPart:
@@ -72,13 +67,13 @@ def _image(value: JsonValue, path: str) -> MediaPart:
         attributes={},
         id=name_at(found, "id", path),
         origin=name_at(found, "origin", path),
-        subject=_subject_at(found, path),
+        subject=optional_subject(found.get("subject"), f"{path}.subject"),
     )
 
 
 def place_data(messages: list[Message], value: JsonValue) -> None:
     """Put top-level ``data`` after the last user message: it belongs to that turn, and tool results follow it."""
-    parts = () if value is None else data_parts(value, "data")
+    parts = data_parts(value, "data")
     if parts:
         last = max((i for i, message in enumerate(messages) if message.role is Role.USER), default=len(messages) - 1)
         messages.insert(last + 1, Message(role=Role.INPUT, parts=parts, path="data"))

@@ -38,7 +38,8 @@ def parse_body(raw: bytes) -> dict[str, JsonValue]:
     Raises:
         MalformedBody: it is not a UTF-8 JSON object, or one that parsers disagree about.
     """
-    _check_depth(raw)
+    if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH:
+        _check_depth(raw)
     known = _canonical(raw)
     if known is not None:
         return known
@@ -66,8 +67,6 @@ def _canonical(raw: bytes) -> dict[str, JsonValue] | None:
 
 
 def _check_depth(raw: bytes) -> None:
-    if raw.count(b"{") + raw.count(b"[") <= MAX_DEPTH:
-        return
     brackets = _STRING.sub(b"", raw).translate(None, _NOT_BRACKETS)
     if max(accumulate(map(_STEP.__getitem__, brackets)), default=0) > MAX_DEPTH:
         raise _too_deep()

@@ -1,7 +1,7 @@
 from gateway.dialects._anthropic_messages_blocks import _READERS as _BLOCKS  # pyright: ignore[reportPrivateUsage]
 from gateway.dialects._anthropic_messages_read import _READERS as _TURNS  # pyright: ignore[reportPrivateUsage]
 from gateway.dialects._anthropic_messages_said import _READERS as _SAID  # pyright: ignore[reportPrivateUsage]
-from gateway.dialects._openai_chat_parts import _PARTS, _READERS  # pyright: ignore[reportPrivateUsage]
+from gateway.dialects._openai_chat_parts import _READERS, PARTS  # pyright: ignore[reportPrivateUsage]
 from gateway.dialects._openai_chat_read import _READERS as _ROLES  # pyright: ignore[reportPrivateUsage]
 from gateway.dialects._openai_responses_items import _READERS as _ITEMS  # pyright: ignore[reportPrivateUsage]
 from gateway.dialects._openai_responses_items import _ROLES as _SPEAKERS  # pyright: ignore[reportPrivateUsage]
@@ -38,7 +38,7 @@ def test_the_operator_and_the_user_alone_give_instructions_in_messages() -> None
 
 
 def test_the_assistant_alone_may_hold_no_data_part() -> None:
-    assert [role.value for role, parts in _PARTS.items() if "data" not in parts] == ["assistant"]
+    assert [role.value for role, parts in PARTS.items() if "data" not in parts] == ["assistant"]
 
 
 def test_system_developer_and_user_alone_are_instructions() -> None:
