@@ -20,7 +20,6 @@ from adapters.providers._shape import (
     count_at,
     list_at,
     object_at,
-    optional_count,
     optional_object,
     optional_text,
     refuse_miscounts,
@@ -157,7 +156,7 @@ def stopped_by(answer: JsonObject, stops: Collection[str]) -> str | None:
 
 def read_usage(usage: JsonObject) -> Usage:
     """Token counts; Anthropic's ``input_tokens`` leave out what was read from the cache and written to it."""
-    read, written = optional_count(usage, _READ, 0), optional_count(usage, _WRITTEN, 0)
+    read, written = count_at(usage, _READ, 0), count_at(usage, _WRITTEN, 0)
     details: dict[str, JsonValue] = {name: held for name in _COUNTED if isinstance(held := usage.get(name), dict)}
     refuse_miscounts(details, "usage")
     if usage.get(_READ) is not None or usage.get(_WRITTEN) is not None:

@@ -9,7 +9,7 @@ from typing import Final, Never, Protocol
 
 import orjson
 
-from adapters.providers._shape import Misshapen
+from adapters.providers._shape import Misshapen, Object
 from gateway.domain.errors import UpstreamError, UpstreamFailed, UpstreamGarbled
 from gateway.domain.jsonvalue import JsonValue
 from gateway.domain.ports import UpstreamResponse
@@ -81,6 +81,18 @@ def parse(raw: bytes) -> JsonValue:
     except orjson.JSONDecodeError:
         # Without a cause: the decoder's error carries the text that it read.
         raise Misshapen("it is not JSON") from None
+
+
+def parse_object(raw: bytes) -> Object:
+    """The JSON object.
+
+    Raises:
+        Misshapen: it is none.
+    """
+    value = parse(raw)
+    if isinstance(value, dict):
+        return value
+    raise Misshapen("it is not an object")
 
 
 async def drain(chunks: AsyncIterator[bytes]) -> None:

@@ -1,58 +1,28 @@
 """How is a call made to a server that speaks OpenAI's protocol?
 
-The only file of this protocol that does I/O. Nothing of the client's request head travels on: the headers here are the
-target's and the gateway's own.
+The only file of this protocol that does I/O.
 """
 
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from typing import Final
 
 from adapters.providers._errors import read_refusal
-from adapters.providers._exchange import Wire, drain, failed, parse
+from adapters.providers._exchange import Wire, drain, failed, parse, parse_object
 from adapters.providers._openai_body import serialise_body
 from adapters.providers._openai_read import read_reply, reports_error
 from adapters.providers._openai_stream import ChunkReader
-from adapters.providers._shape import Misshapen, Object, as_object
+from adapters.providers._shape import Misshapen, Object
 from adapters.providers._sse import Event, SseDecoder
 from adapters.providers._stops import stops_of
+from adapters.providers._way import Manner, Way, make_headers, way_to
 from gateway.domain.errors import UpstreamError, UpstreamGarbled, UpstreamUnreachable
 from gateway.domain.exchange import Reply, StreamEvent
 from gateway.domain.ports import Call, UpstreamClient, UpstreamResponse
-from gateway.domain.target import Endpoint, Target
+from gateway.domain.target import Target
 
 _WIRE: Final = Wire(spoken_by="an OpenAI-compatible server", refusal=read_refusal)
 _DONE: Final = b"[DONE]"
-
-
-def below_base_url(target: Target, endpoint: Endpoint) -> str:
-    """The address of a route as OpenAI itself has it."""
-    return f"{target.base_url}/{endpoint}"
-
-
-def as_bearer(target: Target) -> Mapping[str, str]:
-    """The headers that carry the target's credential, none where it has none."""
-    return {} if target.api_key is None else {"authorization": f"Bearer {target.api_key.reveal()}"}
-
-
-def _own_name(target: Target) -> str:
-    return target.model
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Manner:
-    """What one vendor does its own way within the protocol.
-
-    ``url`` is where a route lies, ``credential`` makes the headers that carry the key, ``model`` is what the server
-    calls the target's model. With ``late_endings`` a stream's word on how a choice ended may still change until
-    ``[DONE]``, without which the stream was cut short.
-    """
-
-    url: Callable[[Target, Endpoint], str] = below_base_url
-    credential: Callable[[Target], Mapping[str, str]] = as_bearer
-    model: Callable[[Target], str] = _own_name
-    late_endings: bool = False
 
 
 _OPENAI: Final = Manner()
@@ -69,6 +39,8 @@ class OpenAiProvider:
         self._client = client
         self._manner = manner
         self._by_socket = by_socket
+        # By a target's name and what is accepted: as many as the configuration has targets, twice.
+        self._ways: dict[tuple[str, str], Way] = {}
 
     def serialise(self, call: Call) -> bytes:
         """The exact upstream body."""
@@ -81,7 +53,8 @@ class OpenAiProvider:
             raw = await _WIRE.fetch(response, target.id)
         try:
             answer = read_object(raw, target.id)
-            return read_reply(answer, call.layout.endpoint, asked=_asked(call), stops=stops_of(call))
+            asked, stops = _asked(call)
+            return read_reply(answer, call.layout.endpoint, asked=asked, stops=stops)
         except Misshapen as exc:
             raise _WIRE.garbled(target.id, exc) from exc
 
@@ -89,10 +62,10 @@ class OpenAiProvider:
         """Make the call and yield events as they arrive, those of one read together."""
         target = call.target
         decoder = SseDecoder(target=target.id)
-        asked = _asked(call)
+        asked, stops = _asked(call)
         late = self._manner.late_endings
         reader = ChunkReader(
-            target=target.id, endpoint=call.layout.endpoint, asked=asked, stops=stops_of(call), late_endings=late
+            target=target.id, endpoint=call.layout.endpoint, asked=asked, stops=stops, late_endings=late
         )
         async with self.open(call, "text/event-stream") as response:
             await _WIRE.expect_success(response, target.id)
@@ -120,15 +93,18 @@ class OpenAiProvider:
 
     def open(self, call: Call, accept: str) -> AbstractAsyncContextManager[UpstreamResponse]:
         """Make the call, whatever its layout's route."""
-        target = call.target
+        target, endpoint = call.target, call.layout.endpoint
         if self._by_socket is not None:
             require_socket(target, self._by_socket)
+        way = self._ways.get((target.id, accept))
+        if way is None or way.target is not target or way.endpoint is not endpoint:
+            way = self._ways[target.id, accept] = way_to(target, endpoint, accept, self._manner)
         return self._client.request(
             "POST",
-            self._manner.url(target, call.layout.endpoint),
+            way.url,
             target=target.id,
-            headers=make_headers(target, accept, call.id, call.trace, credential=self._manner.credential),
-            body=self.serialise(call),
+            headers=make_headers(way.common, self._manner.credential(target), way.own, call.id, call.trace),
+            body=serialise_body(call, way.model),
             timeouts=target.timeouts,
             socket=target.socket,
             addresses=target.addresses,
@@ -161,7 +137,7 @@ def read_object(raw: bytes, target: str) -> Object:
         Misshapen: it is none.
         UpstreamFailed: it tells of an error, status 200 or not.
     """
-    answer = as_object(parse(raw), "it")
+    answer = parse_object(raw)
     if reports_error(answer):
         raise failed(target)
     return answer
@@ -172,34 +148,11 @@ def garbled(target: str, why: Misshapen) -> UpstreamGarbled:
     return _WIRE.garbled(target, why)
 
 
-def make_headers(
-    target: Target,
-    accept: str,
-    request_id: str,
-    trace: str | None = None,
-    *,
-    credential: Callable[[Target], Mapping[str, str]] = as_bearer,
-) -> dict[str, str]:
-    """The request's headers; those that the target's configuration sets win."""
-    headers = {
-        "content-type": "application/json",
-        "accept": accept,
-        "accept-encoding": "identity",
-        "user-agent": "splitgate",
-        **credential(target),
-    }
-    for name, value in target.headers.items():
-        headers[name.lower()] = value
-    headers["x-request-id"] = request_id
-    if trace is not None:
-        headers["traceparent"] = trace
-    return headers
-
-
-def _asked(call: Call) -> int:
-    """How many choices the request asks for."""
-    count = call.options.values.get("n")
-    return count if isinstance(count, int) else 1
+def _asked(call: Call) -> tuple[int, Sequence[str]]:
+    """How many choices the request asks for, and its stop sequences."""
+    values = call.options.values
+    count = values.get("n", 1)
+    return count if isinstance(count, int) else 1, stops_of(call) if "stop" in values else ()
 
 
 def _read_events(events: Sequence[Event], reader: ChunkReader, target: str, together: list[StreamEvent]) -> bool:

@@ -16,7 +16,7 @@ from typing import Final, TypeGuard
 
 from adapters.providers._openai import OpenAiProvider, fetch, garbled, read_object
 from adapters.providers._openai_read import read_usage
-from adapters.providers._shape import Misshapen, as_object, list_at, optional_count, optional_object
+from adapters.providers._shape import Misshapen, as_object, count_at, list_at, optional_object
 from gateway.domain.errors import NotSayable
 from gateway.domain.exchange import Embeddings
 from gateway.domain.jsonvalue import JsonObject, JsonValue
@@ -74,7 +74,7 @@ def read_embeddings(answer: JsonObject, *, texts: int, dimensions: int | None = 
     vectors: dict[int, Sequence[float]] = {}
     for at, value in enumerate(listed):
         entry = as_object(value, "data[]")
-        index = optional_count(entry, "index", at)
+        index = count_at(entry, "index", at)
         if index in vectors or index >= texts:
             raise Misshapen("data[].index names a text twice, or one that nobody sent")
         vectors[index] = _vector(entry.get("embedding"))

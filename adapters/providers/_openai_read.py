@@ -21,10 +21,10 @@ from adapters.providers._shape import (
     list_at,
     number_or_zero,
     object_at,
-    optional_count,
     optional_list,
     optional_object,
     optional_text,
+    optional_texts,
     refuse_miscounts,
     text_at,
 )
@@ -49,7 +49,7 @@ _FINISH_WORDS: Final = {
 }
 # Where vLLM and SGLang say which stop sequence it was; numbers there are tokens of the model's.
 _STOPPED: Final = ("stop_reason", "matched_stop")
-_HARMLESS = ("system_fingerprint", "service_tier")
+_HARMLESS: Final = {"system_fingerprint": str, "service_tier": str, "moderation": dict}
 _FINISH_WORD: Final = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 _COUNTS: Final = frozenset({"prompt_tokens", "completion_tokens", "total_tokens"})
 # Content that no part of the gateway can look into.
@@ -74,9 +74,10 @@ def read_reply(answer: JsonObject, endpoint: Endpoint, *, asked: int = 1, stops:
         raise Misshapen("choices holds more than were asked for")
     read = _read_chat_choice if endpoint is Endpoint.CHAT else _read_text_choice
     usage = optional_object(answer, "usage")
+    own_id, model = optional_texts(answer, "id", "model")
     return Reply(
-        id=optional_text(answer, "id") or "",
-        model=optional_text(answer, "model") or "",
+        id=own_id or "",
+        model=model or "",
         created=number_or_zero(answer, "created"),
         choices=tuple(
             [
@@ -85,13 +86,13 @@ def read_reply(answer: JsonObject, endpoint: Endpoint, *, asked: int = 1, stops:
             ]
         ),
         usage=None if usage is None else read_usage(usage),
-        extra=read_extra(answer),
+        extra={} if _HARMLESS.keys().isdisjoint(answer) else read_extra(answer),
     )
 
 
 def read_index(choice: JsonObject, default: int, asked: int) -> int:
     """A choice's number: below the count of those that were asked for, as each costs its own judgement."""
-    index = optional_count(choice, "index", default)
+    index = count_at(choice, "index", default)
     if index < asked:
         return index
     raise Misshapen("choices[].index is of a choice that nobody asked for")
@@ -99,32 +100,31 @@ def read_index(choice: JsonObject, default: int, asked: int) -> int:
 
 def read_stop(choice: JsonObject, stops: Collection[str]) -> str | None:
     """The stop sequence that ended a choice, where the server says which and it was asked for."""
-    if not stops:
-        return None
     return next((word for name in _STOPPED if (word := asked_for(choice.get(name), stops)) is not None), None)
 
 
 def read_extra(answer: JsonObject) -> JsonObject:
     """The harmless fields beside the answer."""
     found: Object = {}
-    for name in _HARMLESS:
-        if isinstance(held := answer.get(name), str):
+    for name, kind in _HARMLESS.items():
+        if isinstance(held := answer.get(name), kind):
             found[name] = held
-    if isinstance(moderation := answer.get("moderation"), dict):
-        found["moderation"] = moderation
     return found
 
 
 def read_usage(usage: JsonObject) -> Usage:
     """Token counts; ``details`` keeps the total as the upstream has it, and whatever else it counts, by name."""
-    details = {name: held for name, held in usage.items() if held is not None and name not in _COUNTS}
+    details: Object = {}
+    for name, held in usage.items():
+        if held is not None and name not in _COUNTS:
+            details[name] = held
     if details:
         refuse_miscounts(details, "usage")
     if usage.get("total_tokens") is not None:
         details["total_tokens"] = count_at(usage, "total_tokens")
     return Usage(
         input_tokens=count_at(usage, "prompt_tokens"),
-        output_tokens=optional_count(usage, "completion_tokens", 0),
+        output_tokens=count_at(usage, "completion_tokens", 0),
         details=details,
     )
 
@@ -185,16 +185,18 @@ def _read_chat_choice(choice: Object, index: int, stops: Collection[str]) -> Cho
     filtered = finish_reason == "content_filter"
     message = (optional_object(choice, "message") or {}) if filtered else object_at(choice, "message")
     refuse_unreadable(message)
+    text, refusal = optional_texts(message, "content", "refusal")
     return Choice(
         index=index,
-        text=optional_text(message, "content"),
+        text=text,
         finish_reason=finish_reason,
-        refusal=optional_text(message, "refusal"),
+        refusal=refusal,
         reasoning=read_reasoning(message),
-        tool_calls=_read_calls(message),
+        # Most answers have none: they are not to pay for a list.
+        tool_calls=() if message.get("tool_calls") is None else _read_calls(message),
         logprobs=optional_object(choice, "logprobs"),
         extra={} if message.get("annotations") is None else {"annotations": _annotations(message)},
-        stopped_by=read_stop(choice, stops),
+        stopped_by=read_stop(choice, stops) if stops else None,
     )
 
 
@@ -209,14 +211,11 @@ def _read_text_choice(choice: Object, index: int, stops: Collection[str]) -> Cho
         text=optional_text(choice, "text") if finish_reason == "content_filter" else text_at(choice, "text"),
         finish_reason=finish_reason,
         logprobs=chat_logprobs(optional_object(choice, "logprobs")),
-        stopped_by=read_stop(choice, stops),
+        stopped_by=read_stop(choice, stops) if stops else None,
     )
 
 
 def _read_calls(message: Object) -> tuple[ToolCall, ...]:
-    # Most answers have none: they are not to pay for a list.
-    if message.get("tool_calls") is None:
-        return ()
     calls = list_at(message, "tool_calls")
     if len(calls) > MOST_CALLS:
         raise Misshapen(f"tool_calls holds more than {MOST_CALLS} calls")

@@ -197,7 +197,7 @@ class ChunkReader:
             raise Misshapen("a choice goes on after its finish_reason")
         # Some servers write an empty word where OpenAI writes null.
         if word := optional_text(choice, "finish_reason"):
-            stopped_by = read_stop(choice, self._stops)
+            stopped_by = read_stop(choice, self._stops) if self._stops else None
             self._end(state, Finish(choice=index, reason=read_finish(word), stopped_by=stopped_by), events)
 
     def _end(self, state: _ChoiceState, finish: Finish, events: list[StreamEvent]) -> None:

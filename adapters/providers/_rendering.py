@@ -10,8 +10,8 @@ from typing import Final, Protocol
 
 import orjson
 
-from adapters.providers._openai import make_headers
 from adapters.providers._shape import Misshapen, Object, as_object, text_at
+from adapters.providers._way import as_bearer, common_headers, make_headers, own_headers
 from gateway.domain.jsonvalue import JsonObject, JsonValue
 from gateway.domain.ports import UpstreamClient
 from gateway.domain.target import Target
@@ -43,7 +43,8 @@ class Rendering:
         self._client = client
         self._target = target
         self._refuse = refuse
-        self._headers = make_headers(target, "application/json", request_id, trace)
+        common = common_headers("application/json")
+        self._headers = make_headers(common, as_bearer(target), own_headers(target), request_id, trace)
         self._root = target.base_url.removesuffix("/v1")
 
     async def tokens(self, body: JsonObject) -> Object:

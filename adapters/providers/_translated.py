@@ -7,8 +7,9 @@ target's, and neither the vendor's model nor a credential. The rule: what it tak
 from collections.abc import Mapping
 from typing import Final
 
-from adapters.providers._openai import Manner, OpenAiProvider
+from adapters.providers._openai import OpenAiProvider
 from adapters.providers._openai_embeddings import OpenAiEmbedder
+from adapters.providers._way import Manner
 from gateway.domain.errors import NotSayable
 from gateway.domain.jsonvalue import JsonObject
 from gateway.domain.ports import UpstreamClient

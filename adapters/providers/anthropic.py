@@ -12,11 +12,11 @@ from adapters.providers._anthropic_body import TAKES, body_of, serialise_body, s
 from adapters.providers._anthropic_errors import read_refusal
 from adapters.providers._anthropic_read import read_reply, reports_error
 from adapters.providers._anthropic_stream import MessageReader
-from adapters.providers._exchange import Wire, drain, failed, parse
-from adapters.providers._openai import as_bearer, make_headers
+from adapters.providers._exchange import Wire, drain, failed, parse, parse_object
 from adapters.providers._shape import Misshapen, as_object, count_at
 from adapters.providers._sse import Event, SseDecoder
 from adapters.providers._stops import stops_of
+from adapters.providers._way import as_bearer, common_headers, make_headers, own_headers
 from gateway.domain.errors import UpstreamError
 from gateway.domain.exchange import Reply, StreamEvent
 from gateway.domain.ports import Call, Counter, Provider, UpstreamClient, UpstreamResponse
@@ -68,7 +68,7 @@ class AnthropicProvider:
         async with _post(self._client, call, serialise_body(call)) as response:
             raw = await _WIRE.fetch(response, target.id)
         try:
-            answer = as_object(parse(raw), "it")
+            answer = parse_object(raw)
             if reports_error(answer):
                 raise failed(target.id)
             return read_reply(answer, stops=stops_of(call))
@@ -116,7 +116,7 @@ class AnthropicCounter:
         async with _post(self._client, call, serialise_count(call), below="/count_tokens") as response:
             raw = await _WIRE.fetch(response, target.id)
         try:
-            return count_at(as_object(parse(raw), "it"), "input_tokens")
+            return count_at(parse_object(raw), "input_tokens")
         except Misshapen as exc:
             raise _WIRE.garbled(target.id, exc) from exc
 
@@ -141,7 +141,8 @@ def _post(
 
 def _headers(target: Target, accept: str, call: Call) -> dict[str, str]:
     own = {"anthropic-version": target.api_version or _VERSION}
-    return {**own, **make_headers(target, accept, call.id, call.trace, credential=_credential)}
+    common = {**own, **common_headers(accept)}
+    return make_headers(common, _credential(target), own_headers(target), call.id, call.trace)
 
 
 def _credential(target: Target) -> Mapping[str, str]:

@@ -14,9 +14,10 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import quote, urlsplit
 
-from adapters.providers._openai import Manner, OpenAiProvider, as_bearer, below_base_url
+from adapters.providers._openai import OpenAiProvider
 from adapters.providers._openai_body import refuse_unsayable
 from adapters.providers._openai_embeddings import OpenAiEmbedder
+from adapters.providers._way import Manner, as_bearer, below_base_url
 from gateway.domain.ports import Embedder, Provider, UpstreamClient
 from gateway.domain.target import Endpoint, Target
 

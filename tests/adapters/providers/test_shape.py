@@ -47,12 +47,18 @@ def test_a_missing_value_is_not_the_shape(read: Callable[[dict[str, JsonValue], 
 def test_optional_readers_take_nothing_for_nothing() -> None:
     assert _shape.optional_list({}, "key") == []
     assert _shape.optional_list({"key": [1]}, "key") == [1]
-    assert _shape.optional_count({}, "key", 7) == 7
-    assert _shape.optional_count({"key": 1}, "key", 7) == 1
+    assert _shape.count_at({}, "key", 7) == 7
+    assert _shape.count_at({"key": 1}, "key", 7) == 1
     assert _shape.optional_object({"key": {"a": 1}}, "key") == {"a": 1}
     assert _shape.optional_text({"key": ""}, "key") == ""
+    assert _shape.optional_texts({"key": "a", "other": None}, "key", "other", "missing") == ["a", None, None]
     assert _shape.number_or_zero({}, "key") == 0
     assert _shape.number_or_zero({"key": 2.9}, "key") == 2
+
+
+def test_the_first_of_several_texts_that_is_none_is_named() -> None:
+    with pytest.raises(_shape.Misshapen, match=r"^b is not a string"):
+        _shape.optional_texts({"a": "x", "b": 1, "c": 2}, "a", "b", "c")
 
 
 def test_the_value_is_never_quoted() -> None:
