@@ -19,7 +19,7 @@ import select
 import socket as sockets
 import ssl
 from collections.abc import AsyncIterator, Mapping
-from functools import lru_cache, partial
+from functools import partial
 from types import TracebackType
 
 import aiohttp
@@ -43,7 +43,8 @@ from gateway.domain.address import PUBLIC_ONLY, Addresses
 from gateway.domain.errors import UpstreamError
 from gateway.domain.target import Timeouts, Tls
 
-_AUTOMATIC_HEADERS = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
+# What aiohttp adds to a head by itself, where it is not told to leave that.
+_AUTOMATIC_HEADERS = frozenset({"user-agent", "accept", "accept-encoding", "content-type"})
 _ATTEMPTS = 4
 # Not on every platform; macOS reports a peer's close as POLLHUP.
 _GONE = getattr(select, "POLLRDHUP", 0) | select.POLLHUP | select.POLLERR
@@ -54,8 +55,8 @@ class _StaleConnection(aiohttp.ClientConnectionError):
 
 
 def _is_stale(connection: Connection) -> bool:
-    protocol, transport = connection.protocol, connection.transport
-    if protocol is None or transport is None or protocol.should_close:
+    protocol = connection.protocol
+    if protocol is None or (transport := protocol.transport) is None or protocol.should_close:
         return True
     socket = transport.get_extra_info("socket")
     poll = select.poll()
@@ -106,6 +107,8 @@ class _Response:
                 if size > limit:
                     raise too_long(self._target, limit)
                 parts.append(chunk)
+                if self._content.at_eof():
+                    break
         except (aiohttp.ClientError, OSError) as exc:
             raise self._translate(exc) from exc
         return parts[0] if len(parts) == 1 else b"".join(parts)
@@ -120,10 +123,22 @@ class _Response:
                 return broke_off(self._target)
 
 
-@lru_cache(maxsize=256)
-def _limits(timeouts: Timeouts) -> aiohttp.ClientTimeout:
-    """A target's limits as aiohttp takes them, made once; ``total`` is kept here, for less at each read."""
-    return aiohttp.ClientTimeout(total=None, connect=timeouts.connect, sock_read=timeouts.first_byte)
+class _Way:
+    """Over which session a target is called, and with its limits as aiohttp takes them.
+
+    ``total`` is kept by the exchange, for less at each read.
+    """
+
+    __slots__ = ("addresses", "limits", "session", "socket", "timeouts")
+
+    def __init__(
+        self, session: aiohttp.ClientSession, socket: str | None, addresses: Addresses, timeouts: Timeouts
+    ) -> None:
+        self.session = session
+        self.socket = socket
+        self.addresses = addresses
+        self.timeouts = timeouts
+        self.limits = aiohttp.ClientTimeout(total=None, connect=timeouts.connect, sock_read=timeouts.first_byte)
 
 
 class _Exchange:
@@ -132,60 +147,66 @@ class _Exchange:
     def __init__(
         self,
         *,
-        session: aiohttp.ClientSession,
+        way: _Way,
         method: str,
         url: str,
         target: str,
         headers: Mapping[str, str],
         body: bytes,
-        timeouts: Timeouts,
         tls: ssl.SSLContext | bool,
     ) -> None:
-        self._session = session
+        self._way = way
         self._method = method
         self._url = url
         self._target = target
         self._headers = headers
         self._body = body
-        self._timeouts = timeouts
+        self._timeouts = way.timeouts
         self._tls = tls
         self._response: aiohttp.ClientResponse
-        self._timer: asyncio.TimerHandle
+        self._timer: asyncio.TimerHandle | None = None
 
     async def __aenter__(self) -> _Response:
         loop = asyncio.get_running_loop()
         ends = loop.time() + self._timeouts.total
         try:
-            async with asyncio.timeout_at(ends):
+            async with asyncio.Timeout(ends):
                 response = self._response = await self._send()
         except UpstreamError:
             raise
         except (aiohttp.ClientError, OSError, ValueError) as exc:
             raise self._translate(exc) from _cause(exc)
-        self._timer = loop.call_at(ends, _run_out, response)
-        # aiohttp has one limit for silence on the socket; from here on it is the one between chunks.
-        if response.connection is not None and response.connection.protocol is not None:
-            response.connection.protocol.read_timeout = self._timeouts.idle
-            response.connection.protocol.start_timeout()
+        # An answer that has come whole has given its connection back, and nothing of it can run out.
+        if (connection := response.connection) is not None:
+            self._timer = loop.call_at(ends, _run_out, response)
+            # aiohttp has one limit for silence on the socket; from here on it is the one between chunks.
+            if (protocol := connection.protocol) is not None:
+                protocol.read_timeout = self._timeouts.idle
+                protocol.start_timeout()
         return _Response(response, self._target, self._timeouts)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._timer.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
         # Gives the connection back if the body was read to its end, and closes it otherwise.
-        self._response.release()
+        if not self._response.closed:
+            self._response.release()
 
     async def _send(self) -> aiohttp.ClientResponse:
-        timeout = _limits(self._timeouts)
+        way = self._way
+        # Where there is nothing to leave, aiohttp need not be told, and copies no head to find that out.
+        left = None if self._headers.keys() >= _AUTOMATIC_HEADERS else _AUTOMATIC_HEADERS
         for _ in range(_ATTEMPTS):
             try:
-                return await self._session.request(
+                return await way.session.request(
                     self._method,
                     self._url,
                     headers=self._headers,
                     data=self._body,
-                    timeout=timeout,
+                    timeout=way.limits,
+                    skip_auto_headers=left,
                     allow_redirects=False,
                     ssl=self._tls,
                 )
@@ -280,8 +301,9 @@ class AiohttpClient:
         self._tls = tls
         self._lookup = lookup
         self._sessions: dict[tuple[str | None, Addresses], aiohttp.ClientSession] = {}
-        # The last one asked for: to hash what addresses are allowed takes longer than to see that they are the same.
-        self._last: tuple[str | None, Addresses | None, aiohttp.ClientSession | None] = (None, None, None)
+        # By the target's name, the last one: to hash what addresses are allowed takes longer than to see that they are
+        # the same. As many as the configuration has targets.
+        self._ways: dict[str, _Way] = {}
 
     def request(
         self,
@@ -297,14 +319,16 @@ class AiohttpClient:
         tls: Tls | None = None,
     ) -> _Exchange:
         """Open an exchange; ``socket`` is the path of a Unix socket to connect to instead of the URL's host."""
+        way = self._ways.get(target)
+        if way is None or way.timeouts is not timeouts or way.addresses is not addresses or way.socket != socket:
+            way = self._ways[target] = _Way(self._session(socket, addresses), socket, addresses, timeouts)
         return _Exchange(
-            session=self._session(socket, addresses),
+            way=way,
             method=method,
             url=url,
             target=target,
             headers=headers,
             body=body,
-            timeouts=timeouts,
             # aiohttp keeps connections apart by this. Its own, which is True, is never asked for TLS: it may have been
             # made without any authority.
             tls=tls.context if tls is not None else url.startswith("http:") or self._believed(),
@@ -316,16 +340,11 @@ class AiohttpClient:
         return self._tls
 
     def _session(self, socket: str | None, addresses: Addresses) -> aiohttp.ClientSession:
-        known_socket, known_addresses, known = self._last
-        if known is not None and addresses is known_addresses and socket == known_socket:
-            return known
-        session = self._sessions.get((socket, addresses)) or self._open_session(socket, addresses)
-        self._last = (socket, addresses, session)
-        return session
+        return self._sessions.get((socket, addresses)) or self._open_session(socket, addresses)
 
     async def close(self) -> None:
         """Close pooled connections."""
-        self._last = (None, None, None)
+        self._ways.clear()
         while self._sessions:
             _, session = self._sessions.popitem()
             await session.close()
@@ -335,7 +354,6 @@ class AiohttpClient:
             connector=self._connector(socket, addresses),
             request_class=_CheckedRequest,
             cookie_jar=aiohttp.DummyCookieJar(),
-            skip_auto_headers=_AUTOMATIC_HEADERS,
             auto_decompress=False,
             trust_env=False,
         )

@@ -13,7 +13,7 @@ from typing import Protocol
 
 import pytest
 
-from gateway.domain.address import THIS_MACHINE, Addresses
+from gateway.domain.address import PUBLIC_ONLY, THIS_MACHINE, Addresses
 from gateway.domain.errors import UpstreamError, UpstreamGarbled, UpstreamTimeout, UpstreamUnreachable
 from gateway.domain.ports import UpstreamClient, UpstreamResponse
 from gateway.domain.target import Timeouts
@@ -100,20 +100,25 @@ async def start_and_hang(wire: Wire) -> None:
     await wire.wait_gone()
 
 
-async def test_sends_exactly_the_given_head_and_body(client: UpstreamClient, serve: Serve) -> None:
+@pytest.mark.rows
+@pytest.mark.parametrize("given", [{}, dict.fromkeys(("accept", "accept-encoding", "content-type", "user-agent"), "b")])
+async def test_sends_exactly_the_given_head_and_body(
+    client: UpstreamClient, serve: Serve, given: dict[str, str]
+) -> None:
     seen: list[tuple[list[str], bytes]] = []
 
     async def script(wire: Wire) -> None:
         seen.append(await wire.request())
         await wire.write(OK)
 
-    async with serve(script) as server, post(client, server.url, headers={"x-a": "1"}, body=b'{"a":1}') as response:
+    headers = {"x-a": "1", **given}
+    async with serve(script) as server, post(client, server.url, headers=headers, body=b'{"a":1}') as response:
         assert response.status == 200
         assert await response.read(100) == b"ok"
         head, body = seen[0]
         assert head[0] == "POST /v1/chat/completions HTTP/1.1"
-        names = sorted(line.partition(":")[0].lower() for line in head[1:])
-        assert names == ["content-length", "host", "x-a"]
+        told = dict(line.lower().split(": ", 1) for line in head[1:])
+        assert told == {**headers, "content-length": "7", "host": server.url.removeprefix("http://")}
         assert body == b'{"a":1}'
 
 
@@ -464,6 +469,20 @@ async def test_unix_sockets_carry_requests(client: UpstreamClient, serve: Serve,
         for _ in range(2):
             assert await fetch(client, server.url, socket=str(path)) == b"ok"
         assert len(server.connections) == 1
+
+
+async def test_a_target_that_leads_elsewhere_by_now_is_called_there(
+    client: UpstreamClient, serve: Serve, tmp_path: Path
+) -> None:
+    path = tmp_path / "up.sock"
+    there = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nthere"
+    async with serve(answering(OK)) as server, serve(answering(there), socket=path):
+        assert await fetch(client, server.url) == b"ok"
+        assert await fetch(client, server.url, socket=str(path)) == b"there"
+        assert await fetch(client, server.url) == b"ok"
+        with pytest.raises(UpstreamUnreachable):
+            async with post(client, server.url, addresses=PUBLIC_ONLY):
+                pass
 
 
 async def test_environment_proxies_are_ignored(
