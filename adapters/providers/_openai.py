@@ -164,7 +164,12 @@ def _read_events(events: Sequence[Event], reader: ChunkReader, target: str, toge
         if name == b"error":
             raise reader.failed()
         try:
-            together += reader.feed(parse(data))
+            told = parse(data)
+            token = reader.token(told)
+            if token is None:
+                together += reader.feed(told)
+            else:
+                together.append(token)
         except Misshapen as exc:
             raise _WIRE.garbled(target, exc) from exc
     return False

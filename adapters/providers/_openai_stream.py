@@ -71,7 +71,7 @@ class _ChoiceState:
 
 
 class ChunkReader:
-    """Feed it each event's parsed JSON, then call ``finish`` when ``[DONE]`` or the body's end has come.
+    """Feed it each event's parsed JSON that is no ``token``, and ``finish`` when ``[DONE]`` or the body's end has come.
 
     ``asked`` is how many choices the request asked for: one that nobody asked for is refused. ``stops`` are its stop
     sequences. With ``late_endings`` a
@@ -97,6 +97,33 @@ class ChunkReader:
         self._usage: Usage | None = None
         self._moderation: JsonObject | None = None
 
+    def token(self, value: JsonValue) -> TextDelta | None:
+        """One more token of one choice, as nearly every chunk tells it; None where a chunk says anything else.
+
+        Asking for all that is not in such a chunk, as ``feed`` does, costs more than reading what is.
+        """
+        if not isinstance(value, dict) or not self._started or not self._chat:
+            return None
+        match value.get("choices"):
+            case [dict() as choice]:
+                delta, index = choice.get("delta"), choice.get("index")
+            case _:
+                return None
+        if not isinstance(delta, dict) or len(delta) != 1 or type(index) is not int:
+            return None
+        text = delta.get("content")
+        if not isinstance(text, str) or not text:
+            return None
+        if not _BESIDE_TOKENS.isdisjoint(value):
+            for name in _BESIDE_TOKENS:
+                if value.get(name) is not None:
+                    return None
+        state = self._choices.get(index)
+        plain = choice.get("finish_reason") is None and choice.get("logprobs") is None
+        if state is None or state.finished or not plain or value.get("object") == _ERROR:
+            return None
+        return TextDelta(choice=index, text=text)
+
     def feed(self, value: JsonValue) -> list[StreamEvent]:
         """The events in one chunk.
 
@@ -104,9 +131,6 @@ class ChunkReader:
             UpstreamFailed: the upstream reports an error of its own.
             Misshapen: the chunk is not the protocol's.
         """
-        token = self._token(value)
-        if token is not None:
-            return [token]
         chunk = as_object(value, "it")
         if reports_error(chunk):
             raise self.failed()
@@ -153,33 +177,6 @@ class ChunkReader:
             f"Target {self._target}: the stream broke off before its end. Look at the upstream's log.",
             target=self._target,
         )
-
-    def _token(self, value: JsonValue) -> TextDelta | None:
-        """One more token of one choice, as nearly every chunk tells it; None where a chunk says anything else.
-
-        Asking for all that is not in such a chunk costs more than reading what is.
-        """
-        if not isinstance(value, dict) or not self._started or not self._chat:
-            return None
-        match value.get("choices"):
-            case [dict() as choice]:
-                delta, index = choice.get("delta"), choice.get("index")
-            case _:
-                return None
-        if not isinstance(delta, dict) or len(delta) != 1 or not isinstance(index, int) or isinstance(index, bool):
-            return None
-        text = delta.get("content")
-        if not isinstance(text, str) or not text:
-            return None
-        if not _BESIDE_TOKENS.isdisjoint(value):
-            for name in _BESIDE_TOKENS:
-                if value.get(name) is not None:
-                    return None
-        state = self._choices.get(index)
-        plain = choice.get("finish_reason") is None and choice.get("logprobs") is None
-        if state is None or state.finished or not plain or value.get("object") == _ERROR:
-            return None
-        return TextDelta(choice=index, text=text)
 
     def _feed_choice(self, choice: Object, events: list[StreamEvent]) -> None:
         index = read_index(choice, 0, self._asked)

@@ -5,18 +5,15 @@ standard (section 9.2.6): lines end in CR, LF or CRLF, a byte order mark may com
 event that the end of the stream cuts off is no event. Data stays bytes: the JSON parser behind it checks the UTF-8.
 """
 
-from typing import NamedTuple
+from typing import TypeAlias
 
 from gateway.domain.errors import UpstreamGarbled
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
-class Event(NamedTuple):
-    """One event: its data lines joined with LF, and its name where one was given."""
-
-    data: bytes
-    name: bytes = b""
+# One event: its data lines joined with LF, and its name, empty where none was given.
+Event: TypeAlias = tuple[bytes, bytes]
 
 
 class SseDecoder:
@@ -39,6 +36,24 @@ class SseDecoder:
         Raises:
             UpstreamGarbled: an event is longer than the limit.
         """
+        # Nothing but whole events of one line of data each: so servers send tokens.
+        plain = (
+            chunk.startswith(b"data: ")
+            and chunk.endswith(b"\n\n")
+            and self._started
+            and not (self._rest or self._event_size or self._after_cr)
+            and len(chunk) <= self._limit
+            and b"\r" not in chunk
+        )
+        if not plain:
+            return self._feed_lines(chunk)
+        messages = chunk[6:-2].split(b"\n\ndata: ")
+        if chunk.count(b"\n") != 2 * len(messages):
+            # Any other line feed ends a line of something else.
+            return self._feed_lines(chunk)
+        return [(messages[0], b"")] if len(messages) == 1 else [(data, b"") for data in messages]
+
+    def _feed_lines(self, chunk: bytes) -> list[Event]:
         if self._after_cr and chunk:
             # The CR ended its line already; an LF right after it belongs to the same line end.
             self._after_cr = False
@@ -46,9 +61,6 @@ class SseDecoder:
         if b"\n" not in chunk and b"\r" not in chunk:
             self._keep(chunk)
             return []
-        messages = self._messages(chunk)
-        if messages is not None:
-            return messages
         lines = self._take_lines(chunk)
         events: list[Event] = []
         for line in lines:
@@ -57,25 +69,6 @@ class SseDecoder:
             elif (event := self._end_event()) is not None:
                 events.append(event)
         return events
-
-    def _messages(self, chunk: bytes) -> list[Event] | None:
-        """The events of a chunk that is nothing but whole events of one line of data each: so servers send tokens."""
-        plain = (
-            chunk.startswith(b"data: ")
-            and chunk.endswith(b"\n\n")
-            and self._started
-            and not self._rest
-            and not self._event_size
-            and len(chunk) <= self._limit
-            and b"\r" not in chunk
-        )
-        if not plain:
-            return None
-        messages = chunk[6:-2].split(b"\n\ndata: ")
-        # Any other line feed ends a line of something else.
-        if chunk.count(b"\n") != 2 * len(messages):
-            return None
-        return [Event(messages[0])] if len(messages) == 1 else [Event(data) for data in messages]
 
     def _take_lines(self, chunk: bytes) -> list[bytes]:
         self._rest.append(chunk)
@@ -111,7 +104,7 @@ class SseDecoder:
         if not data:
             return None
         self._data = []
-        return Event(data[0] if len(data) == 1 else b"\n".join(data), name)
+        return data[0] if len(data) == 1 else b"\n".join(data), name
 
     def _check(self, size: int) -> None:
         if size > self._limit:

@@ -334,6 +334,58 @@ json_values = st.recursive(
 )
 
 
+nothing_much = st.none() | st.booleans() | st.integers(-1, 1) | st.sampled_from(["", "a", "error", "stop"])
+fields = st.fixed_dictionaries
+deltas = fields({"content": nothing_much}, optional={"refusal": nothing_much})
+choices = fields(
+    {"index": st.just(0) | nothing_much, "delta": deltas},
+    optional={"finish_reason": nothing_much, "logprobs": nothing_much, "text": nothing_much},
+)
+near_tokens = json_values | fields(
+    {"choices": st.lists(choices, min_size=1, max_size=2)},
+    optional=dict.fromkeys(("error", "object", "usage", "moderation"), nothing_much),
+)
+
+
+@given(st.lists(near_tokens, min_size=1, max_size=3), st.booleans())
+def test_a_token_is_what_the_long_way_reads_and_nothing_else(chunks: list[JsonValue], chat_speaks: bool) -> None:
+    one = ChunkReader(target="primary", endpoint=Endpoint.CHAT if chat_speaks else Endpoint.COMPLETIONS)
+    other = chat() if chat_speaks else ChunkReader(target="primary", endpoint=Endpoint.COMPLETIONS)
+    opening: JsonValue = {"choices": [{"index": 0, "delta": {"content": "a"}, "text": "a"}]}
+    assert one.token(opening) is None
+    for chunk in (opening, *chunks):
+        token = one.token(chunk)
+        try:
+            read = other.feed(chunk)
+            if token is None:
+                assert one.feed(chunk) == read
+            else:
+                assert read == [token]
+        except (Misshapen, UpstreamFailed):
+            assert token is None
+            return
+    assert _last(one) == _last(other)
+
+
+def _last(reader: ChunkReader) -> list[StreamEvent] | None:
+    try:
+        return reader.finish()
+    except UpstreamGarbled:
+        return None
+
+
+def test_nearly_every_chunk_is_a_token() -> None:
+    reader = chat()
+    first, second = delta({"content": "a"}), {**delta({"content": "b"}), "usage": None}
+    assert reader.token(first) is None
+    reader.feed(first)
+    assert reader.token(second) == TextDelta(choice=0, text="b")
+    for more in ({"content": ""}, {"content": "b", "refusal": None}, {"reasoning": "b"}):
+        assert reader.token(delta(more)) is None
+    for beside in ("error", "usage", "moderation"):
+        assert reader.token({**second, beside: {}}) is None
+
+
 @given(st.lists(json_values, max_size=4))
 def test_whatever_comes_only_the_stated_errors_are_raised(chunks: list[JsonValue]) -> None:
     reader = chat()
