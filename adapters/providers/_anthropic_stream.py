@@ -26,7 +26,6 @@ from adapters.providers._calls import MOST_CALLS, read_call_id
 from adapters.providers._shape import (
     Misshapen,
     Object,
-    as_object,
     count_at,
     object_at,
     optional_object,
@@ -45,7 +44,7 @@ from gateway.domain.exchange import (
     ToolCallStarted,
     UsageReport,
 )
-from gateway.domain.jsonvalue import JsonObject, JsonValue
+from gateway.domain.jsonvalue import JsonObject
 
 _NO_ROOM: Final = frozenset({"overloaded_error", "rate_limit_error"})
 _Kind: TypeAlias = Literal["text", "thinking", "redacted_thinking", "tool_use"]
@@ -82,14 +81,13 @@ class MessageReader:
         self._usage: Object = {}
         self.done = False
 
-    def feed(self, value: JsonValue) -> list[StreamEvent]:
+    def feed(self, event: Object) -> list[StreamEvent]:
         """The events in one event of the wire.
 
         Raises:
             UpstreamFailed, UpstreamOverloaded: the upstream reports an error of its own.
             Misshapen: the event is not the protocol's.
         """
-        event = as_object(value, "it")
         kind = text_at(event, "type")
         if kind == "error":
             raise self.failed(event)

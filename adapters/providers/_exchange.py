@@ -9,7 +9,7 @@ from typing import Final, Never, Protocol
 
 import orjson
 
-from adapters.providers._shape import Misshapen, Object
+from adapters.providers._shape import Misshapen, Object, as_object
 from gateway.domain.errors import UpstreamError, UpstreamFailed, UpstreamGarbled
 from gateway.domain.jsonvalue import JsonValue
 from gateway.domain.ports import UpstreamResponse
@@ -70,29 +70,18 @@ class Wire:
         )
 
 
-def parse(raw: bytes) -> JsonValue:
-    """The JSON value.
+def parse(raw: bytes) -> Object:
+    """The JSON object, which is what every answer and every event is.
 
     Raises:
         Misshapen: it is none.
     """
     try:
-        return orjson.loads(raw)
+        value: JsonValue = orjson.loads(raw)
     except orjson.JSONDecodeError:
         # Without a cause: the decoder's error carries the text that it read.
         raise Misshapen("it is not JSON") from None
-
-
-def parse_object(raw: bytes) -> Object:
-    """The JSON object.
-
-    Raises:
-        Misshapen: it is none.
-    """
-    value = parse(raw)
-    if isinstance(value, dict):
-        return value
-    raise Misshapen("it is not an object")
+    return value if isinstance(value, dict) else as_object(value, "it")
 
 
 async def drain(chunks: AsyncIterator[bytes]) -> None:

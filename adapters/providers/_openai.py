@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Final
 
 from adapters.providers._errors import read_refusal
-from adapters.providers._exchange import Wire, drain, failed, parse, parse_object
+from adapters.providers._exchange import Wire, drain, failed, parse
 from adapters.providers._openai_body import serialise_body
 from adapters.providers._openai_read import read_reply, reports_error
 from adapters.providers._openai_stream import ChunkReader
@@ -137,7 +137,7 @@ def read_object(raw: bytes, target: str) -> Object:
         Misshapen: it is none.
         UpstreamFailed: it tells of an error, status 200 or not.
     """
-    answer = parse_object(raw)
+    answer = parse(raw)
     if reports_error(answer):
         raise failed(target)
     return answer

@@ -54,6 +54,9 @@ _FINISH_WORD: Final = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 _COUNTS: Final = frozenset({"prompt_tokens", "completion_tokens", "total_tokens"})
 # Content that no part of the gateway can look into.
 _UNREADABLE = ("audio", "function_call")
+_REASONING = ("reasoning_content", "reasoning")
+# What a message may hold beside its text and a refusal.
+_BESIDE_TEXT: Final = frozenset({*_UNREADABLE, *_REASONING, "tool_calls", "annotations"})
 
 
 def reports_error(answer: JsonObject) -> bool:
@@ -81,8 +84,8 @@ def read_reply(answer: JsonObject, endpoint: Endpoint, *, asked: int = 1, stops:
         created=number_or_zero(answer, "created"),
         choices=tuple(
             [
-                read(one := as_object(choice, "choices[]"), read_index(one, at, asked), stops)
-                for at, choice in enumerate(choices)
+                read(one if isinstance(one, dict) else as_object(one, "choices[]"), at, asked, stops)
+                for at, one in enumerate(choices)
             ]
         ),
         usage=None if usage is None else read_usage(usage),
@@ -92,9 +95,13 @@ def read_reply(answer: JsonObject, endpoint: Endpoint, *, asked: int = 1, stops:
 
 def read_index(choice: JsonObject, default: int, asked: int) -> int:
     """A choice's number: below the count of those that were asked for, as each costs its own judgement."""
-    index = count_at(choice, "index", default)
-    if index < asked:
+    index = choice.get("index")
+    if index is None:
+        index = default
+    if type(index) is int and 0 <= index < asked:
         return index
+    # What is no count at all is told as that.
+    count_at(choice, "index", default)
     raise Misshapen("choices[].index is of a choice that nobody asked for")
 
 
@@ -148,7 +155,8 @@ def refuse_unreadable(message: JsonObject) -> None:
 
 def read_reasoning(message: JsonObject) -> str | None:
     """The visible reasoning, under either of its two names."""
-    return optional_text(message, "reasoning_content") or optional_text(message, "reasoning")
+    first, second = _REASONING
+    return optional_text(message, first) or optional_text(message, second)
 
 
 def chat_logprobs(logprobs: JsonObject | None) -> JsonObject | None:
@@ -179,32 +187,37 @@ def _logprob(token: JsonValue, value: JsonValue) -> Object:
     return {"token": token, "logprob": value, "bytes": list(token.encode())}
 
 
-def _read_chat_choice(choice: Object, index: int, stops: Collection[str]) -> Choice:
+def _read_chat_choice(choice: Object, at: int, asked: int, stops: Collection[str]) -> Choice:
+    index = read_index(choice, at, asked)
     finish_reason = read_finish(text_at(choice, "finish_reason"))
     # Of a choice that a filter took back some servers leave nothing.
     filtered = finish_reason == "content_filter"
     message = (optional_object(choice, "message") or {}) if filtered else object_at(choice, "message")
-    refuse_unreadable(message)
+    beside = not _BESIDE_TEXT.isdisjoint(message)
+    if beside:
+        refuse_unreadable(message)
     text, refusal = optional_texts(message, "content", "refusal")
     return Choice(
         index=index,
         text=text,
         finish_reason=finish_reason,
         refusal=refusal,
-        reasoning=read_reasoning(message),
-        # Most answers have none: they are not to pay for a list.
-        tool_calls=() if message.get("tool_calls") is None else _read_calls(message),
+        reasoning=read_reasoning(message) if beside else None,
+        tool_calls=_read_calls(message) if beside else (),
         logprobs=optional_object(choice, "logprobs"),
-        extra={} if message.get("annotations") is None else {"annotations": _annotations(message)},
+        extra=_annotations(message) if beside else {},
         stopped_by=read_stop(choice, stops) if stops else None,
     )
 
 
-def _annotations(message: Object) -> JsonValue:
-    return [as_object(entry, "annotations[]") for entry in list_at(message, "annotations")]
+def _annotations(message: Object) -> JsonObject:
+    if message.get("annotations") is None:
+        return {}
+    return {"annotations": [as_object(entry, "annotations[]") for entry in list_at(message, "annotations")]}
 
 
-def _read_text_choice(choice: Object, index: int, stops: Collection[str]) -> Choice:
+def _read_text_choice(choice: Object, at: int, asked: int, stops: Collection[str]) -> Choice:
+    index = read_index(choice, at, asked)
     finish_reason = read_finish(text_at(choice, "finish_reason"))
     return Choice(
         index=index,
@@ -216,6 +229,9 @@ def _read_text_choice(choice: Object, index: int, stops: Collection[str]) -> Cho
 
 
 def _read_calls(message: Object) -> tuple[ToolCall, ...]:
+    # Most answers have none: they are not to pay for a list.
+    if message.get("tool_calls") is None:
+        return ()
     calls = list_at(message, "tool_calls")
     if len(calls) > MOST_CALLS:
         raise Misshapen(f"tool_calls holds more than {MOST_CALLS} calls")

@@ -50,7 +50,7 @@ from gateway.domain.exchange import (
     Usage,
     UsageReport,
 )
-from gateway.domain.jsonvalue import JsonObject, JsonValue
+from gateway.domain.jsonvalue import JsonObject
 from gateway.domain.target import Endpoint
 
 _NO_CALLS: Object = {}
@@ -97,14 +97,14 @@ class ChunkReader:
         self._usage: Usage | None = None
         self._moderation: JsonObject | None = None
 
-    def token(self, value: JsonValue) -> TextDelta | None:
+    def token(self, chunk: JsonObject) -> TextDelta | None:
         """One more token of one choice, as nearly every chunk tells it; None where a chunk says anything else.
 
         Asking for all that is not in such a chunk, as ``feed`` does, costs more than reading what is.
         """
-        if not isinstance(value, dict) or not self._started or not self._chat:
+        if not self._started or not self._chat:
             return None
-        match value.get("choices"):
+        match chunk.get("choices"):
             case [dict() as choice]:
                 delta, index = choice.get("delta"), choice.get("index")
             case _:
@@ -114,24 +114,23 @@ class ChunkReader:
         text = delta.get("content")
         if not isinstance(text, str) or not text:
             return None
-        if not _BESIDE_TOKENS.isdisjoint(value):
+        if not _BESIDE_TOKENS.isdisjoint(chunk):
             for name in _BESIDE_TOKENS:
-                if value.get(name) is not None:
+                if chunk.get(name) is not None:
                     return None
         state = self._choices.get(index)
         plain = choice.get("finish_reason") is None and choice.get("logprobs") is None
-        if state is None or state.finished or not plain or value.get("object") == _ERROR:
+        if state is None or state.finished or not plain or chunk.get("object") == _ERROR:
             return None
         return TextDelta(choice=index, text=text)
 
-    def feed(self, value: JsonValue) -> list[StreamEvent]:
+    def feed(self, chunk: JsonObject) -> list[StreamEvent]:
         """The events in one chunk.
 
         Raises:
             UpstreamFailed: the upstream reports an error of its own.
             Misshapen: the chunk is not the protocol's.
         """
-        chunk = as_object(value, "it")
         if reports_error(chunk):
             raise self.failed()
         events: list[StreamEvent] = []

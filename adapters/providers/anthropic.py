@@ -12,8 +12,8 @@ from adapters.providers._anthropic_body import TAKES, body_of, serialise_body, s
 from adapters.providers._anthropic_errors import read_refusal
 from adapters.providers._anthropic_read import read_reply, reports_error
 from adapters.providers._anthropic_stream import MessageReader
-from adapters.providers._exchange import Wire, drain, failed, parse, parse_object
-from adapters.providers._shape import Misshapen, as_object, count_at
+from adapters.providers._exchange import Wire, drain, failed, parse
+from adapters.providers._shape import Misshapen, count_at
 from adapters.providers._sse import Event, SseDecoder
 from adapters.providers._stops import stops_of
 from adapters.providers._way import as_bearer, common_headers, make_headers, own_headers
@@ -68,7 +68,7 @@ class AnthropicProvider:
         async with _post(self._client, call, serialise_body(call)) as response:
             raw = await _WIRE.fetch(response, target.id)
         try:
-            answer = parse_object(raw)
+            answer = parse(raw)
             if reports_error(answer):
                 raise failed(target.id)
             return read_reply(answer, stops=stops_of(call))
@@ -116,7 +116,7 @@ class AnthropicCounter:
         async with _post(self._client, call, serialise_count(call), below="/count_tokens") as response:
             raw = await _WIRE.fetch(response, target.id)
         try:
-            return count_at(parse_object(raw), "input_tokens")
+            return count_at(parse(raw), "input_tokens")
         except Misshapen as exc:
             raise _WIRE.garbled(target.id, exc) from exc
 
@@ -157,7 +157,7 @@ def _read_events(events: Sequence[Event], reader: MessageReader, target: str, to
         try:
             told = parse(data)
             if name == b"error":
-                raise reader.failed(as_object(told, "it"))
+                raise reader.failed(told)
             together += reader.feed(told)
         except Misshapen as exc:
             raise _WIRE.garbled(target, exc) from exc

@@ -47,7 +47,7 @@ def write(reply: Reply, handling: Handling) -> bytes:
         "created": reply.created or handling.created,
         "model": handling.model,
         "choices": [_choice(choice) for choice in reply.choices],
-        **_taken(reply.extra, _REPLY_EXTRA),
+        **(_taken(reply.extra, _REPLY_EXTRA) if reply.extra else {}),
     }
     if reply.usage is not None:
         body["usage"] = _usage(reply.usage)
@@ -61,7 +61,7 @@ def write_held(pending: ApprovalPending, handling: Handling) -> bytes:
 
 
 def _taken(extra: JsonObject, names: Sequence[str]) -> JsonObject:
-    return {name: extra[name] for name in names if name in extra} if extra else extra
+    return {name: extra[name] for name in names if name in extra}
 
 
 def _choice(choice: Choice) -> JsonObject:
@@ -69,7 +69,7 @@ def _choice(choice: Choice) -> JsonObject:
         "role": "assistant",
         "content": choice.text,
         "refusal": choice.refusal,
-        **_taken(choice.extra, _MESSAGE_EXTRA),
+        **(_taken(choice.extra, _MESSAGE_EXTRA) if choice.extra else {}),
     }
     if choice.reasoning is not None:
         message["reasoning_content"] = choice.reasoning

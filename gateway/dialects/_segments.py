@@ -7,7 +7,7 @@ so that a finding or an audit line names one segment.
 from collections.abc import Sequence
 from typing import Final
 
-from gateway.dialects._checks import name_at, one_of, optional_subject, record, text_at, wrong
+from gateway.dialects._checks import name_at, one_of, optional_subject, record, wrong
 from gateway.dialects._media import base64_text, mime_type
 from gateway.domain.jsonvalue import JsonValue
 from gateway.domain.prompt import MediaKind, Trust
@@ -48,8 +48,11 @@ def data_part(value: JsonValue, path: str) -> DataPart:
     found = record(value, path, _DATA)
     if found.get("type", "data") != "data":
         raise wrong(f"{path}.type", "be data or image")
+    text = found.get("text")
+    if not isinstance(text, str):
+        raise wrong(f"{path}.text", "be a string")
     return DataPart(
-        text=text_at(found, "text", path),
+        text=text,
         path=path,
         id=name_at(found, "id", path),
         origin=name_at(found, "origin", path),

@@ -57,12 +57,12 @@ THINKING: Json = {"type": "thinking", "thinking": "", "signature": ""}
 CALL: Json = {"type": "tool_use", "id": "toolu_1", "name": "f", "input": {}}
 
 
-def read(*events: JsonValue, reader: MessageReader | None = None) -> list[StreamEvent]:
+def read(*events: Json, reader: MessageReader | None = None) -> list[StreamEvent]:
     reader = reader or MessageReader(target="primary")
     return [one for event in events for one in reader.feed(event)]
 
 
-def inside(*events: JsonValue) -> list[StreamEvent]:
+def inside(*events: Json) -> list[StreamEvent]:
     """What these events say, in a message that ends after them."""
     told = read(START, *events, ending(), STOP)
     assert isinstance(told[0], Started)
@@ -223,10 +223,7 @@ def test_an_error_in_the_stream_is_one_and_not_quoted(kind: JsonValue, error: ty
 
 
 OPEN = (START, begin(TEXT))
-WRONG: list[tuple[JsonValue, ...]] = [
-    ([],),
-    ("x",),
-    (None,),
+WRONG: list[tuple[Json, ...]] = [
     ({},),
     ({"type": 1},),
     ({"type": "message_start"},),
@@ -283,7 +280,7 @@ WRONG: list[tuple[JsonValue, ...]] = [
 
 @pytest.mark.rows
 @pytest.mark.parametrize("events", WRONG)
-def test_events_of_another_shape_or_order_are_refused(events: tuple[JsonValue, ...]) -> None:
+def test_events_of_another_shape_or_order_are_refused(events: tuple[Json, ...]) -> None:
     reader = MessageReader(target="primary")
     read(*events[:-1], reader=reader)
     with pytest.raises(Misshapen):
@@ -292,7 +289,7 @@ def test_events_of_another_shape_or_order_are_refused(events: tuple[JsonValue, .
 
 
 def test_so_many_blocks_and_calls_may_stand_in_an_answer_and_no_more() -> None:
-    def blocks(block: Json, count: int) -> list[JsonValue]:
+    def blocks(block: Json, count: int) -> list[Json]:
         return [one for index in range(count) for one in (begin(block, index), close(index))]
 
     assert len(inside(*blocks(CALL, MOST_CALLS))) == 2 * MOST_CALLS
@@ -315,7 +312,7 @@ blocks = st.lists(
 )
 
 
-def streamed(block: Json, index: int) -> list[JsonValue]:
+def streamed(block: Json, index: int) -> list[Json]:
     """A whole block as a stream tells it."""
     match block["type"]:
         case "text":
@@ -342,16 +339,10 @@ def test_a_stream_says_what_the_whole_answer_says(drawn: list[Json]) -> None:
     assert [e.arguments for e in events if isinstance(e, ToolCallDelta)] == [c.arguments for c in whole.tool_calls]
 
 
+names = st.sampled_from(["type", "text", "index", "content_block", "delta", "usage", "stop_reason", "input"])
 json_values = st.recursive(
     st.none() | st.integers(-1, 2) | st.sampled_from(["text", "thinking", "tool_use", "text_delta", "end_turn", ""]),
-    lambda inner: (
-        st.lists(inner, max_size=2)
-        | st.dictionaries(
-            st.sampled_from(["type", "text", "index", "content_block", "delta", "usage", "stop_reason", "input"]),
-            inner,
-            max_size=4,
-        )
-    ),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(names, inner, max_size=4),
     max_leaves=10,
 )
 kinds = st.sampled_from([
@@ -364,7 +355,7 @@ fields = st.fixed_dictionaries({"type": kinds}, optional={
 })  # fmt: skip
 
 
-@given(st.lists(fields | json_values, max_size=6))
-def test_whatever_comes_only_the_stated_errors_are_raised(events: list[JsonValue]) -> None:
+@given(st.lists(fields | st.dictionaries(names, json_values, max_size=4), max_size=6))
+def test_whatever_comes_only_the_stated_errors_are_raised(events: list[Json]) -> None:
     with contextlib.suppress(Misshapen, UpstreamFailed, UpstreamOverloaded):
         read(*events)

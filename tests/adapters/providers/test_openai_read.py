@@ -87,6 +87,19 @@ def test_reasoning_has_two_names(name: str) -> None:
     assert chat_with({"content": "a", name: "because"}).choices[0].reasoning == "because"
 
 
+@given(st.fixed_dictionaries({}, optional={"content": st.none() | st.text(), "refusal": st.none() | st.text()}))
+def test_what_a_message_says_nothing_of_may_be_null_or_missing(message: JsonObject) -> None:
+    beside = ("audio", "function_call", "reasoning_content", "reasoning", "tool_calls", "annotations")
+    assert chat_with(message) == chat_with({**message, **dict.fromkeys(beside)})
+
+
+@pytest.mark.rows
+@pytest.mark.parametrize("name", ["audio", "function_call"])
+def test_what_nobody_can_look_into_is_refused(name: str) -> None:
+    with pytest.raises(Misshapen, match=name):
+        chat_with({"content": "a", name: {}})
+
+
 def test_a_refusal_is_read() -> None:
     assert chat_with({"content": None, "refusal": "no"}).choices[0].refusal == "no"
 

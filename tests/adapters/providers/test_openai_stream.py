@@ -41,7 +41,7 @@ def call(index: int, arguments: str | None = None, *, id: str | None = None, nam
     return {"tool_calls": [{"index": index, "id": id, "function": function}]}
 
 
-def read(*chunks: JsonValue, reader: ChunkReader | None = None) -> list[StreamEvent]:
+def read(*chunks: JsonObject, reader: ChunkReader | None = None) -> list[StreamEvent]:
     reader = reader or chat()
     return [event for chunk in chunks for event in reader.feed(chunk)]
 
@@ -87,7 +87,7 @@ def test_several_choices_stay_apart() -> None:
 
 def test_reasoning_refusals_and_logprobs_have_their_own_events() -> None:
     logprobs: JsonObject = {"content": [{"token": "a", "logprob": -1, "bytes": None, "top_logprobs": []}]}
-    chunks: list[JsonValue] = [
+    chunks: list[JsonObject] = [
         delta({"reasoning_content": "hm"}),
         delta({"reasoning": "so"}),
         delta({"refusal": "no"}),
@@ -148,7 +148,7 @@ def test_usage_is_reported_once_and_last() -> None:
 def test_a_completions_stream_is_read() -> None:
     reader = ChunkReader(target="t", endpoint=Endpoint.COMPLETIONS)
     logprobs: JsonObject = {"tokens": ["a"], "token_logprobs": [-1]}
-    chunks: list[JsonValue] = [
+    chunks: list[JsonObject] = [
         {"choices": [{"index": 0, "text": "a", "logprobs": logprobs, "finish_reason": None}]},
         {"choices": [{"index": 0, "text": "", "finish_reason": "stop"}]},
     ]
@@ -202,9 +202,6 @@ def test_content_after_the_ending_is_refused() -> None:
 
 
 WRONG: list[JsonValue] = [
-    [],
-    "x",
-    None,
     {},
     {"choices": None},
     {"choices": ["x"]},
@@ -230,7 +227,7 @@ WRONG: list[JsonValue] = [
 
 @pytest.mark.rows
 @pytest.mark.parametrize("chunk", WRONG)
-def test_a_chunk_of_another_shape_is_refused(chunk: JsonValue) -> None:
+def test_a_chunk_of_another_shape_is_refused(chunk: JsonObject) -> None:
     with pytest.raises(Misshapen):
         chat().feed(chunk)
 
@@ -244,7 +241,7 @@ def test_a_choice_that_nobody_asked_for_is_refused(asked: int, index: int) -> No
 
 
 def test_so_many_calls_may_stand_in_a_choice_and_no_more() -> None:
-    def begun(count: int) -> list[JsonValue]:
+    def begun(count: int) -> list[JsonObject]:
         return [delta({"tool_calls": [{"id": f"c{n}", "function": {"name": "f"}}]}) for n in range(count)]
 
     assert len(read(*begun(MOST_CALLS))) == MOST_CALLS + 1
@@ -320,18 +317,13 @@ def test_moderation_comes_at_the_end(usage: JsonValue) -> None:
     assert reader.finish() == [UsageReport(usage=counted, extra={"moderation": {"input": 1}})]
 
 
+names = st.sampled_from(["choices", "delta", "index", "content", "tool_calls", "usage", "id", "function", "error"])
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers(-2, 3) | st.text(max_size=3),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(
-            st.sampled_from(["choices", "delta", "index", "content", "tool_calls", "usage", "id", "function", "error"]),
-            inner,
-            max_size=4,
-        )
-    ),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=4),
     max_leaves=12,
 )
+objects = st.dictionaries(names, json_values, max_size=4)
 
 
 nothing_much = st.none() | st.booleans() | st.integers(-1, 1) | st.sampled_from(["", "a", "error", "stop"])
@@ -341,17 +333,17 @@ choices = fields(
     {"index": st.just(0) | nothing_much, "delta": deltas},
     optional={"finish_reason": nothing_much, "logprobs": nothing_much, "text": nothing_much},
 )
-near_tokens = json_values | fields(
+near_tokens = objects | fields(
     {"choices": st.lists(choices, min_size=1, max_size=2)},
     optional=dict.fromkeys(("error", "object", "usage", "moderation"), nothing_much),
 )
 
 
 @given(st.lists(near_tokens, min_size=1, max_size=3), st.booleans())
-def test_a_token_is_what_the_long_way_reads_and_nothing_else(chunks: list[JsonValue], chat_speaks: bool) -> None:
+def test_a_token_is_what_the_long_way_reads_and_nothing_else(chunks: list[JsonObject], chat_speaks: bool) -> None:
     one = ChunkReader(target="primary", endpoint=Endpoint.CHAT if chat_speaks else Endpoint.COMPLETIONS)
     other = chat() if chat_speaks else ChunkReader(target="primary", endpoint=Endpoint.COMPLETIONS)
-    opening: JsonValue = {"choices": [{"index": 0, "delta": {"content": "a"}, "text": "a"}]}
+    opening: JsonObject = {"choices": [{"index": 0, "delta": {"content": "a"}, "text": "a"}]}
     assert one.token(opening) is None
     for chunk in (opening, *chunks):
         token = one.token(chunk)
@@ -386,8 +378,8 @@ def test_nearly_every_chunk_is_a_token() -> None:
         assert reader.token({**second, beside: {}}) is None
 
 
-@given(st.lists(json_values, max_size=4))
-def test_whatever_comes_only_the_stated_errors_are_raised(chunks: list[JsonValue]) -> None:
+@given(st.lists(objects, max_size=4))
+def test_whatever_comes_only_the_stated_errors_are_raised(chunks: list[JsonObject]) -> None:
     reader = chat()
     try:
         read(*chunks, reader=reader)
