@@ -10,13 +10,14 @@ from typing import Final, TypeAlias
 
 from gateway.dialects._forbidden import unknown
 from gateway.domain.errors import ForbiddenField, InvalidField
-from gateway.domain.isolation import LABELS, Isolation, isolation_from_label
+from gateway.domain.isolation import LABELS, Isolation
 from gateway.domain.jsonvalue import JsonObject, JsonValue
 from gateway.domain.prompt import RESERVED_TOOL
 
 _LONGEST_SUBJECT: Final = 256
 Check: TypeAlias = Callable[[JsonValue, str], JsonValue]
 
+_LEVELS: Final = {level.label: level for level in Isolation}
 _NAME: Final = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 
 
@@ -111,9 +112,10 @@ def isolation(value: JsonValue, path: str) -> Isolation | None:
     """A level's word; null asks for nothing beyond the configuration."""
     if value is None:
         return None
-    if isinstance(value, str) and value in LABELS:
-        return isolation_from_label(value)
-    raise wrong(path, f"be one of {', '.join(LABELS)}")
+    level = _LEVELS.get(value) if isinstance(value, str) else None
+    if level is None:
+        raise wrong(path, f"be one of {', '.join(LABELS)}")
+    return level
 
 
 def short_string(longest: int) -> Check:

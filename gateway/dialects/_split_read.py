@@ -10,7 +10,7 @@ from typing import Final
 
 from gateway.dialects._checks import (
     Check,
-    flag,
+    boolean,
     integer,
     isolation,
     members,
@@ -21,7 +21,7 @@ from gateway.dialects._checks import (
     optional_subject,
     record,
     stop,
-    string,
+    text_at,
     wrong,
 )
 from gateway.dialects._forbidden import unknown
@@ -59,7 +59,8 @@ def read(body: JsonObject) -> ClientRequest:
         if key not in FIELDS:
             raise unknown(key, "")
     tools = () if body.get("tools") is None else functions(body["tools"], "tools")
-    stream = flag(body.get("stream"), "stream")
+    asked, floor, subject = body.get("stream"), body.get("min_isolation"), body.get("subject")
+    stream = asked is not None and boolean(asked, "stream")
     return bounded(
         ClientRequest(
             dialect=NAME,
@@ -68,15 +69,18 @@ def read(body: JsonObject) -> ClientRequest:
             tools=tools,
             # The last event reports usage whether it was asked for or not.
             options=Options(stream=stream, include_usage=stream, values=_values(body, tools)),
-            min_isolation=isolation(body.get("min_isolation"), "min_isolation"),
+            min_isolation=None if floor is None else isolation(floor, "min_isolation"),
             roleless=True,
-            subject=optional_subject(body.get("subject"), "subject"),
+            subject=None if subject is None else optional_subject(subject, "subject"),
         )
     )
 
 
 def _values(body: JsonObject, tools: tuple[Tool, ...]) -> dict[str, JsonValue]:
-    values = {key: check(body[key], key) for key, check in _PASSED.items() if body.get(key) is not None}
+    values: dict[str, JsonValue] = {}
+    for key, check in _PASSED.items():
+        if (value := body.get(key)) is not None:
+            values[key] = check(value, key)
     if body.get("tool_choice") is not None:
         values["tool_choice"] = _tool_choice(body["tool_choice"], tools)
     if body.get("output_schema") is not None:
@@ -126,7 +130,7 @@ def _instruction(value: JsonValue, path: str) -> tuple[Role, TextPart]:
         raise wrong(f"{path}.trust", "be operator or user: untrusted text belongs into data")
     trust = _LABEL(found.get("trust", "operator"), f"{path}.trust")
     part = TextPart(
-        text=_instruction_text(found.get("text"), f"{path}.text"),
+        text=_instruction_text(text_at(found, "text", path), f"{path}.text"),
         path=path,
         id=name_at(found, "id", path),
         origin=name_at(found, "origin", path),
@@ -135,8 +139,7 @@ def _instruction(value: JsonValue, path: str) -> tuple[Role, TextPart]:
     return (Role.USER if trust == "user" else Role.SYSTEM), part
 
 
-def _instruction_text(value: JsonValue, path: str) -> str:
-    text = string(value, path)
+def _instruction_text(text: str, path: str) -> str:
     if not text.strip():
         raise wrong(path, "say what to do: it is empty")
     return text

@@ -83,8 +83,10 @@ def _identity(handling: Handling) -> JsonObject:
 
 def _output(choice: Choice) -> list[JsonValue]:
     """The answer's items in the order in which a model makes them."""
-    texts = (("reasoning", choice.reasoning), ("text", choice.text), ("refusal", choice.refusal))
-    output: list[JsonValue] = [{"type": kind, "text": text} for kind, text in texts if text is not None]
+    output: list[JsonValue] = []
+    for kind, text in (("reasoning", choice.reasoning), ("text", choice.text), ("refusal", choice.refusal)):
+        if text is not None:
+            output.append({"type": kind, "text": text})
     output += [
         {"type": "tool_call", "id": call.id, "name": call.name, "arguments": call.arguments}
         for call in choice.tool_calls
