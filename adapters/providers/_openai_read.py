@@ -50,6 +50,7 @@ _FINISH_WORDS: Final = {
 # Where vLLM and SGLang say which stop sequence it was; numbers there are tokens of the model's.
 _STOPPED: Final = ("stop_reason", "matched_stop")
 _HARMLESS: Final = {"system_fingerprint": str, "service_tier": str, "moderation": dict}
+_BESIDE_CHOICES: Final = frozenset(_HARMLESS)
 _FINISH_WORD: Final = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 _COUNTS: Final = frozenset({"prompt_tokens", "completion_tokens", "total_tokens"})
 # Content that no part of the gateway can look into.
@@ -89,7 +90,7 @@ def read_reply(answer: JsonObject, endpoint: Endpoint, *, asked: int = 1, stops:
             ]
         ),
         usage=None if usage is None else read_usage(usage),
-        extra={} if _HARMLESS.keys().isdisjoint(answer) else read_extra(answer),
+        extra={} if _BESIDE_CHOICES.isdisjoint(answer) else read_extra(answer),
     )
 
 

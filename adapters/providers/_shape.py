@@ -59,15 +59,11 @@ def optional_text(parent: JsonObject, key: str) -> str | None:
     raise Misshapen(f"{key} is not a string")
 
 
-def optional_texts(parent: JsonObject, *keys: str) -> list[str | None]:
-    """What stands under each of ``keys``, looked at in this order."""
-    found: list[str | None] = []
-    for key in keys:
-        value = parent.get(key)
-        if value is not None and not isinstance(value, str):
-            raise Misshapen(f"{key} is not a string")
-        found.append(value)
-    return found
+def optional_texts(parent: JsonObject, key: str, other: str) -> tuple[str | None, str | None]:
+    first, second = parent.get(key), parent.get(other)
+    if (first is None or isinstance(first, str)) and (second is None or isinstance(second, str)):
+        return first, second
+    return optional_text(parent, key), optional_text(parent, other)
 
 
 def count_at(parent: JsonObject, key: str, default: int | None = None) -> int:

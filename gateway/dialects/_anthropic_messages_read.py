@@ -60,7 +60,7 @@ def _read(body: JsonObject, *, counts: bool) -> ClientRequest:
             messages=_messages(body),
             tools=tools,
             options=options,
-            min_isolation=isolation(body.get("min_isolation"), "min_isolation"),
+            min_isolation=None if (floor := body.get("min_isolation")) is None else isolation(floor, "min_isolation"),
             subject=_subject(body, options),
         )
     )

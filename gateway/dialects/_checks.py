@@ -108,10 +108,8 @@ def tool_name(value: JsonValue, path: str) -> str:
     return found
 
 
-def isolation(value: JsonValue, path: str) -> Isolation | None:
-    """A level's word; null asks for nothing beyond the configuration."""
-    if value is None:
-        return None
+def isolation(value: JsonValue, path: str) -> Isolation:
+    """A level's word."""
     level = _LEVELS.get(value) if isinstance(value, str) else None
     if level is None:
         raise wrong(path, f"be one of {', '.join(LABELS)}")

@@ -48,7 +48,7 @@ def read(body: JsonObject) -> ClientRequest:
             tools=tools,
             # The last event reports usage whether it was asked for or not.
             options=Options(stream=stream, include_usage=stream, values=values, extra=extra),
-            min_isolation=isolation(body.get("min_isolation"), "min_isolation"),
+            min_isolation=None if (floor := body.get("min_isolation")) is None else isolation(floor, "min_isolation"),
             subject=subject_of(body, values),
             echo=_echo(body, tools),
         )

@@ -103,8 +103,9 @@ def bounded(request: ClientRequest) -> ClientRequest:
     segments = 0
     subjects: set[str] = set() if request.subject is None else {request.subject}
     for message in request.messages:
-        segments += len(message.parts) + len(message.tool_calls) + len(message.seals)
-        segments += message.reasoning is not None
+        segments += len(message.parts) + (message.reasoning is not None)
+        if message.tool_calls or message.seals:
+            segments += len(message.tool_calls) + len(message.seals)
         if segments > MOST_SEGMENTS:
             raise wrong(message.path, f"keep the request to {MOST_SEGMENTS} segments, earlier tool calls included")
         for part in message.parts:

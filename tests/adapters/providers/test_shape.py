@@ -51,14 +51,17 @@ def test_optional_readers_take_nothing_for_nothing() -> None:
     assert _shape.count_at({"key": 1}, "key", 7) == 1
     assert _shape.optional_object({"key": {"a": 1}}, "key") == {"a": 1}
     assert _shape.optional_text({"key": ""}, "key") == ""
-    assert _shape.optional_texts({"key": "a", "other": None}, "key", "other", "missing") == ["a", None, None]
+    assert _shape.optional_texts({"key": "a", "other": None}, "key", "other") == ("a", None)
+    assert _shape.optional_texts({"other": "a"}, "key", "other") == (None, "a")
     assert _shape.number_or_zero({}, "key") == 0
     assert _shape.number_or_zero({"key": 2.9}, "key") == 2
 
 
-def test_the_first_of_several_texts_that_is_none_is_named() -> None:
-    with pytest.raises(_shape.Misshapen, match=r"^b is not a string"):
-        _shape.optional_texts({"a": "x", "b": 1, "c": 2}, "a", "b", "c")
+@pytest.mark.rows
+@pytest.mark.parametrize(("held", "named"), [((1, 2), "a"), ((1, "x"), "a"), (("x", 2), "b"), ((None, 2), "b")])
+def test_of_two_texts_the_first_that_is_none_is_named(held: tuple[JsonValue, JsonValue], named: str) -> None:
+    with pytest.raises(_shape.Misshapen, match=f"^{named} is not a string"):
+        _shape.optional_texts({"a": held[0], "b": held[1]}, "a", "b")
 
 
 def test_the_value_is_never_quoted() -> None:
