@@ -57,8 +57,8 @@ _NO_CALLS: Object = {}
 
 _FILTERED = "content_filter"
 _ERROR = "error"
-# What a chunk may hold beside its token that has to be read.
-_BESIDE_TOKENS = frozenset({"error", "usage", "moderation"})
+# What a chunk may hold beside its token, and a count, that has to be read.
+_BESIDE_TOKENS = frozenset({"error", "moderation"})
 
 
 @dataclass(slots=True)
@@ -114,10 +114,9 @@ class ChunkReader:
         text = delta.get("content")
         if not isinstance(text, str) or not text:
             return None
-        if not _BESIDE_TOKENS.isdisjoint(chunk):
-            for name in _BESIDE_TOKENS:
-                if chunk.get(name) is not None:
-                    return None
+        # With every token some servers say that they count later.
+        if chunk.get("usage") is not None or not _BESIDE_TOKENS.isdisjoint(chunk):
+            return None
         state = self._choices.get(index)
         plain = choice.get("finish_reason") is None and choice.get("logprobs") is None
         if state is None or state.finished or not plain or chunk.get("object") == _ERROR:

@@ -47,11 +47,12 @@ class SseDecoder:
         )
         if not plain:
             return self._feed_lines(chunk)
+        line_feeds = chunk.count(b"\n")
+        if line_feeds == 2:
+            return [(chunk[6:-2], b"")]
         messages = chunk[6:-2].split(b"\n\ndata: ")
-        if chunk.count(b"\n") != 2 * len(messages):
-            # Any other line feed ends a line of something else.
-            return self._feed_lines(chunk)
-        return [(messages[0], b"")] if len(messages) == 1 else [(data, b"") for data in messages]
+        # Any other line feed ends a line of something else.
+        return [(data, b"") for data in messages] if line_feeds == 2 * len(messages) else self._feed_lines(chunk)
 
     def _feed_lines(self, chunk: bytes) -> list[Event]:
         if self._after_cr and chunk:
