@@ -76,7 +76,9 @@ def read(body: JsonObject) -> ClientRequest:
 
 
 def _messages(body: JsonObject) -> tuple[Message, ...]:
-    listed = items(body.get("messages"), "messages")
+    listed = body.get("messages")
+    if not isinstance(listed, list):
+        raise wrong("messages", "be a list")
     if not listed:
         raise wrong("messages", "hold at least one message")
     if len(listed) > MOST_SEGMENTS:

@@ -1,4 +1,6 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.dialects._openai_chat_parts import content
 from gateway.domain.errors import ContentByReference, InvalidField, RequestError, UnknownField
@@ -28,6 +30,12 @@ def test_text_carries_the_clients_labels() -> None:
     part: JsonObject = {"type": "text", "text": "x", "id": "i", "origin": "o", "trust": "operator"}
     assert one(part) == TextPart(text="x", path="c[0]", id="i", origin="o", trust=Trust.OPERATOR)
     assert one({"type": "text", "text": ""}) == TextPart(text="", path="c[0]")
+
+
+@given(st.text(), st.sets(st.sampled_from(["id", "origin", "trust"])))
+def test_text_without_labels_is_read_as_text_whose_labels_are_null(text: str, labels: set[str]) -> None:
+    bare: JsonObject = {"type": "text", "text": text}
+    assert one({**bare, **dict.fromkeys(labels)}) == one(bare) == TextPart(text=text, path="c[0]")
 
 
 def test_data_carries_its_id_and_origin() -> None:
