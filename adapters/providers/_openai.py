@@ -23,8 +23,6 @@ from gateway.domain.target import Target
 
 _WIRE: Final = Wire(spoken_by="an OpenAI-compatible server", refusal=read_refusal)
 _DONE: Final = b"[DONE]"
-
-
 _OPENAI: Final = Manner()
 
 

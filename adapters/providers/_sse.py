@@ -11,7 +11,6 @@ from gateway.domain.errors import UpstreamGarbled
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
-
 # One event: its data lines joined with LF, and its name, empty where none was given.
 Event: TypeAlias = tuple[bytes, bytes]
 
