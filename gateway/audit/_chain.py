@@ -56,7 +56,6 @@ class Chain:
         "_noted",
         "_number",
         "_prev",
-        "_tickets",
         "blob_end",
         "company",
         "epoch",
@@ -65,6 +64,7 @@ class Chain:
         "ordered_bytes",
         "preamble",
         "rolls",
+        "tickets",
         "waiting_bytes",
         "writing",
     )
@@ -89,7 +89,8 @@ class Chain:
         self._noted = 0
         self._number = 0
         self._prev = NO_LINE
-        self._tickets: deque[_Ticket] = deque()
+        # Of the records that are not durable, the oldest first.
+        self.tickets: deque[_Ticket] = deque()
 
     @property
     def next_event(self) -> str:
@@ -107,7 +108,7 @@ class Chain:
     @property
     def oldest(self) -> float | None:
         """When the oldest record was ordered that is not durable; None where all are."""
-        return self._tickets[0][1] if self._tickets else None
+        return self.tickets[0][1] if self.tickets else None
 
     def taken(self) -> Group:
         """What was gathered, which goes to the writer now."""
@@ -119,7 +120,7 @@ class Chain:
     @property
     def waiting(self) -> int:
         """How many records are not durable."""
-        return len(self._tickets)
+        return len(self.tickets)
 
     def order(self, phase: Phase, record: Record, blob: bytes, waiter: Waiter | None) -> str:
         """Give a record its place, which is its event.
@@ -142,7 +143,7 @@ class Chain:
             raise AuditUnavailable("a record would be too large; send fewer segments in one request")
         leaf = leaf_hash(line)
         self._prev = leaf.hex()
-        self._tickets.append((self._number, time.monotonic(), waiter))
+        self.tickets.append((self._number, time.monotonic(), waiter))
         self._number += 1
         group, size = self.gathered, len(line)
         group.lines.append(line)
@@ -160,22 +161,22 @@ class Chain:
     def durable(self, records: int, size: int) -> list[float]:
         """All records before number ``records`` are durable, the last of them ``size`` bytes together.
 
-        Gives when those records were ordered whose waiters wait no more.
+        Gives how long those waited who wait no more, in seconds.
         """
         self.writing -= 1
         self.waiting_bytes -= size
-        born: list[float] = []
-        tickets = self._tickets
+        waited: list[float] = []
+        now, tickets = time.monotonic(), self.tickets
         while tickets and tickets[0][0] < records:
             _, ordered, waiter = tickets.popleft()
             if waiter is not None and not waiter.done():
                 waiter.set_result(None)
-                born.append(ordered)
-        return born
+                waited.append(now - ordered)
+        return waited
 
     def refuse_late(self, born_before: float) -> None:
         """Refuse whoever waits for a record that was ordered before then; it may become durable yet."""
-        for _, born, waiter in self._tickets:
+        for _, born, waiter in self.tickets:
             if born > born_before:
                 return
             if waiter is not None:
@@ -183,11 +184,11 @@ class Chain:
 
     def give_up(self, message: str) -> int:
         """Refuse everybody who waits; how many records were lost."""
-        lost = sum([number >= self.preamble for number, _, _ in self._tickets])
-        for _, _, waiter in self._tickets:
+        lost = sum([number >= self.preamble for number, _, _ in self.tickets])
+        for _, _, waiter in self.tickets:
             if waiter is not None:
                 _fail(waiter, message)
-        self._tickets.clear()
+        self.tickets.clear()
         self.gathered = Group(self)
         self.waiting_bytes = 0
         return lost

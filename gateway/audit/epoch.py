@@ -9,8 +9,7 @@ import fcntl
 import os
 import secrets
 import time
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Final
 
 from gateway.audit.log import Log
@@ -47,10 +46,12 @@ class Epoch:
         self._disk = disk = log.disk
         self._tree = Tree()
         self._signed = 0
-        self._size = self._blob_size = self._note_size = 0
+        self._size = self._blob_size = 0
+        # How many bytes of checkpoints were written.
+        self.noted = 0
         self._descriptors: dict[str, int] = {}
-        # Whether a write failed; and whether that was one of a checkpoint.
-        self._failed = self._torn_note = False
+        # Whether a write failed: nothing more is written then. And whether that was one of a checkpoint.
+        self.failed = self._torn_note = False
         disk.make_folder(self.places.folder)
         try:
             self._descriptors["lock"] = open_safely(self.places.lock, _LOCK)
@@ -67,19 +68,9 @@ class Epoch:
         return not self._descriptors
 
     @property
-    def failed(self) -> bool:
-        """Whether a write failed: nothing more is written then."""
-        return self._failed
-
-    @property
     def records(self) -> int:
         """How many records are durable."""
         return self._tree.size
-
-    @property
-    def noted(self) -> int:
-        """How many bytes of checkpoints were written."""
-        return self._note_size
 
     @property
     def unsigned(self) -> int:
@@ -96,7 +87,7 @@ class Epoch:
         Raises:
             OSError: it is not certain that they are; or the file is not where it was.
         """
-        with self._careful():
+        try:
             if blobs:
                 self._append_blobs(b"".join(blobs))
             content = b"\n".join(lines) + b"\n"
@@ -105,6 +96,10 @@ class Epoch:
             self._size += len(content)
             self._expect(self._disk.stands(journal, self._journal, self._size))
             self._tree.extend(map(leaf_hash, lines) if leaves is None else leaves)
+        except BaseException:
+            # After any failure nobody knows what is on the disk: that is remembered.
+            self.failed = True
+            raise
 
     def checkpoint(self) -> Checkpoint:
         """Sign what is durable, if there is more of it than was signed.
@@ -112,8 +107,11 @@ class Epoch:
         Raises:
             OSError: it cannot be written.
         """
-        with self._careful():
+        try:
             return self._sign()
+        except BaseException:
+            self.failed = True
+            raise
 
     def close(self, registry: Registry, cause: str) -> None:
         """Sign the rest and register the end.
@@ -123,7 +121,7 @@ class Epoch:
             AuditUnavailable: the registry is damaged.
         """
         try:
-            if self._failed:
+            if self.failed:
                 raise OSError(errno.EIO, "the epoch failed, and has no end that could be vouched for")
             checkpoint = self.checkpoint()
             with registry.locked():
@@ -169,21 +167,12 @@ class Epoch:
             descriptor = self._descriptors["checkpoints"]
             self._torn_note = True
             self._disk.append(descriptor, note)
-            self._note_size += len(note)
-            self._expect(self._disk.stands(descriptor, self.places.checkpoints, self._note_size))
+            self.noted += len(note)
+            self._expect(self._disk.stands(descriptor, self.places.checkpoints, self.noted))
             self._signed = self._tree.size
             self._torn_note = False
             self._log.marks.keep(self.epoch, note[:-1], self._disk)
         return checkpoint
-
-    @contextmanager
-    def _careful(self) -> Generator[None]:
-        """After any failure nobody knows what is on the disk: that is remembered."""
-        try:
-            yield
-        except BaseException:
-            self._failed = True
-            raise
 
     def _append_blobs(self, content: bytes) -> None:
         if "blobs" not in self._descriptors:

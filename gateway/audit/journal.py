@@ -70,7 +70,8 @@ class Journal:
         self._going_on = GoingOn()
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._loop: asyncio.AbstractEventLoop | None = None
+        # That of whoever starts it: before that no record is taken, and the writer says nothing.
+        self._loop: asyncio.AbstractEventLoop
         writer = Writer(self._orders, self, checkpoint_records=plan.checkpoint_records, checkpoint_s=plan.checkpoint_s)
         # A writer that hangs in the kernel must not keep the process from ending.
         self._thread = threading.Thread(target=writer.run, name="audit-journal", daemon=True)
@@ -156,10 +157,20 @@ class Journal:
         Raises:
             AuditUnavailable: it is not, or not within the deadline.
         """
-        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        event = self._order(phase, record, blob, waiter)
-        await waiter
+        event, durable = self.order(phase, record, blob)
+        await durable
         return event
+
+    def order(self, phase: Phase, record: Record, blob: bytes = b"") -> "tuple[str, asyncio.Future[None]]":
+        """Write a record that somebody waits for; its event, and what comes true once it is durable.
+
+        That breaks with ``AuditUnavailable`` where it is not, or not within the deadline.
+
+        Raises:
+            AuditUnavailable: no record is taken at present, or not this one.
+        """
+        durable: asyncio.Future[None] = self._loop.create_future()
+        return self._order(phase, record, blob, durable), durable
 
     def note(self, phase: Phase, record: Record, blob: bytes = b"") -> str:
         """Write a record that nobody waits for; its event.
@@ -169,13 +180,20 @@ class Journal:
         """
         return self._order(phase, record, blob, None)
 
-    def expect(self) -> None:
-        """Make sure that a record would be taken.
+    def expect(self) -> Chain:
+        """The chain by which a record would be taken.
 
         Raises:
-            AuditUnavailable: it would not.
+            AuditUnavailable: none would be taken at present.
         """
-        self._ready()
+        chain = self._chain
+        if chain is None:
+            raise AuditUnavailable("nothing passes while it cannot be recorded; free the audit's disk, and try again")
+        if chain.tickets and time.monotonic() - chain.tickets[0][1] > self.deadline_s:
+            raise AuditUnavailable("nothing passes while records are not written in time; look at the audit's disk")
+        if chain.waiting_bytes > _MOST_WAITING:
+            raise AuditUnavailable("too many records wait to be written; try again in a moment")
+        return chain
 
     def place(self) -> tuple[str, int]:
         """The event that the next record will be, and where its blob will begin: a blob is bound to both.
@@ -183,7 +201,7 @@ class Journal:
         Raises:
             AuditUnavailable: no record is taken at present.
         """
-        chain = self._ready()
+        chain = self.expect()
         return chain.next_event, chain.blob_end
 
     def durable(self, chain: Chain, records: int, size: int) -> None:
@@ -194,27 +212,16 @@ class Journal:
         """An epoch failed: the writer's word, on its thread."""
         self._call(self._on_broken, chain, error)
 
-    def _ready(self) -> Chain:
-        chain = self._chain
-        if chain is None:
-            raise AuditUnavailable("nothing passes while it cannot be recorded; free the audit's disk, and try again")
-        oldest = chain.oldest
-        if oldest is not None and time.monotonic() - oldest > self.deadline_s:
-            raise AuditUnavailable("nothing passes while records are not written in time; look at the audit's disk")
-        if chain.waiting_bytes > _MOST_WAITING:
-            raise AuditUnavailable("too many records wait to be written; try again in a moment")
-        return chain
-
     def _order(self, phase: Phase, record: Record, blob: bytes, waiter: "asyncio.Future[None] | None") -> str:
         try:
-            chain = self._ready()
+            chain = self.expect()
         except AuditUnavailable as error:
             if phase == "outcome":
                 # Of this request nothing but a number is left.
                 self.refused[error.code] += 1
             raise
         event = chain.order(phase, record, blob, waiter)
-        self._meter.recorded(phase)
+        self._meter.records[phase,] += 1
         if len(chain.gathered.lines) >= MOST_TOGETHER:
             self._hand_over(chain)
         elif not chain.writing and not chain.offered:
@@ -224,14 +231,15 @@ class Journal:
     def _offer(self, chain: Chain) -> None:
         """Have the writer take what is gathered: not before this turn of the loop is over."""
         chain.offered = True
-        asyncio.get_running_loop().call_soon(self._gather, chain, 0, time.monotonic() + _COMPANY_S)
+        self._loop.call_soon(self._gather, chain, 0, time.monotonic() + _COMPANY_S)
 
     def _gather(self, chain: Chain, before: int, until: float) -> None:
         """Hand over, but wait for company as long as each turn of the loop brings some: it has not come to rest yet."""
-        gathered = len(chain.gathered.lines)
-        if chain.company and gathered > before and time.monotonic() < until:
-            asyncio.get_running_loop().call_soon(self._gather, chain, gathered, until)
-            return
+        if chain.company:
+            gathered = len(chain.gathered.lines)
+            if gathered > before and time.monotonic() < until:
+                self._loop.call_soon(self._gather, chain, gathered, until)
+                return
         chain.offered = False
         self._hand_over(chain)
 
@@ -240,7 +248,7 @@ class Journal:
         if not chain.gathered.lines:
             return
         self._orders.put(chain.taken())
-        if self._timer is None and self._loop is not None:
+        if self._timer is None:
             self._timer = self._loop.call_later(self._plan.deadline_s / _LOOKS, self._watch)
         if chain is self._chain and not chain.rolls and chain.is_large(self._plan.roll_bytes):
             chain.rolls = True
@@ -259,14 +267,11 @@ class Journal:
         chains = [chain for chain in self._chains if chain.waiting]
         for chain in chains:
             chain.refuse_late(time.monotonic() - self._plan.deadline_s)
-        if chains and self._loop is not None:
+        if chains:
             self._timer = self._loop.call_later(self._plan.deadline_s / _LOOKS, self._watch)
 
     def _on_durable(self, chain: Chain, records: int, size: int) -> None:
-        born = chain.durable(records, size)
-        if born:
-            now = time.monotonic()
-            self._meter.appended([now - ordered for ordered in born])
+        self._meter.appended(chain.durable(records, size))
         if chain.gathered.lines and not chain.writing and not chain.offered:
             self._offer(chain)
         if chain is self._chain:
@@ -404,9 +409,11 @@ class Journal:
         task.add_done_callback(self._tasks.discard)
 
     def _call(self, what: Callable[..., None], *arguments: object) -> None:
-        if self._loop is not None:
-            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
-                self._loop.call_soon_threadsafe(what, *arguments)
+        try:
+            self._loop.call_soon_threadsafe(what, *arguments)
+        except RuntimeError:
+            # The loop is closed: nobody waits any more.
+            return
 
 
 def _settle(done: "asyncio.Future[None]", error: BaseException | None) -> None:

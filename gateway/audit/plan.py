@@ -1,5 +1,6 @@
 """Where and how is a journal written, and who counts what it does?"""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
@@ -11,7 +12,10 @@ from gateway.domain.value import value
 class Meter(Protocol):
     """Counts what the journal does. No method raises."""
 
-    def recorded(self, phase: str) -> None: ...
+    @property
+    def records(self) -> defaultdict[tuple[str, ...], float]:
+        """How many records of each phase were ordered: the journal counts on."""
+        ...
 
     def appended(self, seconds: Sequence[float]) -> None: ...
 
@@ -19,10 +23,10 @@ class Meter(Protocol):
 
 
 class NoMeter:
-    """Counts nothing."""
+    """Counts for nobody."""
 
-    def recorded(self, phase: str) -> None:
-        """Count nothing."""
+    def __init__(self) -> None:
+        self.records: defaultdict[tuple[str, ...], float] = defaultdict(float)
 
     def appended(self, seconds: Sequence[float]) -> None:
         """Count nothing."""

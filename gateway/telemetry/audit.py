@@ -14,15 +14,12 @@ class AuditFigures:
     """The figures of one worker's journal."""
 
     def __init__(self, totals: Totals, *, enabled: bool) -> None:
-        self._records = totals.of(families.AUDIT_RECORDS)
+        # By phase.
+        self.records = totals.of(families.AUDIT_RECORDS)
         self._append_s = totals.histogram(families.AUDIT_APPEND_SECONDS)
         self._lag = totals.of(families.AUDIT_LAG_SECONDS)
         self._unwritable = totals.of(families.AUDIT_UNWRITABLE)
         totals.of(families.AUDIT_ENABLED)[()] = float(enabled)
-
-    def recorded(self, phase: str, count: int = 1) -> None:
-        """So many records of ``phase`` were written."""
-        self._records[phase,] += count
 
     def appended(self, seconds: Sequence[float]) -> None:
         """Records were durable so many seconds after they were handed over."""

@@ -69,8 +69,8 @@ def test_how_full_a_limit_was_is_of_the_last_second(totals: Totals) -> None:
 
 def test_the_journals_keeper_tells_of_its_records_and_of_how_it_stands(totals: Totals) -> None:
     audit = AuditFigures(totals, enabled=True)
-    audit.recorded("intent")
-    audit.recorded("outcome", 4)
+    audit.records["intent",] += 1
+    audit.records["outcome",] += 4
     audit.appended([0.003])
     audit.stands(lag_s=1.5, writable=False)
     assert totals.of(families.AUDIT_RECORDS) == {("intent",): 1.0, ("outcome",): 4.0}
