@@ -36,7 +36,7 @@ class Observed:
 
     observers: tuple[Observer, ...]
     audit: AuditFigures
-    traceparent: Callable[[Trace], str | None]
+    traceparent: Callable[[Trace], str] | None
     scrape: Callable[[], Awaitable[bytes]] | None
     read: Callable[[Callable[[], None]], None]
     totals: Totals
@@ -93,7 +93,7 @@ async def observed(settings: Settings, environ: Mapping[str, str]) -> AsyncGener
         yield Observed(
             observers=tuple(observers),
             audit=audit,
-            traceparent=lambda trace: trace.upstream(sampled=sampled(trace)) if traces.propagate else None,
+            traceparent=(lambda trace: trace.upstream(sampled=sampled(trace))) if traces.propagate else None,
             scrape=None if publishing is None else publishing.scrape,
             read=_unread if publishing is None else publishing.read,
             totals=totals,

@@ -68,8 +68,9 @@ async def test_the_second_worker_in_a_place_has_files_of_its_own_and_the_places_
 
 async def test_a_trace_goes_on_only_where_the_configuration_says_so(settings_of: Callable[[str], Settings]) -> None:
     async with observed(settings_of("{}"), {}) as seen:
-        assert seen.traceparent(TRACE) is None
+        assert seen.traceparent is None
     async with observed(settings_of("{traces: {propagate: true, sample: 1}}"), {}) as seen:
+        assert seen.traceparent is not None
         assert seen.traceparent(TRACE) == f"00-{'a' * 32}-{'c' * 16}-00"
         assert seen.traceparent(replace(TRACE, sampled=None)) == f"00-{'a' * 32}-{'c' * 16}-01"
 

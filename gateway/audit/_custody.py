@@ -5,15 +5,15 @@ its tenant as such.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from gateway.audit.content import reference_to, sealed
 from gateway.audit.line import Value
 from gateway.audit.mask import kept
-from gateway.audit.subjects import Commitment, Keys, SubjectKeys
+from gateway.audit.subjects import Keys, SubjectKeys
 from gateway.domain.errors import AuditUnavailable, StateUnusable
-from gateway.domain.prompt import History, Media, Prompt
+from gateway.domain.prompt import History, Prompt
 from gateway.domain.verdict import Edit
 
 # An entry of a record, whose text it is, and the text.
@@ -27,27 +27,35 @@ class Placed(Protocol):
 
 
 class Custody:
-    """The keys that one request needs, of ``tenant``; ``subject`` is whom it is about as a whole."""
+    """The keys that one request needs, of ``tenant``; ``subject`` is whom it is about as a whole.
 
-    __slots__ = ("_keys", "_of", "_subject", "_tenant")
+    ``keys`` are those that are there, by whom they are of; None stands for the request's own.
+    """
+
+    __slots__ = ("_of", "_subject", "_tenant", "keys")
 
     def __init__(self, of: SubjectKeys, tenant: str, subject: str | None) -> None:
         self._of = of
         self._tenant = tenant
         self._subject = subject
-        self._keys: dict[str | None, Keys] = {}
+        self.keys: dict[str | None, Keys] = {}
 
     def lacks(self, prompt: Prompt | None) -> Sequence[str | None]:
         """Of whom in ``prompt`` the keys have to be fetched; None stands for the request's own."""
+        needed: set[str | None] = {None}
+        for turn in () if prompt is None else prompt.turns:
+            for segment in turn.segments:
+                if not isinstance(segment, History) and segment.subject is not None:
+                    needed.add(segment.subject)
         missing: list[str | None] = []
-        for name in {None} if prompt is None else {None, *_subjects(prompt)}:
-            if name in self._keys:
+        for name in needed:
+            if name in self.keys:
                 continue
             keys = self._of.cached(self._tenant, self._subject if name is None else name)
             if keys is None:
                 missing.append(name)
             else:
-                self._keys[name] = keys
+                self.keys[name] = keys
         return missing
 
     async def fetch(self, missing: Sequence[str | None], within_s: float) -> None:
@@ -65,32 +73,7 @@ class Custody:
         except TimeoutError as error:
             message = "the keys of data subjects were not there in time; look at the audit's disk, and try again"
             raise AuditUnavailable(message) from error
-        self._keys |= zip(missing, found, strict=True)
-
-    @property
-    def ready(self) -> bool:
-        """Whether the request's own keys are there."""
-        return None in self._keys
-
-    @property
-    def pseudonym(self) -> str | None:
-        """Whom the request is about, as records call them."""
-        keys = self._keys.get(None)
-        return None if keys is None else keys.pseudonym
-
-    def pseudonym_of(self, subject: str | None) -> str | None:
-        """The same of a segment's subject; None where it is the request's."""
-        keys = None if subject is None else self._keys.get(subject)
-        return None if keys is None else keys.pseudonym
-
-    def commit(self, text: str, subject: str | None) -> str:
-        """The commitment to a text."""
-        return (self._keys.get(subject) or self._keys[None]).commitment(text)
-
-    @property
-    def begin(self) -> Callable[[], Commitment]:
-        """Begins the commitment to a text of the answer, which is still to come."""
-        return self._keys[None].begin
+        self.keys |= zip(missing, found, strict=True)
 
     def sealed(self, event: str, offset: int, texts: Iterable[Kept]) -> bytes:
         """All ``texts`` encrypted for the record ``event``; each entry is told where its text lies."""
@@ -122,14 +105,4 @@ class Custody:
         return self.sealed(event, offset, pieces)
 
     def _by(self, subject: str | None) -> Keys:
-        return self._keys.get(subject) or self._keys[None]
-
-
-def _subjects(prompt: Prompt) -> Sequence[str]:
-    segments = [segment for turn in prompt.turns for segment in turn.segments if not isinstance(segment, History)]
-    return [segment.subject for segment in segments if segment.subject is not None]
-
-
-def size_of(prompt: Prompt) -> int:
-    """How much there is to commit to, in characters."""
-    return sum([len(s.content if isinstance(s, Media) else s.text) for turn in prompt.turns for s in turn.segments])
+        return self.keys.get(subject) or self.keys[None]

@@ -34,7 +34,10 @@ _CHANNELS: Final = ("text", "reasoning", "refusal")
 
 
 class Committing(Protocol):
-    """A commitment to a text that comes in pieces."""
+    """A commitment to a text that comes in pieces. ``length`` is the text's so far, in characters."""
+
+    @property
+    def length(self) -> int: ...
 
     def update(self, text: str) -> None: ...
 
@@ -42,27 +45,19 @@ class Committing(Protocol):
 
 
 class Heard:
-    """One text of an answer, or the arguments of one call, as far as it has come. ``cut``: not all of it is kept."""
+    """One text of an answer, or the arguments of one call, as far as it has come. ``cut``: not all of it is kept.
 
-    __slots__ = ("_commitment", "choice", "cut", "label", "length", "pieces")
+    ``said`` is committed to all of it.
+    """
 
-    def __init__(self, choice: int, label: str, commitment: Committing) -> None:
+    __slots__ = ("choice", "cut", "label", "pieces", "said")
+
+    def __init__(self, choice: int, label: str, said: Committing) -> None:
         self.choice = choice
         self.label = label
-        self.length = 0
+        self.said = said
         self.pieces: list[str] = []
         self.cut = False
-        self._commitment = commitment
-
-    def add(self, text: str) -> None:
-        """More of it."""
-        self.length += len(text)
-        self._commitment.update(text)
-
-    @property
-    def commitment(self) -> str:
-        """The commitment to all of it so far."""
-        return self._commitment.hexdigest()
 
 
 class Told:
@@ -100,10 +95,7 @@ class Told:
     @property
     def texts(self) -> list[Heard]:
         """The texts that are not empty, by choice and channel."""
-        heard = [one for one in self._texts.values() if one.length]
-        if len(heard) > 1:
-            heard.sort(key=_place)
-        return heard
+        return sorted(self._texts.values(), key=_place) if len(self._texts) > 1 else list(self._texts.values())
 
     @property
     def calls(self) -> list[Heard]:
@@ -116,7 +108,6 @@ class Told:
         self.handling = handling
         self.decision, self.findings = handling.decision, handling.findings[before:]
         self.usage, self.approval = reply.usage, approval
-        self.finish = [masked_ending(choice.finish_reason) for choice in reply.choices]
         for choice in reply.choices:
             self._choice(choice)
 
@@ -137,7 +128,7 @@ class Told:
                 if heard is None or self._keeps:
                     self._text(event.choice, "text", event.text)
                 else:
-                    heard.add(event.text)
+                    heard.said.update(event.text)
             case ReasoningDelta() | RefusalDelta():
                 channel = "reasoning" if isinstance(event, ReasoningDelta) else "refusal"
                 self._text(event.choice, channel, event.text)
@@ -157,6 +148,7 @@ class Told:
                 return
 
     def _choice(self, choice: Choice) -> None:
+        self.finish.append(masked_ending(choice.finish_reason))
         for channel, text in zip(_CHANNELS, (choice.text, choice.reasoning, choice.refusal), strict=True):
             if text:
                 self._text(choice.index, channel, text)
@@ -165,12 +157,12 @@ class Told:
 
     def _text(self, choice: int, channel: str, text: str) -> None:
         begin = self._begin
-        if begin is None:
+        if begin is None or not text:
             return
         heard = self._texts.get((choice, channel))
         if heard is None:
             heard = self._texts[choice, channel] = Heard(choice, channel, begin())
-        heard.add(text)
+        heard.said.update(text)
         if self._keeps:
             self._keep(heard, text)
 
@@ -188,7 +180,7 @@ class Told:
         heard = self._calls.get((choice, number))
         if heard is None:
             heard = self._calls[choice, number] = Heard(choice, name, begin())
-        heard.add(arguments)
+        heard.said.update(arguments)
 
 
 def _place(heard: Heard) -> tuple[int, int]:

@@ -12,6 +12,7 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import Final, TypeAlias
 
+from gateway.audit._told import Heard
 from gateway.audit.line import Value
 from gateway.audit.record import place_in
 from gateway.domain.detection import Detection, Detections, Facts, FactValue, Stage
@@ -32,7 +33,6 @@ HIDDEN: Final = "(hidden)"
 CANARY: Final = "canary"
 _NAME: Final = re.compile(r"[A-Za-z0-9_.:/-]{1,64}")
 _LARGEST: Final = 2**53
-_ONE_TEXT: Final = [(0, "text")]
 
 
 def of_request(
@@ -70,16 +70,14 @@ def of_request(
     return {**stages, "request": about} if about else dict(stages)
 
 
-def of_answer(
-    seen: Seen, judgement: Judgement, told_texts: Sequence[tuple[int, str]], closed: frozenset[str]
-) -> dict[str, Value]:
+def of_answer(seen: Seen, judgement: Judgement, texts: Sequence[Heard], closed: frozenset[str]) -> dict[str, Value]:
     """What was seen in an answer, of which the client gets these texts, by choice and channel.
 
     A quiet text of theirs needs no entry.
     """
-    if _is_plain(seen, told_texts):
+    if _is_plain(seen, texts):
         return {}
-    elsewhere = {place_of(choice, channel) for choice, channel in told_texts}
+    elsewhere = {place_of(one.choice, one.label) for one in texts}
     told: dict[str, list[Value]] = {}
     for number in sorted({*seen.acting, *seen.watching}):
         sides = [side for side in (seen.watching.get(number), seen.acting.get(number)) if side is not None]
@@ -88,8 +86,8 @@ def of_answer(
             looks = [side.texts[where] for side in sides if where in side.texts]
             entries = _entries(looks, closed)
             if where not in elsewhere or entries != [{}]:
-                texts = {**about, **_of_text(looks[-1][-1][0]), "where": where}
-                told.setdefault(Stage.OUTPUT.value, []).extend([{**texts, **entry} for entry in entries])
+                text = {**about, **_of_text(looks[-1][-1][0]), "where": where}
+                told.setdefault(Stage.OUTPUT.value, []).extend([{**text, **entry} for entry in entries])
         for where in dict.fromkeys([where for side in sides for where in side.calls]):
             looks = [side.calls[where] for side in sides if where in side.calls]
             call = {**about, **_of_call(looks[-1][-1][0], judgement), "where": where}
@@ -100,9 +98,9 @@ def of_answer(
     return dict(told)
 
 
-def _is_plain(seen: Seen, told_texts: Sequence[tuple[int, str]]) -> bool:
+def _is_plain(seen: Seen, texts: Sequence[Heard]) -> bool:
     """Whether the answer is one text that the client gets, and in which nothing was seen: most are."""
-    if told_texts != _ONE_TEXT and ((0, "text") not in told_texts or any(choice for choice, _ in told_texts)):
+    if not texts or texts[0].label != "text" or texts[0].choice or texts[-1].choice:
         return False
     for sides in (seen.acting, seen.watching):
         for number, side in sides.items():

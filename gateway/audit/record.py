@@ -7,7 +7,7 @@ not repeated.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Final, Protocol
 
 import orjson
 
@@ -16,7 +16,7 @@ from gateway.audit.line import Value
 from gateway.audit.mask import TOOL, masked_name, masked_origin
 from gateway.domain.errors import LimitReached
 from gateway.domain.evidence import Attempt, Timeline
-from gateway.domain.exchange import Handling, Usage
+from gateway.domain.exchange import Handling
 from gateway.domain.finding import Finding
 from gateway.domain.identity import Caller
 from gateway.domain.jsonvalue import JsonObject
@@ -27,18 +27,23 @@ from gateway.pipeline.subjects import OPTIONS, Places
 from gateway.pipeline.trail import Judgement
 from policies.engine.evaluate import watched
 
-# The text, and whom it is about: gives the commitment.
-Commit = Callable[[str, str | None], str]
+
+class Keyed(Protocol):
+    """The keys by which the texts about somebody are committed to; ``pseudonym`` is how records call them."""
+
+    @property
+    def pseudonym(self) -> str | None: ...
+
+    def commitment(self, text: str) -> str: ...
+
+
+# Gives the commitment to a text.
+Commit = Callable[[str], str]
 
 # Stands for an origin where policy wanted names gone.
 _HIDDEN: Final = "(hidden)"
 _ARGUMENTS: Final = "arguments"
-_CHANNELS: Final[Mapping[type[Segment], str]] = {
-    Instruction: "instruction",
-    Data: "data",
-    Media: "media",
-    History: "history",
-}
+_UNTRUSTED: Final = "untrusted"
 _NS: Final = 1000
 
 
@@ -98,33 +103,35 @@ def found(finding: Finding) -> dict[str, Value]:
     return told
 
 
-def segments(
-    came: Prompt, sent: Prompt | None, commit: Commit, pseudonym_of: Callable[[str | None], str | None]
-) -> list[dict[str, Value]]:
-    """Every segment in order, and beside it what was sent in its place where that is another text."""
+def segments(came: Prompt, sent: Prompt | None, keys: Mapping[str | None, Keyed]) -> list[dict[str, Value]]:
+    """Every segment in order, and beside it what was sent in its place where that is another text.
+
+    ``keys`` are those of the subjects that segments have of their own; by those under None all else is committed to.
+    """
+    own = keys[None]
     changed = {} if sent is None or sent is came else _texts(sent)
     offered = frozenset([tool.name for tool in came.tools]) if came.tools else frozenset[str]()
     told: list[dict[str, Value]] = []
     for turn in came.turns:
         for number, segment in enumerate(turn.segments):
-            text, subject = _text(segment), None if isinstance(segment, History) else segment.subject
-            one = _segment(segment, text, commit(text, subject))
+            one, text, subject = _segment(segment)
+            whose = None if subject is None else keys.get(subject)
+            commit = own.commitment if whose is None else whose.commitment
+            one["id"], one["length"], one["commitment"] = segment.id, len(text), commit(text)
             if turn.speaker is Speaker.TOOL:
                 one["origin"] = masked_origin(str(one["origin"]), offered)
             if number:
                 one["joins"] = 1
-            went = changed.get(segment.id, text)
-            if went != text:
-                one["sent"] = commit(went, subject)
-            pseudonym = None if subject is None else pseudonym_of(subject)
-            if pseudonym is not None:
-                one["subject"] = pseudonym
+            if changed and (went := changed.get(segment.id, text)) != text:
+                one["sent"] = commit(went)
+            if whose is not None and whose.pseudonym is not None:
+                one["subject"] = whose.pseudonym
             told.append(one)
         if turn.reasoning is not None:
-            told.append(_history("reasoning", "history", turn.reasoning, commit) | {"kind": "reasoning"})
+            told.append(_history("reasoning", "history", turn.reasoning, own.commitment) | {"kind": "reasoning"})
         for call in turn.tool_calls:
             origin = f"{TOOL}{masked_name(call.name, offered)}"
-            told.append(_history(call.id, origin, call.arguments, commit) | {"kind": _ARGUMENTS})
+            told.append(_history(call.id, origin, call.arguments, own.commitment) | {"kind": _ARGUMENTS})
     return told
 
 
@@ -137,24 +144,27 @@ def renamed(told: Sequence[dict[str, Value]], findings: Sequence[Finding]) -> tu
     return tuple([replace(one, where=numbers.get(one.where, _HIDDEN)) for one in findings])
 
 
-def numbered(told: Sequence[dict[str, Value]], tools: Sequence[Tool]) -> Mapping[str, str]:
-    """Call earlier turns' calls by numbers: their ids were an upstream's to make up.
+def numbered(told: Sequence[dict[str, Value]], came: Prompt) -> Mapping[str, str]:
+    """Call earlier turns' calls by numbers, of the prompt that is ``told``: their ids were an upstream's to make up.
 
     Gives the places of the request that are called otherwise now, for ``place_in``.
     """
-    if not [one for one in told if one.get("kind") == _ARGUMENTS]:
+    for turn in came.turns:
+        if turn.tool_calls:
+            break
+    else:
         return {}
-    came, now = Places(), Places()
+    were, are = Places(), Places()
     changed: dict[str, str] = {}
     calls = 0
     for one in told:
-        before = came.name(str(one["id"]))
+        before = were.name(str(one["id"]))
         if one.get("kind") == _ARGUMENTS:
             calls += 1
             one["id"] = f"call-{calls}"
-        changed[before] = now.name(str(one["id"]))
-    for name in (*[tool.name for tool in tools], OPTIONS):
-        changed[came.name(name)] = now.name(name)
+        changed[before] = are.name(str(one["id"]))
+    for name in (*[tool.name for tool in came.tools], OPTIONS):
+        changed[were.name(name)] = are.name(name)
     return {before: after for before, after in changed.items() if before != after}
 
 
@@ -171,30 +181,30 @@ def options(tools: Sequence[Tool], values: JsonObject, commit: Commit) -> dict[s
     told: dict[str, Value] = {}
     if tools:
         listed = [{"name": t.name, "description": t.description, "parameters": t.parameters} for t in tools]
-        told["tools"] = {"count": len(tools), "commitment": commit(_json(listed), None)}
+        told["tools"] = {"count": len(tools), "commitment": commit(_json(listed))}
     if values:
-        told["options"] = commit(_json(values), None)
+        told["options"] = commit(_json(values))
     return told
 
 
 def sealed(prompt: Prompt, commit: Commit) -> dict[str, Value]:
     """What earlier turns hold that only its vendor can read: it goes up as it came, and nobody here saw into it."""
-    tokens = [seal.token for turn in prompt.turns for seal in turn.seals]
-    return {"sealed": {"count": len(tokens), "commitment": commit("\n".join(tokens), None)}} if tokens else {}
+    tokens: list[str] = []
+    for turn in prompt.turns:
+        if turn.seals:
+            tokens += [seal.token for seal in turn.seals]
+    return {"sealed": {"count": len(tokens), "commitment": commit("\n".join(tokens))}} if tokens else {}
 
 
 def outputs(texts: Iterable[Heard]) -> list[dict[str, Value]]:
     """Every text that the client got; ``cut`` where not all of it is kept."""
-    return [
-        {
-            "channel": one.label,
-            "choice": one.choice,
-            "length": one.length,
-            "commitment": one.commitment,
-            **({"cut": 1} if one.cut else {}),
-        }
-        for one in texts
-    ]
+    told: list[dict[str, Value]] = []
+    for one in texts:
+        said = one.said
+        told.append({"channel": one.label, "choice": one.choice, "length": said.length, "commitment": said.hexdigest()})
+        if one.cut:
+            told[-1]["cut"] = 1
+    return told
 
 
 def calls(made: Iterable[Heard], offered: frozenset[str], *, tainted: bool) -> list[dict[str, Value]]:
@@ -203,8 +213,8 @@ def calls(made: Iterable[Heard], offered: frozenset[str], *, tainted: bool) -> l
         {
             "choice": one.choice,
             "name": masked_name(one.label, offered),
-            "length": one.length,
-            "arguments": one.commitment,
+            "length": one.said.length,
+            "arguments": one.said.hexdigest(),
             "tainted": int(tainted),
         }
         for one in made
@@ -239,14 +249,17 @@ def _tried(one: Attempt) -> dict[str, Value]:
 
 
 def ending(said: Told) -> dict[str, Value]:
-    """What is told of an answer beside its texts. Of vectors that is their number and length: texts show in them."""
+    """What is told of an answer beside its texts, with tokens as the upstream counted them.
+
+    Of vectors that is their number and length: texts show in them.
+    """
     told: dict[str, Value] = {}
     if said.approval is not None:
         told["approval"] = said.approval
     if said.finish:
         told["finish"] = said.finish
-    if said.usage is not None:
-        told["usage"] = used(said.usage)
+    if (usage := said.usage) is not None:
+        told["usage"] = {"input": usage.input_tokens, "output": usage.output_tokens}
     if said.counted is not None:
         told["counted"] = said.counted
     if said.vectors is not None:
@@ -257,11 +270,6 @@ def ending(said: Told) -> dict[str, Value]:
 def limited(error: LimitReached) -> dict[str, Value]:
     """Which limit refused a request, and what it counts."""
     return {"rule": error.rule, "measure": error.measure.value}
-
-
-def used(usage: Usage) -> dict[str, Value]:
-    """Tokens, as the upstream counted them."""
-    return {"input": usage.input_tokens, "output": usage.output_tokens}
 
 
 def times(timeline: Timeline) -> dict[str, Value]:
@@ -280,37 +288,34 @@ def times(timeline: Timeline) -> dict[str, Value]:
     return told
 
 
-def _segment(segment: Segment, text: str, commitment: str) -> dict[str, Value]:
-    told: dict[str, Value] = {
-        "id": segment.id,
-        "channel": _CHANNELS[type(segment)],
-        "trust": segment.trust.label if isinstance(segment, Instruction) else "untrusted",
-        "origin": "history" if isinstance(segment, History) else segment.origin,
-        "length": len(text),
-        "commitment": commitment,
-    }
-    if isinstance(segment, Media):
-        told["kind"] = segment.kind.value
-    return told
+def _segment(segment: Segment) -> tuple[dict[str, Value], str, str | None]:
+    """What a segment is and where it came from; its text, and whom that is about, if the segment says so itself."""
+    match segment:
+        case Instruction():
+            told: dict[str, Value] = {"channel": "instruction", "trust": segment.trust.label, "origin": segment.origin}
+            return told, segment.text, segment.subject
+        case Data():
+            return {"channel": "data", "trust": _UNTRUSTED, "origin": segment.origin}, segment.text, segment.subject
+        case Media():
+            told = {"channel": "media", "trust": _UNTRUSTED, "origin": segment.origin, "kind": segment.kind.value}
+            return told, segment.content, segment.subject
+        case History():
+            return {"channel": "history", "trust": _UNTRUSTED, "origin": "history"}, segment.text, None
 
 
 def _history(id_: str, origin: str, text: str, commit: Commit) -> dict[str, Value]:
     return {
         "id": id_,
         "channel": "history",
-        "trust": "untrusted",
+        "trust": _UNTRUSTED,
         "origin": origin,
         "length": len(text),
-        "commitment": commit(text, None),
+        "commitment": commit(text),
     }
 
 
 def _texts(prompt: Prompt) -> dict[str, str]:
-    return {segment.id: _text(segment) for segment in prompt.segments()}
-
-
-def _text(segment: Segment) -> str:
-    return segment.content if isinstance(segment, Media) else segment.text
+    return {one.id: one.content if isinstance(one, Media) else one.text for one in prompt.segments()}
 
 
 def _json(held: object) -> str:

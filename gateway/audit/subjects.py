@@ -130,16 +130,18 @@ class Hashing(Protocol):
 
 
 class Commitment:
-    """A commitment to a text that comes in pieces: HMAC as RFC 2104 has it."""
+    """A commitment to a text that comes in pieces: HMAC as RFC 2104 has it. ``length`` is the text's so far."""
 
-    __slots__ = ("_inner", "_outer")
+    __slots__ = ("_inner", "_outer", "length")
 
     def __init__(self, inner: Hashing, outer: Hashing) -> None:
+        self.length = 0
         self._inner = inner.copy()
         self._outer = outer
 
     def update(self, text: str) -> None:
         """More of the text."""
+        self.length += len(text)
         self._inner.update(text.encode("utf-8", "surrogatepass"))
 
     def hexdigest(self) -> str:

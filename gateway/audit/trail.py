@@ -10,14 +10,13 @@ import contextlib
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Final, TypeAlias
 
 from gateway.audit import facts, record
 from gateway.audit._chain import Untellable
-from gateway.audit._custody import Custody, size_of
+from gateway.audit._custody import Custody
 from gateway.audit._told import Heard, Told
-from gateway.audit._written import written
+from gateway.audit._written import in_time
 from gateway.audit.journal import Journal, Record
 from gateway.audit.line import Value
 from gateway.audit.mask import hides_names
@@ -47,6 +46,8 @@ RETRIED: Final = "retried"
 CLIENT_GONE: Final = "client_gone"
 # What a status is called that nobody was told: as nginx calls it.
 _NOBODY: Final = 499
+# The attempt that makes a request one that was tried again.
+_AGAIN: Final = 2
 
 
 @value
@@ -69,7 +70,7 @@ class Evidence:
     recording: Recording | None
     observers: Sequence[Observer] = ()
     models: Collection[str] = ()
-    traceparent: Callable[[Trace], str | None] = lambda _: None
+    traceparent: Callable[[Trace], str] | None = None
     closed: frozenset[str] = frozenset()
 
     def begin(self, dialect: str, traceparent: bytes | None, operation: Operation = Operation.CHAT) -> "RequestTrail":
@@ -80,19 +81,30 @@ class Evidence:
 
 
 class RequestTrail:
-    """The evidence of one request: ``Trail`` for the pipeline, and what the door tells of the rest."""
+    """The evidence of one request: ``Trail`` for the pipeline, and what the door tells of the rest.
+
+    ``notes`` are what the reply must say of how it was recorded, and that more than one call was made for it. ``seen``
+    is where the guard tells what detectors see in the answer, None where nothing is recorded; ``traceparent`` the
+    header to send upstream, if one is to be sent. ``caller`` is who asks: once that is known, the request leaves a
+    record.
+    """
 
     def __init__(self, evidence: Evidence, dialect: str, trace: Trace, operation: Operation) -> None:
         self.request_id = drawn_digits()
         self.timeline = Timeline()
         self.trace = trace
+        recording, traceparent = evidence.recording, evidence.traceparent
+        self.notes: tuple[str, ...] = () if recording is not None else (UNAUDITED,)
+        self.seen = None if recording is None else Seen()
+        self.traceparent = None if traceparent is None else traceparent(trace)
+        self.caller: Caller | None = None
         self._evidence = evidence
-        self._recording = evidence.recording
+        self._recording = recording
         self._dialect = dialect
         self._operation = operation
-        self._caller: Caller | None = None
         self._custody: Custody | None = None
         self._request: ClientRequest | None = None
+        self._size = 0
         self._judgement: Judgement | None = None
         # What each record says of the request itself, once that is known.
         self._about: Record | None = None
@@ -102,32 +114,9 @@ class RequestTrail:
         self._intent: str | None = None
         self._told = Told()
         self._outputs: _Segments = []
-        self._seen: Seen | None = None
         self._limit: LimitReached | None = None
         # Whether the request is over; and whether its outcome was handed to the journal.
         self._over = self._ordered = False
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What the reply must say of how it was recorded, and that more than one call was made for it."""
-        recorded = () if self._recording is not None else (UNAUDITED,)
-        return (*recorded, RETRIED) if self._attempts > 1 else recorded
-
-    @property
-    def seen(self) -> Seen | None:
-        """Where the guard tells what detectors see in the answer; None where nothing is recorded."""
-        if self._seen is None and self._recording is not None:
-            self._seen = Seen()
-        return self._seen
-
-    @property
-    def traceparent(self) -> str | None:
-        """The header to send upstream, if one is to be sent."""
-        return self._evidence.traceparent(self.trace)
-
-    def known(self, caller: Caller) -> None:
-        """Who asks: from here on the request leaves a record."""
-        self._caller = caller
 
     def expect(self) -> None:
         """Make sure that a record would be taken: else nothing is begun that had to be recorded.
@@ -138,9 +127,10 @@ class RequestTrail:
         if self._recording is not None:
             self._recording.journal.expect()
 
-    def asked(self, request: ClientRequest) -> None:
-        """What is asked."""
+    def asked(self, request: ClientRequest, size: int) -> None:
+        """What is asked, in a body of ``size`` bytes."""
         self._request = request
+        self._size = size
         self.timeline.read = time.perf_counter_ns()
 
     def limited(self, error: LimitReached) -> None:
@@ -167,17 +157,24 @@ class RequestTrail:
             custody = self._keys(recording)
             if missing := custody.lacks(came):
                 await custody.fetch(missing, recording.journal.deadline_s)
-            self._told.listen(custody.begin, keeps=recording.content)
-            work = partial(record.segments, came, sent, custody.commit, custody.pseudonym_of)
-            segments = await beside(work) if size_of(came) > LARGE else work()
+            own = custody.keys[None]
+            self._told.listen(own.begin, keeps=recording.content)
+            if self._size > LARGE:
+                segments = await beside(record.segments, came, sent, custody.keys)
+            else:
+                segments = record.segments(came, sent, custody.keys)
             blob = custody.input_blob(recording.journal, segments, sent, ()) if recording.content else b""
             told = self._judged(judgement, segments, handling.findings, handling.decision)
             told |= record.attempt(handling, call.target.model, self._attempts + 1)
-            told |= record.options(sent.tools, {**options.values, **options.extra}, custody.commit)
-            told |= record.sealed(sent, custody.commit)
-            self._intent = await written(recording.journal, "intent", told, blob, since=began)
+            told |= record.options(sent.tools, {**options.values, **options.extra}, own.commitment)
+            told |= record.sealed(sent, own.commitment)
+            event, durable = recording.journal.order("intent", told, blob)
+            await in_time(durable, recording.journal.deadline_s, since=began)
+            self._intent = event
             self.timeline.journal += time.perf_counter_ns() - began
         self._attempts += 1
+        if self._attempts == _AGAIN:
+            self.notes = (*self.notes, RETRIED)
 
     def tried(self, attempt: Attempt) -> None:
         """How a call that was intended ended."""
@@ -215,10 +212,10 @@ class RequestTrail:
         self._over = True
         began = self.timeline.ended = time.perf_counter_ns()
         try:
-            if self._recording is not None and self._caller is None:
+            if self._recording is not None and self.caller is None:
                 self._recording.journal.refused[error or "unknown"] += 1
             elif self._recording is not None:
-                await self._record_end(self._recording, status, error)
+                await self._record_end(self._recording, status, error, since=began)
         except AuditUnavailable as unwritten:
             status, error = 503, unwritten.code
             raise AuditUnavailable(unwritten.message, sent=self._attempts > 0) from unwritten
@@ -238,20 +235,19 @@ class RequestTrail:
             return
         self._over = True
         self.timeline.ended = time.perf_counter_ns()
-        if self._recording is not None and self._caller is not None:
+        if self._recording is not None and self.caller is not None:
             # What cannot be recorded now is counted by the journal.
             with contextlib.suppress(AuditUnavailable):
                 self._note_outcome(self._recording, _NOBODY, error)
         self._observe(_NOBODY, error)
 
-    async def _record_end(self, recording: Recording, status: int, error: str | None) -> None:
+    async def _record_end(self, recording: Recording, status: int, error: str | None, *, since: int) -> None:
         if error == AuditUnavailable.code:
             # The caller is being refused for it already: nobody is made to wait once more.
             with contextlib.suppress(AuditUnavailable):
                 self._note_outcome(recording, status, error)
             return
-        began = time.perf_counter_ns()
-        if self._custody is None or not self._custody.ready:
+        if self._custody is None or None not in self._custody.keys:
             custody = self._keys(recording)
             await custody.fetch(custody.lacks(None), recording.journal.deadline_s)
         if self._judgement is not None and self._intent is None and error is not None:
@@ -260,7 +256,8 @@ class RequestTrail:
             told = self._outcome(status, error)
             blob = self._output_blob(recording)
             self._ordered = True
-            await written(recording.journal, "outcome", told, blob, since=began)
+            _, durable = recording.journal.order("outcome", told, blob)
+            await in_time(durable, recording.journal.deadline_s, since=since)
         except Untellable as untellable:
             # The caller will be told this error: that much can be recorded.
             await recording.journal.write("outcome", self._least(untellable.code))
@@ -289,7 +286,7 @@ class RequestTrail:
         # What waits for an approver is an answer, never a request: a request is blocked.
         refused = isinstance(verdict, (Block, RequireApproval))
         decision = "block" if refused else decision_of(verdict)
-        segments = record.segments(judgement.came, None, custody.commit, custody.pseudonym_of)
+        segments = record.segments(judgement.came, None, custody.keys)
         blob = b""
         if recording.content:
             blob = custody.input_blob(recording.journal, segments, judgement.came, verdict.found.edits)
@@ -299,12 +296,13 @@ class RequestTrail:
 
     def _judged(self, judgement: Judgement, segments: _Segments, findings: Sequence[Finding], decision: str) -> Record:
         """What came, and what was made of it."""
-        hides = hides_names(judgement.verdict.found.edits)
+        edits = judgement.verdict.found.edits
+        hides = bool(edits) and hides_names(edits)
         changed: Mapping[str, str] = {}
         if hides:
             findings = record.renamed(segments, findings)
         else:
-            changed = record.numbered(segments, judgement.came.tools)
+            changed = record.numbered(segments, judgement.came)
             if changed:
                 findings = [replace(one, where=record.place_in(changed, one.where)) for one in findings]
         told = self._head("in")
@@ -318,7 +316,7 @@ class RequestTrail:
     def _keys(self, recording: Recording) -> Custody:
         custody = self._custody
         if custody is None:
-            tenant = "" if self._caller is None else self._caller.tenant
+            tenant = "" if self.caller is None else self.caller.tenant
             subject = None if self._request is None else self._request.subject
             custody = self._custody = Custody(recording.keys, tenant, subject)
         return custody
@@ -341,9 +339,8 @@ class RequestTrail:
         texts = said.texts
         self._answer(told, texts)
         told |= record.ending(said)
-        if self._seen is not None and judgement is not None and error is None:
-            heard = [(one.choice, one.label) for one in texts]
-            seen = facts.of_answer(self._seen, judgement, heard, self._evidence.closed)
+        if self.seen is not None and judgement is not None and error is None:
+            seen = facts.of_answer(self.seen, judgement, texts, self._evidence.closed)
             if seen:
                 told["facts"] = seen
         if self._request is not None and self._request.options.stream:
@@ -355,7 +352,7 @@ class RequestTrail:
     def _answer(self, told: Record, texts: Sequence[Heard]) -> None:
         """Tell what the client got."""
         custody = self._custody
-        if custody is None or not custody.ready:
+        if custody is None or None not in custody.keys:
             return
         judgement, calls = self._judgement, self._told.calls
         if texts:
@@ -380,7 +377,7 @@ class RequestTrail:
             about = self._described()
             if self._judgement is not None:
                 about |= record.judged(self._judgement)
-                self._about = about if self._custody is not None and self._custody.ready else None
+                self._about = about if self._custody is not None and None in self._custody.keys else None
         return {**about, "decision_id": f"{self.request_id}/{way}"}
 
     def _described(self) -> Record:
@@ -388,20 +385,16 @@ class RequestTrail:
         told: Record = {"request": self.request_id, "trace": self.trace.id, "dialect": self._dialect}
         if self._operation is not Operation.CHAT:
             told["operation"] = self._operation.value
-        if self._caller is not None:
-            told["actor"] = record.actor_of(self._caller)
+        if self.caller is not None:
+            told["actor"] = record.actor_of(self.caller)
         if self._request is not None:
-            told["model"] = self._model
-        pseudonym = None if self._custody is None else self._custody.pseudonym
-        if pseudonym is not None:
-            told["subject"] = pseudonym
+            # Any but a configured model's name is the caller's own text.
+            model = self._request.model
+            told["model"] = model if model in self._evidence.models else "(unknown)"
+        own = None if self._custody is None else self._custody.keys.get(None)
+        if own is not None and own.pseudonym is not None:
+            told["subject"] = own.pseudonym
         return told
-
-    @property
-    def _model(self) -> str:
-        """A configured model's name; any other one is the caller's own text."""
-        named = "" if self._request is None else self._request.model
-        return named if named in self._evidence.models else "(unknown)"
 
     def _observe(self, status: int, error: str | None) -> None:
         if not self._evidence.observers:
@@ -424,7 +417,7 @@ class RequestTrail:
             timeline=self.timeline,
             status=status,
             stream=request is not None and request.options.stream,
-            caller=self._caller,
+            caller=self.caller,
             model="" if request is None else request.model,
             configured=request is not None and request.model in self._evidence.models,
             target=self._target,

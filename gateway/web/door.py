@@ -194,7 +194,7 @@ class Door:
         response: Response,
     ) -> Asked:
         lobby, serving = self._lobby, self._serving
-        trail.known(caller)
+        trail.caller = caller
         expect_app(caller, serving.name)
         trail.expect()
         check_json(headers, compressed=lobby.compressed_bodies)
@@ -206,7 +206,7 @@ class Door:
         if self._keeps:
             lobby.recent.append(Recorded(tenant=caller.tenant, dialect=serving.name, body=body))
         request = await run(serving.read, body)
-        trail.asked(request)
+        trail.asked(request, len(raw))
         return Asked(
             request=request, caller=caller, services=lobby.services, trail=trail, tab=tab or UNLIMITED,
             response=response, run=run,

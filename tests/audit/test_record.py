@@ -48,12 +48,18 @@ PLANTED = "planted-text"
 HANDLING = Handling(request_id="r", model="m", created=0, isolation="none", format="plain", target="t")
 
 
-def commit(text: str, subject: str | None) -> str:
-    return f"{subject}:{len(text)}"
+class Keys:
+    """Those of one subject, whose commitments tell whose they are and how long the text is."""
+
+    def __init__(self, subject: str | None) -> None:
+        self.subject = subject
+        self.pseudonym = None if subject is None else f"p-{subject}"
+
+    def commitment(self, text: str) -> str:
+        return f"{self.subject}:{len(text)}"
 
 
-def pseudonym_of(subject: str | None) -> str | None:
-    return None if subject is None else f"p-{subject}"
+KEYS = {subject: Keys(subject) for subject in (None, "joe")}
 
 
 def prompt(*, data: str = PLANTED) -> Prompt:
@@ -85,7 +91,7 @@ def prompt(*, data: str = PLANTED) -> Prompt:
 
 
 def segments(came: Prompt, sent: Prompt | None = None) -> list[dict[str, Any]]:
-    return record.segments(came, sent, commit, pseudonym_of)
+    return record.segments(came, sent, KEYS)
 
 
 def test_every_text_of_a_request_is_told_by_its_length_and_commitment_in_order() -> None:
@@ -190,7 +196,7 @@ def test_earlier_calls_are_numbered_wherever_their_places_are_named() -> None:
         *[ToolCall(id=one, name="search", arguments="{}") for one in (PLANTED, PLANTED, "mail")], ids=("mail", "call-1")
     )
     told = segments(came)
-    changed = record.numbered(told, came.tools)
+    changed = record.numbered(told, came)
     assert [one["id"] for one in told] == ["call-1", "call-2", "call-3", "mail", "call-1"]
     named = {where: record.place_in(changed, where) for where in (PLANTED, f"{PLANTED}#2", "mail", "mail#2", "call-1")}
     assert list(named.values()) == ["call-1", "call-2", "call-3", "mail", "call-1#2"]
@@ -211,7 +217,7 @@ def test_a_place_is_called_in_the_record_as_whoever_reads_it_counts(called: list
     told = segments(came)
     then, now = Places(), Places()
     wheres = [then.name(one) for one in (*called, *named, "search", "options")]
-    changed = record.numbered(told, came.tools)
+    changed = record.numbered(told, came)
     expected = [now.name(one) for one in (*[one["id"] for one in told], "search", "options")]
     assert [record.place_in(changed, where) for where in wheres] == expected
 
@@ -229,6 +235,10 @@ class Counted:
 
     def __init__(self) -> None:
         self.text = ""
+
+    @property
+    def length(self) -> int:
+        return len(self.text)
 
     def update(self, text: str) -> None:
         self.text += text
@@ -295,25 +305,25 @@ def test_texts_are_kept_up_to_a_bound_and_not_at_all_unless_asked_for() -> None:
         for _ in range(3):
             answer.event(TextDelta(choice=0, text=text))
         (one,) = answer.texts
-        assert (one.length, sum(map(len, one.pieces)), one.cut) == (3 * len(text), kept, keeps)
+        assert (one.said.length, sum(map(len, one.pieces)), one.cut) == (3 * len(text), kept, keeps)
     unheard = Told()
     unheard.event(TextDelta(choice=0, text=text))
     assert unheard.texts == []
 
 
 def test_tools_and_options_are_committed_to_as_a_whole() -> None:
-    told = record.options(prompt().tools, {"temperature": 0.5}, commit)
+    told = record.options(prompt().tools, {"temperature": 0.5}, KEYS[None].commitment)
     assert "planted" not in json.dumps(told)
     assert set(told) == {"tools", "options"}
-    assert record.options((), {}, commit) == {}
+    assert record.options((), {}, KEYS[None].commitment) == {}
 
 
 def test_what_only_a_vendor_can_read_is_counted_and_committed_to() -> None:
-    assert record.sealed(prompt(), commit) == {}
+    assert record.sealed(prompt(), KEYS[None].commitment) == {}
     seals = (Seal(length=1, token="c2VhbA=="), Seal(length=0, token="aGlkZGVu", hidden=True))
     turn = Turn(speaker=Speaker.ASSISTANT, segments=(), reasoning="r", seals=seals)
-    told = record.sealed(Prompt(turns=(turn,)), commit)
-    assert told == {"sealed": {"count": 2, "commitment": commit("c2VhbA==\naGlkZGVu", None)}}
+    told = record.sealed(Prompt(turns=(turn,)), KEYS[None].commitment)
+    assert told == {"sealed": {"count": 2, "commitment": "None:17"}}
 
 
 def test_who_asked_says_how_they_showed_it() -> None:
@@ -341,10 +351,12 @@ def test_whatever_is_told_is_a_canonical_line_of_integers_and_strings(
     text: str, spans: list[tuple[int, int]], tokens: int
 ) -> None:
     finding = replace(HIT, rule=text, spans=tuple(spans))
+    answer = Told()
+    answer.usage = Usage(input_tokens=tokens, output_tokens=0)
     told = {
         **record.decided((finding,), "allow"),
         "segments": segments(prompt(data=text)),
-        "usage": record.used(Usage(input_tokens=tokens, output_tokens=0)),
+        **record.ending(answer),
         "times": record.times(Timeline()),
     }
     assert only_integers_and_strings(parsed(canonical(told)))

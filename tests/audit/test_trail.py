@@ -33,6 +33,7 @@ from gateway.domain.quota import Measure
 from gateway.domain.request import ClientRequest, Options
 from gateway.domain.target import Endpoint, Layout, Target
 from gateway.domain.verdict import Action, Allow, Block, Edit, Findings, Hit, Weight
+from gateway.pipeline.run import LARGE
 from gateway.pipeline.trail import Judgement
 from policies.engine.ruleset import Asker
 
@@ -118,12 +119,14 @@ class House:
         request: ClientRequest | None = ASKED,
         caller: Caller | None = CALLER,
         operation: Operation = Operation.CHAT,
+        *,
+        size: int = 0,
     ) -> RequestTrail:
         trail = self.evidence.begin("split", PARENT, operation)
         if caller is not None:
-            trail.known(caller)
+            trail.caller = caller
         if request is not None:
-            trail.asked(request)
+            trail.asked(request, size)
         return trail
 
     def records(self) -> list[dict[str, Any]]:
@@ -171,6 +174,16 @@ async def test_an_answered_request_leaves_an_intent_and_an_outcome(house: House)
     assert "planted" not in json.dumps(house.records())
     (ended,) = house.seen.over
     assert (ended.status, ended.model, ended.attempts, ended.decision, ended.error) == (200, "m", 1, "allow", None)
+
+
+async def test_a_large_request_is_told_as_a_small_one_is(house: House) -> None:
+    came = prompt()
+    for size in (LARGE, LARGE + 1):
+        trail = house.begin(size=size)
+        trail.judged(judgement(came))
+        await trail.intend(call(), handling(), came, Options())
+    small, large = house.records()
+    assert small["segments"] == large["segments"]
 
 
 async def test_a_count_leaves_its_number_and_says_that_it_is_one(house: House) -> None:
@@ -359,7 +372,7 @@ async def test_a_request_ends_once(house: House) -> None:
 async def test_without_a_journal_nothing_is_recorded_and_replies_say_so() -> None:
     seen = Counting()
     trail = Evidence(recording=None, observers=(seen,)).begin("split", None)
-    trail.known(CALLER)
+    trail.caller = CALLER
     trail.judged(judgement(prompt()))
     await trail.intend(call(), handling(), prompt(), Options())
     await trail.end(200)

@@ -202,8 +202,8 @@ def record(tmp_path: Path, assembled_of: Callable[[tuple[PolicyFile, ...]], Asse
 async def _serve(ask: Ask, evidence: Evidence, services: Services) -> None:
     """As a door does."""
     trail = evidence.begin(ask.request.dialect, None, ask.operation)
-    trail.known(ask.caller)
-    trail.asked(ask.request)
+    trail.caller = ask.caller
+    trail.asked(ask.request, 0)
     serve = {Operation.CHAT: handle, Operation.COUNT: count, Operation.EMBED: embed}[ask.operation]
     try:
         outcome = await serve(ask.request, ask.caller, trail.request_id, services, trail=trail)
