@@ -64,12 +64,13 @@ class Told:
     """Collects it. ``findings`` are those of the answer alone, ``decision`` the last word.
 
     ``counted`` is how many tokens were counted, ``vectors`` how many vectors there are and how long each is, where the
-    request asked for that.
+    request asked for that. ``released`` is how many events of a stream went on; ``calls`` are the tool calls, labelled
+    by their names, by their choice and their number in it.
     """
 
     __slots__ = (
-        "_begin", "_calls", "_keeps", "_kept", "_texts", "approval", "counted", "decision", "findings", "finish",
-        "handling", "usage", "vectors",
+        "_begin", "_keeps", "_kept", "_texts", "approval", "calls", "counted", "decision", "findings", "finish",
+        "handling", "released", "usage", "vectors",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -82,7 +83,8 @@ class Told:
         self.counted: int | None = None
         self.vectors: tuple[int, int] | None = None
         self._texts: dict[tuple[int, str], Heard] = {}
-        self._calls: dict[tuple[int, int], Heard] = {}
+        self.calls: dict[tuple[int, int], Heard] = {}
+        self.released = 0
         self._begin: Callable[[], Committing] | None = None
         self._keeps = False
         self._kept = 0
@@ -97,13 +99,11 @@ class Told:
         """The texts that are not empty, by choice and channel."""
         return sorted(self._texts.values(), key=_place) if len(self._texts) > 1 else list(self._texts.values())
 
-    @property
-    def calls(self) -> list[Heard]:
-        """The tool calls, labelled by their names."""
-        return [self._calls[key] for key in sorted(self._calls)] if self._calls else []
+    def whole(self, reply: Reply, handling: Handling, *, approval: str | None = None) -> None:
+        """An answer that came whole; with ``approval`` it waits for an approver first.
 
-    def whole(self, reply: Reply, handling: Handling, approval: str | None) -> None:
-        """An answer that came whole; the request's own findings stand first among the handling's."""
+        The request's own findings stand first among the handling's.
+        """
         before = 0 if self.handling is None else len(self.handling.findings)
         self.handling = handling
         self.decision, self.findings = handling.decision, handling.findings[before:]
@@ -112,16 +112,17 @@ class Told:
             self._choice(choice)
 
     def count(self, tokens: int, handling: Handling) -> None:
-        """A number of tokens."""
+        """In place of an answer: how many tokens the request has."""
         self.handling, self.decision, self.counted = handling, handling.decision, tokens
 
     def embeddings(self, made: Embeddings, handling: Handling) -> None:
-        """Vectors: they are told by their number and length alone."""
+        """In place of an answer: vectors, which are told by their number and length alone."""
         self.handling, self.decision, self.usage = handling, handling.decision, made.usage
         self.vectors = (len(made.vectors), made.dimensions)
 
     def event(self, event: ReplyEvent) -> None:
-        """One event of a stream."""
+        """One event of a stream, which goes on next."""
+        self.released += 1
         match event:
             case TextDelta():
                 heard = self._texts.get((event.choice, "text"))
@@ -177,9 +178,9 @@ class Told:
         begin = self._begin
         if begin is None:
             return
-        heard = self._calls.get((choice, number))
+        heard = self.calls.get((choice, number))
         if heard is None:
-            heard = self._calls[choice, number] = Heard(choice, name, begin())
+            heard = self.calls[choice, number] = Heard(choice, name, begin())
         heard.said.update(arguments)
 
 

@@ -231,7 +231,8 @@ class Journal:
     def _offer(self, chain: Chain) -> None:
         """Have the writer take what is gathered: not before this turn of the loop is over."""
         chain.offered = True
-        self._loop.call_soon(self._gather, chain, 0, time.monotonic() + _COMPANY_S)
+        until = time.monotonic() + _COMPANY_S if chain.company else 0.0
+        self._loop.call_soon(self._gather, chain, 0, until)
 
     def _gather(self, chain: Chain, before: int, until: float) -> None:
         """Hand over, but wait for company as long as each turn of the loop brings some: it has not come to rest yet."""

@@ -207,7 +207,7 @@ def outputs(texts: Iterable[Heard]) -> list[dict[str, Value]]:
     return told
 
 
-def calls(made: Iterable[Heard], offered: frozenset[str], *, tainted: bool) -> list[dict[str, Value]]:
+def calls(made: Mapping[tuple[int, int], Heard], offered: frozenset[str], *, tainted: bool) -> list[dict[str, Value]]:
     """Every tool call that the client got."""
     return [
         {
@@ -217,7 +217,7 @@ def calls(made: Iterable[Heard], offered: frozenset[str], *, tainted: bool) -> l
             "arguments": one.said.hexdigest(),
             "tainted": int(tainted),
         }
-        for one in made
+        for _, one in sorted(made.items())
     ]
 
 

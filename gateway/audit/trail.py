@@ -24,7 +24,7 @@ from gateway.audit.subjects import SubjectKeys
 from gateway.domain.drawn import drawn_digits
 from gateway.domain.errors import AuditUnavailable, LimitReached
 from gateway.domain.evidence import Attempt, Ended, Timeline
-from gateway.domain.exchange import Embeddings, Handling, Reply, ReplyEvent
+from gateway.domain.exchange import Handling
 from gateway.domain.finding import Finding, finding_of
 from gateway.domain.identity import Caller
 from gateway.domain.operation import Operation
@@ -86,7 +86,7 @@ class RequestTrail:
     ``notes`` are what the reply must say of how it was recorded, and that more than one call was made for it. ``seen``
     is where the guard tells what detectors see in the answer, None where nothing is recorded; ``traceparent`` the
     header to send upstream, if one is to be sent. ``caller`` is who asks: once that is known, the request leaves a
-    record.
+    record. ``told`` is what goes to the client. Once the request is ``over``, nothing more is recorded of it.
     """
 
     def __init__(self, evidence: Evidence, dialect: str, trace: Trace, operation: Operation) -> None:
@@ -98,6 +98,7 @@ class RequestTrail:
         self.seen = None if recording is None else Seen()
         self.traceparent = None if traceparent is None else traceparent(trace)
         self.caller: Caller | None = None
+        self.told = Told()
         self._evidence = evidence
         self._recording = recording
         self._dialect = dialect
@@ -112,11 +113,11 @@ class RequestTrail:
         self._attempts = 0
         self._tried: list[Attempt] = []
         self._intent: str | None = None
-        self._told = Told()
         self._outputs: _Segments = []
         self._limit: LimitReached | None = None
-        # Whether the request is over; and whether its outcome was handed to the journal.
-        self._over = self._ordered = False
+        self.over = False
+        # Whether its outcome was handed to the journal.
+        self._ordered = False
 
     def expect(self) -> None:
         """Make sure that a record would be taken: else nothing is begun that had to be recorded.
@@ -150,7 +151,7 @@ class RequestTrail:
             AuditUnavailable: it is not recorded: the call must not be made.
         """
         self._target = call.target
-        self._told.handling = handling
+        self.told.handling = handling
         recording, judgement = self._recording, self._judgement
         if recording is not None and judgement is not None:
             came, began = judgement.came, time.perf_counter_ns()
@@ -158,7 +159,7 @@ class RequestTrail:
             if missing := custody.lacks(came):
                 await custody.fetch(missing, recording.journal.deadline_s)
             own = custody.keys[None]
-            self._told.listen(own.begin, keeps=recording.content)
+            self.told.listen(own.begin, keeps=recording.content)
             if self._size > LARGE:
                 segments = await beside(record.segments, came, sent, custody.keys)
             else:
@@ -180,36 +181,15 @@ class RequestTrail:
         """How a call that was intended ended."""
         self._tried.append(attempt)
 
-    def streaming(self, handling: Handling) -> None:
-        """An answer begins that is streamed."""
-        self._told.handling = handling
-
-    def released(self, event: ReplyEvent) -> None:
-        """What goes to the client next, of a stream."""
-        self.timeline.released += 1
-        self._told.event(event)
-
-    def answered(self, reply: Reply, handling: Handling, *, approval: str | None = None) -> None:
-        """What goes to the client, whole; with ``approval`` it waits for an approver first."""
-        self._told.whole(reply, handling, approval)
-
-    def counted(self, tokens: int, handling: Handling) -> None:
-        """What goes to the client in place of an answer: how many tokens the request has."""
-        self._told.count(tokens, handling)
-
-    def embedded(self, made: Embeddings, handling: Handling) -> None:
-        """What goes to the client in place of an answer: vectors."""
-        self._told.embeddings(made, handling)
-
     async def end(self, status: int, error: str | None = None) -> None:
         """The request is over but for its last byte: once this returns, that is durable. Only the first call counts.
 
         Raises:
             AuditUnavailable: it is not; the caller must not be told that all is well.
         """
-        if self._over:
+        if self.over:
             return
-        self._over = True
+        self.over = True
         began = self.timeline.ended = time.perf_counter_ns()
         try:
             if self._recording is not None and self.caller is None:
@@ -221,19 +201,19 @@ class RequestTrail:
             raise AuditUnavailable(unwritten.message, sent=self._attempts > 0) from unwritten
         except asyncio.CancelledError:
             # What did not come as far as the journal is left to ``abandon``.
-            self._over = self._ordered
+            self.over = self._ordered
             raise
         finally:
             self.timeline.ended = time.perf_counter_ns()
             self.timeline.journal += self.timeline.ended - began
-            if self._over:
+            if self.over:
                 self._observe(status, error)
 
     def abandon(self, error: str = CLIENT_GONE) -> None:
         """The same where nobody waits any more."""
-        if self._over:
+        if self.over:
             return
-        self._over = True
+        self.over = True
         self.timeline.ended = time.perf_counter_ns()
         if self._recording is not None and self.caller is not None:
             # What cannot be recorded now is counted by the journal.
@@ -254,7 +234,7 @@ class RequestTrail:
             await self._record_refusal(recording, self._judgement)
         try:
             told = self._outcome(status, error)
-            blob = self._output_blob(recording)
+            blob = self._output_blob(recording) if recording.content else b""
             self._ordered = True
             _, durable = recording.journal.order("outcome", told, blob)
             await in_time(durable, recording.journal.deadline_s, since=since)
@@ -266,7 +246,8 @@ class RequestTrail:
     def _note_outcome(self, recording: Recording, status: int, error: str | None) -> None:
         told = self._outcome(status, error)
         try:
-            recording.journal.note("outcome", told, self._output_blob(recording))
+            blob = self._output_blob(recording) if recording.content else b""
+            recording.journal.note("outcome", told, blob)
         except Untellable:
             recording.journal.note("outcome", self._least(error or Untellable.code))
 
@@ -322,7 +303,7 @@ class RequestTrail:
         return custody
 
     def _outcome(self, status: int, error: str | None) -> Record:
-        said, judgement = self._told, self._judgement
+        said, judgement = self.told, self._judgement
         told = self._head("out")
         told["status"] = status
         if error is not None:
@@ -345,7 +326,7 @@ class RequestTrail:
                 told["facts"] = seen
         if self._request is not None and self._request.options.stream:
             line = self.timeline
-            told["stream"] = {"scanned": line.scanned, "released": line.released, "truncated": int(line.truncated)}
+            told["stream"] = {"scanned": line.scanned, "released": said.released, "truncated": int(line.truncated)}
         told["times"] = record.times(self.timeline)
         return told
 
@@ -354,7 +335,7 @@ class RequestTrail:
         custody = self._custody
         if custody is None or None not in custody.keys:
             return
-        judgement, calls = self._judgement, self._told.calls
+        judgement, calls = self._judgement, self.told.calls
         if texts:
             told["output"] = self._outputs = record.outputs(texts)
         if calls:
@@ -365,10 +346,10 @@ class RequestTrail:
     def _output_blob(self, recording: Recording) -> bytes:
         """The texts of the answer, encrypted; their entries, which are in the record by now, say where they lie."""
         custody = self._custody
-        if not recording.content or custody is None or not self._outputs:
+        if custody is None or not self._outputs:
             return b""
         event, offset = recording.journal.place()
-        texts = ["".join(one.pieces) for one in self._told.texts]
+        texts = ["".join(one.pieces) for one in self.told.texts]
         return custody.sealed(event, offset, [(e, None, text) for e, text in zip(self._outputs, texts, strict=True)])
 
     def _head(self, way: str) -> Record:
@@ -399,7 +380,7 @@ class RequestTrail:
     def _observe(self, status: int, error: str | None) -> None:
         if not self._evidence.observers:
             return
-        said, request = self._told, self._request
+        said, request = self.told, self._request
         handling = said.handling
         decision = said.decision or (None if handling is None else handling.decision)
         findings = () if handling is None else handling.findings

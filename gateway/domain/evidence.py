@@ -26,8 +26,8 @@ class Timeline:
     """
 
     __slots__ = (
-        "began", "elsewhere", "ended", "first", "held", "journal", "judged", "last", "lifted", "read", "released",
-        "scanned", "sent", "truncated", "wall",
+        "began", "elsewhere", "ended", "first", "held", "journal", "judged", "last", "lifted", "read", "scanned",
+        "sent", "truncated", "wall",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -35,8 +35,8 @@ class Timeline:
         self.began = time.perf_counter_ns()
         self.read = self.lifted = self.judged = self.sent = self.first = self.last = self.ended = 0
         self.held = self.journal = self.elsewhere = 0
-        # Events of a stream that the guard was fed, and that went on; whether something was cut out of it.
-        self.scanned = self.released = 0
+        # Events of a stream that the guard was fed; whether something was cut out of it.
+        self.scanned = 0
         self.truncated = False
 
     @property

@@ -29,6 +29,6 @@ class Counting:
         )
         asked.tell(counted.handling)
         content = self._dialect.write_count(counted.tokens)
-        trail.counted(counted.tokens, counted.handling)
+        trail.told.count(counted.tokens, counted.handling)
         await trail.end(200)
         await asked.response.whole(200, b"application/json", content, said(counted.handling))

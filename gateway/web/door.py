@@ -171,7 +171,8 @@ class Door:
         finally:
             if tab is not None:
                 tab.close()
-            trail.abandon()
+            if not trail.over:
+                trail.abandon()
             request_of.reset(named)
 
     async def _enter(self, scope: Scope) -> tuple[Headers, Caller]:

@@ -32,6 +32,6 @@ class Embedding:
         # A short text may well have a long vector: what was read says little of how much is to be written.
         run = runner_for(len(made.vectors) * made.dimensions * _NUMBER)
         content = await run(self._dialect.write, made, handling)
-        trail.embedded(made, handling)
+        trail.told.embeddings(made, handling)
         await trail.end(200)
         await asked.response.whole(200, b"application/json", content, said(handling))

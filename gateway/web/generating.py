@@ -35,7 +35,7 @@ class Generating:
             case Answered():
                 asked.tell(outcome.handling)
                 content = self._dialect.write(outcome.reply, outcome.handling)
-                trail.answered(outcome.reply, outcome.handling)
+                trail.told.whole(outcome.reply, outcome.handling)
                 await trail.end(200)
                 await response.whole(200, JSON, content, said(outcome.handling))
             case Held():
@@ -43,7 +43,7 @@ class Generating:
                 # Stock SDKs of a drop-in dialect know no other success.
                 status = 202 if self.name == "split" else 200
                 content = self._dialect.write_held(outcome.pending, outcome.handling)
-                trail.answered(outcome.reply, outcome.handling, approval=outcome.pending.approval)
+                trail.told.whole(outcome.reply, outcome.handling, approval=outcome.pending.approval)
                 await trail.end(status)
                 headers = (*said(outcome.handling), (b"x-splitgate-approval", outcome.pending.approval.encode()))
                 await response.whole(status, JSON, content, headers)
@@ -53,7 +53,7 @@ class Generating:
 
     async def _stream(self, outcome: Streaming, writer: StreamWriter, asked: Asked) -> None:
         trail, response, handling = asked.trail, asked.response, outcome.handling
-        trail.streaming(handling)
+        trail.told.handling = handling
         decision, findings = handling.decision, handling.findings
         await response.start_stream(said(handling), writer.fail)
         try:
@@ -63,7 +63,7 @@ class Generating:
                         decision, findings = last.decision, (*findings, *last.findings)
                     told: list[bytes] = []
                     for event in together:
-                        trail.released(event)
+                        trail.told.event(event)
                         told.append(writer.feed(event))
                     if content := b"".join(told):
                         await response.more(content)

@@ -250,7 +250,7 @@ class Counted:
 def told(*choices: Choice, keeps: bool = False) -> Told:
     found = Told()
     found.listen(Counted, keeps=keeps)
-    found.whole(Reply(id="r", model="m", created=0, choices=choices), HANDLING, None)
+    found.whole(Reply(id="r", model="m", created=0, choices=choices), HANDLING)
     return found
 
 

@@ -155,7 +155,7 @@ async def test_an_answered_request_leaves_an_intent_and_an_outcome(house: House)
     trail.judged(judgement(came))
     await trail.intend(call(), handling(), came, Options(values={"temperature": 1}))
     assert [one["phase"] for one in house.records()] == ["intent"]
-    trail.answered(reply(), handling())
+    trail.told.whole(reply(), handling())
     await trail.end(200)
     intent, outcome = house.records()
     pseudonym = house.keys.pseudonym("t", "joe@example.com")
@@ -190,7 +190,7 @@ async def test_a_count_leaves_its_number_and_says_that_it_is_one(house: House) -
     trail, came = house.begin(operation=Operation.COUNT), prompt()
     trail.judged(judgement(came))
     await trail.intend(call(), handling(), came, Options())
-    trail.counted(31, handling(decision="redact"))
+    trail.told.count(31, handling(decision="redact"))
     await trail.end(200)
     intent, outcome = house.records()
     assert (intent["operation"], outcome["operation"]) == ("count_tokens", "count_tokens")
@@ -205,7 +205,7 @@ async def test_vectors_are_told_by_their_number_and_length_and_never_by_what_the
     trail.judged(judgement(came))
     await trail.intend(call(), handling(), came, Options())
     usage = Usage(input_tokens=3, output_tokens=0)
-    trail.embedded(Embeddings(vectors=((0.123456, 1.0, 2.0),) * 2, usage=usage), handling())
+    trail.told.embeddings(Embeddings(vectors=((0.123456, 1.0, 2.0),) * 2, usage=usage), handling())
     await trail.end(200)
     intent, outcome = house.records()
     kept = await house.keys.fetch("t", "joe@example.com")
@@ -278,7 +278,7 @@ async def test_a_stream_is_told_by_what_the_client_got(house: House) -> None:
     trail, came = house.begin(replace(ASKED, options=Options(stream=True))), prompt()
     trail.judged(judgement(came))
     await trail.intend(call(), handling(), came, Options())
-    trail.streaming(handling())
+    trail.told.handling = handling()
     found = Finding(rule="out", where="output", count=1, policy="p", action="redact", stage=Stage.OUTPUT)
     for event in (
         TextDelta(choice=0, text="planted"),
@@ -287,7 +287,7 @@ async def test_a_stream_is_told_by_what_the_client_got(house: House) -> None:
         UsageReport(usage=Usage(input_tokens=1, output_tokens=2)),
         Judged(decision="redact", findings=(found,)),
     ):
-        trail.released(event)
+        trail.told.event(event)
     await trail.end(200)
     outcome = house.records()[-1]
     kept = await house.keys.fetch("t", "joe@example.com")
@@ -304,7 +304,7 @@ async def test_findings_of_the_request_stand_in_the_intent_and_those_of_the_answ
     after = replace(before, rule="out", where="output", stage=Stage.OUTPUT)
     trail.judged(judgement(came))
     await trail.intend(call(), handling((before,), "redact"), came, Options())
-    trail.answered(reply(), handling((before, after), "redact"))
+    trail.told.whole(reply(), handling((before, after), "redact"))
     await trail.end(200)
     assert [[f["rule"] for f in one["findings"]] for one in house.records()] == [["in"], ["out"]]
     assert [one.rule for one in house.seen.over[0].handling.findings] == ["in", "out"]  # pyright: ignore[reportOptionalMemberAccess]
@@ -352,8 +352,8 @@ async def test_who_goes_away_leaves_an_outcome_that_nobody_waits_for(house: Hous
     trail, came = house.begin(replace(ASKED, options=Options(stream=True))), prompt()
     trail.judged(judgement(came))
     await trail.intend(call(), handling(), came, Options())
-    trail.streaming(handling())
-    trail.released(TextDelta(choice=0, text="planted"))
+    trail.told.handling = handling()
+    trail.told.event(TextDelta(choice=0, text="planted"))
     trail.abandon()
     await house.journal.write("heartbeat", {})
     outcome = house.records()[-1]
@@ -397,7 +397,7 @@ async def test_an_outcome_that_cannot_be_recorded_says_that_the_call_was_made(ho
     trail.judged(judgement(came))
     await trail.intend(call(), handling(), came, Options())
     await house.journal.close()
-    trail.answered(reply(), handling())
+    trail.told.whole(reply(), handling())
     with pytest.raises(AuditUnavailable) as refused:
         await trail.end(200)
     assert refused.value.sent
@@ -408,7 +408,7 @@ async def test_an_answer_that_no_line_can_hold_leaves_an_outcome_all_the_same(ho
     trail, came = house.begin(), prompt()
     trail.judged(judgement(came))
     await trail.intend(call(), handling(), came, Options())
-    trail.answered(replace(reply(), usage=Usage(input_tokens=2**53, output_tokens=0)), handling())
+    trail.told.whole(replace(reply(), usage=Usage(input_tokens=2**53, output_tokens=0)), handling())
     with pytest.raises(AuditUnavailable) as refused:
         await trail.end(200)
     assert refused.value.sent
@@ -420,7 +420,7 @@ async def test_who_goes_away_from_an_answer_that_no_line_can_hold_leaves_an_outc
     trail, came = house.begin(), prompt()
     trail.judged(judgement(came))
     await trail.intend(call(), handling(), came, Options())
-    trail.released(UsageReport(usage=Usage(input_tokens=2**63, output_tokens=0)))
+    trail.told.event(UsageReport(usage=Usage(input_tokens=2**63, output_tokens=0)))
     trail.abandon()
     await house.journal.write("heartbeat", {})
     assert [one.get("error") for one in house.records()] == [None, "client_gone"]
@@ -439,7 +439,7 @@ async def test_texts_are_kept_as_they_were_sent_under_the_key_of_whom_they_are_a
     trail, came, sent = house.begin(), prompt(subject="ann"), prompt("planted [gone]", subject="ann")
     trail.judged(judgement(came))
     await trail.intend(call(), handling(), sent, Options())
-    trail.answered(reply(), handling())
+    trail.told.whole(reply(), handling())
     await trail.end(200)
     intent, outcome = house.records()
     assert intent["segments"][1]["subject"] == house.keys.pseudonym("t", "ann")
@@ -499,7 +499,7 @@ async def test_nothing_that_a_model_or_an_upstream_named_stands_in_a_record(hous
     trail.judged(replace(judgement(came), scanned=(scanned,)))
     await trail.intend(call(), handling((hit,), "redact"), came, Options())
     ended = replace(reply(), choices=(Choice(index=0, text="x", finish_reason="planted-word"),))
-    trail.answered(ended, handling((hit,), "redact"))
+    trail.told.whole(ended, handling((hit,), "redact"))
     await trail.end(200)
     intent, outcome = house.records()
     assert [one["id"] for one in intent["segments"]] == ["s1", "mail", "call-1", "s2"]

@@ -212,18 +212,18 @@ async def _serve(ask: Ask, evidence: Evidence, services: Services) -> None:
         return
     match outcome:
         case Answered():
-            trail.answered(outcome.reply, outcome.handling)
+            trail.told.whole(outcome.reply, outcome.handling)
         case Held():
-            trail.answered(outcome.reply, outcome.handling, approval="held")
+            trail.told.whole(outcome.reply, outcome.handling, approval="held")
         case Counted():
-            trail.counted(outcome.tokens, outcome.handling)
+            trail.told.count(outcome.tokens, outcome.handling)
         case Embedded():
-            trail.embedded(outcome.embeddings, outcome.handling)
+            trail.told.embeddings(outcome.embeddings, outcome.handling)
         case Streaming():
-            trail.streaming(outcome.handling)
+            trail.told.handling = outcome.handling
             async for together in outcome.events:
                 for event in together:
-                    trail.released(event)
+                    trail.told.event(event)
     await trail.end(200)
 
 
