@@ -139,13 +139,14 @@ class Chain:
             line = canonical(record)
         except NotCanonical as error:
             raise Untellable("a record cannot be written as JSON; report it") from error
-        if len(line) >= MOST_LINE:
+        size = len(line)
+        if size >= MOST_LINE:
             raise AuditUnavailable("a record would be too large; send fewer segments in one request")
         leaf = leaf_hash(line)
         self._prev = leaf.hex()
         self.tickets.append((self._number, time.monotonic(), waiter))
         self._number += 1
-        group, size = self.gathered, len(line)
+        group = self.gathered
         group.lines.append(line)
         group.leaves.append(leaf)
         self.ordered_bytes += size + 1

@@ -4,13 +4,12 @@ Texts are committed to piece by piece and kept only where they are to be kept, s
 room here.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 from gateway.audit.mask import masked_ending
 from gateway.domain.exchange import (
     ApprovalPending,
-    Choice,
     Embeddings,
     Finish,
     Handling,
@@ -109,7 +108,12 @@ class Told:
         self.decision, self.findings = handling.decision, handling.findings[before:]
         self.usage, self.approval = reply.usage, approval
         for choice in reply.choices:
-            self._choice(choice)
+            self.finish.append(masked_ending(choice.finish_reason))
+            for channel, text in zip(_CHANNELS, (choice.text, choice.reasoning, choice.refusal), strict=True):
+                if text:
+                    self._text(choice.index, channel, text)
+            for number, call in enumerate(choice.tool_calls):
+                self._call(choice.index, number, call.name, call.arguments)
 
     def count(self, tokens: int, handling: Handling) -> None:
         """In place of an answer: how many tokens the request has."""
@@ -120,16 +124,19 @@ class Told:
         self.handling, self.decision, self.usage = handling, handling.decision, made.usage
         self.vectors = (len(made.vectors), made.dimensions)
 
-    def event(self, event: ReplyEvent) -> None:
-        """One event of a stream, which goes on next."""
-        self.released += 1
+    def events(self, together: Sequence[ReplyEvent]) -> None:
+        """Events of a stream, which go on next: mostly text."""
+        self.released += len(together)
+        for event in together:
+            if not isinstance(event, TextDelta):
+                self._event(event)
+            elif self._keeps or (heard := self._texts.get((event.choice, "text"))) is None:
+                self._text(event.choice, "text", event.text)
+            else:
+                heard.said.update(event.text)
+
+    def _event(self, event: ReplyEvent) -> None:
         match event:
-            case TextDelta():
-                heard = self._texts.get((event.choice, "text"))
-                if heard is None or self._keeps:
-                    self._text(event.choice, "text", event.text)
-                else:
-                    heard.said.update(event.text)
             case ReasoningDelta() | RefusalDelta():
                 channel = "reasoning" if isinstance(event, ReasoningDelta) else "refusal"
                 self._text(event.choice, channel, event.text)
@@ -147,14 +154,6 @@ class Told:
                 self.approval = event.approval
             case _:
                 return
-
-    def _choice(self, choice: Choice) -> None:
-        self.finish.append(masked_ending(choice.finish_reason))
-        for channel, text in zip(_CHANNELS, (choice.text, choice.reasoning, choice.refusal), strict=True):
-            if text:
-                self._text(choice.index, channel, text)
-        for number, call in enumerate(choice.tool_calls):
-            self._call(choice.index, number, call.name, call.arguments)
 
     def _text(self, choice: int, channel: str, text: str) -> None:
         begin = self._begin

@@ -1,4 +1,4 @@
-"""How long may it take to fetch the keys for a record, and until it is durable?
+"""How long may it take to fetch the keys for a record, and to write it?
 
 One deadline for both: the one may take what the other leaves. A disk that is slow for a moment refuses nobody as long
 as all of it is there in time, and one that hangs makes nobody wait twice.
@@ -9,20 +9,28 @@ import time
 from collections.abc import Awaitable
 from typing import Final
 
+from gateway.audit.journal import Journal, Phase, Record
 from gateway.domain.errors import AuditUnavailable
 
 # Up to this part of the deadline it does not count what was waited for before the record: mostly nothing.
 _AT_ONCE: Final = 0.1
 
 
-def in_time(durable: Awaitable[None], deadline_s: float, *, since: int) -> Awaitable[None]:
-    """The same for somebody who waits for it since then, in nanoseconds of ``time.perf_counter_ns``.
+def written(journal: Journal, phase: Phase, told: Record, blob: bytes, *, since: int) -> tuple[str, Awaitable[None]]:
+    """Write a record for somebody who waits since then, in nanoseconds of ``time.perf_counter_ns``.
+
+    Gives its event, and what is to be awaited until it is durable; that breaks with ``AuditUnavailable`` where it is
+    not, or not in time.
 
     Raises:
-        AuditUnavailable: it does not come true in time.
+        AuditUnavailable: no record is taken at present, or not this one.
     """
+    durable: asyncio.Future[None] = journal.loop.create_future()
+    event = journal.note(phase, told, blob, durable)
     waited = (time.perf_counter_ns() - since) / 1e9
-    return durable if waited <= deadline_s * _AT_ONCE else _within(deadline_s - waited, durable)
+    if waited <= journal.deadline_s * _AT_ONCE:
+        return event, durable
+    return event, _within(journal.deadline_s - waited, durable)
 
 
 async def _within(seconds: float, durable: Awaitable[None]) -> None:

@@ -71,7 +71,7 @@ class Journal:
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         # That of whoever starts it: before that no record is taken, and the writer says nothing.
-        self._loop: asyncio.AbstractEventLoop
+        self.loop: asyncio.AbstractEventLoop
         writer = Writer(self._orders, self, checkpoint_records=plan.checkpoint_records, checkpoint_s=plan.checkpoint_s)
         # A writer that hangs in the kernel must not keep the process from ending.
         self._thread = threading.Thread(target=writer.run, name="audit-journal", daemon=True)
@@ -115,7 +115,7 @@ class Journal:
         Raises:
             AuditUnavailable: the folder cannot be used, and the plan is not patient.
         """
-        self._loop = asyncio.get_running_loop()
+        self.loop = asyncio.get_running_loop()
         self._thread.start()
         try:
             await self._begin()
@@ -152,33 +152,41 @@ class Journal:
             self._timer.cancel()
 
     async def write(self, phase: Phase, record: Record, blob: bytes = b"") -> str:
-        """Write a record, which is completed here; its event, once it is durable.
+        """Write a record; its event, once it is durable.
 
         Raises:
             AuditUnavailable: it is not, or not within the deadline.
         """
-        event, durable = self.order(phase, record, blob)
+        durable: asyncio.Future[None] = self.loop.create_future()
+        event = self.note(phase, record, blob, durable)
         await durable
         return event
 
-    def order(self, phase: Phase, record: Record, blob: bytes = b"") -> "tuple[str, asyncio.Future[None]]":
-        """Write a record that somebody waits for; its event, and what comes true once it is durable.
+    def note(
+        self, phase: Phase, record: Record, blob: bytes = b"", durable: "asyncio.Future[None] | None" = None
+    ) -> str:
+        """Write a record, which is completed here; its event.
 
-        That breaks with ``AuditUnavailable`` where it is not, or not within the deadline.
+        Who waits for it gives ``durable``: it is done once the record is durable, and breaks with ``AuditUnavailable``
+        where it is not, or not within the deadline.
 
         Raises:
             AuditUnavailable: no record is taken at present, or not this one.
         """
-        durable: asyncio.Future[None] = self._loop.create_future()
-        return self._order(phase, record, blob, durable), durable
-
-    def note(self, phase: Phase, record: Record, blob: bytes = b"") -> str:
-        """Write a record that nobody waits for; its event.
-
-        Raises:
-            AuditUnavailable: no record is taken at present.
-        """
-        return self._order(phase, record, blob, None)
+        try:
+            chain = self.expect()
+        except AuditUnavailable as error:
+            if phase == "outcome":
+                # Of this request nothing but a number is left.
+                self.refused[error.code] += 1
+            raise
+        event = chain.order(phase, record, blob, durable)
+        self._meter.records[phase,] += 1
+        if len(chain.gathered.lines) >= MOST_TOGETHER:
+            self._hand_over(chain)
+        elif not chain.writing and not chain.offered:
+            self._offer(chain)
+        return event
 
     def expect(self) -> Chain:
         """The chain by which a record would be taken.
@@ -212,34 +220,18 @@ class Journal:
         """An epoch failed: the writer's word, on its thread."""
         self._call(self._on_broken, chain, error)
 
-    def _order(self, phase: Phase, record: Record, blob: bytes, waiter: "asyncio.Future[None] | None") -> str:
-        try:
-            chain = self.expect()
-        except AuditUnavailable as error:
-            if phase == "outcome":
-                # Of this request nothing but a number is left.
-                self.refused[error.code] += 1
-            raise
-        event = chain.order(phase, record, blob, waiter)
-        self._meter.records[phase,] += 1
-        if len(chain.gathered.lines) >= MOST_TOGETHER:
-            self._hand_over(chain)
-        elif not chain.writing and not chain.offered:
-            self._offer(chain)
-        return event
-
     def _offer(self, chain: Chain) -> None:
         """Have the writer take what is gathered: not before this turn of the loop is over."""
         chain.offered = True
         until = time.monotonic() + _COMPANY_S if chain.company else 0.0
-        self._loop.call_soon(self._gather, chain, 0, until)
+        self.loop.call_soon(self._gather, chain, 0, until)
 
     def _gather(self, chain: Chain, before: int, until: float) -> None:
         """Hand over, but wait for company as long as each turn of the loop brings some: it has not come to rest yet."""
         if chain.company:
             gathered = len(chain.gathered.lines)
             if gathered > before and time.monotonic() < until:
-                self._loop.call_soon(self._gather, chain, gathered, until)
+                self.loop.call_soon(self._gather, chain, gathered, until)
                 return
         chain.offered = False
         self._hand_over(chain)
@@ -250,7 +242,7 @@ class Journal:
             return
         self._orders.put(chain.taken())
         if self._timer is None:
-            self._timer = self._loop.call_later(self._plan.deadline_s / _LOOKS, self._watch)
+            self._timer = self.loop.call_later(self._plan.deadline_s / _LOOKS, self._watch)
         if chain is self._chain and not chain.rolls and chain.is_large(self._plan.roll_bytes):
             chain.rolls = True
             self._keep(self._roll(chain))
@@ -269,7 +261,7 @@ class Journal:
         for chain in chains:
             chain.refuse_late(time.monotonic() - self._plan.deadline_s)
         if chains:
-            self._timer = self._loop.call_later(self._plan.deadline_s / _LOOKS, self._watch)
+            self._timer = self.loop.call_later(self._plan.deadline_s / _LOOKS, self._watch)
 
     def _on_durable(self, chain: Chain, records: int, size: int) -> None:
         self._meter.appended(chain.durable(records, size))
@@ -411,7 +403,7 @@ class Journal:
 
     def _call(self, what: Callable[..., None], *arguments: object) -> None:
         try:
-            self._loop.call_soon_threadsafe(what, *arguments)
+            self.loop.call_soon_threadsafe(what, *arguments)
         except RuntimeError:
             # The loop is closed: nobody waits any more.
             return

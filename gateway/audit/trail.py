@@ -16,7 +16,7 @@ from gateway.audit import facts, record
 from gateway.audit._chain import Untellable
 from gateway.audit._custody import Custody
 from gateway.audit._told import Heard, Told
-from gateway.audit._written import in_time
+from gateway.audit._written import written
 from gateway.audit.journal import Journal, Record
 from gateway.audit.line import Value
 from gateway.audit.mask import hides_names
@@ -169,8 +169,8 @@ class RequestTrail:
             told |= record.attempt(handling, call.target.model, self._attempts + 1)
             told |= record.options(sent.tools, {**options.values, **options.extra}, own.commitment)
             told |= record.sealed(sent, own.commitment)
-            event, durable = recording.journal.order("intent", told, blob)
-            await in_time(durable, recording.journal.deadline_s, since=began)
+            event, durable = written(recording.journal, "intent", told, blob, since=began)
+            await durable
             self._intent = event
             self.timeline.journal += time.perf_counter_ns() - began
         self._attempts += 1
@@ -236,8 +236,8 @@ class RequestTrail:
             told = self._outcome(status, error)
             blob = self._output_blob(recording) if recording.content else b""
             self._ordered = True
-            _, durable = recording.journal.order("outcome", told, blob)
-            await in_time(durable, recording.journal.deadline_s, since=since)
+            _, durable = written(recording.journal, "outcome", told, blob, since=since)
+            await durable
         except Untellable as untellable:
             # The caller will be told this error: that much can be recorded.
             await recording.journal.write("outcome", self._least(untellable.code))

@@ -27,13 +27,14 @@ class Histogram:
         self._empty = [0.0] * (len(bounds) + 2)
         self.rows: dict[Labels, list[float]] = {}
 
-    def observe(self, labels: Labels, seen: float) -> None:
-        """Count ``seen``."""
+    def observe(self, labels: Labels, *seen: float) -> None:
+        """Count each of ``seen``."""
         row = self.rows.get(labels)
         if row is None:
             row = self.row(labels)
-        row[bisect_left(self._bounds, seen)] += 1
-        row[-1] += seen
+        for one in seen:
+            row[bisect_left(self._bounds, one)] += 1
+            row[-1] += one
 
     def row(self, labels: Labels) -> list[float]:
         """The counts, which may be changed."""

@@ -61,11 +61,8 @@ class Generating:
                 async for together in events:
                     if isinstance(last := together[-1], Judged):
                         decision, findings = last.decision, (*findings, *last.findings)
-                    told: list[bytes] = []
-                    for event in together:
-                        trail.told.event(event)
-                        told.append(writer.feed(event))
-                    if content := b"".join(told):
+                    trail.told.events(together)
+                    if content := b"".join(map(writer.feed, together)):
                         await response.more(content)
         finally:
             # Also of a stream that broke off: what was found until then.

@@ -282,7 +282,7 @@ def test_a_stream_is_told_as_the_same_answer_in_whole() -> None:
         RefusalDelta(choice=1, text="no"),
         *[Finish(choice=number, reason="stop") for number in (0, 1)],
     ):
-        streamed.event(event)
+        streamed.events((event,))
     call = ToolCall(id="c", name="search", arguments="{}")
     whole = told(
         Choice(index=0, text=None, reasoning="so", finish_reason="stop", tool_calls=(call,)),
@@ -303,11 +303,11 @@ def test_texts_are_kept_up_to_a_bound_and_not_at_all_unless_asked_for() -> None:
         answer = Told()
         answer.listen(Counted, keeps=keeps)
         for _ in range(3):
-            answer.event(TextDelta(choice=0, text=text))
+            answer.events((TextDelta(choice=0, text=text),))
         (one,) = answer.texts
         assert (one.said.length, sum(map(len, one.pieces)), one.cut) == (3 * len(text), kept, keeps)
     unheard = Told()
-    unheard.event(TextDelta(choice=0, text=text))
+    unheard.events((TextDelta(choice=0, text=text),))
     assert unheard.texts == []
 
 

@@ -280,14 +280,11 @@ async def test_a_stream_is_told_by_what_the_client_got(house: House) -> None:
     await trail.intend(call(), handling(), came, Options())
     trail.told.handling = handling()
     found = Finding(rule="out", where="output", count=1, policy="p", action="redact", stage=Stage.OUTPUT)
-    for event in (
-        TextDelta(choice=0, text="planted"),
-        TextDelta(choice=0, text="-answer"),
-        Finish(choice=0, reason="stop"),
-        UsageReport(usage=Usage(input_tokens=1, output_tokens=2)),
-        Judged(decision="redact", findings=(found,)),
-    ):
-        trail.told.event(event)
+    trail.told.events((TextDelta(choice=0, text="planted"),))
+    trail.told.events((TextDelta(choice=0, text="-answer"), Finish(choice=0, reason="stop")))
+    trail.told.events(
+        (UsageReport(usage=Usage(input_tokens=1, output_tokens=2)), Judged(decision="redact", findings=(found,)))
+    )
     await trail.end(200)
     outcome = house.records()[-1]
     kept = await house.keys.fetch("t", "joe@example.com")
@@ -353,7 +350,7 @@ async def test_who_goes_away_leaves_an_outcome_that_nobody_waits_for(house: Hous
     trail.judged(judgement(came))
     await trail.intend(call(), handling(), came, Options())
     trail.told.handling = handling()
-    trail.told.event(TextDelta(choice=0, text="planted"))
+    trail.told.events((TextDelta(choice=0, text="planted"),))
     trail.abandon()
     await house.journal.write("heartbeat", {})
     outcome = house.records()[-1]
@@ -420,7 +417,7 @@ async def test_who_goes_away_from_an_answer_that_no_line_can_hold_leaves_an_outc
     trail, came = house.begin(), prompt()
     trail.judged(judgement(came))
     await trail.intend(call(), handling(), came, Options())
-    trail.told.event(UsageReport(usage=Usage(input_tokens=2**63, output_tokens=0)))
+    trail.told.events((UsageReport(usage=Usage(input_tokens=2**63, output_tokens=0)),))
     trail.abandon()
     await house.journal.write("heartbeat", {})
     assert [one.get("error") for one in house.records()] == [None, "client_gone"]

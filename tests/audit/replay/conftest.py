@@ -222,8 +222,7 @@ async def _serve(ask: Ask, evidence: Evidence, services: Services) -> None:
         case Streaming():
             trail.told.handling = outcome.handling
             async for together in outcome.events:
-                for event in together:
-                    trail.told.event(event)
+                trail.told.events(together)
     await trail.end(200)
 
 
