@@ -45,7 +45,7 @@ class Disk:
         while written < len(content):
             written += os.write(descriptor, content[written:])
 
-    def stands(self, descriptor: int, path: Path, size: int) -> bool:
+    def stands(self, descriptor: int, path: Path | str, size: int) -> bool:
         """Whether ``path`` still is the open file, and holds ``size`` bytes: nobody removed, replaced or cut it."""
         try:
             there = os.lstat(path)

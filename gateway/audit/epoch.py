@@ -41,7 +41,8 @@ class Epoch:
         """
         self.places: EpochPlaces = log.places.epoch(new_epoch())
         self.epoch = self.places.epoch
-        self._journal = self.places.journal
+        # Where it is looked for after each write: written out once.
+        self._journal = str(self.places.journal)
         self._log = log
         self._disk = disk = log.disk
         self._tree = Tree()
@@ -56,7 +57,7 @@ class Epoch:
         try:
             self._descriptors["lock"] = open_safely(self.places.lock, _LOCK)
             fcntl.flock(self._descriptors["lock"], fcntl.LOCK_EX | fcntl.LOCK_NB)
-            self._descriptors["journal"] = disk.open_to_append(self._journal)
+            self._descriptors["journal"] = disk.open_to_append(self.places.journal)
             self._descriptors["checkpoints"] = disk.open_to_append(self.places.checkpoints)
         except OSError:
             self.release()

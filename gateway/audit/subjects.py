@@ -15,7 +15,7 @@ import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from hashlib import sha256
 from hmac import digest
 from pathlib import Path
@@ -158,7 +158,7 @@ class Keys:
     encrypts content. Nothing shows the keys.
     """
 
-    __slots__ = ("_inner", "_outer", "cipher", "pseudonym", "row")
+    __slots__ = ("_inner", "_outer", "begin", "cipher", "pseudonym", "row")
 
     def __init__(self, row: str, pseudonym: str | None, key: bytes) -> None:
         self.row = row
@@ -167,6 +167,8 @@ class Keys:
         block = _derived(key, b"splitgate commitment v1").ljust(sha256().block_size, b"\x00")
         self._inner = sha256(bytes([byte ^ 0x36 for byte in block]))
         self._outer = sha256(bytes([byte ^ 0x5C for byte in block]))
+        # Begins the commitment to a text that is still to come.
+        self.begin: Final[Callable[[], Commitment]] = partial(Commitment, self._inner, self._outer)
         self.cipher = AESGCM(_derived(key, b"splitgate content v1"))
 
     def commitment(self, text: str) -> str:
@@ -175,10 +177,6 @@ class Keys:
         inner.update(text.encode("utf-8", "surrogatepass"))
         outer.update(inner.digest())
         return outer.hexdigest()
-
-    def begin(self) -> Commitment:
-        """The commitment to a text that is still to come."""
-        return Commitment(self._inner, self._outer)
 
     def __repr__(self) -> str:
         return f"Keys(row={self.row!r})"

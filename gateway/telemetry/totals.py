@@ -19,29 +19,23 @@ Figures: TypeAlias = defaultdict[Labels, float]
 class Histogram:
     """How often what was observed fell between which bounds, and what it came to."""
 
-    __slots__ = ("_bounds", "_empty", "rows")
+    __slots__ = ("_bounds", "rows")
 
     def __init__(self, bounds: tuple[float, ...]) -> None:
         self._bounds = bounds
         # A count for each bound and one above them all, then the sum.
-        self._empty = [0.0] * (len(bounds) + 2)
-        self.rows: dict[Labels, list[float]] = {}
+        self.rows: defaultdict[Labels, list[float]] = defaultdict(([0.0] * (len(bounds) + 2)).copy)
 
     def observe(self, labels: Labels, *seen: float) -> None:
         """Count each of ``seen``."""
-        row = self.rows.get(labels)
-        if row is None:
-            row = self.row(labels)
+        row = self.rows[labels]
         for one in seen:
             row[bisect_left(self._bounds, one)] += 1
             row[-1] += one
 
     def row(self, labels: Labels) -> list[float]:
         """The counts, which may be changed."""
-        row = self.rows.get(labels)
-        if row is None:
-            row = self.rows[labels] = self._empty.copy()
-        return row
+        return self.rows[labels]
 
 
 class Totals:

@@ -56,7 +56,7 @@ class FatalDisk(Disk):
         super().append(descriptor, content)
         self._may_die()
 
-    def stands(self, descriptor: int, path: Path, size: int) -> bool:
+    def stands(self, descriptor: int, path: Path | str, size: int) -> bool:
         self._may_die()
         return super().stands(descriptor, path, size)
 
