@@ -48,10 +48,15 @@ class Group:
 
 
 class Chain:
-    """The records of one epoch, from the first to the next."""
+    """The records of one epoch, from the first to the next.
+
+    ``large`` says whether, by when something was last taken, more than ``most`` bytes were ordered, or its checkpoints
+    came near what may be read of them.
+    """
 
     __slots__ = (
         "_build",
+        "_most",
         "_name",
         "_noted",
         "_number",
@@ -60,6 +65,7 @@ class Chain:
         "company",
         "epoch",
         "gathered",
+        "large",
         "offered",
         "ordered_bytes",
         "preamble",
@@ -69,13 +75,14 @@ class Chain:
         "writing",
     )
 
-    def __init__(self, epoch: Epoch, build: str) -> None:
+    def __init__(self, epoch: Epoch, build: str, most: int) -> None:
         self.epoch = epoch
         self.blob_end = 0
         self.ordered_bytes = 0
         self.waiting_bytes = 0
         # How many records stand at the beginning that each epoch begins with: none of them is ever lost.
         self.preamble = 0
+        self.large = False
         # Whether a new epoch is being begun because this one is large.
         self.rolls = False
         # Groups that the writer has; whether what is gathered is about to be given to it; and whether somebody waited
@@ -85,6 +92,7 @@ class Chain:
         self.gathered = Group(self)
         self._name = epoch.epoch
         self._build = build
+        self._most = most
         # How large its checkpoints were when it could not be rolled the last time.
         self._noted = 0
         self._number = 0
@@ -97,13 +105,9 @@ class Chain:
         """The event that the next record will be."""
         return event_of(self._name, self._number)
 
-    def is_large(self, most: int) -> bool:
-        """Whether more than ``most`` bytes were ordered, or its checkpoints come near what may be read of them."""
-        return self.ordered_bytes > most or self.epoch.noted - self._noted > MOST_NOTES // 4
-
     def go_on(self) -> None:
         """Be rolled only after as much again, since it was not possible now."""
-        self.ordered_bytes, self.rolls, self._noted = 0, False, self.epoch.noted
+        self.ordered_bytes, self.large, self.rolls, self._noted = 0, False, False, self.epoch.noted
 
     @property
     def oldest(self) -> float | None:
@@ -115,6 +119,7 @@ class Chain:
         group, self.gathered = self.gathered, Group(self)
         self.writing += 1
         self.company = group.waiters > 1
+        self.large = self.ordered_bytes > self._most or self.epoch.noted - self._noted > MOST_NOTES // 4
         return group
 
     @property

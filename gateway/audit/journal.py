@@ -243,7 +243,7 @@ class Journal:
         self._orders.put(chain.taken())
         if self._timer is None:
             self._timer = self.loop.call_later(self._plan.deadline_s / _LOOKS, self._watch)
-        if chain is self._chain and not chain.rolls and chain.is_large(self._plan.roll_bytes):
+        if chain.large and chain is self._chain and not chain.rolls:
             chain.rolls = True
             self._keep(self._roll(chain))
 
@@ -264,7 +264,7 @@ class Journal:
             self._timer = self.loop.call_later(self._plan.deadline_s / _LOOKS, self._watch)
 
     def _on_durable(self, chain: Chain, records: int, size: int) -> None:
-        self._meter.appended(chain.durable(records, size))
+        self._meter.appended(*chain.durable(records, size))
         if chain.gathered.lines and not chain.writing and not chain.offered:
             self._offer(chain)
         if chain is self._chain:
@@ -327,7 +327,7 @@ class Journal:
                     "folder that the gateway may write"
                 ) from error
             raise
-        chain = Chain(opened[0], self._plan.build)
+        chain = Chain(opened[0], self._plan.build, self._plan.roll_bytes)
         chain.preamble = len(records)
         self._chain = chain
         self._meter.stands(lag_s=0.0, writable=True)

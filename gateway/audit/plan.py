@@ -17,7 +17,7 @@ class Meter(Protocol):
         """How many records of each phase were ordered: the journal counts on."""
         ...
 
-    def appended(self, seconds: Sequence[float]) -> None: ...
+    def appended(self, *seconds: float) -> None: ...
 
     def stands(self, *, lag_s: float, writable: bool) -> None: ...
 
@@ -28,7 +28,7 @@ class NoMeter:
     def __init__(self) -> None:
         self.records: defaultdict[tuple[str, ...], float] = defaultdict(float)
 
-    def appended(self, seconds: Sequence[float]) -> None:
+    def appended(self, *seconds: float) -> None:
         """Count nothing."""
 
     def stands(self, *, lag_s: float, writable: bool) -> None:

@@ -4,7 +4,8 @@ The journal knows nothing of this file: it calls what has these methods. All of 
 thread.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable
+from functools import partial
 
 from gateway.telemetry import families
 from gateway.telemetry.totals import Totals
@@ -16,14 +17,11 @@ class AuditFigures:
     def __init__(self, totals: Totals, *, enabled: bool) -> None:
         # By phase.
         self.records = totals.of(families.AUDIT_RECORDS)
-        self._append_s = totals.histogram(families.AUDIT_APPEND_SECONDS)
+        # Records were durable so many seconds after they were handed over.
+        self.appended: Callable[..., None] = partial(totals.histogram(families.AUDIT_APPEND_SECONDS).observe, ())
         self._lag = totals.of(families.AUDIT_LAG_SECONDS)
         self._unwritable = totals.of(families.AUDIT_UNWRITABLE)
         totals.of(families.AUDIT_ENABLED)[()] = float(enabled)
-
-    def appended(self, seconds: Sequence[float]) -> None:
-        """Records were durable so many seconds after they were handed over."""
-        self._append_s.observe((), *seconds)
 
     def stands(self, *, lag_s: float, writable: bool) -> None:
         """How old the oldest record is that is not durable, 0 where there is none; and whether any can be written."""

@@ -16,6 +16,8 @@ from gateway.audit.opening import MOST_LINE, MOST_NOTES
 from gateway.audit.places import Places
 from gateway.domain.errors import AuditUnavailable
 
+MOST = 10_000
+
 
 @pytest.fixture
 def epoch(new_plan: Callable[..., Plan]) -> Iterator[Epoch]:
@@ -27,7 +29,7 @@ def epoch(new_plan: Callable[..., Plan]) -> Iterator[Epoch]:
 
 @pytest.fixture
 def chain(epoch: Epoch) -> Chain:
-    return Chain(epoch, "0.1.0")
+    return Chain(epoch, "0.1.0", MOST)
 
 
 def waiter() -> "asyncio.Future[None]":
@@ -136,12 +138,19 @@ async def test_what_is_too_large_to_be_read_again_takes_no_place(chain: Chain) -
 async def test_it_is_large_by_its_records_or_by_its_checkpoints(
     chain: Chain, epoch: Epoch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def is_large() -> bool:
+        chain.taken()
+        return chain.large
+
     chain.order("intent", {}, b"", None)
-    assert chain.is_large(10)
-    assert not chain.is_large(10_000)
-    monkeypatch.setattr(epoch, "noted", MOST_NOTES // 2)
-    assert epoch.noted > MOST_NOTES // 4
-    assert chain.is_large(10_000)
+    assert not is_large()
+    chain.order("intent", {"filler": "x" * MOST}, b"", None)
+    assert is_large()
     # It could not be rolled: that is tried again after as much again.
     chain.go_on()
-    assert not chain.is_large(10)
+    assert not chain.large
+    assert not is_large()
+    monkeypatch.setattr(epoch, "noted", MOST_NOTES // 2)
+    assert is_large()
+    chain.go_on()
+    assert not is_large()

@@ -44,7 +44,7 @@ class Bench:
 
     def chain(self) -> Chain:
         self.epochs.append(Epoch(self.log))
-        return Chain(self.epochs[-1], "0")
+        return Chain(self.epochs[-1], "0", 1_000_000)
 
     def order(self, chain: Chain, *, phase: Phase = "outcome", blob: bytes = b"") -> int:
         """Order a record; how many bytes wait for it."""

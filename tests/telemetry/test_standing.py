@@ -71,7 +71,7 @@ def test_the_journals_keeper_tells_of_its_records_and_of_how_it_stands(totals: T
     audit = AuditFigures(totals, enabled=True)
     audit.records["intent",] += 1
     audit.records["outcome",] += 4
-    audit.appended([0.003])
+    audit.appended(0.001, 0.002)
     audit.stands(lag_s=1.5, writable=False)
     assert totals.of(families.AUDIT_RECORDS) == {("intent",): 1.0, ("outcome",): 4.0}
     assert totals.histogram(families.AUDIT_APPEND_SECONDS).rows[()][-1] == 0.003
