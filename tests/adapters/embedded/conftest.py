@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from adapters.embedded.weights import original
+
 
 @dataclass
 class Model:
@@ -50,6 +52,12 @@ def launch_model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[
 
 
 @pytest.fixture(scope="session")
-def model(launch_model: Callable[..., Model]) -> Model:
-    """One child for every test that does it no harm."""
-    return launch_model()
+def model(launch_model: Callable[..., Model], tmp_path_factory: pytest.TempPathFactory) -> Model:
+    """One child for every test that does it no harm: the plain model alone."""
+    return launch_model("--adapter", str(tmp_path_factory.mktemp("split") / "none"))
+
+
+@pytest.fixture(scope="session")
+def other_model(launch_model: Callable[..., Model], random_adapter: Path) -> Model:
+    """A child that has all of what the first one has not: the weights as they are installed, an adapter, no memory."""
+    return launch_model("--weights", str(original()), "--adapter", str(random_adapter), "--forget")

@@ -15,7 +15,7 @@ from typing import Protocol
 import aiohttp
 import pytest
 
-pytestmark = pytest.mark.embedded
+pytestmark = [pytest.mark.embedded, pytest.mark.xdist_group("embedded")]
 CHAT = "/v1/chat/completions"
 
 
@@ -55,14 +55,14 @@ async def test_the_same_greedy_request_has_the_same_answer_alone_repeated_and_in
     assert await asyncio.gather(*(ask(question) for question in questions)) == alone
 
 
-async def test_what_forgets_reads_each_prompt_from_its_start(model: Model, launch_model: Callable[..., Model]) -> None:
+async def test_what_forgets_reads_each_prompt_from_its_start(model: Model, other_model: Model) -> None:
     async def reused(session: aiohttp.ClientSession) -> int:
         async with session.post(CHAT, json=body("The code of the safe is 7719.", max_tokens=1)) as answer:
             usage = (await answer.json())["usage"]
         return usage["prompt_tokens_details"]["cached_tokens"]
 
     found: list[list[int]] = []
-    for one in (model, launch_model("--forget")):
+    for one in (model, other_model):
         async with aiohttp.ClientSession("http://x", connector=aiohttp.UnixConnector(one.path)) as session:
             found.append([await reused(session) for _ in range(2)])
     # Who guesses what another one sent would see by this how much of it was right.
@@ -285,6 +285,7 @@ def test_sigterm_ends_it_promptly_in_the_middle_of_an_answer(launch_model: Calla
     assert model.log.read_bytes() == b""
 
 
+@pytest.mark.exhaustive
 async def test_a_stuck_engine_ends_the_process_with_a_word_and_without_the_socket(
     launch_model: Callable[..., Model],
 ) -> None:

@@ -11,7 +11,6 @@ import aiohttp
 import pytest
 
 from adapters.embedded.models import PLAIN, SPLIT
-from adapters.embedded.weights import original
 from adapters.registry import probe_for
 from adapters.transport.aiohttp_client import AiohttpClient
 from gateway.domain.target import Target
@@ -29,12 +28,6 @@ class Model(Protocol):
 @pytest.fixture(scope="session")
 def two_models(launch_model: Callable[..., Model], random_adapter: Path) -> Model:
     return launch_model("--adapter", str(random_adapter))
-
-
-@pytest.fixture(scope="session")
-def one_model(launch_model: Callable[..., Model], tmp_path_factory: pytest.TempPathFactory) -> Model:
-    """Without any adapter."""
-    return launch_model("--adapter", str(tmp_path_factory.mktemp("split") / "none"))
 
 
 @asynccontextmanager
@@ -57,9 +50,9 @@ async def said(client: aiohttp.ClientSession, text: str, model: str = PLAIN) -> 
 
 
 async def test_the_plain_model_answers_as_without_the_adapter_and_the_split_one_does_not(
-    client: aiohttp.ClientSession, one_model: Model
+    client: aiohttp.ClientSession, model: Model
 ) -> None:
-    async with connected(one_model) as alone:
+    async with connected(model) as alone:
         before = [await said(alone, question) for question in QUESTIONS]
     assert [await said(client, question) for question in QUESTIONS] == before
     # Each right behind the other model's answer to the same prompt, which is in the slot's cache.
@@ -105,10 +98,8 @@ async def test_no_client_can_choose_the_adapter(client: aiohttp.ClientSession, m
         assert answer.status == 404
 
 
-async def test_the_four_bit_weights_take_the_adapter_too(
-    launch_model: Callable[..., Model], random_adapter: Path
-) -> None:
-    async with connected(launch_model("--weights", str(original()), "--adapter", str(random_adapter))) as client:
+async def test_the_four_bit_weights_take_the_adapter_too(other_model: Model) -> None:
+    async with connected(other_model) as client:
         assert await said(client, QUESTIONS[0]) != await said(client, QUESTIONS[0], SPLIT)
 
 
@@ -135,12 +126,12 @@ async def test_a_damaged_adapter_is_told_of_and_the_plain_model_serves(
 
 @pytest.mark.parametrize(("asked", "served"), [("both", "passed"), ("none", "unavailable")])
 async def test_the_render_probe_sees_the_roles_of_a_split_model_that_is_served(
-    two_models: Model, one_model: Model, asked: str, served: str
+    two_models: Model, model: Model, asked: str, served: str
 ) -> None:
-    model = two_models if asked == "both" else one_model
+    running = two_models if asked == "both" else model
     target = Target(
         id="t", provider="embedded", base_url="http://embedded.invalid/v1", model=SPLIT, format="secalign",
-        family="smollm", socket=model.path,
+        family="smollm", socket=running.path,
     )  # fmt: skip
     client = AiohttpClient()
     outcome, reason = await probe_for(client)(target)
