@@ -66,6 +66,7 @@ def test_a_streamed_answer_is_the_same(sdk: Sdk) -> None:
     assert final.usage.output_tokens > 0
 
 
+@pytest.mark.exhaustive
 async def test_the_async_client_streams_too(async_sdk: Sdk) -> None:
     async with async_sdk.messages.stream(**{**ASKED, "max_tokens": 8}, extra_body=COLD) as stream:
         assert "".join([text async for text in stream.text_stream])
@@ -75,12 +76,14 @@ class Place(BaseModel):
     city: Literal["Rome", "Oslo", "Paris"]
 
 
+@pytest.mark.exhaustive
 def test_an_answer_by_schema_is_parsed(sdk: Sdk) -> None:
     # Room enough for the JSON, blanks that a small model may put into it included.
     message = sdk.messages.parse(**{**ASKED, "max_tokens": 60}, output_format=Place, extra_body=COLD)
     assert message.parsed_output == Place(city="Oslo")
 
 
+@pytest.mark.exhaustive
 def test_an_answer_ends_where_it_is_told_to(sdk: Sdk) -> None:
     message = sdk.messages.create(**ASKED, stop_sequences=["Oslo"], extra_body=COLD)
     assert "Oslo" not in "".join([block.text for block in message.content])

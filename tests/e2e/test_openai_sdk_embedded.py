@@ -18,7 +18,8 @@ class Gateway(Protocol):
     def url(self) -> str: ...
 
 
-MESSAGES: list[ChatCompletionMessageParam] = [{"role": "user", "content": "Name the city in the text."}]
+QUESTION = "Name the city in the text."
+MESSAGES: list[ChatCompletionMessageParam] = [{"role": "user", "content": QUESTION}]
 MAIL = {"data": [{"id": "mail-17", "origin": "email", "text": "Our office in Oslo opens at nine."}]}
 
 
@@ -79,6 +80,7 @@ def test_a_streamed_answer_is_the_same(sdk: OpenAI) -> None:
     assert last.usage.completion_tokens > 0
 
 
+@pytest.mark.exhaustive
 async def test_the_async_client_streams_too(async_sdk: AsyncOpenAI) -> None:
     async with async_sdk.chat.completions.stream(
         model="local", messages=MESSAGES, temperature=0, max_tokens=8, extra_body=MAIL
@@ -114,6 +116,7 @@ def test_a_floor_above_the_embedded_models_reach_is_refused(sdk: OpenAI) -> None
     assert caught.value.code == "isolation_unreachable"
 
 
+@pytest.mark.exhaustive
 def test_an_answer_ends_where_it_is_told_to(sdk: OpenAI) -> None:
     completion = sdk.chat.completions.create(
         model="local", messages=MESSAGES, temperature=0, max_tokens=20, stop=["Oslo"], seed=7, n=2, extra_body=MAIL
@@ -123,14 +126,17 @@ def test_an_answer_ends_where_it_is_told_to(sdk: OpenAI) -> None:
     assert {choice.finish_reason for choice in completion.choices} == {"stop"}
 
 
-def test_a_response_is_right_whole_and_streamed(sdk: OpenAI) -> None:
-    question = "Name the city in the text."
-    whole = sdk.responses.create(model="local", input=question, temperature=0, max_output_tokens=20, extra_body=MAIL)
+def test_a_response_is_right_whole(sdk: OpenAI) -> None:
+    whole = sdk.responses.create(model="local", input=QUESTION, temperature=0, max_output_tokens=20, extra_body=MAIL)
     assert "Oslo" in whole.output_text
     assert whole.usage is not None
     assert 0 < whole.usage.output_tokens <= 20
+
+
+@pytest.mark.exhaustive
+def test_a_response_is_right_streamed(sdk: OpenAI) -> None:
     with sdk.responses.stream(
-        model="local", input=question, temperature=0, max_output_tokens=60, text_format=Place, extra_body=MAIL
+        model="local", input=QUESTION, temperature=0, max_output_tokens=60, text_format=Place, extra_body=MAIL
     ) as stream:
         final = stream.get_final_response()
     assert final.output_parsed == Place(city="Oslo")

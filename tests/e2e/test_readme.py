@@ -100,6 +100,7 @@ def test_the_first_request_gets_the_answer_that_is_shown(http: httpx.Client) -> 
 
 @pytest.mark.embedded
 @pytest.mark.xdist_group("embedded")
+@pytest.mark.exhaustive
 def test_in_one_text_the_mail_wins(http: httpx.Client) -> None:
     # Of a greedy answer by another processor's arithmetic no more than this is sure.
     request = first_request()
