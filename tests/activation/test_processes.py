@@ -127,6 +127,7 @@ def gateway(site: Site, tmp_path: Path) -> Iterator[Gateway]:
         process.communicate()
 
 
+@pytest.mark.exhaustive
 def test_sighup_has_every_worker_reload_and_none_end(
     gateway: Gateway, site: Site, policy_text: Callable[..., str]
 ) -> None:
@@ -136,6 +137,7 @@ def test_sighup_has_every_worker_reload_and_none_end(
     gateway.until_all(lambda said: said["names"] == ["baseline", "mail", "more"])
 
 
+@pytest.mark.exhaustive
 def test_a_reload_that_one_worker_was_asked_for_reaches_all(
     gateway: Gateway, site: Site, policy_text: Callable[..., str]
 ) -> None:
@@ -158,6 +160,7 @@ def test_a_worker_that_dies_while_the_files_are_bad_comes_back_with_what_was_in_
     gateway.until_all(lambda said: said["revision"] == before["revision"])
 
 
+@pytest.mark.exhaustive
 def test_a_grant_holds_in_all_workers_even_new_ones_until_it_is_ended(gateway: Gateway) -> None:
     granted = gateway.ask("grant")
     assert granted["bypass"] == "a good enough reason"

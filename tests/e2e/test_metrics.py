@@ -155,6 +155,7 @@ def test_a_blocked_request_is_counted_by_the_rule_that_blocked_it(gateway: Gatew
     assert found[f"splitgate_requests_total {refused}"] == 1.0
 
 
+@pytest.mark.exhaustive
 def test_a_killed_workers_gauges_vanish_its_counts_stay_and_its_restart_is_told(gateway: Gateway) -> None:
     before = scrape(gateway).get(ANSWERED, 0.0)
     for _ in range(10):

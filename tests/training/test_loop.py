@@ -14,6 +14,9 @@ from gateway.training.methods.registry import METHODS
 from gateway.training.model import SplitModel
 
 MakeSettings = Callable[..., Settings]
+# One that adds to the model what it learns, and one that changes what the model computes.
+USUAL = ("secalign", "aside")
+LONG = pytest.mark.exhaustive
 
 
 @pytest.fixture
@@ -40,7 +43,7 @@ def test_the_loss_falls(
     assert losses[-1] < 0.9 * losses[0]
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", [*USUAL, *(pytest.param(one, marks=LONG) for one in METHODS if one not in USUAL)])
 def test_a_run_that_broke_off_ends_with_the_same_numbers(
     method: str, run: Callable[..., SplitModel], make_settings: MakeSettings, tmp_path: Path
 ) -> None:

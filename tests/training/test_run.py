@@ -95,6 +95,7 @@ def test_a_checkpoint_that_is_none_is_said_in_a_line(held: bytes, train: Train, 
     assert (result.exit_code, "is damaged: delete it to begin again" in result.output) == (2, True)
 
 
+@pytest.mark.exhaustive
 def test_who_breaks_a_run_off_is_told_how_it_goes_on(tmp_path: Path, base_directory: Path, tasks: Path) -> None:
     heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
     command = [sys.executable, "-c", f"{heard}; from gateway.cli.main import run; run()", "train"]

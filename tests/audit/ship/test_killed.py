@@ -131,7 +131,7 @@ def killed_at_random(times: int, command: list[str], work: Callable[[int], None]
         forking.stdin.close()
 
 
-@pytest.mark.parametrize("times", [25, pytest.param(120, marks=pytest.mark.exhaustive)])
+@pytest.mark.parametrize("times", [12, pytest.param(120, marks=pytest.mark.exhaustive)])
 def test_a_shipper_that_is_killed_loses_nothing_and_doubles_nothing_in_a_copy(
     places: Places, elsewhere: Path, hook: Hook, store: Store, signing_key: SigningKey, begin: Begin, fill: Fill,
     attest: Attest, finish: Finish, eventually: Eventually, times: int,
