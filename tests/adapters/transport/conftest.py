@@ -23,6 +23,16 @@ def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEv
     return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave asyncio's own loop, on which commands alone run, to the long form."""
+    for item in items:
+        if item.path.parent == Path(__file__).parent and isinstance(item, pytest.Function):
+            given = item.callspec.params if hasattr(item, "callspec") else {}
+            if asyncio.new_event_loop in given.values():
+                item.add_marker(pytest.mark.exhaustive)
+
+
 @dataclass(kw_only=True)
 class Wire:
     """The server's end of one connection."""
