@@ -24,7 +24,7 @@ from hypothesis import HealthCheck, settings
 from gateway.domain.card import Added, Card, Latency, Score, Scores, Training
 
 # Tests that need more examples ask for a multiple. `make test-full` takes the thorough profile.
-settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=40)
+settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=25)
 settings.register_profile("thorough", settings.get_profile("default"), max_examples=200)
 settings.load_profile("default")
 

@@ -174,7 +174,7 @@ def _more(detectors: Detectors, keys: frozenset[str], unit: str, size: int) -> M
 
 
 @pytest.mark.rows
-@pytest.mark.parametrize("unit", list(_UNITS.values())[::3], ids=list(_UNITS.keys())[::3])
+@pytest.mark.parametrize("unit", list(_UNITS.values())[::5], ids=list(_UNITS.keys())[::5])
 def test_ten_times_the_text_takes_about_ten_times_as_long(
     everything: tuple[Detectors, frozenset[str]], unit: str
 ) -> None:

@@ -37,8 +37,8 @@ def run(generate: Generate, seed: int, count: int) -> Counter[str]:
 
 
 def test_mutated_requests_are_read_or_refused(mutated_requests: Generate) -> None:
-    seen = run(mutated_requests, 1, 5_000)
-    assert seen["read"] > 50, "the generator must leave some requests valid"
+    seen = run(mutated_requests, 1, 2_500)
+    assert seen["read"] > 25, "the generator must leave some requests valid"
     assert {"MalformedBody", "InvalidField", "UnknownField", "ForbiddenField", "ContentByReference"} <= set(seen)
 
 

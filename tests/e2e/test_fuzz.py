@@ -95,9 +95,9 @@ def run(gateway: Gateway, upstream: Staged, requests: Iterator[tuple[str, bytes]
 def test_mutated_requests_are_served_or_refused(
     staged_gateway: Gateway, first: Staged, mutated_requests: Generate
 ) -> None:
-    statuses = run(staged_gateway, first, mutated_requests(3, 1_000))
-    assert statuses[200] > 30, "the generator must leave some requests valid"
-    assert statuses[400] > 500
+    statuses = run(staged_gateway, first, mutated_requests(3, 500))
+    assert statuses[200] > 15, "the generator must leave some requests valid"
+    assert statuses[400] > 250
     assert statuses[404] > 0
 
 

@@ -37,6 +37,7 @@ AROUND: Final = "0123 46789" * 3
 FOUND: Final = "det.secrets.found"
 COUNT: Final = "det.secrets.count"
 KINDS: Final = "det.secrets.kinds"
+LONG = pytest.mark.exhaustive
 
 
 class Scanner(Protocol):
@@ -245,7 +246,7 @@ def test_a_window_blocks_what_a_whole_answer_blocks(acting: Acting, whole: str, 
 @pytest.mark.parametrize("mode", ["hold", "window"])
 @pytest.mark.parametrize("action", [Action.REDACT, Action.BLOCK])
 @pytest.mark.parametrize("kind", [TextDelta, ReasoningDelta, RefusalDelta])
-@pytest.mark.parametrize("before", [0, 1, WINDOW, WINDOW + 5])
+@pytest.mark.parametrize("before", [0, pytest.param(1, marks=LONG), WINDOW, pytest.param(WINDOW + 5, marks=LONG)])
 def test_no_character_of_a_secret_leaks_at_any_cut(
     acting: Acting, mode: Literal["hold", "window"], action: Action, kind: type[TextDelta], before: int
 ) -> None:
