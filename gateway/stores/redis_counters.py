@@ -121,7 +121,10 @@ class RedisCounters:
         loop = asyncio.get_running_loop()
         if not self._warm:
             # Connections are made beforehand, so that requests are spared that: with TLS it takes long.
-            await asyncio.gather(*[self._try() for _ in range(LANES)])
+            # All of them are waited for: who is cancelled as one fails would hear of the failure alone, and go on.
+            for failure in await asyncio.gather(*[self._try() for _ in range(LANES)], return_exceptions=True):
+                if failure is not None:
+                    raise failure
             self._warm = True
         began = loop.time()
         try:

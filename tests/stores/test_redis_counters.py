@@ -25,10 +25,13 @@ class Played:
         self.asked: list[dict[str, Any]] = []
         self.now = AT
         self.delay_s = 0.0
+        self.first: asyncio.Future[None] | None = None
 
     async def run(self, keys: Sequence[str], argument: bytes) -> object:
         assert all(key.startswith("{p}:") for key in keys)
         self.asked.append(orjson.loads(argument))
+        if self.first is not None and len(self.asked) == 1:
+            await self.first
         await asyncio.sleep(self.delay_s)
         return [[int(self.now * 1000), 1, *[0, 0, 0] * len(take[1])] for take in self.asked[-1]["take"]]
 
@@ -104,6 +107,21 @@ async def test_a_trial_writes_and_the_first_one_makes_the_connections(played: Pl
     assert [len(call["add"]) for call in played.asked] == [1] * (LANES + 1)
     await counters.try_out()
     assert len(played.asked) == LANES + 2
+
+
+async def test_who_stops_in_the_moment_in_which_a_trial_fails_is_stopped(
+    played: Played, counters: RedisCounters
+) -> None:
+    played.first = asyncio.get_running_loop().create_future()
+    played.delay_s = 60.0
+    trying = asyncio.create_task(counters.try_out())
+    while len(played.asked) < LANES:  # noqa: ASYNC110  nobody tells
+        await asyncio.sleep(0)
+    played.first.set_exception(ConnectionError())
+    await asyncio.sleep(0)
+    trying.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await trying
 
 
 async def test_one_that_answers_later_than_requests_wait_is_away(played: Played, counters: RedisCounters) -> None:
