@@ -15,7 +15,7 @@ def delta(content: JsonObject, *, index: int = 0, finish: str | None = None) -> 
     return {"choices": [{"index": index, "delta": content, "finish_reason": finish}]}
 
 
-def read(*chunks: JsonValue) -> list[StreamEvent]:
+def read(*chunks: JsonObject) -> list[StreamEvent]:
     reader = ChunkReader(target="primary", endpoint=Endpoint.CHAT)
     return [event for chunk in chunks for event in reader.feed(chunk)]
 
@@ -26,7 +26,7 @@ def annotation(finish: str | None = None, *, index: int = 0) -> dict[str, JsonVa
     return {"id": "", "choices": [{"index": index, "finish_reason": finish, "content_filter_results": results}]}
 
 
-def late(*chunks: JsonValue, endpoint: Endpoint = Endpoint.CHAT) -> list[StreamEvent]:
+def late(*chunks: JsonObject, endpoint: Endpoint = Endpoint.CHAT) -> list[StreamEvent]:
     reader = ChunkReader(target="primary", endpoint=endpoint, asked=2, late_endings=True)
     fed = [event for chunk in chunks for event in reader.feed(chunk)]
     return [*fed, *reader.finish()]
