@@ -302,7 +302,7 @@ class AiohttpClient:
         self._lookup = lookup
         self._sessions: dict[tuple[str | None, Addresses], aiohttp.ClientSession] = {}
         # By the target's name, the last one: to hash what addresses are allowed takes longer than to see that they are
-        # the same. As many as the configuration has targets.
+        # the same. As many as the configuration has targets and detectors.
         self._ways: dict[str, _Way] = {}
 
     def request(
@@ -348,6 +348,8 @@ class AiohttpClient:
         while self._sessions:
             _, session = self._sessions.popitem()
             await session.close()
+            # A call that came meanwhile may have opened one, which is closed next.
+            self._ways.clear()
 
     def _open_session(self, socket: str | None, addresses: Addresses) -> aiohttp.ClientSession:
         session = self._sessions[socket, addresses] = aiohttp.ClientSession(

@@ -264,7 +264,8 @@ class Journal:
             self._timer = self.loop.call_later(self._plan.deadline_s / _LOOKS, self._watch)
 
     def _on_durable(self, chain: Chain, records: int, size: int) -> None:
-        self._meter.appended(*chain.durable(records, size))
+        if waited := chain.durable(records, size):
+            self._meter.appended(*waited)
         if chain.gathered.lines and not chain.writing and not chain.offered:
             self._offer(chain)
         if chain is self._chain:

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 Kind = TypeVar("Kind")
 
-_MADE_ANEW: Final = frozenset(("__dict__", "__weakref__", "__annotations__"))
+# The last two are what Python 3.14 has in place of annotations.
+_MADE_ANEW: Final = frozenset(
+    ("__dict__", "__weakref__", "__annotations__", "__annotate_func__", "__annotations_cache__")
+)
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(field,))

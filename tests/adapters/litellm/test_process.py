@@ -79,7 +79,6 @@ async def test_it_says_that_it_is_well_once_it_is(client: aiohttp.ClientSession)
     assert told == (200, {"status": "ok"})
 
 
-@pytest.mark.exhaustive
 def test_it_serves_while_it_loads_and_sigterm_ends_it_in_mid_call(launch: Launch, vendor: Any) -> None:
     vendor.hold = True
     child = launch()

@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from socket import gaierror
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import pytest
 import uvloop
@@ -18,6 +18,14 @@ from adapters.transport.httpx_client import HttpxClient
 PATIENCE = 10.0
 
 
+_ON_BOTH_LOOPS: Final = (
+    "test_a_connection_is_used_again",
+    "test_silence_in_the_body_is_an_idle_timeout",
+    "test_an_idle_connection_that_the_server_closed_is_not_used",
+    "test_cancellation_in_mid_body_closes_the_connection",
+)
+
+
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
     # The gateway runs on uvloop, whose transports and sockets are its own.
     return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
@@ -25,9 +33,11 @@ def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEv
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave asyncio's own loop, on which commands alone run, to the long form."""
+    """Leave asyncio's own loop, on which commands alone run, to the long form, but for a test of each kind."""
     for item in items:
         if item.path.parent == Path(__file__).parent and isinstance(item, pytest.Function):
+            if item.originalname in _ON_BOTH_LOOPS:
+                continue
             given = item.callspec.params if hasattr(item, "callspec") else {}
             if asyncio.new_event_loop in given.values():
                 item.add_marker(pytest.mark.exhaustive)
